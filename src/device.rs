@@ -1,0 +1,302 @@
+//! Devices: the CPU, or a GPU through wgpu.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::{Error, Result, gpu};
+
+/// The environment variable that chooses the device of [`Device::best`].
+pub const DEVICE_VARIABLE: &str = "HADAMARD_DEVICE";
+
+/// Where tensors live and expressions are evaluated: the CPU with all its cores, or a GPU.
+///
+/// A cheap handle; clones are the same device. Two calls that open the same adapter make two devices, whose tensors
+/// do not mix.
+#[derive(Clone)]
+pub struct Device {
+    kind: Kind,
+}
+
+#[derive(Clone)]
+pub(crate) enum Kind {
+    Cpu,
+    Gpu(Arc<gpu::Context>),
+}
+
+/// What kind of hardware a device is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum DeviceKind {
+    /// This library's own CPU path.
+    Cpu,
+    /// A GPU with its own memory.
+    Discrete,
+    /// A GPU that shares the CPU's memory.
+    Integrated,
+    /// A GPU handed into a virtual machine, or one whose driver does not say.
+    Other,
+    /// A GPU driver that computes on the CPU: lavapipe, llvmpipe, SwiftShader, WARP.
+    Software,
+}
+
+impl fmt::Display for DeviceKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Cpu => "cpu",
+            Self::Discrete => "discrete GPU",
+            Self::Integrated => "integrated GPU",
+            Self::Other => "GPU",
+            Self::Software => "software adapter",
+        })
+    }
+}
+
+/// What a device is and can do. Sizes are in bytes.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct DeviceInfo {
+    /// The adapter's name, or `cpu`.
+    pub name: String,
+    /// `vulkan`, `metal`, `dx12`, `gl`, `webgpu`, or `cpu`.
+    pub backend: String,
+    /// The driver and its version, as far as it says.
+    pub driver: String,
+    /// What kind of hardware it is.
+    pub kind: DeviceKind,
+    /// Whether f64 tensors can be computed with.
+    pub f64: bool,
+    /// Whether the adapter has f16 arithmetic. f16 tensors work without it.
+    pub f16: bool,
+    /// Sizes a subgroup may have, or `None` where shaders cannot use them.
+    pub subgroup: Option<(u32, u32)>,
+    /// The largest buffer, hence the largest tensor.
+    pub max_buffer: u64,
+    /// The largest range a shader can see at once. Larger tensors are processed in parts.
+    pub max_binding: u64,
+    /// Buffers a shader can see at once.
+    pub max_bindings: u32,
+    /// Workgroups along one axis of a dispatch.
+    pub max_workgroups: u32,
+    /// Invocations in a workgroup.
+    pub max_workgroup_size: u32,
+    /// Memory shared by a workgroup.
+    pub max_workgroup_memory: u32,
+    /// Threads that compute: CPU cores for the CPU path, 0 for a GPU.
+    pub threads: usize,
+}
+
+impl Device {
+    /// The CPU. There is one, and every call gives it.
+    pub fn cpu() -> Self {
+        Self { kind: Kind::Cpu }
+    }
+
+    /// The device to use when nothing else is said: the one the variable `HADAMARD_DEVICE` names, else a hardware
+    /// GPU, else the CPU.
+    ///
+    /// Where only a software adapter is found, the CPU path is faster, so it is taken, and the log says so. A machine
+    /// without any GPU driver is no error.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoDevice`] if `HADAMARD_DEVICE` matches nothing; it lists what there is. See [`named`](Self::named).
+    pub fn best() -> Result<Self> {
+        if let Some(name) = std::env::var_os(DEVICE_VARIABLE).filter(|name| !name.is_empty()) {
+            return Self::named(&name.to_string_lossy());
+        }
+        let adapters = gpu::adapters();
+        let (hardware, software): (Vec<_>, Vec<_>) = adapters.iter().partition(|a| a.kind() != DeviceKind::Software);
+        for adapter in hardware {
+            match adapter.open() {
+                Ok(context) => return Ok(Self::from_context(context)),
+                Err(error) => log::warn!("{} cannot be used: {error}", adapter.label()),
+            }
+        }
+        match software.first() {
+            Some(adapter) => log::info!("no hardware GPU; the CPU is faster than {}, so it is used", adapter.label()),
+            None => log::info!("no GPU driver found; the CPU is used"),
+        }
+        Ok(Self::cpu())
+    }
+
+    /// The best GPU: a discrete one before an integrated one before a software adapter.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoDevice`] if there is no GPU driver at all, or whatever the last adapter tried reports.
+    pub fn gpu() -> Result<Self> {
+        Self::first_of(&gpu::adapters(), "gpu", |_| true)
+    }
+
+    /// The device a name stands for: `cpu`; `gpu`, the best there is; `software`, a software adapter; or any part of
+    /// an adapter's name, driver or backend, such as `vulkan`, `llvmpipe` or `swiftshader`. Case does not matter.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoDevice`] if nothing matches; it lists what there is.
+    pub fn named(name: &str) -> Result<Self> {
+        let wanted = name.trim().to_lowercase();
+        if wanted == "cpu" {
+            return Ok(Self::cpu());
+        }
+        let adapters = gpu::adapters();
+        match wanted.as_str() {
+            "gpu" => Self::first_of(&adapters, name, |_| true),
+            "software" => Self::first_of(&adapters, name, |a| a.kind() == DeviceKind::Software),
+            _ => Self::first_of(&adapters, name, |a| !wanted.is_empty() && a.label().to_lowercase().contains(&wanted)),
+        }
+    }
+
+    fn first_of(adapters: &[gpu::Adapter], wanted: &str, matches: impl Fn(&gpu::Adapter) -> bool) -> Result<Self> {
+        let mut failure = None;
+        for adapter in adapters.iter().filter(|a| matches(a)) {
+            match adapter.open() {
+                Ok(context) => return Ok(Self::from_context(context)),
+                Err(error) => failure = Some(error),
+            }
+        }
+        Err(failure.unwrap_or_else(|| Error::NoDevice {
+            wanted: wanted.to_owned(),
+            available: std::iter::once("cpu".to_owned()).chain(adapters.iter().map(gpu::Adapter::label)).collect(),
+        }))
+    }
+
+    /// Every device of this machine: each GPU adapter that opens, best first, then the CPU.
+    pub fn all() -> Vec<Self> {
+        let mut devices = Vec::new();
+        for adapter in gpu::adapters() {
+            match adapter.open() {
+                Ok(context) => devices.push(Self::from_context(context)),
+                Err(error) => log::warn!("{} cannot be used: {error}", adapter.label()),
+            }
+        }
+        devices.push(Self::cpu());
+        devices
+    }
+
+    /// A device on the caller's own wgpu device and queue, so that tensors and a renderer share them.
+    ///
+    /// Everything is done through `device` and `queue`; whatever features and limits they were made with are what
+    /// this library has. `adapter` says what the device is.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unsupported`] if the device was made without compute shaders or with fewer than four storage buffers.
+    pub fn from_wgpu(adapter: &wgpu::Adapter, device: wgpu::Device, queue: wgpu::Queue) -> Result<Self> {
+        Ok(Self::from_context(gpu::Context::new(&adapter.get_info(), device, queue)?))
+    }
+
+    pub(crate) fn from_context(context: Arc<gpu::Context>) -> Self {
+        Self { kind: Kind::Gpu(context) }
+    }
+
+    pub(crate) fn kind(&self) -> &Kind {
+        &self.kind
+    }
+
+    /// Whether this is a GPU, a software adapter included.
+    pub fn is_gpu(&self) -> bool {
+        matches!(self.kind, Kind::Gpu(_))
+    }
+
+    /// What the device is and can do.
+    pub fn info(&self) -> DeviceInfo {
+        match &self.kind {
+            Kind::Cpu => crate::cpu::info(),
+            Kind::Gpu(context) => context.info().clone(),
+        }
+    }
+
+    /// Hands all recorded work to the device and waits until it is done. The CPU has none waiting.
+    ///
+    /// # Errors
+    ///
+    /// What the device reports.
+    pub fn synchronize(&self) -> Result<()> {
+        match &self.kind {
+            Kind::Cpu => Ok(()),
+            Kind::Gpu(context) => context.synchronize("synchronize"),
+        }
+    }
+
+    /// What the device's memory pool holds and has done.
+    pub fn memory(&self) -> MemoryStats {
+        match &self.kind {
+            Kind::Cpu => crate::cpu::memory(),
+            Kind::Gpu(context) => context.memory(),
+        }
+    }
+
+    /// Gives the memory that no tensor uses back to the system.
+    pub fn trim(&self) {
+        match &self.kind {
+            Kind::Cpu => crate::cpu::trim(),
+            Kind::Gpu(context) => context.trim(),
+        }
+    }
+
+    /// How much work the device has been given so far.
+    pub fn counters(&self) -> Counters {
+        match &self.kind {
+            Kind::Cpu => crate::cpu::counters(),
+            Kind::Gpu(context) => context.counters(),
+        }
+    }
+}
+
+/// What a device's memory pool holds and has done. Bytes are of whole size classes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub struct MemoryStats {
+    /// Bytes in use by tensors and running work.
+    pub used: u64,
+    /// Bytes kept for reuse.
+    pub pooled: u64,
+    /// The most that was in use at once.
+    pub peak: u64,
+    /// Buffers taken from the system.
+    pub allocations: u64,
+    /// Buffers taken from the pool instead.
+    pub reuses: u64,
+}
+
+/// How much work a device has been given since it was opened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub struct Counters {
+    /// Shaders compiled.
+    pub compiled: u64,
+    /// Plans made: on the CPU, programs.
+    pub planned: u64,
+    /// Kernels run: on a GPU, dispatches.
+    pub kernels: u64,
+    /// Times work was handed to the GPU's queue.
+    pub submits: u64,
+}
+
+impl PartialEq for Device {
+    fn eq(&self, other: &Self) -> bool {
+        match (&self.kind, &other.kind) {
+            (Kind::Cpu, Kind::Cpu) => true,
+            (Kind::Gpu(a), Kind::Gpu(b)) => Arc::ptr_eq(a, b),
+            _ => false,
+        }
+    }
+}
+
+impl Eq for Device {}
+
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            Kind::Cpu => f.write_str("cpu"),
+            Kind::Gpu(context) => f.write_str(context.label()),
+        }
+    }
+}
+
+impl fmt::Debug for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Device({self})")
+    }
+}

@@ -1,0 +1,208 @@
+//! Evaluation: from expressions to tensors on a device.
+//!
+//! What is common to all backends: which device, what memory the results go to, and whether a target may be written
+//! while the old values of it are still being read.
+
+use std::sync::Arc;
+
+use crate::device::Kind;
+use crate::expr::graph::{Graph, Step};
+use crate::layout::Layout;
+use crate::{Device, Error, Expr, Result, Tensor, cpu, gpu};
+
+impl Expr {
+    /// Evaluates the expression into a new tensor, in as few passes over memory as it needs.
+    ///
+    /// An expression without tensors is evaluated on the CPU. One with no elements gives a tensor with none.
+    ///
+    /// # Errors
+    ///
+    /// The mistake the expression carries, if any; [`Error::DeviceMismatch`] if it reads tensors of different
+    /// devices; what the device reports.
+    pub fn eval(&self) -> Result<Tensor> {
+        self.check()?;
+        let graph = self.graph()?;
+        let device = device_of("eval", &graph)?.unwrap_or_else(Device::cpu);
+        let out = Tensor::empty("eval", self.shape().clone(), self.dtype(), &device)?;
+        run("eval", &device, &graph, std::slice::from_ref(&out))?;
+        Ok(out)
+    }
+
+    /// What evaluating this expression alone needs, worked out at the first call and kept.
+    fn graph(&self) -> Result<Arc<Graph>> {
+        if let Some(graph) = self.0.graph.get() {
+            return Ok(graph.clone());
+        }
+        let graph = Arc::new(Graph::new(&[(self, self.dtype())])?);
+        Ok(self.0.graph.get_or_init(|| graph).clone())
+    }
+}
+
+/// Evaluates several expressions together: what they share is read and computed once.
+///
+/// ```
+/// use hadamard::{Device, Tensor, eval_all};
+/// let x = Tensor::from_slice(&[3.0_f32, 4.0], [2], &Device::cpu())?;
+/// let results = eval_all(&[x.square(), x.square().sum(..)])?;
+/// assert_eq!(results[0].to_vec::<f32>()?, [9.0, 16.0]);
+/// assert_eq!(results[1].item::<f32>()?, 25.0);
+/// # Ok::<(), hadamard::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// As [`Expr::eval`]; nothing is returned unless everything succeeds.
+pub fn eval_all<E: Clone + Into<Expr>>(exprs: &[E]) -> Result<Vec<Tensor>> {
+    let exprs: Vec<Expr> = exprs.iter().map(|e| e.clone().into()).collect();
+    let pairs: Vec<_> = exprs.iter().map(|e| (e, e.dtype())).collect();
+    let graph = Graph::new(&pairs)?;
+    let device = device_of("eval_all", &graph)?.unwrap_or_else(Device::cpu);
+    let outs = exprs
+        .iter()
+        .map(|e| Tensor::empty("eval_all", e.shape().clone(), e.dtype(), &device))
+        .collect::<Result<Vec<_>>>()?;
+    run("eval_all", &device, &graph, &outs)?;
+    Ok(outs)
+}
+
+/// Writes several values into several tensors at once, in place, as Python's tuple assignment: every right side
+/// sees the old values.
+///
+/// ```
+/// use hadamard::{Device, Tensor, assign};
+/// let device = Device::cpu();
+/// let a = Tensor::from_slice(&[1.0_f32, 2.0], [2], &device)?;
+/// let b = Tensor::from_slice(&[3.0_f32, 4.0], [2], &device)?;
+/// assign(&[(&a, &b + 0.0), (&b, &a + 0.0)])?;
+/// assert_eq!((a.to_vec::<f32>()?, b.to_vec::<f32>()?), (vec![3.0, 4.0], vec![1.0, 2.0]));
+/// # Ok::<(), hadamard::Error>(())
+/// ```
+///
+/// Each value must broadcast to its tensor's shape and is converted to its dtype, rounding once.
+///
+/// # Errors
+///
+/// [`Error::Broadcast`] if a value does not fit its tensor, [`Error::Overlap`] if two tensors share memory,
+/// [`Error::Argument`] if one repeats its own elements (a broadcast view), and as [`Expr::eval`]. No tensor is
+/// written unless everything was found to be in order.
+pub fn assign(targets: &[(&Tensor, Expr)]) -> Result<()> {
+    const OP: &str = "assign";
+    let Some(device) = targets.first().map(|(t, _)| t.device()) else {
+        return Ok(());
+    };
+    for (i, (target, _)) in targets.iter().enumerate() {
+        if target.device() != device {
+            return Err(mismatch(OP, &device, &target.device()));
+        }
+        if target.layout().overlaps_itself() {
+            return Err(Error::argument(
+                OP,
+                "a target whose elements lie apart",
+                format!("a broadcast view {}", target.shape()),
+            ));
+        }
+        let shares = |(_, (other, _)): &(usize, &(&Tensor, Expr))| {
+            other.storage().id() == target.storage().id() && other.layout().may_overlap(target.layout())
+        };
+        if let Some((first, _)) = targets[..i].iter().enumerate().find(shares) {
+            return Err(Error::Overlap { op: OP, first, second: i });
+        }
+    }
+    let values: Vec<Expr> = targets.iter().map(|(t, e)| e.fit(OP, t)).collect::<Result<_>>()?;
+    let tensors: Vec<Tensor> = targets.iter().map(|&(t, _)| t.clone()).collect();
+    let graph = match &values[..] {
+        [value] if value.dtype() == tensors[0].dtype() => value.graph()?,
+        _ => Arc::new(Graph::new(&values.iter().zip(&tensors).map(|(e, t)| (e, t.dtype())).collect::<Vec<_>>())?),
+    };
+    if let Some(found) = device_of(OP, &graph)?
+        && found != device
+    {
+        return Err(mismatch(OP, &device, &found));
+    }
+    if writes_before_it_reads(&graph, &tensors) {
+        // Evaluate beside the targets, then copy. Rare: a permuted or shifted view of a target on the right side.
+        let parts = tensors
+            .iter()
+            .map(|t| Tensor::empty(OP, t.shape().clone(), t.dtype(), &device))
+            .collect::<Result<Vec<_>>>()?;
+        run(OP, &device, &graph, &parts)?;
+        for (part, target) in parts.into_iter().zip(&tensors) {
+            let copy = Graph::new(&[(&part.into(), target.dtype())])?;
+            run(OP, &device, &copy, std::slice::from_ref(target))?;
+        }
+        return Ok(());
+    }
+    run(OP, &device, &graph, &tensors)
+}
+
+impl Expr {
+    /// This expression broadcast to a target's shape.
+    fn fit(&self, op: &'static str, target: &Tensor) -> Result<Self> {
+        self.check()?;
+        if self.shape() == target.shape() {
+            return Ok(self.clone());
+        }
+        let value = self.broadcast_to(target.shape());
+        match value.error() {
+            None => Ok(value),
+            Some(_) => Err(Error::Broadcast { op, lhs: self.shape().clone(), rhs: target.shape().clone() }),
+        }
+    }
+}
+
+/// Whether a single pass would overwrite elements that are still to be read.
+///
+/// It would not where every read of a target's memory is elementwise and at the very element being written, by a
+/// pass that writes all targets together: so they must have one shape, and reductions may not read them.
+fn writes_before_it_reads(graph: &Graph, targets: &[Tensor]) -> bool {
+    let one_pass = targets.iter().all(|t| t.shape() == targets[0].shape());
+    graph.values.iter().any(|value| {
+        let Step::Load { buffer, access } = &value.step else {
+            return false;
+        };
+        let id = graph.buffers[*buffer].0.id();
+        targets.iter().any(|target| {
+            let same_element = || one_pass && access.layout().is_some_and(|l| same_positions(l, target.layout()));
+            id == target.storage().id()
+                && access.footprint().may_overlap(target.layout())
+                && !(same_element() && !graph.values.iter().any(|v| matches!(v.step, Step::Reduce { .. })))
+        })
+    })
+}
+
+/// Whether two layouts place every index alike.
+fn same_positions(a: &Layout, b: &Layout) -> bool {
+    a == b
+        || a.shape() == b.shape()
+            && a.offset() == b.offset()
+            && (0..a.shape().rank()).all(|d| a.shape()[d] == 1 || a.strides()[d] == b.strides()[d])
+}
+
+/// The one device of every tensor read, or `None` if none is.
+fn device_of(op: &'static str, graph: &Graph) -> Result<Option<Device>> {
+    let Some((first, rest)) = graph.buffers.split_first() else {
+        return Ok(None);
+    };
+    let device = first.0.device();
+    for (storage, _) in rest {
+        if !storage.is_on(&device) {
+            return Err(mismatch(op, &device, &storage.device()));
+        }
+    }
+    Ok(Some(device))
+}
+
+fn mismatch(op: &'static str, expected: &Device, found: &Device) -> Error {
+    Error::DeviceMismatch { op, expected: expected.to_string(), found: found.to_string() }
+}
+
+/// Runs a graph; root `i` is written to `targets[i]`.
+///
+/// Promised to the backend: all buffers are on its device, targets lie apart, and a load that touches a target's
+/// memory is of exactly the target's elements, in a graph without reductions whose targets have one shape.
+fn run(op: &'static str, device: &Device, graph: &Graph, targets: &[Tensor]) -> Result<()> {
+    match device.kind() {
+        Kind::Cpu => cpu::run(op, graph, targets),
+        Kind::Gpu(context) => gpu::run(op, context, graph, targets),
+    }
+}

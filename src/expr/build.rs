@@ -1,0 +1,515 @@
+//! Building expressions: shape and dtype rules, views, reductions, and what simplifies at once.
+
+use smallvec::{SmallVec, smallvec};
+
+use super::node::{Expr, Op, View};
+use super::op::{BinaryOp, ReduceOp, Rule, UnaryOp};
+use crate::dtype::{Category, result_type};
+use crate::shape::Dims;
+use crate::{DType, Error, Result, Scalar, Shape};
+
+/// An expression, or the mistake made in building it as an expression that carries it.
+fn carry(result: Result<Expr>) -> Expr {
+    result.unwrap_or_else(Expr::invalid)
+}
+
+/// The dtype the operands are turned into and the dtype of the result.
+fn dtypes(op: &'static str, rule: Rule, promoted: DType) -> Result<(DType, DType)> {
+    match rule {
+        Rule::Number if promoted == DType::Bool => {
+            Err(Error::DType { op, expected: "numbers (cast a bool first)", found: promoted })
+        }
+        Rule::Number | Rule::Same => Ok((promoted, promoted)),
+        Rule::Float => Ok((promoted.to_float(), promoted.to_float())),
+        Rule::Predicate => Ok((promoted, DType::Bool)),
+        Rule::Logical => Ok((DType::Bool, DType::Bool)),
+    }
+}
+
+impl Expr {
+    /// Applies an elementwise function.
+    ///
+    /// The named methods ([`exp`](Self::exp), [`abs`](Self::abs), …) are this with the operation filled in.
+    #[must_use]
+    pub fn unary(&self, op: UnaryOp) -> Self {
+        carry(self.try_unary(op))
+    }
+
+    fn try_unary(&self, op: UnaryOp) -> Result<Self> {
+        self.check()?;
+        if let Some(value) = self.as_scalar() {
+            return fold_unary(op, value).map(Self::scalar);
+        }
+        let (from, to) = dtypes(op.name(), op.rule(), self.dtype())?;
+        match op {
+            // A double negation is nothing, and integers are their own floor.
+            UnaryOp::Neg if matches!(self.0.op, Op::Unary(UnaryOp::Neg)) => {
+                return Ok(self.0.args[0].clone());
+            }
+            UnaryOp::Floor | UnaryOp::Ceil | UnaryOp::Round | UnaryOp::Trunc if !from.is_float() => {
+                return Ok(self.clone());
+            }
+            UnaryOp::Abs | UnaryOp::Sign if from == DType::Bool => return Ok(self.clone()),
+            _ => {}
+        }
+        Ok(Self::new(Op::Unary(op), smallvec![self.convert(from)], self.shape().clone(), to))
+    }
+
+    /// Applies an elementwise operation of two arguments, broadcasting and promoting as PyTorch does.
+    #[must_use]
+    pub fn binary(&self, op: BinaryOp, rhs: impl Into<Self>) -> Self {
+        carry(self.try_binary(op, &rhs.into()))
+    }
+
+    fn try_binary(&self, op: BinaryOp, rhs: &Self) -> Result<Self> {
+        self.check()?;
+        rhs.check()?;
+        if let (Some(a), Some(b)) = (self.as_scalar(), rhs.as_scalar()) {
+            return fold_binary(op, a, b).map(Self::scalar);
+        }
+        let shape = self.shape().broadcast(rhs.shape(), op.name())?;
+        let promoted = result_type([(self.dtype(), self.0.standing), (rhs.dtype(), rhs.0.standing)]);
+        let (from, to) = dtypes(op.name(), op.rule(), promoted)?;
+        if shape == *self.shape() && to == self.dtype() {
+            if let Some(same) = rhs.as_scalar().and_then(|s| self.simplify_right(op, s)) {
+                return Ok(same);
+            }
+        }
+        if op == BinaryOp::Mul && shape == *rhs.shape() && to == rhs.dtype() && is_one(self) {
+            return Ok(rhs.clone());
+        }
+        // Arithmetic on bool is logic: one operation fewer for every backend to know.
+        let op = match op {
+            BinaryOp::Mul | BinaryOp::Minimum if from == DType::Bool => BinaryOp::And,
+            BinaryOp::Add | BinaryOp::Maximum if from == DType::Bool => BinaryOp::Or,
+            op => op,
+        };
+        let from = if from == DType::Bool && op.rule() == Rule::Predicate { DType::U8 } else { from };
+        Ok(Self::new(Op::Binary(op), smallvec![self.convert(from), rhs.convert(from)], shape, to))
+    }
+
+    /// What `self op number` simplifies to without changing any result, NaN, infinity and signed zero included.
+    fn simplify_right(&self, op: BinaryOp, rhs: Scalar) -> Option<Self> {
+        let rhs = rhs.to_f64();
+        match op {
+            BinaryOp::Mul | BinaryOp::Div | BinaryOp::Pow if rhs == 1.0 => Some(self.clone()),
+            // x + 0 is not x where x is -0; x - 0 is.
+            BinaryOp::Sub if rhs == 0.0 && rhs.is_sign_positive() => Some(self.clone()),
+            BinaryOp::Pow if rhs == 2.0 => Some(self.square()),
+            BinaryOp::Pow if rhs == 3.0 => Some(self.square().binary(BinaryOp::Mul, self)),
+            BinaryOp::Pow if rhs == 0.5 && self.dtype().is_float() => Some(self.sqrt()),
+            BinaryOp::Pow if rhs == -1.0 && self.dtype().is_float() => Some(self.reciprocal()),
+            _ => None,
+        }
+    }
+
+    /// Converts to `dtype`, rounding once to nearest even. Floats become integers by truncation, saturating, and
+    /// bool by comparison with 0; integers wrap.
+    #[must_use]
+    pub fn cast(&self, dtype: DType) -> Self {
+        if self.error().is_some() || self.dtype() == dtype && self.as_scalar().is_none() {
+            return self.clone();
+        }
+        Self::new(Op::Cast, smallvec![self.clone()], self.shape().clone(), dtype)
+    }
+
+    /// Conversion of an operand to the dtype an operation works in; numbers convert as the kernel is prepared.
+    fn convert(&self, dtype: DType) -> Self {
+        if self.as_scalar().is_some() || self.dtype() == dtype {
+            return self.clone();
+        }
+        Self::new(Op::Promote, smallvec![self.clone()], self.shape().clone(), dtype)
+    }
+
+    /// Elements of `self` where `condition` is true and of `other` elsewhere: PyTorch's `where(condition, self, other)`.
+    /// All three broadcast. NaN in the branch not taken does not leak.
+    #[must_use]
+    pub fn select(condition: impl Into<Self>, on_true: impl Into<Self>, on_false: impl Into<Self>) -> Self {
+        let (c, a, b) = (condition.into(), on_true.into(), on_false.into());
+        carry((|| {
+            for arg in [&c, &a, &b] {
+                arg.check()?;
+            }
+            if c.dtype() != DType::Bool {
+                return Err(Error::DType { op: "where", expected: "a bool condition", found: c.dtype() });
+            }
+            let dtype = result_type([(a.dtype(), a.0.standing), (b.dtype(), b.0.standing)]);
+            let shape = c.shape().broadcast(a.shape(), "where")?.broadcast(b.shape(), "where")?;
+            Ok(Self::new(Op::Select, smallvec![c.clone(), a.convert(dtype), b.convert(dtype)], shape, dtype))
+        })())
+    }
+
+    /// The larger of each pair of elements; NaN wins.
+    #[must_use]
+    pub fn maximum(&self, other: impl Into<Self>) -> Self {
+        self.binary(BinaryOp::Maximum, other)
+    }
+
+    /// The smaller of each pair of elements; NaN wins.
+    #[must_use]
+    pub fn minimum(&self, other: impl Into<Self>) -> Self {
+        self.binary(BinaryOp::Minimum, other)
+    }
+
+    /// `self` kept between `low` and `high`; NaN stays. Where `low > high` the result is `high`, as in PyTorch.
+    #[must_use]
+    pub fn clamp(&self, low: impl Into<Self>, high: impl Into<Self>) -> Self {
+        self.maximum(low).minimum(high)
+    }
+
+    /// `self + weight * (end - self)`, computed from the nearer end so that both ends are exact.
+    #[must_use]
+    pub fn lerp(&self, end: impl Into<Self>, weight: impl Into<Self>) -> Self {
+        let (end, weight) = (end.into(), weight.into());
+        let step = &end - self;
+        let near_start = || self + &weight * &step;
+        let near_end = || &end - &step * (1 - &weight);
+        match weight.as_scalar() {
+            Some(w) if w.to_f64().abs() < 0.5 => near_start(),
+            Some(_) => near_end(),
+            None => Self::select(weight.abs().lt(0.5), near_start(), near_end()),
+        }
+    }
+
+    /// `self * self`.
+    #[must_use]
+    pub fn square(&self) -> Self {
+        self.binary(BinaryOp::Mul, self)
+    }
+
+    /// `1 / self`.
+    #[must_use]
+    pub fn reciprocal(&self) -> Self {
+        Self::from(1.0).binary(BinaryOp::Div, self)
+    }
+
+    /// The Gaussian error linear unit, `x * (1 + erf(x / √2)) / 2` ([Hendrycks and Gimpel, 2016](https://arxiv.org/abs/1606.08415)).
+    #[must_use]
+    pub fn gelu(&self) -> Self {
+        if self.error().is_none() && !self.dtype().is_float() {
+            return Self::invalid(Error::DType { op: "gelu", expected: "a float", found: self.dtype() });
+        }
+        self * 0.5 * ((self * std::f64::consts::FRAC_1_SQRT_2).erf() + 1.0)
+    }
+
+    /// `self` to the power `exponent`, elementwise.
+    #[must_use]
+    pub fn pow(&self, exponent: impl Into<Self>) -> Self {
+        self.binary(BinaryOp::Pow, exponent)
+    }
+
+    // ---- views ----
+
+    fn view(&self, view: View, shape: Shape) -> Self {
+        if shape == *self.shape() && matches!(view, View::Reshape(_) | View::Broadcast(_)) {
+            return self.clone();
+        }
+        Self::new(Op::View(view), smallvec![self.clone()], shape, self.dtype())
+    }
+
+    /// The same elements in row-major order under another shape. Nothing is copied.
+    #[must_use]
+    pub fn reshape(&self, shape: impl Into<Shape>) -> Self {
+        let shape = shape.into();
+        carry(self.check().and_then(|()| {
+            check_reshape(self.shape(), &shape)?;
+            Ok(self.view(View::Reshape(shape.clone()), shape))
+        }))
+    }
+
+    /// The dims in the order `dims` names them; each is named once.
+    #[must_use]
+    pub fn permute(&self, dims: &[isize]) -> Self {
+        carry(self.check().and_then(|()| {
+            let dims = resolve_permutation(self.shape(), dims)?;
+            let shape = dims.iter().map(|&d| self.shape()[d]).collect();
+            Ok(self.view(View::Permute(dims), shape))
+        }))
+    }
+
+    /// Dims `a` and `b` exchanged.
+    #[must_use]
+    pub fn transpose(&self, a: isize, b: isize) -> Self {
+        carry(self.check().and_then(|()| {
+            let (a, b) = (self.shape().dim(a, "transpose")?, self.shape().dim(b, "transpose")?);
+            let mut dims: SmallVec<[isize; 8]> = (0..self.shape().rank() as isize).collect();
+            dims.swap(a, b);
+            Ok(self.permute(&dims))
+        }))
+    }
+
+    /// Elements `start..start + len` of `dim`.
+    #[must_use]
+    pub fn narrow(&self, dim: isize, start: usize, len: usize) -> Self {
+        self.slice(dim, start, start.saturating_add(len), 1)
+    }
+
+    /// Every `step`th element of `dim` from `start` up to, not including, `end`: Python's `start:end:step`.
+    #[must_use]
+    pub fn slice(&self, dim: isize, start: usize, end: usize, step: usize) -> Self {
+        carry(self.check().and_then(|()| {
+            let (dim, len) = check_slice(self.shape(), dim, start, end, step)?;
+            let shape = self.shape().iter().enumerate().map(|(d, &n)| if d == dim { len } else { n }).collect();
+            Ok(self.view(View::Narrow { dim, start, len, step }, shape))
+        }))
+    }
+
+    /// `dim` read backwards.
+    #[must_use]
+    pub fn flip(&self, dim: isize) -> Self {
+        carry(self.check().and_then(|()| {
+            let dim = self.shape().dim(dim, "flip")?;
+            Ok(self.view(View::Flip(dim), self.shape().clone()))
+        }))
+    }
+
+    /// Repeated along dims of size 1 and new outer dims, to `shape`. Nothing is copied.
+    #[must_use]
+    pub fn broadcast_to(&self, shape: impl Into<Shape>) -> Self {
+        let shape = shape.into();
+        carry(self.check().and_then(|()| {
+            shape.checked_numel("broadcast_to")?;
+            if self.shape().broadcast(&shape, "broadcast_to")? != shape {
+                return Err(Error::Broadcast { op: "broadcast_to", lhs: self.shape().clone(), rhs: shape });
+            }
+            Ok(self.view(View::Broadcast(shape.clone()), shape))
+        }))
+    }
+
+    /// A new dim of size 1 before dim `dim` of the result.
+    #[must_use]
+    pub fn unsqueeze(&self, dim: isize) -> Self {
+        carry(self.check().and_then(|()| Ok(self.reshape(unsqueezed(self.shape(), dim)?))))
+    }
+
+    /// `dim` dropped if its size is 1, else as it is.
+    #[must_use]
+    pub fn squeeze(&self, dim: isize) -> Self {
+        carry(self.check().and_then(|()| Ok(self.reshape(squeezed(self.shape(), dim)?))))
+    }
+
+    /// The diagonal of dims `a` and `b`, in the place of `a`.
+    pub(crate) fn diagonal(&self, a: usize, b: usize) -> Self {
+        let size = self.shape()[a].min(self.shape()[b]);
+        let keep = (0..self.shape().rank()).filter(|&d| d != b);
+        let shape = keep.map(|d| if d == a { size } else { self.shape()[d] }).collect();
+        self.view(View::Diagonal(a, b), shape)
+    }
+
+    // ---- reductions ----
+
+    /// Applies a reduction over `dims`, which go.
+    ///
+    /// The named methods ([`sum`](Self::sum), [`amax`](Self::amax), …) are this with the operation filled in.
+    #[must_use]
+    pub fn reduce(&self, op: ReduceOp, dims: impl Into<Dims>) -> Self {
+        let dims = dims.into();
+        carry(self.check().and_then(|()| {
+            let this = if self.as_scalar().is_some() { self.cast(self.dtype()) } else { self.clone() };
+            let dims = dims.resolve(this.shape(), op.name())?;
+            let dtype = op.dtype(this.dtype()).ok_or(Error::DType {
+                op: op.name(),
+                expected: "a float (cast it first)",
+                found: this.dtype(),
+            })?;
+            if !op.has_identity() && dims.iter().any(|&d| this.shape()[d] == 0) {
+                return Err(Error::argument(op.name(), "at least one element to reduce", this.shape().to_string()));
+            }
+            let shape = this.shape().iter().enumerate().filter(|(d, _)| !dims.contains(d)).map(|(_, &n)| n).collect();
+            Ok(Self::new(Op::Reduce(op, dims), smallvec![this], shape, dtype))
+        }))
+    }
+
+    /// Keeps the dims that the reduction just below removed, with size 1: PyTorch's `keepdim=True`.
+    ///
+    /// ```
+    /// use hadamard::{Device, Tensor};
+    /// let x = Tensor::from_slice(&[1.0_f32, 2.0, 3.0, 4.0], [2, 2], &Device::cpu())?;
+    /// assert_eq!(x.amax(1).keepdim().shape().dims(), [2, 1]);
+    /// # Ok::<(), hadamard::Error>(())
+    /// ```
+    #[must_use]
+    pub fn keepdim(&self) -> Self {
+        carry(self.check().and_then(|()| match &self.0.op {
+            Op::Reduce(_, dims) => {
+                let full = self.0.args[0].shape();
+                let shape = full.iter().enumerate().map(|(d, &n)| if dims.contains(&d) { 1 } else { n });
+                Ok(self.reshape(shape.collect::<Shape>()))
+            }
+            _ => Err(Error::argument("keepdim", "a reduction just below", format!("{self:?}"))),
+        }))
+    }
+
+    pub(crate) fn check(&self) -> Result<()> {
+        self.error().map_or(Ok(()), |e| Err(e.clone()))
+    }
+}
+
+macro_rules! unary_methods {
+    ($($name:ident $op:ident $doc:literal),* $(,)?) => {
+        impl Expr {$(
+            #[doc = $doc]
+            #[must_use]
+            pub fn $name(&self) -> Self { self.unary(UnaryOp::$op) }
+        )*}
+    };
+}
+unary_methods! {
+    abs Abs "The absolute value.",
+    sign Sign "-1, 0 or 1; 0 for NaN.",
+    sqrt Sqrt "The square root.",
+    rsqrt Rsqrt "The reciprocal of the square root.",
+    exp Exp "e to the power of each element.",
+    expm1 Expm1 "`exp(x) - 1`, accurate near 0.",
+    log Log "The natural logarithm.",
+    log1p Log1p "`log(1 + x)`, accurate near 0.",
+    sin Sin "The sine, in radians.",
+    cos Cos "The cosine, in radians.",
+    tanh Tanh "The hyperbolic tangent.",
+    sigmoid Sigmoid "`1 / (1 + exp(-x))`.",
+    relu Relu "`x` where it is above 0, else 0; NaN stays.",
+    erf Erf "The error function.",
+    floor Floor "The largest whole number not above.",
+    ceil Ceil "The smallest whole number not below.",
+    round Round "The nearest whole number, halves to even.",
+    trunc Trunc "The whole part.",
+    isnan IsNan "Whether each element is NaN.",
+    logical_not Not "Whether each element is 0 or false.",
+}
+
+macro_rules! binary_methods {
+    ($($name:ident $op:ident $doc:literal),* $(,)?) => {
+        impl Expr {$(
+            #[doc = $doc]
+            #[must_use]
+            pub fn $name(&self, other: impl Into<Self>) -> Self { self.binary(BinaryOp::$op, other) }
+        )*}
+    };
+}
+binary_methods! {
+    eq Eq "Whether elements are equal; NaN equals nothing.",
+    ne Ne "Whether elements differ.",
+    lt Lt "Whether elements are less than `other`'s.",
+    le Le "Whether elements are at most `other`'s.",
+    gt Gt "Whether elements are greater than `other`'s.",
+    ge Ge "Whether elements are at least `other`'s.",
+    logical_and And "Whether both elements are true or not 0.",
+    logical_or Or "Whether either element is true or not 0.",
+}
+
+macro_rules! reduce_methods {
+    ($($name:ident $op:ident $doc:literal),* $(,)?) => {
+        impl Expr {$(
+            #[doc = $doc]
+            ///
+            /// `dims` is one dim, several, or all (`..`); negative dims count from the last. The dims go; see
+            /// [`keepdim`](Self::keepdim).
+            #[must_use]
+            pub fn $name(&self, dims: impl Into<Dims>) -> Self { self.reduce(ReduceOp::$op, dims) }
+        )*}
+    };
+}
+reduce_methods! {
+    sum Sum "The sum over `dims`; 0 where there is nothing to add. What is summed is never stored.",
+    mean Mean "The mean over `dims`, of floats; NaN where there is nothing to average.",
+    prod Prod "The product over `dims`; 1 where there is nothing to multiply.",
+    amax Amax "The largest element over `dims`; NaN wins. Reducing no elements is an error.",
+    amin Amin "The smallest element over `dims`; NaN wins. Reducing no elements is an error.",
+    any Any "Whether any element over `dims` is true or not 0.",
+    all All "Whether all elements over `dims` are true or not 0.",
+}
+
+fn is_one(expr: &Expr) -> bool {
+    expr.as_scalar().is_some_and(|s| s.to_f64() == 1.0)
+}
+
+/// A function of a number is a number.
+fn fold_unary(op: UnaryOp, value: Scalar) -> Result<Scalar> {
+    let (_, to) = dtypes(op.name(), op.rule(), value.dtype())?;
+    Ok(match (to.category(), value) {
+        (Category::Int, Scalar::Int(i)) => Scalar::Int(match op {
+            UnaryOp::Neg => i.wrapping_neg(),
+            UnaryOp::Abs => i.wrapping_abs(),
+            UnaryOp::Sign => i.signum(),
+            UnaryOp::Relu => i.max(0),
+            _ => i,
+        }),
+        (Category::Bool, _) => Scalar::Bool(op.apply(value.to_f64()) != 0.0),
+        _ => Scalar::Float(op.apply(value.to_f64())),
+    })
+}
+
+/// An operation on two numbers is a number, computed in f64 or, for integers, in i64.
+fn fold_binary(op: BinaryOp, a: Scalar, b: Scalar) -> Result<Scalar> {
+    let promoted = a.dtype().promote(b.dtype());
+    let (_, to) = dtypes(op.name(), op.rule(), promoted)?;
+    if let (Scalar::Int(x), Scalar::Int(y), Category::Int) = (a, b, to.category()) {
+        return Ok(match op {
+            BinaryOp::Add => Scalar::Int(x.wrapping_add(y)),
+            BinaryOp::Sub => Scalar::Int(x.wrapping_sub(y)),
+            BinaryOp::Mul => Scalar::Int(x.wrapping_mul(y)),
+            BinaryOp::Maximum => Scalar::Int(x.max(y)),
+            BinaryOp::Minimum => Scalar::Int(x.min(y)),
+            // As in Python, a negative power of an integer is a float.
+            _ => u32::try_from(y).map_or_else(
+                |_| Scalar::Float((x as f64).powf(y as f64)),
+                |exponent| Scalar::Int(x.wrapping_pow(exponent)),
+            ),
+        });
+    }
+    let value = op.apply(a.to_f64(), b.to_f64());
+    Ok(match to.category() {
+        Category::Bool => Scalar::Bool(value != 0.0),
+        Category::Int => Scalar::Int(value as i64),
+        Category::Float => Scalar::Float(value),
+    })
+}
+
+// ---- checks shared with the views of tensors ----
+
+pub(crate) fn check_reshape(from: &Shape, to: &Shape) -> Result<()> {
+    let numel = to.checked_numel("reshape")?;
+    if numel == from.numel() {
+        return Ok(());
+    }
+    Err(Error::argument(
+        "reshape",
+        format!("a shape with the {} elements of {from}", from.numel()),
+        format!("{to} with {numel}"),
+    ))
+}
+
+pub(crate) fn resolve_permutation(shape: &Shape, dims: &[isize]) -> Result<SmallVec<[usize; 4]>> {
+    let refuse = || {
+        Error::argument("permute", format!("each of the {} dims of {shape} once", shape.rank()), format!("{dims:?}"))
+    };
+    let found: SmallVec<[usize; 4]> = dims.iter().map(|&d| shape.dim(d, "permute")).collect::<Result<_>>()?;
+    let once = (0..shape.rank()).all(|d| found.contains(&d));
+    if once && found.len() == shape.rank() { Ok(found) } else { Err(refuse()) }
+}
+
+/// The dim and how many elements a slice takes.
+pub(crate) fn check_slice(shape: &Shape, dim: isize, start: usize, end: usize, step: usize) -> Result<(usize, usize)> {
+    let dim = shape.dim(dim, "narrow")?;
+    if start > end || end > shape[dim] || step == 0 {
+        let expected = format!("a range within 0..{} and a step of at least 1", shape[dim]);
+        return Err(Error::argument("narrow", expected, format!("{start}..{end} step {step} of dim {dim} in {shape}")));
+    }
+    Ok((dim, (end - start).div_ceil(step)))
+}
+
+pub(crate) fn unsqueezed(shape: &Shape, dim: isize) -> Result<Shape> {
+    let rank = shape.rank() as isize;
+    let at = if dim < 0 { dim + rank + 1 } else { dim };
+    if !(0..=rank).contains(&at) {
+        return Err(Error::Dim { op: "unsqueeze", dim, shape: shape.clone() });
+    }
+    let mut sizes = shape.to_vec();
+    sizes.insert(at as usize, 1);
+    Ok(sizes.into())
+}
+
+pub(crate) fn squeezed(shape: &Shape, dim: isize) -> Result<Shape> {
+    let dim = shape.dim(dim, "squeeze")?;
+    Ok(shape.iter().enumerate().filter(|&(d, &n)| d != dim || n != 1).map(|(_, &n)| n).collect())
+}

@@ -1,0 +1,14 @@
+//! Expressions: descriptions of work over tensors, built by arithmetic and evaluated in as few passes as they need.
+
+pub(crate) mod build;
+mod einsum;
+pub(crate) mod graph;
+mod node;
+mod op;
+mod operators;
+
+pub use einsum::einsum;
+pub use node::Expr;
+#[allow(unused_imports, reason = "the reference and gradients walk nodes")]
+pub(crate) use node::{Node, Op, View};
+pub use op::{BinaryOp, ReduceOp, UnaryOp};

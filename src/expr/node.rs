@@ -1,0 +1,224 @@
+//! The nodes an expression is made of.
+
+use std::fmt;
+use std::mem;
+use std::sync::{Arc, OnceLock};
+
+use smallvec::{SmallVec, smallvec};
+
+use super::graph::Graph;
+use super::op::{BinaryOp, ReduceOp, UnaryOp};
+use crate::dtype::Standing;
+use crate::layout::Access;
+use crate::{DType, Error, Result, Scalar, Shape, Tensor};
+
+/// A description of elementwise work and reductions over tensors: no work is done and nothing fails until it is
+/// evaluated.
+///
+/// Arithmetic on tensors, expressions and numbers builds one. It is a cheap handle: cloning shares the nodes, and a
+/// part used twice is computed once. It reads its tensors when it is evaluated, so it can be built once and
+/// evaluated many times. Mistakes (shapes that do not broadcast, a dtype an operation is not defined for) travel
+/// inside and come out of the evaluation.
+///
+/// ```
+/// use hadamard::{Device, Tensor};
+/// let device = Device::cpu();
+/// let a = Tensor::from_slice(&[1.0_f32, 2.0, 3.0, 4.0], [2, 2], &device)?;
+/// let row = Tensor::from_slice(&[10.0_f32, 1.0], [2], &device)?;
+/// assert_eq!((&a * &row).eval()?.to_vec::<f32>()?, [10.0, 2.0, 30.0, 4.0]);
+/// assert_eq!((&a * &row).sum(0).eval()?.to_vec::<f32>()?, [40.0, 6.0]);
+/// # Ok::<(), hadamard::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Expr(pub(crate) Arc<Node>);
+
+pub(crate) struct Node {
+    pub(crate) op: Op,
+    pub(crate) args: SmallVec<[Expr; 2]>,
+    pub(crate) shape: Shape,
+    pub(crate) dtype: DType,
+    pub(crate) standing: Standing,
+    /// What an evaluation of this expression alone needs, worked out once.
+    pub(crate) graph: OnceLock<Arc<Graph>>,
+}
+
+#[derive(Clone)]
+pub(crate) enum Op {
+    /// A tensor.
+    Leaf(Tensor),
+    /// A number.
+    Scalar(Scalar),
+    Unary(UnaryOp),
+    Binary(BinaryOp),
+    /// Elements of the second argument where the first is true, else of the third.
+    Select,
+    /// Conversion to the node's dtype, rounding once.
+    Cast,
+    /// Conversion of an operand to the dtype the operation works in. Unlike a cast it does not round to f16 or
+    /// bf16: those are computed in f32, so that a fused expression rounds once, where it is stored.
+    Promote,
+    View(View),
+    /// Over these dims of the argument, in rising order; they go.
+    Reduce(ReduceOp, SmallVec<[usize; 4]>),
+    /// A mistake made in building, to be returned by whatever evaluates this.
+    Invalid(Error),
+}
+
+/// A view of an expression: which element of the argument each element of the result is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum View {
+    Reshape(Shape),
+    Permute(SmallVec<[usize; 4]>),
+    Broadcast(Shape),
+    Narrow { dim: usize, start: usize, len: usize, step: usize },
+    Flip(usize),
+    Diagonal(usize, usize),
+}
+
+impl View {
+    /// The view applied to how a buffer is read.
+    pub(crate) fn of(&self, access: &Access) -> Result<Access> {
+        match self {
+            Self::Reshape(shape) => Ok(access.reshape(shape)),
+            Self::Permute(dims) => access.map(|l| Ok(l.permute(dims))),
+            Self::Broadcast(shape) => access.map(|l| l.broadcast_to(shape, "broadcast_to")),
+            &Self::Narrow { dim, start, len, step } => access.map(|l| Ok(l.narrow(dim, start, len, step))),
+            &Self::Flip(dim) => access.map(|l| Ok(l.flip(dim))),
+            &Self::Diagonal(a, b) => access.map(|l| Ok(l.diagonal(a, b))),
+        }
+    }
+}
+
+impl Expr {
+    pub(crate) fn new(op: Op, args: SmallVec<[Self; 2]>, shape: Shape, dtype: DType) -> Self {
+        let standing = if shape.rank() == 0 { Standing::ZeroDim } else { Standing::Tensor };
+        Self(Arc::new(Node { op, args, shape, dtype, standing, graph: OnceLock::new() }))
+    }
+
+    pub(crate) fn scalar(value: Scalar) -> Self {
+        let (shape, dtype) = (Shape::default(), value.dtype());
+        let op = Op::Scalar(value);
+        Self(Arc::new(Node { op, args: smallvec![], shape, dtype, standing: Standing::Weak, graph: OnceLock::new() }))
+    }
+
+    pub(crate) fn invalid(error: Error) -> Self {
+        Self::new(Op::Invalid(error), smallvec![], Shape::default(), DType::F32)
+    }
+
+    /// The shape of the result. An expression with a mistake in it has rank 0.
+    pub fn shape(&self) -> &Shape {
+        &self.0.shape
+    }
+
+    /// The dtype of the result.
+    pub fn dtype(&self) -> DType {
+        self.0.dtype
+    }
+
+    /// The mistake inside, if there is one: what evaluating would return.
+    pub fn error(&self) -> Option<&Error> {
+        match &self.0.op {
+            Op::Invalid(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn as_scalar(&self) -> Option<Scalar> {
+        match self.0.op {
+            Op::Scalar(value) => Some(value),
+            _ => None,
+        }
+    }
+}
+
+impl Drop for Node {
+    /// Takes a long chain apart link by link: the compiler's own drop would call itself once a link and run out
+    /// of stack.
+    fn drop(&mut self) {
+        let mut doomed = mem::take(&mut self.args);
+        while let Some(Expr(node)) = doomed.pop() {
+            if let Some(mut node) = Arc::into_inner(node) {
+                doomed.extend(mem::take(&mut node.args));
+            }
+        }
+    }
+}
+
+impl From<Tensor> for Expr {
+    fn from(tensor: Tensor) -> Self {
+        let (shape, dtype) = (tensor.shape().clone(), tensor.dtype());
+        Self::new(Op::Leaf(tensor), smallvec![], shape, dtype)
+    }
+}
+
+impl From<&Tensor> for Expr {
+    fn from(tensor: &Tensor) -> Self {
+        tensor.clone().into()
+    }
+}
+
+impl From<&Self> for Expr {
+    fn from(expr: &Self) -> Self {
+        expr.clone()
+    }
+}
+
+impl From<Scalar> for Expr {
+    fn from(value: Scalar) -> Self {
+        Self::scalar(value)
+    }
+}
+
+macro_rules! expr_from_number {
+    ($($ty:ty),*) => {$(
+        impl From<$ty> for Expr {
+            fn from(value: $ty) -> Self { Self::scalar(value.into()) }
+        }
+    )*};
+}
+expr_from_number!(bool, i32, i64, f32, f64);
+
+/// Prints the expression as text that [`Expr::parse`] would read, with `t0`, `t1`, … for its tensors. Parts beyond
+/// a few levels are elided.
+impl fmt::Debug for Expr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{} ", self.0.dtype, self.0.shape)?;
+        write_node(f, self, 6)
+    }
+}
+
+fn write_node(f: &mut fmt::Formatter<'_>, expr: &Expr, depth: usize) -> fmt::Result {
+    if depth == 0 {
+        return f.write_str("…");
+    }
+    let name: &str = match &expr.0.op {
+        Op::Leaf(tensor) => return write!(f, "tensor{}", tensor.shape()),
+        Op::Scalar(Scalar::Bool(b)) => return write!(f, "{b}"),
+        Op::Scalar(Scalar::Int(i)) => return write!(f, "{i}"),
+        Op::Scalar(Scalar::Float(x)) => return write!(f, "{x:?}"),
+        Op::Unary(op) => op.name(),
+        Op::Binary(op) => op.name(),
+        Op::Select => "where",
+        Op::Cast => "cast",
+        Op::Promote => "promote",
+        Op::View(View::Reshape(_)) => "reshape",
+        Op::View(View::Permute(_)) => "permute",
+        Op::View(View::Broadcast(_)) => "broadcast_to",
+        Op::View(View::Narrow { .. }) => "narrow",
+        Op::View(View::Flip(_)) => "flip",
+        Op::View(View::Diagonal(..)) => "diagonal",
+        Op::Reduce(op, _) => op.name(),
+        Op::Invalid(error) => return write!(f, "<{error}>"),
+    };
+    write!(f, "{name}(")?;
+    for (i, arg) in expr.0.args.iter().enumerate() {
+        if i > 0 {
+            f.write_str(", ")?;
+        }
+        write_node(f, arg, depth - 1)?;
+    }
+    if let Op::Reduce(_, dims) = &expr.0.op {
+        write!(f, ", {:?}", dims.as_slice())?;
+    }
+    f.write_str(")")
+}

@@ -1,0 +1,23 @@
+//! Portable GPU elementwise tensor work: one expression, one pass over memory.
+
+pub mod reference;
+
+mod cpu;
+mod device;
+mod dtype;
+mod error;
+mod eval;
+mod expr;
+mod gpu;
+mod layout;
+mod pool;
+mod shape;
+mod tensor;
+
+pub use device::{Counters, DEVICE_VARIABLE, Device, DeviceInfo, DeviceKind, MemoryStats};
+pub use dtype::{DType, Element, Scalar};
+pub use error::{Error, Result};
+pub use eval::{assign, eval_all};
+pub use expr::{BinaryOp, Expr, ReduceOp, UnaryOp, einsum};
+pub use shape::{Dims, MAX_RANK, Shape};
+pub use tensor::Tensor;
