@@ -8,6 +8,8 @@ mod bench;
 mod check;
 mod devices;
 mod eval;
+mod picture;
+mod table;
 mod tour;
 
 use std::io::{self, Write};
