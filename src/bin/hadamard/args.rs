@@ -61,9 +61,9 @@ pub(crate) struct CheckArgs {
 pub(crate) struct BenchArgs {
     #[arg(skip)]
     pub(crate) device: Option<String>,
-    /// Write a report with figures here
-    #[arg(long, value_name = "FILE.html")]
-    pub(crate) report: Option<PathBuf>,
+    /// Side of the square tensors [default: 2048 with a software adapter, else 4096]
+    #[arg(long, value_name = "N")]
+    pub(crate) size: Option<usize>,
 }
 
 #[derive(Args, Debug)]

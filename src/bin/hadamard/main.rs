@@ -5,6 +5,7 @@
 
 mod args;
 mod bench;
+mod cases;
 mod check;
 mod devices;
 mod eval;
