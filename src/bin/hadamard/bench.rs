@@ -10,6 +10,7 @@ use rayon::prelude::*;
 
 use crate::args::BenchArgs;
 use crate::cases::{self, Case, Inputs, Work};
+use crate::report;
 use crate::table::{self, Table};
 
 /// Time spent on each case on each device, beyond a first run.
@@ -22,29 +23,19 @@ pub(crate) fn run(args: BenchArgs) -> Result<ExitCode> {
     let devices = devices(args.device.as_deref())?;
     let software = devices.iter().any(|d| d.info().kind == DeviceKind::Software);
     let size = args.size.unwrap_or(if software { 2048 } else { 4096 });
-    if size == 0 {
-        return Err(Error::Argument { op: "bench", expected: "--size of at least 1".into(), found: "0".into() });
+    let dtype = args.dtype;
+    if size == 0 || !dtype.is_float() {
+        let (expected, found) = ("a size of at least 1 and a float dtype".into(), format!("{size} and {dtype}"));
+        return Err(Error::Argument { op: "bench", expected, found });
     }
-    let dtype = DType::F32;
-    crate::print(&heading(&devices, size, dtype))?;
-
-    let progress = ProgressBar::new((cases::ALL.len() * devices.len()) as u64).with_style(
-        ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}").unwrap_or_else(|_| ProgressStyle::default_bar()),
-    );
-    let mut inputs = Vec::new();
-    for device in &devices {
-        progress.set_message(format!("uploading to {device}"));
-        inputs.push(Inputs::new(device, size, dtype)?);
+    let found = measure_all(&devices, size, dtype)?;
+    crate::print(&if args.json { report::json(&found) } else { found.text() })?;
+    if let Some(path) = &args.report {
+        let fail = |e: std::io::Error| Error::File { path: path.display().to_string(), message: e.to_string() };
+        std::fs::write(path, report::html(&found)).map_err(fail)?;
     }
-    let plain = plain_copy(size * size * dtype.size());
-    let mut rows = Vec::new();
-    for case in cases::ALL {
-        rows.push(measure(case, &devices, &inputs, size, dtype, &progress)?);
-    }
-    progress.finish_and_clear();
-    crate::print(&results(&devices, &rows, plain, (2 * size * size * dtype.size()) as u64))?;
-    let wrong = rows.iter().filter(|row| row.wrong.is_some()).count();
-    Ok(if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    let right = found.rows.iter().all(|row| row.wrong.is_none());
+    Ok(if right { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
 /// The GPU if there is one, or the one that was asked for; and always the CPU, last.
@@ -61,31 +52,72 @@ fn devices(named: Option<&str>) -> Result<Vec<Device>> {
     Ok(gpu.into_iter().chain([Device::cpu()]).collect())
 }
 
-fn heading(devices: &[Device], size: usize, dtype: DType) -> String {
-    // Writing to a String cannot fail, here and below.
-    let mut text = String::new();
-    for device in devices {
+/// All that was found.
+pub(crate) struct Findings {
+    pub(crate) devices: Vec<Contender>,
+    pub(crate) size: usize,
+    pub(crate) dtype: DType,
+    pub(crate) rows: Vec<Row>,
+    /// The median time of a plain copy by all cores, and the bytes it read and wrote.
+    pub(crate) plain: Duration,
+    pub(crate) plain_bytes: u64,
+}
+
+/// A device, in words.
+pub(crate) struct Contender {
+    pub(crate) gpu: bool,
+    pub(crate) text: String,
+}
+
+impl Contender {
+    fn new(device: &Device) -> Self {
         let info = device.info();
-        let _ = match info.kind {
-            DeviceKind::Cpu => writeln!(text, "CPU  {} threads", info.threads),
-            kind => writeln!(text, "GPU  {} ({}, {kind})", info.name, info.backend),
+        let text = match info.kind {
+            DeviceKind::Cpu => format!("{} threads", info.threads),
+            kind => format!("{} ({}, {kind})", info.name, info.backend),
         };
+        Self { gpu: device.is_gpu(), text }
     }
-    if devices.len() == 1 {
-        text.push_str("GPU  none\n");
+
+    pub(crate) fn role(&self) -> &'static str {
+        if self.gpu { "GPU" } else { "CPU" }
     }
-    let _ = writeln!(text, "{dtype} tensors of [{size}, {size}]\n");
-    text
 }
 
 /// What was found for one case.
-struct Row {
-    case: &'static Case,
-    bytes: u64,
+pub(crate) struct Row {
+    pub(crate) case: &'static Case,
+    pub(crate) bytes: u64,
     /// The median time on each device.
-    times: Vec<Duration>,
+    pub(crate) times: Vec<Duration>,
     /// How an answer differs, if one does.
-    wrong: Option<String>,
+    pub(crate) wrong: Option<String>,
+}
+
+impl Row {
+    /// Bytes a second.
+    pub(crate) fn rate(&self, time: Duration) -> f64 {
+        self.bytes as f64 / time.as_secs_f64().max(1e-12)
+    }
+}
+
+fn measure_all(devices: &[Device], size: usize, dtype: DType) -> Result<Findings> {
+    // On a terminal only; indicatif sees to that.
+    let progress = ProgressBar::new((cases::ALL.len() * devices.len()) as u64).with_style(
+        ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}").unwrap_or_else(|_| ProgressStyle::default_bar()),
+    );
+    let mut inputs = Vec::new();
+    for device in devices {
+        progress.set_message(format!("uploading to {device}"));
+        inputs.push(Inputs::new(device, size, dtype)?);
+    }
+    let bytes = size * size * dtype.size();
+    let plain = plain_copy(bytes);
+    let rows = cases::ALL.iter().map(|case| measure(case, devices, &inputs, size, dtype, &progress));
+    let rows = rows.collect::<Result<Vec<_>>>()?;
+    progress.finish_and_clear();
+    let devices = devices.iter().map(Contender::new).collect();
+    Ok(Findings { devices, size, dtype, rows, plain, plain_bytes: 2 * bytes as u64 })
 }
 
 fn measure(
@@ -152,52 +184,61 @@ fn plain_copy(bytes: usize) -> Duration {
     times[times.len() / 2]
 }
 
-fn results(devices: &[Device], rows: &[Row], plain: Duration, plain_bytes: u64) -> String {
-    let mut titles = vec!["", ">data"];
-    for device in devices {
-        titles.extend(if device.is_gpu() { [">GPU", ">GB/s", ">of copy"] } else { [">CPU", ">GB/s", ">of copy"] });
+impl Findings {
+    /// Bytes a second of the plain copy.
+    pub(crate) fn plain_rate(&self) -> f64 {
+        self.plain_bytes as f64 / self.plain.as_secs_f64().max(1e-12)
     }
-    if devices.len() == 2 {
-        titles.push(">CPU/GPU");
+
+    /// What a device is held against: on a GPU its own copy, the first case; on the CPU the plain copy.
+    fn limit(&self, device: usize) -> f64 {
+        if self.devices[device].gpu { self.rows[0].rate(self.rows[0].times[device]) } else { self.plain_rate() }
     }
-    let mut text = Table::new(&titles);
-    // On a GPU the limit is its own copy, the first case; on the CPU the plain copy.
-    let limit = |device: usize| {
-        let gpu = devices[device].is_gpu();
-        let (bytes, time) = if gpu { (rows[0].bytes, rows[0].times[device]) } else { (plain_bytes, plain) };
-        bytes as f64 / time.as_secs_f64().max(1e-12)
-    };
-    for row in rows {
-        let mut cells = vec![row.case.name.to_owned(), table::bytes(row.bytes)];
-        for (device, &time) in row.times.iter().enumerate() {
-            let rate = row.bytes as f64 / time.as_secs_f64().max(1e-12);
-            cells.extend([
-                table::time(time),
-                table::rate(row.bytes, time),
-                format!("{:.0}%", 100.0 * rate / limit(device)),
-            ]);
+
+    fn text(&self) -> String {
+        // Writing to a String cannot fail.
+        let mut text = String::new();
+        for device in &self.devices {
+            let _ = writeln!(text, "{}  {}", device.role(), device.text);
         }
-        if let [gpu, cpu] = row.times[..] {
-            cells.push(format!("{:.2}", cpu.as_secs_f64() / gpu.as_secs_f64().max(1e-12)));
+        if self.devices.len() == 1 {
+            text.push_str("GPU  none, or not asked for\n");
         }
-        text.row(cells);
+        let _ = writeln!(text, "{} tensors of [{}, {}]\n", self.dtype, self.size, self.size);
+
+        let mut titles = vec!["", ">data"];
+        for device in &self.devices {
+            titles.extend([if device.gpu { ">GPU" } else { ">CPU" }, ">GB/s", ">of copy"]);
+        }
+        titles.extend((self.devices.len() == 2).then_some(">CPU/GPU"));
+        let mut table = Table::new(&titles);
+        for row in &self.rows {
+            let mut cells = vec![row.case.name.to_owned(), table::bytes(row.bytes)];
+            for (device, &time) in row.times.iter().enumerate() {
+                let share = format!("{:.0}%", 100.0 * row.rate(time) / self.limit(device));
+                cells.extend([table::time(time), table::rate(row.bytes, time), share]);
+            }
+            if let [gpu, cpu] = row.times[..] {
+                cells.push(format!("{:.2}", cpu.as_secs_f64() / gpu.as_secs_f64().max(1e-12)));
+            }
+            table.row(cells);
+        }
+        text.push_str(&table.render(""));
+        let _ = writeln!(
+            text,
+            "\nData counts each input once and each result once. A sum hardly writes, so it may beat a copy.\n\
+             of copy: on a GPU, of its own copy above; on the CPU, of a plain parallel copy, {} GB/s.",
+            table::rate(self.plain_bytes, self.plain)
+        );
+        let mut wrong = self.rows.iter().filter_map(|row| Some((row, row.wrong.as_ref()?))).peekable();
+        if self.devices.len() == 2 && wrong.peek().is_none() {
+            text.push_str("Every answer of the GPU agreed with the CPU's before it was timed.\n");
+        }
+        for (row, how) in wrong {
+            let _ = writeln!(text, "WRONG: {}, {}: {how}", row.case.name, row.case.code);
+        }
+        text
     }
-    let mut text = text.render("");
-    let _ = writeln!(
-        text,
-        "\nof copy: on a GPU, of its own copy above; on the CPU, of a plain parallel copy ({}, {} GB/s).\n\
-         Data counts each input once and each result once. A sum only reads, so it may beat a copy.",
-        table::time(plain),
-        table::rate(plain_bytes, plain)
-    );
-    let wrong: Vec<_> = rows.iter().filter_map(|row| Some((row, row.wrong.as_ref()?))).collect();
-    if devices.len() == 2 && wrong.is_empty() {
-        text.push_str("Every answer of the GPU agreed with the CPU's before it was timed.\n");
-    }
-    for (row, how) in wrong {
-        let _ = writeln!(text, "WRONG: {}, {}: {how}", row.case.name, row.case.code);
-    }
-    text
 }
 
 #[cfg(test)]

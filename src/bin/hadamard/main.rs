@@ -10,6 +10,7 @@ mod check;
 mod devices;
 mod eval;
 mod picture;
+mod report;
 mod table;
 mod tour;
 
