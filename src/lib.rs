@@ -1,5 +1,7 @@
 //! Portable GPU elementwise tensor work: one expression, one pass over memory.
 
+#[doc(hidden)]
+pub mod check;
 pub mod reference;
 
 mod cpu;
