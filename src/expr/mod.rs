@@ -6,6 +6,7 @@ pub(crate) mod graph;
 mod node;
 mod op;
 mod operators;
+mod parse;
 
 pub use einsum::einsum;
 pub use node::Expr;
