@@ -262,3 +262,47 @@ fn judge(comparison: Comparison, what: &str, total: &mut Comparison) -> Result<(
     total.worst = total.worst.max(comparison.worst);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn no_two_cases_have_one_name() {
+        let cases = cases();
+        let names: HashSet<_> = cases.iter().map(Case::name).collect();
+        assert_eq!(names.len(), cases.len());
+    }
+
+    /// What a case wants must be worth comparing: mostly finite, mostly determined.
+    #[test]
+    fn references_say_something() {
+        let device = Device::cpu();
+        let (mut elements, mut undetermined, mut exact) = (0, 0, 0);
+        for case in cases().iter().filter(|c| c.operation != "large") {
+            let exprs = match (case.work)(&mut Inputs::new(&device, case.seed)) {
+                Ok(Work::Eval(exprs)) => exprs,
+                Ok(Work::Assign(targets)) => targets.into_iter().map(|(_, _, expr)| expr).collect(),
+                Err(crate::Error::Unsupported { .. }) => continue,
+                Err(error) => panic!("{}: {error}", case.name),
+            };
+            for expr in exprs {
+                let want = reference::eval(&expr).unwrap_or_else(|error| panic!("{}: {error}", case.name));
+                let unknown = want.bounds.iter().filter(|b| b.is_infinite()).count();
+                let special = case.name.contains("special") || case.name.contains("Special");
+                assert!(
+                    special || unknown * 20 <= want.bounds.len(),
+                    "{}: {unknown} of {} unknown",
+                    case.name,
+                    want.bounds.len()
+                );
+                elements += want.bounds.len();
+                undetermined += unknown;
+                exact += want.bounds.iter().filter(|&&b| b == 0.0).count();
+            }
+        }
+        println!("{elements} elements, {undetermined} undetermined, {exact} exact");
+        assert!(undetermined * 1000 < elements && exact * 4 > elements);
+    }
+}

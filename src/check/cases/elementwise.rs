@@ -149,7 +149,8 @@ fn select(table: &mut Table) {
     for dtype in EVERY {
         table.expr("where", format!("{dtype}"), &[dtype], move |inputs| {
             let c = inputs.tensor([N], DType::Bool, Fill::Whole(0, 1))?;
-            let (a, b) = (inputs.tensor([N], dtype, Fill::Whole(0, 9))?, inputs.tensor([N], dtype, Fill::Whole(90, 99))?);
+            let (a, b) =
+                (inputs.tensor([N], dtype, Fill::Whole(0, 9))?, inputs.tensor([N], dtype, Fill::Whole(90, 99))?);
             Ok(Expr::select(c, a, b))
         });
         table.expr("where", format!("{dtype} broadcast, with a number"), &[dtype], move |inputs| {

@@ -61,7 +61,8 @@ pub(super) fn add(table: &mut Table) {
 }
 
 fn operations(table: &mut Table) {
-    let shapes: [(&[usize], isize); 5] = [(&[17, 33], 0), (&[17, 33], 1), (&[41, 3, 5], 1), (&[300], 0), (&[6, 130], -1)];
+    let shapes: [(&[usize], isize); 5] =
+        [(&[17, 33], 0), (&[17, 33], 1), (&[41, 3, 5], 1), (&[300], 0), (&[6, 130], -1)];
     for op in ReduceOp::ALL {
         for dtype in EVERY {
             if op.dtype(dtype).is_none() {
@@ -79,7 +80,8 @@ fn operations(table: &mut Table) {
                 table.expr(op.name(), format!("{dtype} {shape:?} over {dim}"), &[dtype], move |inputs| {
                     let x = inputs.tensor(shape, dtype, fill)?;
                     // One odd element for `any` and `all` to find.
-                    Ok(if op == ReduceOp::Any { x.logical_or(x.shape().numel() == 300) } else { x.into() }.reduce(op, dim))
+                    Ok(if op == ReduceOp::Any { x.logical_or(x.shape().numel() == 300) } else { x.into() }
+                        .reduce(op, dim))
                 });
             }
             table.expr(op.name(), format!("{dtype} all of [3, 50, 7]"), &[dtype], move |inputs| {
@@ -103,7 +105,9 @@ fn operations(table: &mut Table) {
             }
         }
     }
-    for (op, last) in [(ReduceOp::Amax, 1e30), (ReduceOp::Amin, -1e30), (ReduceOp::Sum, f64::NAN), (ReduceOp::Amax, f64::NAN)] {
+    for (op, last) in
+        [(ReduceOp::Amax, 1e30), (ReduceOp::Amin, -1e30), (ReduceOp::Sum, f64::NAN), (ReduceOp::Amax, f64::NAN)]
+    {
         table.expr(op.name(), format!("{last} as the last of 5003"), &[DType::F32], move |inputs| {
             let index = inputs.f32([5003], Fill::Whole(-3, 3))?;
             index.narrow(0, 5002, 1)?.fill(last)?;
@@ -117,10 +121,15 @@ fn multiply_reduce(table: &mut Table) {
         let over = move |x: Expr, op: ReduceOp| if dims.is_empty() { x.reduce(op, ..) } else { x.reduce(op, dims) };
         let small = shape.iter().product::<usize>() < 20_000;
         for dtype in EVERY.into_iter().filter(|&d| d != DType::Bool && (small || d == DType::F32 || d == DType::F16)) {
-            table.expr("multiply-reduce", format!("{dtype} {shape:?} over {dims:?}, whole numbers"), &[dtype], move |inputs| {
-                let mut next = || inputs.tensor(shape, dtype, Fill::Whole(-5, 5));
-                Ok(over(next()? * next()?, ReduceOp::Sum))
-            });
+            table.expr(
+                "multiply-reduce",
+                format!("{dtype} {shape:?} over {dims:?}, whole numbers"),
+                &[dtype],
+                move |inputs| {
+                    let mut next = || inputs.tensor(shape, dtype, Fill::Whole(-5, 5));
+                    Ok(over(next()? * next()?, ReduceOp::Sum))
+                },
+            );
         }
         for dtype in FLOATS {
             table.expr("multiply-reduce", format!("{dtype} {shape:?} over {dims:?}"), &[dtype], move |inputs| {
@@ -298,7 +307,8 @@ fn contractions(table: &mut Table) {
         for dtype in [DType::F32, DType::F16, DType::I32] {
             let name = format!("{dtype} {equation} of {a:?} and {b:?}");
             table.expr("einsum", name, &[dtype], move |inputs| {
-                let (a, b) = (inputs.tensor(a, dtype, Fill::Whole(-5, 5))?, inputs.tensor(b, dtype, Fill::Whole(-5, 5))?);
+                let (a, b) =
+                    (inputs.tensor(a, dtype, Fill::Whole(-5, 5))?, inputs.tensor(b, dtype, Fill::Whole(-5, 5))?);
                 Ok(einsum(equation, &[a, b]))
             });
         }
@@ -307,8 +317,14 @@ fn contractions(table: &mut Table) {
             Ok((einsum(equation, &[a, b]) + 0.5).relu())
         });
     }
-    let one: [(&str, &[usize]); 6] =
-        [("ij->ji", &[65, 33]), ("ij->j", &[7, 5]), ("ii->i", &[33, 33]), ("ii->", &[33, 33]), ("ijk->ki", &[2, 3, 4]), ("iij->j", &[9, 9, 5])];
+    let one: [(&str, &[usize]); 6] = [
+        ("ij->ji", &[65, 33]),
+        ("ij->j", &[7, 5]),
+        ("ii->i", &[33, 33]),
+        ("ii->", &[33, 33]),
+        ("ijk->ki", &[2, 3, 4]),
+        ("iij->j", &[9, 9, 5]),
+    ];
     for (equation, a) in one {
         table.expr("einsum", format!("{equation} of {a:?}"), &[DType::F32], move |inputs| {
             Ok(einsum(equation, &[inputs.f32(a, Fill::Whole(-5, 5))?]))

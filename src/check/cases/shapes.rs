@@ -1,7 +1,7 @@
 //! Sizes round the widths that kernels are built in, broadcasting, and views.
 
-use super::super::inputs::{Fill, Inputs};
 use super::super::Work;
+use super::super::inputs::{Fill, Inputs};
 use super::{EVERY, Table};
 use crate::{DType, Expr, Result, Tensor};
 
@@ -14,11 +14,13 @@ pub(super) fn add(table: &mut Table) {
 
 fn sizes(table: &mut Table) {
     let around = |n: usize| [n - 1, n, n + 1];
-    let sizes = (0..10).chain([64, 128, 256, 512, 1024, 4096, 65_536].into_iter().flat_map(around)).chain([31, 997, 100_003]);
+    let sizes =
+        (0..10).chain([64, 128, 256, 512, 1024, 4096, 65_536].into_iter().flat_map(around)).chain([31, 997, 100_003]);
     for n in sizes {
         for dtype in [DType::F32, DType::F16, DType::U8] {
             table.expr("sizes", format!("{dtype} {n}"), &[dtype], move |inputs| {
-                let (x, y) = (inputs.tensor([n], dtype, Fill::Whole(0, 9))?, inputs.tensor([n], dtype, Fill::Whole(0, 9))?);
+                let (x, y) =
+                    (inputs.tensor([n], dtype, Fill::Whole(0, 9))?, inputs.tensor([n], dtype, Fill::Whole(0, 9))?);
                 Ok(&x * y + x)
             });
         }

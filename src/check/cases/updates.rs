@@ -30,7 +30,8 @@ fn onto_itself(table: &mut Table) {
     for dtype in EVERY.into_iter().filter(|&d| d != DType::Bool) {
         for n in [1, 3, 64, 1025] {
             table.add(OP, format!("{dtype} w * 3 + g of {n}"), &[dtype], move |inputs| {
-                let (w, g) = (inputs.tensor([n], dtype, Fill::Whole(0, 9))?, inputs.tensor([n], dtype, Fill::Whole(0, 9))?);
+                let (w, g) =
+                    (inputs.tensor([n], dtype, Fill::Whole(0, 9))?, inputs.tensor([n], dtype, Fill::Whole(0, 9))?);
                 one(w.clone(), &w, &w * 3 + g)
             });
         }
@@ -125,8 +126,14 @@ fn converting(table: &mut Table) {
             });
         }
     }
-    let fits: [(&[usize], &[usize]); 6] =
-        [(&[], &[23, 37]), (&[37], &[23, 37]), (&[23, 1], &[23, 37]), (&[1, 1], &[5]), (&[1, 37], &[4, 23, 37]), (&[], &[])];
+    let fits: [(&[usize], &[usize]); 6] = [
+        (&[], &[23, 37]),
+        (&[37], &[23, 37]),
+        (&[23, 1], &[23, 37]),
+        (&[1, 1], &[5]),
+        (&[1, 37], &[4, 23, 37]),
+        (&[], &[]),
+    ];
     for (value, target) in fits.into_iter().filter(|(v, t)| v.len() <= t.len()) {
         for dtype in [DType::F32, DType::BF16, DType::U8] {
             table.add("assign", format!("{dtype} {value:?} into {target:?}"), &[dtype], move |inputs| {
@@ -141,7 +148,8 @@ fn several(table: &mut Table) {
     const OP: &str = "several targets";
     for dtype in [DType::F32, DType::F16, DType::U8] {
         table.add(OP, format!("{dtype} swap"), &[dtype], move |inputs| {
-            let (a, b) = (inputs.tensor([1025], dtype, Fill::Whole(0, 9))?, inputs.tensor([1025], dtype, Fill::Whole(20, 29))?);
+            let (a, b) =
+                (inputs.tensor([1025], dtype, Fill::Whole(0, 9))?, inputs.tensor([1025], dtype, Fill::Whole(20, 29))?);
             Ok(Work::Assign(vec![(a.clone(), a.clone(), Expr::from(&b)), (b.clone(), b.clone(), Expr::from(&a))]))
         });
         table.add(OP, format!("{dtype} halves of one buffer swapped"), &[dtype], move |inputs| {
@@ -163,7 +171,8 @@ fn several(table: &mut Table) {
         Ok(Work::Assign(vec![(w.clone(), w.clone(), &w - step), (m.clone(), m, new_m), (v.clone(), v, new_v)]))
     });
     table.add(OP, "f32 master and f16 copy", &[DType::F32, DType::F16], |inputs| {
-        let (w, g) = (inputs.f32([263], Fill::Uniform(-1.0, 1.0))?, inputs.tensor([263], DType::F16, Fill::Uniform(-1.0, 1.0))?);
+        let (w, g) =
+            (inputs.f32([263], Fill::Uniform(-1.0, 1.0))?, inputs.tensor([263], DType::F16, Fill::Uniform(-1.0, 1.0))?);
         let half = poisoned(inputs, [263], DType::F16)?;
         let new = &w - &g * 0.1;
         Ok(Work::Assign(vec![(w.clone(), w.clone(), new.clone()), (half.clone(), half, new)]))
