@@ -1,4 +1,4 @@
-//! Portable GPU elementwise tensor work: one expression, one pass over memory.
+#![doc = include_str!("../README.md")]
 
 pub mod reference;
 

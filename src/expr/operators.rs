@@ -1,12 +1,34 @@
 //! `+ - * / & | !` and unary minus on tensors, expressions and numbers, in every combination, by value and by reference.
+//! On the left a number is an `f64`, an `i64` or a `bool`; on the right an `f32` or `i32` variable will do as well.
 
 use std::ops::{Add, BitAnd, BitOr, Div, Mul, Neg, Not, Sub};
 
 use super::{BinaryOp, Expr, UnaryOp};
 use crate::Tensor;
 
-macro_rules! impl_operator {
-    ($trait:ident $method:ident $op:ident: $lhs:ty, $rhs:ty) => {
+// The shape of these impls decides what type inference can see. With an expression on the left, one impl for every
+// right side: the result is an `Expr` before the compiler knows which float a literal is. With a number on the left,
+// one impl for each kind of literal (f64, i64): were there one for f32 too, `(1.0 - &w).square()` would be ambiguous.
+macro_rules! operator {
+    ($($trait:ident $method:ident $op:ident),*) => {$(
+        operator!(@left $trait $method $op: Expr, &Expr, Tensor, &Tensor);
+        operator!(@number $trait $method $op: bool, i64, f64);
+    )*};
+    (@left $trait:ident $method:ident $op:ident: $($lhs:ty),*) => {$(
+        impl<R: Into<Expr>> $trait<R> for $lhs {
+            type Output = Expr;
+            fn $method(self, rhs: R) -> Expr {
+                Expr::from(self).binary(BinaryOp::$op, rhs)
+            }
+        }
+    )*};
+    (@number $trait:ident $method:ident $op:ident: $($num:ty),*) => {$(
+        operator!(@pair $trait $method $op: $num, Expr);
+        operator!(@pair $trait $method $op: $num, &Expr);
+        operator!(@pair $trait $method $op: $num, Tensor);
+        operator!(@pair $trait $method $op: $num, &Tensor);
+    )*};
+    (@pair $trait:ident $method:ident $op:ident: $lhs:ty, $rhs:ty) => {
         impl $trait<$rhs> for $lhs {
             type Output = Expr;
             fn $method(self, rhs: $rhs) -> Expr {
@@ -14,29 +36,6 @@ macro_rules! impl_operator {
             }
         }
     };
-}
-
-macro_rules! operator {
-    ($($trait:ident $method:ident $op:ident),*) => {$(
-        operator!(@lhs $trait $method $op: Expr, &Expr, Tensor, &Tensor);
-        operator!(@number $trait $method $op: bool, i32, i64, f32, f64);
-    )*};
-    (@lhs $trait:ident $method:ident $op:ident: $($lhs:ty),*) => {$(
-        impl_operator!($trait $method $op: $lhs, Expr);
-        impl_operator!($trait $method $op: $lhs, &Expr);
-        impl_operator!($trait $method $op: $lhs, Tensor);
-        impl_operator!($trait $method $op: $lhs, &Tensor);
-    )*};
-    (@number $trait:ident $method:ident $op:ident: $($num:ty),*) => {$(
-        impl_operator!($trait $method $op: Expr, $num);
-        impl_operator!($trait $method $op: &Expr, $num);
-        impl_operator!($trait $method $op: Tensor, $num);
-        impl_operator!($trait $method $op: &Tensor, $num);
-        impl_operator!($trait $method $op: $num, Expr);
-        impl_operator!($trait $method $op: $num, &Expr);
-        impl_operator!($trait $method $op: $num, Tensor);
-        impl_operator!($trait $method $op: $num, &Tensor);
-    )*};
 }
 operator!(Add add Add, Sub sub Sub, Mul mul Mul, Div div Div, BitAnd bitand And, BitOr bitor Or);
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use hadamard::DType;
 
 /// Portable GPU elementwise tensor work: fused broadcast multiply, multiply-reduce and weight updates.
 ///
@@ -61,7 +62,16 @@ pub(crate) struct CheckArgs {
 pub(crate) struct BenchArgs {
     #[arg(skip)]
     pub(crate) device: Option<String>,
-    /// Write a report with figures here
+    /// Side of the square tensors [default: 2048 with a software adapter, else 4096]
+    #[arg(long, value_name = "N")]
+    pub(crate) size: Option<usize>,
+    /// Dtype of the tensors: f16, bf16, f32 or f64
+    #[arg(long, value_name = "DTYPE", default_value = "f32")]
+    pub(crate) dtype: DType,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Write a page with the figures, too
     #[arg(long, value_name = "FILE.html")]
     pub(crate) report: Option<PathBuf>,
 }

@@ -5,9 +5,13 @@
 
 mod args;
 mod bench;
+mod cases;
 mod check;
 mod devices;
 mod eval;
+mod picture;
+mod report;
+mod table;
 mod tour;
 
 use std::io::{self, Write};
