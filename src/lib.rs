@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+#[doc(hidden)]
+pub mod check;
 pub mod reference;
 
 mod cpu;
@@ -8,6 +10,7 @@ mod display;
 mod dtype;
 mod error;
 mod eval;
+mod explain;
 mod expr;
 mod gpu;
 #[cfg(feature = "io")]
@@ -21,6 +24,7 @@ pub use device::{Counters, DEVICE_VARIABLE, Device, DeviceInfo, DeviceKind, Memo
 pub use dtype::{DType, Element, Scalar};
 pub use error::{Error, Result};
 pub use eval::{assign, eval_all};
+pub use explain::{Explanation, Pass};
 pub use expr::{BinaryOp, Expr, ReduceOp, UnaryOp, einsum};
 #[cfg(feature = "io")]
 pub use io::{read_safetensors, safetensors_names, write_safetensors};

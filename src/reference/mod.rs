@@ -81,16 +81,32 @@ impl Values {
         Self { shape: vec![], items: vec![item] }
     }
 
-    /// Repeated to `shape`.
-    fn broadcast(self: &Rc<Self>, shape: &[usize]) -> Rc<Self> {
-        if self.shape == shape {
-            return self.clone();
-        }
-        Rc::new(self.gather(&view::broadcast(&self.shape, shape), shape))
-    }
-
     fn gather(&self, source: &[usize], shape: &[usize]) -> Self {
         Self { shape: shape.to_vec(), items: source.iter().map(|&i| self.items[i]).collect() }
+    }
+}
+
+/// An argument seen at its node's shape.
+enum Operand {
+    /// A number, or a tensor of one element.
+    Single(Approx),
+    Whole(Rc<Values>),
+}
+
+impl Operand {
+    fn new(values: &Rc<Values>, shape: &[usize]) -> Self {
+        match values.items[..] {
+            [item] => Self::Single(item),
+            _ if values.shape == shape => Self::Whole(values.clone()),
+            _ => Self::Whole(Rc::new(values.gather(&view::broadcast(&values.shape, shape), shape))),
+        }
+    }
+
+    fn at(&self, index: usize) -> Approx {
+        match self {
+            Self::Single(item) => *item,
+            Self::Whole(values) => values.items[index],
+        }
     }
 }
 
@@ -141,37 +157,38 @@ fn walk(root: &Expr) -> Result<Rc<Values>> {
 fn node(expr: &Expr, args: &[Rc<Values>]) -> Result<Rc<Values>> {
     let node = &*expr.0;
     let (shape, dtype) = (expr.shape().dims(), node.dtype);
-    // An argument in the dtype arithmetic is carried out in, repeated to the node's shape.
-    let operand = |i: usize, compute: DType, shape: &[usize]| match node.args[i].as_scalar() {
-        Some(value) => Rc::new(Values::single(number(value, compute))).broadcast(shape),
-        None => args[i].broadcast(shape),
+    // An argument in the dtype arithmetic is carried out in, at the node's shape.
+    let operand = |i: usize, compute: DType| match node.args[i].as_scalar() {
+        Some(value) => Operand::Single(number(value, compute)),
+        None => Operand::new(&args[i], shape),
     };
+    let elements = 0..view::numel(shape);
     // Operands were promoted to one dtype, which any that is no number shows.
     let common = node.args.iter().find(|a| a.as_scalar().is_none()).map_or(dtype, Expr::dtype).compute();
     let items = match &node.op {
         Op::Leaf(tensor) => leaf(tensor)?,
         &Op::Scalar(value) => vec![number(value, dtype.compute())],
         &Op::Unary(op) => {
-            operand(0, common, shape).items.iter().map(|&x| approx::unary(op, x, common, dtype)).collect()
+            let x = operand(0, common);
+            elements.map(|i| approx::unary(op, x.at(i), common, dtype)).collect()
         }
         &Op::Binary(op) => {
-            let (a, b) = (operand(0, common, shape), operand(1, common, shape));
-            a.items.iter().zip(&b.items).map(|(&a, &b)| approx::binary(op, a, b, common, dtype)).collect()
+            let (a, b) = (operand(0, common), operand(1, common));
+            elements.map(|i| approx::binary(op, a.at(i), b.at(i), common, dtype)).collect()
         }
         Op::Select => {
-            let c = operand(0, DType::Bool, shape);
-            let (a, b) = (operand(1, dtype.compute(), shape), operand(2, dtype.compute(), shape));
-            c.items.iter().zip(a.items.iter().zip(&b.items)).map(|(&c, (&a, &b))| select(c, a, b)).collect()
+            let (c, a, b) = (operand(0, DType::Bool), operand(1, dtype.compute()), operand(2, dtype.compute()));
+            elements.map(|i| select(c.at(i), a.at(i), b.at(i))).collect()
         }
         Op::Cast | Op::Promote => {
             let from = node.args[0].dtype();
-            let is_cast = matches!(node.op, Op::Cast);
-            operand(0, from.compute(), shape).items.iter().map(|&x| approx::convert(x, from, dtype, is_cast)).collect()
+            let (x, is_cast) = (operand(0, from.compute()), matches!(node.op, Op::Cast));
+            elements.map(|i| approx::convert(x.at(i), from, dtype, is_cast)).collect()
         }
-        Op::View(view) => {
-            let from = node.args[0].shape().dims();
-            operand(0, dtype.compute(), from).gather(&view::source(view, from, shape), shape).items
-        }
+        Op::View(view) => match node.args[0].as_scalar() {
+            Some(value) => vec![number(value, dtype.compute()); elements.len()],
+            None => args[0].gather(&view::source(view, &args[0].shape, shape), shape).items,
+        },
         Op::Reduce(op, dims) => {
             let arg = &args[0];
             let mut parts: Vec<Vec<Approx>> = vec![Vec::new(); view::numel(shape)];
@@ -219,11 +236,16 @@ fn leaf(tensor: &Tensor) -> Result<Vec<Approx>> {
 pub(crate) fn elements(tensor: &Tensor) -> Result<Vec<f64>> {
     let memory = decode(tensor.dtype(), &tensor.memory("reference")?);
     let mut out = Vec::with_capacity(tensor.numel());
+    positions(tensor, |position| out.push(memory[position]));
+    Ok(out)
+}
+
+/// Calls `visit` with where in its memory each element of a tensor lies, in row-major order.
+pub(crate) fn positions(tensor: &Tensor, mut visit: impl FnMut(usize)) {
     view::for_each(tensor.shape().dims(), |at| {
         let steps: isize = tensor.strides().iter().zip(at).map(|(&stride, &i)| stride * i as isize).sum();
-        out.push(memory[(tensor.offset() as isize + steps) as usize]);
+        visit((tensor.offset() as isize + steps) as usize);
     });
-    Ok(out)
 }
 
 fn decode(dtype: DType, bytes: &[u8]) -> Vec<f64> {

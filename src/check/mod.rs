@@ -1,0 +1,308 @@
+//! One table of cases for every device: each operation against the [reference](crate::reference).
+//!
+//! `hadamard check` and the tests run it. A case draws its inputs from a fixed seed, works out what is wanted in
+//! f64, evaluates into fresh memory and again into a poisoned target between guards, and compares.
+
+mod cases;
+mod inputs;
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use inputs::{Guarded, Inputs, guarded, poison, upload};
+
+use crate::reference::{self, Comparison, Mismatch, Reference};
+use crate::{DType, Device, Expr, Result, Shape, Tensor, assign, eval_all};
+
+/// Something to evaluate and compare.
+pub struct Case {
+    name: String,
+    operation: String,
+    seed: u64,
+    dtypes: Vec<DType>,
+    work: Box<dyn Fn(&mut Inputs<'_>) -> Result<Work> + Send + Sync>,
+}
+
+impl Case {
+    /// What the case is, in words; no two are alike.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The operation it is counted under.
+    pub fn operation(&self) -> &str {
+        &self.operation
+    }
+
+    /// Where its inputs come from.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// Whether a device has every dtype the case needs.
+    pub fn runs_on(&self, device: &Device) -> bool {
+        let supported = dtypes(device);
+        self.dtypes.iter().all(|d| supported.contains(d))
+    }
+}
+
+impl fmt::Debug for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} (seed {:#x})", self.operation, self.name, self.seed)
+    }
+}
+
+/// What a case asks of a device.
+enum Work {
+    /// Evaluation into new tensors, together if there are several.
+    Eval(Vec<Expr>),
+    /// Evaluation into these tensors at once; nothing else in the buffers they are views of may change.
+    Assign(Vec<(Tensor, Tensor, Expr)>),
+}
+
+/// The dtypes a device is tested with. One that cannot compute with a dtype yet is spared here.
+fn dtypes(device: &Device) -> Vec<DType> {
+    let f64 = device.info().f64;
+    DType::ALL.into_iter().filter(|&d| d != DType::F64 || f64).collect()
+}
+
+/// Every case there is.
+pub fn cases() -> Vec<Case> {
+    cases::all()
+}
+
+/// How a device did.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Report {
+    /// The device.
+    pub device: String,
+    /// How each operation did, in the order of the table.
+    pub operations: Vec<Operation>,
+    /// What went wrong.
+    pub failures: Vec<Failure>,
+    /// Cases that need a dtype the device lacks.
+    pub skipped: usize,
+}
+
+/// How an operation did.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Operation {
+    /// The operation.
+    pub name: String,
+    /// Cases run.
+    pub cases: usize,
+    /// Cases that failed.
+    pub failures: usize,
+    /// Elements compared.
+    pub elements: usize,
+    /// The largest error as a fraction of its bound.
+    pub worst: f64,
+}
+
+/// A case that failed.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Failure {
+    /// The operation.
+    pub operation: String,
+    /// The case.
+    pub case: String,
+    /// Where its inputs came from.
+    pub seed: u64,
+    /// What went wrong, in words.
+    pub message: String,
+    /// The first wrong element, if values were compared at all.
+    pub mismatch: Option<Mismatch>,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (seed {:#x}): {}", self.case, self.seed, self.message)
+    }
+}
+
+impl Report {
+    /// Whether nothing went wrong.
+    pub fn passed(&self) -> bool {
+        self.failures.is_empty()
+    }
+
+    /// Cases run.
+    pub fn cases(&self) -> usize {
+        self.operations.iter().map(|o| o.cases).sum()
+    }
+}
+
+/// Runs the whole table on a device. `progress` is called before each case with how many are done, how many there
+/// are, and the case.
+pub fn run(device: &Device, progress: impl FnMut(usize, usize, &Case)) -> Report {
+    run_cases(device, &cases(), progress)
+}
+
+/// Runs some cases on a device.
+pub fn run_cases(device: &Device, cases: &[Case], mut progress: impl FnMut(usize, usize, &Case)) -> Report {
+    let mut report = Report { device: device.to_string(), ..Report::default() };
+    for (done, case) in cases.iter().enumerate() {
+        progress(done, cases.len(), case);
+        if !case.runs_on(device) {
+            report.skipped += 1;
+            continue;
+        }
+        // A panic is a bug in the engine like any other: note it and go on.
+        let outcome = catch_unwind(AssertUnwindSafe(|| run_case(device, case)))
+            .unwrap_or_else(|panic| Err(Wrong { message: panic_message(&*panic), mismatch: None }));
+        let at = report.operations.iter().position(|o| o.name == case.operation).unwrap_or_else(|| {
+            report.operations.push(Operation { name: case.operation.clone(), ..Operation::default() });
+            report.operations.len() - 1
+        });
+        let operation = &mut report.operations[at];
+        operation.cases += 1;
+        match outcome {
+            Ok(comparison) => {
+                operation.elements += comparison.elements;
+                operation.worst = operation.worst.max(comparison.worst);
+            }
+            Err(Wrong { message, mismatch }) => {
+                operation.failures += 1;
+                let (operation, case, seed) = (case.operation.clone(), case.name.clone(), case.seed);
+                report.failures.push(Failure { operation, case, seed, message, mismatch });
+            }
+        }
+    }
+    report
+}
+
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|s| (*s).to_owned());
+    format!("panicked: {}", text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default())
+}
+
+/// Why a case failed.
+struct Wrong {
+    message: String,
+    mismatch: Option<Mismatch>,
+}
+
+impl From<crate::Error> for Wrong {
+    fn from(error: crate::Error) -> Self {
+        Self { message: format!("error: {error}"), mismatch: None }
+    }
+}
+
+fn run_case(device: &Device, case: &Case) -> Result<Comparison, Wrong> {
+    let mut total = Comparison::default();
+    match (case.work)(&mut Inputs::new(device, case.seed))? {
+        Work::Eval(exprs) => {
+            let wants = exprs.iter().map(reference::eval).collect::<Result<Vec<_>>>()?;
+            poison_memory(&wants, device)?;
+            let got = match &exprs[..] {
+                [expr] => vec![expr.eval()?],
+                _ => eval_all(&exprs)?,
+            };
+            for (i, (got, want)) in got.iter().zip(&wants).enumerate() {
+                judge(reference::compare(got, want)?, &format!("eval of result {i}"), &mut total)?;
+            }
+            for (i, (expr, want)) in exprs.iter().zip(&wants).enumerate() {
+                // Aligned to a 16-byte word for most cases, in the midst of one for some.
+                let front = if case.seed % 4 == 0 { 1 + case.seed as usize / 4 % 7 } else { 16 };
+                let Guarded { target, buffer } = guarded(&want.shape, want.dtype, &want.values, front, device)?;
+                assign_all(&[(target, buffer, expr.clone())], &format!("assign of result {i}"), &mut total)?;
+            }
+        }
+        Work::Assign(targets) => assign_all(&targets, "assign", &mut total)?,
+    }
+    Ok(total)
+}
+
+/// Leaves poison in the memory that the results of an evaluation are likely to be given.
+fn poison_memory(wants: &[Reference], device: &Device) -> Result<()> {
+    let spoiled = wants
+        .iter()
+        .map(|want| {
+            upload(&vec![poison(want.dtype); want.values.len()], want.dtype, Shape::from(want.values.len()), device)
+        })
+        .collect::<Result<Vec<_>>>()?;
+    drop(spoiled);
+    Ok(())
+}
+
+fn assign_all(targets: &[(Tensor, Tensor, Expr)], what: &str, total: &mut Comparison) -> Result<(), Wrong> {
+    let wants = targets
+        .iter()
+        .map(|(target, _, expr)| reference::eval(&expr.cast(target.dtype()).broadcast_to(target.shape())))
+        .collect::<Result<Vec<_>>>()?;
+    let before = targets.iter().map(|(_, buffer, _)| reference::elements(buffer)).collect::<Result<Vec<_>>>()?;
+    assign(&targets.iter().map(|(target, _, expr)| (target, expr.clone())).collect::<Vec<_>>())?;
+    for (i, ((target, buffer, _), want)) in targets.iter().zip(&wants).enumerate() {
+        judge(reference::compare(target, want)?, &format!("{what}, target {i}"), total)?;
+        // Other targets may lie in the same buffer; what no target covers must be as it was.
+        let after = reference::elements(buffer)?;
+        let mut written = vec![false; after.len()];
+        for (other, _, _) in targets.iter().filter(|(o, _, _)| o.storage().id() == buffer.storage().id()) {
+            reference::positions(other, |position| written[position] = true);
+        }
+        let same = |a: f64, b: f64| a.to_bits() == b.to_bits();
+        let stray = (0..after.len()).find(|at| !written[*at] && !same(before[i][*at], after[*at]));
+        if let Some(index) = stray {
+            let message = format!("{what}, target {i}: element {index} of its buffer, outside it, was overwritten");
+            return Err(Wrong { message, mismatch: None });
+        }
+    }
+    Ok(())
+}
+
+fn judge(comparison: Comparison, what: &str, total: &mut Comparison) -> Result<(), Wrong> {
+    if !comparison.passed() {
+        return Err(Wrong { message: format!("{what}: {comparison}"), mismatch: comparison.first });
+    }
+    total.elements += comparison.elements;
+    total.undetermined += comparison.undetermined;
+    total.worst = total.worst.max(comparison.worst);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn no_two_cases_have_one_name() {
+        let cases = cases();
+        let names: HashSet<_> = cases.iter().map(Case::name).collect();
+        assert_eq!(names.len(), cases.len());
+    }
+
+    /// What a case wants must be worth comparing: mostly finite, mostly determined.
+    #[test]
+    fn references_say_something() {
+        let device = Device::cpu();
+        let (mut elements, mut undetermined, mut exact) = (0, 0, 0);
+        for case in cases().iter().filter(|c| c.operation != "large") {
+            let exprs = match (case.work)(&mut Inputs::new(&device, case.seed)) {
+                Ok(Work::Eval(exprs)) => exprs,
+                Ok(Work::Assign(targets)) => targets.into_iter().map(|(_, _, expr)| expr).collect(),
+                Err(crate::Error::Unsupported { .. }) => continue,
+                Err(error) => panic!("{}: {error}", case.name),
+            };
+            for expr in exprs {
+                let want = reference::eval(&expr).unwrap_or_else(|error| panic!("{}: {error}", case.name));
+                let unknown = want.bounds.iter().filter(|b| b.is_infinite()).count();
+                let special = case.name.contains("special") || case.name.contains("Special");
+                assert!(
+                    special || unknown * 20 <= want.bounds.len(),
+                    "{}: {unknown} of {} unknown",
+                    case.name,
+                    want.bounds.len()
+                );
+                elements += want.bounds.len();
+                undetermined += unknown;
+                exact += want.bounds.iter().filter(|&&b| b == 0.0).count();
+            }
+        }
+        println!("{elements} elements, {undetermined} undetermined, {exact} exact");
+        assert!(undetermined * 1000 < elements && exact * 4 > elements);
+    }
+}
