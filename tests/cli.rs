@@ -149,6 +149,14 @@ fn an_input_is_known_through_links() {
 }
 
 #[test]
+fn explain_prints_the_plan() {
+    let folder = inputs();
+    let text = told(&folder, &["explain", "sum(a * b, 0)", "a=a.npy", "b=b.npy"]);
+    assert!(text.contains("fn body"), "{text}");
+    assert!(refused(&folder, &["explain", "a * c", "a=a.npy"]).contains("unknown name 'c'"));
+}
+
+#[test]
 fn devices_lists_the_cpu_and_marks_one() {
     let folder = tempdir().unwrap();
     let text = told(&folder, &["devices"]);

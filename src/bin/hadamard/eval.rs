@@ -24,11 +24,8 @@ pub(crate) fn run(args: &EvalArgs, device: Option<&str>) -> Result<ExitCode> {
 
 pub(crate) fn explain(args: &ExplainArgs, device: Option<&str>) -> Result<ExitCode> {
     let expr = build(&args.expr, &inputs(&args.inputs)?, device)?;
-    Err(Error::Unsupported {
-        op: "explain",
-        what: "explaining (not built yet)".to_owned(),
-        device: format!("{expr:?}"),
-    })
+    crate::print(&format!("{}\n", expr.explain()?.to_string().trim_end()))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn build(text: &str, inputs: &[Input], device: Option<&str>) -> Result<Expr> {
