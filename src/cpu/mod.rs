@@ -1,16 +1,33 @@
 //! The CPU path: evaluates a flat expression straight from layouts, in strips through SIMD loops, on all cores.
 
 mod buffer;
+mod fold;
+mod frame;
+mod kernel;
+mod map;
+mod math;
+mod program;
+mod reduce;
+mod region;
+mod space;
+mod strips;
+mod threads;
+
+use std::sync::atomic::Ordering;
 
 pub(crate) use buffer::{Buffer, memory, trim};
+pub(crate) use program::Program;
 
 use crate::expr::graph::Graph;
-use crate::{Counters, DeviceInfo, DeviceKind, Error, Result, Tensor};
+use crate::{Counters, DeviceInfo, DeviceKind, Result, Tensor};
 
 /// Runs a graph; root `i` is written to `targets[i]`. What the caller promises is said at `eval::run`.
 pub(crate) fn run(op: &'static str, graph: &Graph, targets: &[Tensor]) -> Result<()> {
-    let _ = (graph, targets);
-    Err(Error::Unsupported { op, what: "evaluation".to_owned(), device: "cpu".to_owned() })
+    if let Some(program) = graph.program.get() {
+        return program.run(op, graph, targets);
+    }
+    let program = Program::new(op, graph)?;
+    graph.program.get_or_init(|| program).run(op, graph, targets)
 }
 
 pub(crate) fn info() -> DeviceInfo {
@@ -28,10 +45,17 @@ pub(crate) fn info() -> DeviceInfo {
         max_workgroups: u32::MAX,
         max_workgroup_size: u32::MAX,
         max_workgroup_memory: u32::MAX,
-        threads: rayon::current_num_threads(),
+        threads: threads::count(),
     }
 }
 
 pub(crate) fn counters() -> Counters {
-    Counters::default()
+    Counters {
+        planned: program::PROGRAMS.load(Ordering::Relaxed),
+        kernels: program::PASSES.load(Ordering::Relaxed),
+        ..Counters::default()
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,12 +5,14 @@
 //! another learning rate is the same graph. What runs it, and in how many passes, is the backend's affair.
 
 use std::hash::{Hash, Hasher};
+use std::sync::OnceLock;
 
 use rustc_hash::{FxHashMap, FxHasher};
 use smallvec::{SmallVec, smallvec};
 
 use super::node::{Expr, Node, Op, View};
 use super::op::{BinaryOp, ReduceOp, UnaryOp};
+use crate::cpu::Program;
 use crate::layout::{Access, Layout};
 use crate::tensor::Storage;
 use crate::{DType, Error, Result, Scalar, Shape};
@@ -116,6 +118,8 @@ pub(crate) struct Graph {
     /// Of everything but the buffers' contents and the scalars' values: graphs that differ in no more than those
     /// run by one plan.
     pub(crate) hash: u64,
+    /// What the CPU makes of it, at the first run.
+    pub(crate) program: OnceLock<Program>,
 }
 
 impl Graph {
@@ -135,7 +139,7 @@ impl Graph {
         for (_, dtype) in &buffers {
             dtype.hash(&mut hasher);
         }
-        Ok(Self { values, buffers, scalars, roots, hash: hasher.finish() })
+        Ok(Self { values, buffers, scalars, roots, hash: hasher.finish(), program: OnceLock::new() })
     }
 
     /// Whether the same plan runs both.

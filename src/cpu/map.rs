@@ -1,0 +1,104 @@
+//! A pass that computes every element of some targets of one shape.
+
+use std::sync::OnceLock;
+
+use smallvec::SmallVec;
+
+use super::frame::{Frame, Memory, numbers, operands, scratch_bytes, strip_len, with_scratch};
+use super::region::Region;
+use super::space::{Operand, Space};
+use super::threads;
+use crate::Tensor;
+use crate::expr::graph::Graph;
+use crate::layout::Layout;
+
+/// Elements a thread takes at a time.
+const CHUNK: usize = 64 * 1024;
+
+pub(super) struct Map {
+    pub(super) region: Region,
+    /// Which of the graph's roots the outputs are.
+    pub(super) roots: Vec<usize>,
+    /// Where everything lies if all targets are contiguous.
+    space: OnceLock<Space>,
+}
+
+impl Map {
+    pub(super) fn new(region: Region, roots: Vec<usize>) -> Self {
+        Self { region, roots, space: OnceLock::new() }
+    }
+
+    /// # Safety
+    ///
+    /// `memory` must hold the graph's buffers, the temporaries and the targets, those to be written by nobody else,
+    /// and what is promised at `eval::run` must be kept.
+    pub(super) unsafe fn run(&self, graph: &Graph, targets: &[Tensor], memory: &Memory) {
+        let custom;
+        let layouts = self.roots.iter().map(|&root| targets[root].layout());
+        let space = if layouts.clone().all(Layout::is_contiguous) {
+            self.space.get_or_init(|| {
+                let layout = Layout::contiguous(self.region.shape.clone());
+                self.walk(&vec![layout; self.roots.len()])
+            })
+        } else {
+            // Bases are where targets begin, so offsets are left out here.
+            let strides = |l: &Layout| Layout::new(l.shape().clone(), l.strides().into(), 0);
+            custom = self.walk(&layouts.map(strides).collect::<Vec<_>>());
+            &custom
+        };
+        if space.numel == 0 {
+            return;
+        }
+        let numbers = numbers(&self.region, graph);
+        let most = strip_len(&self.region, space);
+        let units = space.numel.div_ceil(CHUNK);
+        threads::each(units, space.numel, |unit| {
+            with_scratch(scratch_bytes(&self.region, space, most), |scratch| {
+                let mut frame = Frame::new(&self.region, space, memory, &numbers, most, scratch);
+                let (mut point, end) = (unit * CHUNK, space.numel.min((unit + 1) * CHUNK));
+                while point < end {
+                    let n = space.strip(point, end, most);
+                    // SAFETY: the caller's promises; strips lie apart, so no two threads write the same element.
+                    unsafe { self.strip(&mut frame, space, memory, point, n) };
+                    point += n;
+                }
+            });
+        });
+    }
+
+    /// Walks the first target in the order it lies in memory.
+    fn walk(&self, targets: &[Layout]) -> Space {
+        let mut dims: SmallVec<[usize; 8]> = (0..self.region.shape.rank()).collect();
+        dims.sort_by_key(|&d| std::cmp::Reverse(targets[0].strides()[d].unsigned_abs()));
+        let outputs = targets.iter().zip(&self.region.dtypes).map(|(t, dtype)| Operand::layout(t, dtype.size()));
+        let operands: Vec<_> = operands(&self.region).chain(outputs).collect();
+        Space::new(&self.region.shape, &dims, &operands)
+    }
+
+    /// # Safety
+    ///
+    /// As [`run`](Self::run).
+    unsafe fn strip(&self, frame: &mut Frame<'_>, space: &Space, memory: &Memory, point: usize, n: usize) {
+        let first = self.region.leaves.len();
+        let mut direct: SmallVec<[*mut u8; 4]> = SmallVec::new();
+        for (i, &root) in self.roots.iter().enumerate() {
+            // What is still to be read is written only when all of the strip has been computed.
+            let place = if memory.aliased[root] {
+                None
+            } else {
+                space.in_place(first + i, point, n, memory.targets[root]).filter(|place| !place.splat)
+            };
+            direct.push(place.map_or(std::ptr::null_mut(), |place| place.at.cast_mut()));
+        }
+        // SAFETY: the caller's promises; `direct` is memory of targets that are not read.
+        unsafe { frame.eval(point, n, &direct) };
+        for (i, &root) in self.roots.iter().enumerate() {
+            let value = frame.output(i);
+            if value.at != direct[i].cast_const() {
+                // SAFETY: targets are writable and lie apart from registers, numbers and what is read in place, with
+                // the exception of a value that is a leaf: and a target that it may overlap it equals.
+                unsafe { space.scatter(first + i, point, n, memory.targets[root], value) };
+            }
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Formulas on single elements, written without branches so that a loop over them becomes SIMD code.
+
+/// The larger; NaN if either is, as in PyTorch.
+#[inline(always)]
+pub(super) fn maximum<T: PartialOrd + Copy>(a: T, b: T) -> T {
+    // The second test is true of NaN alone.
+    if a > b || is_nan(a) { a } else { b }
+}
+
+/// The smaller; NaN if either is.
+#[inline(always)]
+pub(super) fn minimum<T: PartialOrd + Copy>(a: T, b: T) -> T {
+    if a < b || is_nan(a) { a } else { b }
+}
+
+#[inline(always)]
+#[allow(clippy::eq_op, reason = "what differs from itself is NaN, whatever the type")]
+fn is_nan<T: PartialOrd + Copy>(x: T) -> bool {
+    x != x
+}
+
+/// Exact. After Fabian Giesen's half-to-float.
+#[inline(always)]
+pub(super) fn f16_to_f32(half: u16) -> f32 {
+    let bits = u32::from(half & 0x7fff) << 13;
+    // The exponent's bias goes from 15 to 127 by a multiplication, which also makes subnormals normal.
+    let value = f32::from_bits(bits) * f32::from_bits((254 - 15) << 23);
+    let special = if half & 0x7c00 == 0x7c00 { 0xff << 23 } else { 0 };
+    f32::from_bits(value.to_bits() | special | u32::from(half & 0x8000) << 16)
+}
+
+/// To nearest, ties to even. After Fabian Giesen's float-to-half.
+#[inline(always)]
+pub(super) fn f32_to_f16(x: f32) -> u16 {
+    let bits = x.to_bits();
+    let magnitude = bits & 0x7fff_ffff;
+    let sign = (bits >> 16) & 0x8000;
+    // Subnormal halves: adding this makes the FPU shift and round where half's last bit is.
+    let shift = f32::from_bits(((127 - 15) + (23 - 10) + 1) << 23);
+    let small = (f32::from_bits(magnitude) + shift).to_bits().wrapping_sub(shift.to_bits());
+    let odd = (magnitude >> 13) & 1;
+    let normal = magnitude.wrapping_add((15_u32.wrapping_sub(127) << 23).wrapping_add(0xfff)).wrapping_add(odd) >> 13;
+    // From 65520 on, what is nearest is infinity.
+    let large = if magnitude > 0x7f80_0000 { 0x7e00 } else { 0x7c00 };
+    let value = if magnitude < (113 << 23) { small } else { normal };
+    let value = if magnitude >= (143 << 23) { large } else { value };
+    (value | sign) as u16
+}
+
+/// Exact.
+#[inline(always)]
+pub(super) fn bf16_to_f32(bits: u16) -> f32 {
+    f32::from_bits(u32::from(bits) << 16)
+}
+
+/// To nearest, ties to even.
+#[inline(always)]
+pub(super) fn f32_to_bf16(x: f32) -> u16 {
+    let bits = x.to_bits();
+    let rounded = bits.wrapping_add(0x7fff + ((bits >> 16) & 1)) >> 16;
+    // Rounding could carry a NaN into infinity, or past it.
+    (if x.is_nan() { (bits >> 16) | 0x40 } else { rounded }) as u16
+}
+
+/// To f32, an inexact value to the neighbour whose last bit is 1.
+///
+/// Rounding that once more, to f16 or bf16, gives what rounding the f64 at once would: an f32 so made is a tie only if
+/// the f64 is one. (Rounding to nearest twice would make ties of values near one.)
+#[inline(always)]
+pub(super) fn to_odd(x: f64) -> f32 {
+    let near = x as f32;
+    let wide = f64::from(near);
+    let bits = near.to_bits();
+    let toward_zero = bits - u32::from(wide.abs() > x.abs());
+    f32::from_bits(if wide == x { bits } else { toward_zero | 1 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use half::{bf16, f16};
+
+    #[test]
+    fn halves_of_every_bit_pattern_go_there_and_back() {
+        for bits in 0..=u16::MAX {
+            let (h, b) = (f16::from_bits(bits), bf16::from_bits(bits));
+            if h.is_nan() {
+                assert!(f16_to_f32(bits).is_nan() && f16::from_bits(f32_to_f16(f16_to_f32(bits))).is_nan());
+            } else {
+                assert_eq!(f16_to_f32(bits).to_bits(), h.to_f32_const().to_bits(), "{bits:#x}");
+                assert_eq!(f32_to_f16(f16_to_f32(bits)), bits);
+            }
+            if b.is_nan() {
+                assert!(bf16::from_bits(f32_to_bf16(bf16_to_f32(bits))).is_nan());
+            } else {
+                assert_eq!(f32_to_bf16(bf16_to_f32(bits)), bits);
+            }
+        }
+    }
+
+    #[test]
+    fn rounding_is_to_nearest_even_and_happens_once() {
+        // Between each half and the next: the middle goes to the even one, its neighbours to their own side.
+        for bits in 0..0x7c00_u16 {
+            let low = f64::from(f16_to_f32(bits));
+            let high = if bits == 0x7bff { 65536.0 } else { f64::from(f16_to_f32(bits + 1)) };
+            let middle = low.midpoint(high);
+            let even = bits + (bits & 1);
+            for (x, want) in [(middle.next_down(), bits), (middle, even), (middle.next_up(), bits + 1)] {
+                assert_eq!(f32_to_f16(to_odd(x)), want, "{x:e}");
+                assert_eq!(f32_to_f16(to_odd(-x)), want | 0x8000, "-{x:e}");
+                if f64::from(x as f32) == x {
+                    assert_eq!(f32_to_f16(x as f32), want);
+                }
+            }
+        }
+        for bits in 0..0x7f7f_u16 {
+            let (low, high) = (f64::from(bf16_to_f32(bits)), f64::from(bf16_to_f32(bits + 1)));
+            let middle = low.midpoint(high);
+            let even = bits + (bits & 1);
+            for (x, want) in [(middle.next_down(), bits), (middle, even), (middle.next_up(), bits + 1)] {
+                assert_eq!(f32_to_bf16(to_odd(x)), want, "{x:e}");
+            }
+        }
+        for x in [f64::MAX, f64::INFINITY, 1e300] {
+            assert_eq!((f32_to_f16(to_odd(x)), f32_to_bf16(to_odd(x))), (0x7c00, 0x7f80));
+        }
+        assert!(to_odd(f64::NAN).is_nan());
+        assert_eq!(f32_to_f16(to_odd(-0.0)), 0x8000);
+        assert_eq!(f32_to_f16(to_odd(1e-320)), 0);
+    }
+}

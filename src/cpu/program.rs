@@ -1,0 +1,223 @@
+//! A graph cut into passes over memory, ready to run.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use smallvec::SmallVec;
+
+use super::Buffer;
+use super::buffer::{Reading, Writing};
+use super::fold::FoldKernels;
+use super::frame::Memory;
+use super::map::Map;
+use super::reduce::Reduce;
+use super::region::Region;
+use crate::expr::graph::{Graph, Id, Step};
+use crate::tensor::Storage;
+use crate::{Error, Result, Shape, Tensor};
+
+/// How many programs were made, and how many passes run.
+pub(super) static PROGRAMS: AtomicU64 = AtomicU64::new(0);
+pub(super) static PASSES: AtomicU64 = AtomicU64::new(0);
+
+/// What evaluating a graph takes. It knows nothing of the numbers in the graph, nor of where buffers and targets lie.
+pub(crate) struct Program {
+    /// Each only needs the results of those before it.
+    reductions: Vec<Reduce>,
+    maps: Vec<Map>,
+    temps: Vec<Temp>,
+    /// The temporary a map does nothing but copy, if it does nothing else.
+    copies: Vec<Option<usize>>,
+}
+
+impl std::fmt::Debug for Program {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} reductions, {} maps", self.reductions.len(), self.maps.len())
+    }
+}
+
+/// The results of a reduction.
+struct Temp {
+    bytes: usize,
+    /// The root that is this and nothing else, to be written without a detour if it is contiguous.
+    root: Option<usize>,
+}
+
+impl Program {
+    pub(super) fn new(op: &'static str, graph: &Graph) -> Result<Self> {
+        PROGRAMS.fetch_add(1, Ordering::Relaxed);
+        let (groups, place) = reductions(graph);
+        let bytes = |id: Id| graph.values[id].shape.numel() * graph.values[id].dtype.size();
+        let mut temps: Vec<Temp> = Vec::new();
+        let mut reductions = Vec::new();
+        for ids in groups {
+            let (mut outputs, mut folds, mut over, mut domain) =
+                (Vec::new(), Vec::new(), SmallVec::new(), &Shape::default());
+            for id in ids {
+                let value = &graph.values[id];
+                let Step::Reduce { op: fold, dims, arg } = &value.step else { continue };
+                let kernels = FoldKernels::new(*fold, value.dtype).ok_or_else(|| Error::Unsupported {
+                    op,
+                    what: format!("{} of {}", fold.name(), value.dtype),
+                    device: "cpu".to_owned(),
+                })?;
+                folds.push((kernels, place[&id]));
+                outputs.push((*arg, value.dtype));
+                (over, domain) = (dims.clone(), &graph.values[*arg].shape);
+                temps.push(Temp { bytes: bytes(id), root: None });
+            }
+            // A number has no shape of its own to fold over; the graph never folds one.
+            let region = Region::new(op, graph, domain, &outputs, &place)?;
+            reductions.push(Reduce::new(region, folds, over));
+        }
+
+        let mut by_shape: BTreeMap<(&[usize], Option<usize>), Vec<usize>> = BTreeMap::new();
+        for (i, root) in graph.roots.iter().enumerate() {
+            let temp = place.get(&root.value).copied().filter(|_| graph.values[root.value].dtype == root.dtype);
+            if let Some(temp) = temp {
+                temps[temp].root.get_or_insert(i);
+            }
+            let alone = temp.filter(|&t| temps[t].root == Some(i));
+            by_shape.entry((&root.shape[..], alone)).or_default().push(i);
+        }
+        let (mut maps, mut copies) = (Vec::new(), Vec::new());
+        for ((shape, temp), roots) in by_shape {
+            let outputs: Vec<_> = roots.iter().map(|&i| (graph.roots[i].value, graph.roots[i].dtype)).collect();
+            maps.push(Map::new(Region::new(op, graph, &Shape::from(shape), &outputs, &place)?, roots));
+            copies.push(temp);
+        }
+        Ok(Self { reductions, maps, temps, copies })
+    }
+
+    pub(super) fn run(&self, op: &'static str, graph: &Graph, targets: &[Tensor]) -> Result<()> {
+        let locks = Locks::new(graph, targets);
+        let mut memory = Memory {
+            buffers: graph.buffers.iter().map(|(storage, _)| locks.start(storage)).collect(),
+            targets: targets
+                .iter()
+                .map(|t| locks.start(t.storage()).wrapping_add(t.offset() * t.dtype().size()))
+                .collect(),
+            aliased: targets.iter().map(|t| locks.is_read(t.storage())).collect(),
+            temps: SmallVec::new(),
+        };
+        let mut held: SmallVec<[Arc<Buffer>; 4]> = SmallVec::new();
+        let is_direct = |temp: &Temp| temp.root.is_some_and(|root| targets[root].is_contiguous());
+        for temp in &self.temps {
+            if let Some(root) = temp.root.filter(|_| is_direct(temp)) {
+                memory.temps.push(memory.targets[root]);
+            } else {
+                let buffer = Buffer::new(op, temp.bytes)?;
+                // Nobody else knows of it, so it needs no lock beyond this line.
+                memory.temps.push(buffer.lock_mut().bytes_mut().as_mut_ptr());
+                held.push(buffer);
+            }
+        }
+        let mut passes = self.reductions.len() as u64;
+        for reduce in &self.reductions {
+            // SAFETY: every buffer is locked, temporaries are this run's own, and one that is a target is read by no
+            // leaf (promised: a graph with reductions does not read its targets).
+            unsafe { reduce.run(op, graph, &memory)? };
+        }
+        for (map, copy) in self.maps.iter().zip(&self.copies) {
+            if copy.is_none_or(|temp| !is_direct(&self.temps[temp])) {
+                passes += 1;
+                // SAFETY: as above, and targets are locked for writing.
+                unsafe { map.run(graph, targets, &memory) };
+            }
+        }
+        PASSES.fetch_add(passes, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// The reductions that roots need, those that can share a pass together, in an order in which none needs a later one;
+/// and the temporary of each.
+fn reductions(graph: &Graph) -> (Vec<Vec<Id>>, FxHashMap<Id, usize>) {
+    let mut stack: Vec<Id> = graph.roots.iter().map(|root| root.value).collect();
+    let mut live: FxHashSet<Id> = FxHashSet::default();
+    while let Some(id) = stack.pop() {
+        if live.insert(id) {
+            stack.extend(graph.values[id].step.args());
+        }
+    }
+    // How many reductions lie on the longest way to each value.
+    let mut depth = vec![0; graph.values.len()];
+    let mut groups: BTreeMap<(usize, &[usize], &[usize]), Vec<Id>> = BTreeMap::new();
+    for (id, value) in graph.values.iter().enumerate() {
+        let args = value.step.args().iter().map(|&arg| depth[arg]).max().unwrap_or(0);
+        depth[id] = args;
+        if let Step::Reduce { dims, arg, .. } = &value.step
+            && live.contains(&id)
+        {
+            depth[id] += 1;
+            groups.entry((depth[id], &graph.values[*arg].shape, dims)).or_default().push(id);
+        }
+    }
+    let groups: Vec<Vec<Id>> = groups.into_values().collect();
+    let place = groups.iter().flatten().enumerate().map(|(temp, &id)| (id, temp)).collect();
+    (groups, place)
+}
+
+/// Every buffer of a run, locked once, in the order of their addresses, so that two runs never wait for each other.
+struct Locks<'a>(SmallVec<[Lock<'a>; 8]>);
+
+struct Lock<'a> {
+    id: usize,
+    is_read: bool,
+    start: *mut u8,
+    _guard: Guard<'a>,
+}
+
+enum Guard<'a> {
+    #[allow(dead_code, reason = "held, not used")]
+    Read(Reading<'a>),
+    #[allow(dead_code, reason = "held, not used")]
+    Write(Writing<'a>),
+}
+
+impl<'a> Locks<'a> {
+    fn new(graph: &'a Graph, targets: &'a [Tensor]) -> Self {
+        let mut wanted: SmallVec<[(usize, bool, bool, &Buffer); 8]> = SmallVec::new();
+        let mut want = |storage: &'a Storage, read: bool, written: bool| {
+            if let Storage::Cpu(buffer) = storage {
+                wanted.push((storage.id(), read, written, &**buffer));
+            }
+        };
+        graph.buffers.iter().for_each(|(storage, _)| want(storage, true, false));
+        targets.iter().for_each(|target| want(target.storage(), false, true));
+        wanted.sort_unstable_by_key(|w| w.0);
+        wanted.dedup_by(|next, kept| {
+            let same = next.0 == kept.0;
+            if same {
+                kept.1 |= next.1;
+                kept.2 |= next.2;
+            }
+            same
+        });
+        let lock = |(id, is_read, written, buffer): (usize, bool, bool, &'a Buffer)| {
+            if written {
+                let mut guard = buffer.lock_mut();
+                Lock { id, is_read, start: guard.bytes_mut().as_mut_ptr(), _guard: Guard::Write(guard) }
+            } else {
+                let guard = buffer.lock();
+                Lock { id, is_read, start: guard.bytes().as_ptr().cast_mut(), _guard: Guard::Read(guard) }
+            }
+        };
+        Self(wanted.into_iter().map(lock).collect())
+    }
+
+    fn find(&self, storage: &Storage) -> Option<&Lock<'a>> {
+        let id = storage.id();
+        self.0.binary_search_by_key(&id, |lock| lock.id).ok().map(|i| &self.0[i])
+    }
+
+    fn start(&self, storage: &Storage) -> *mut u8 {
+        self.find(storage).map_or(std::ptr::null_mut(), |lock| lock.start)
+    }
+
+    fn is_read(&self, storage: &Storage) -> bool {
+        self.find(storage).is_some_and(|lock| lock.is_read)
+    }
+}

@@ -1,0 +1,488 @@
+//! A pass that folds values over some dims of their domain.
+//!
+//! The dims are put in the order in which memory is walked, and told apart into three: `outer`, kept; `reduced`; and
+//! `inner`, kept and walked fastest. What is folded is evaluated strip by strip and never stored. There are three ways:
+//!
+//! - *packed*: where `reduced × inner` fits a strip, whole blocks of it are folded strip by strip;
+//! - *rows*: where `inner` is 1, each strip is folded to one value;
+//! - *columns*: otherwise, strips are folded into an accumulator as wide as a strip, walking down the rows.
+//!
+//! How the work is cut up depends on the sizes alone, and parts are put together in order, so the same input gives the
+//! same bits on any number of threads. Blocks are folded in the dtype itself and put together in a wider one.
+
+use std::sync::OnceLock;
+
+use pulp::Arch;
+use smallvec::SmallVec;
+
+use super::Buffer;
+use super::fold::FoldKernels;
+use super::frame::{Frame, Memory, Numbers, numbers, operands, scratch_bytes, strip_len, with_scratch};
+use super::kernel::Src;
+use super::region::Region;
+use super::space::{Operand, Space};
+use super::threads;
+use crate::Result;
+use crate::expr::graph::Graph;
+use crate::layout::Layout;
+
+/// Elements a thread takes at a time, where there is no lack of them.
+const CHUNK: usize = 64 * 1024;
+/// Pieces of work wanted, so that many threads share it evenly. Not the number of threads: results do not depend on it.
+const PIECES: usize = 32;
+/// Columns walked down together: rows of them are long enough for the memory to stream.
+const COLUMNS: usize = 4096;
+/// Strips folded into an accumulator before it is folded into the wide one.
+const BLOCK: usize = 64;
+
+pub(super) struct Reduce {
+    /// What is folded, an output each.
+    region: Region,
+    /// How, and which temporary takes the results.
+    folds: Vec<(FoldKernels, usize)>,
+    dims: SmallVec<[usize; 4]>,
+    walk: OnceLock<Walk>,
+}
+
+/// The order of the walk, and how it is cut up.
+struct Walk {
+    /// Over outer, reduced and inner dims.
+    space: Space,
+    /// Over outer and inner dims, with a view of each fold's results.
+    kept: Space,
+    outer: usize,
+    reduced: usize,
+    inner: usize,
+    /// Elements of a strip.
+    most: usize,
+    way: Way,
+    /// Outer indices to a piece of work.
+    outers: usize,
+    /// Pieces of work along `inner` and its columns in each.
+    n_columns: usize,
+    columns: usize,
+    /// Pieces of work along `reduced` and its rows in each.
+    n_parts: usize,
+    rows: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Way {
+    Packed,
+    Rows,
+    Columns,
+}
+
+/// One piece of work.
+struct Piece {
+    outer: std::ops::Range<usize>,
+    part: usize,
+    rows: std::ops::Range<usize>,
+    columns: std::ops::Range<usize>,
+}
+
+impl Walk {
+    fn new(region: &Region, dims: &[usize], sizes: impl Iterator<Item = usize>) -> Self {
+        let shape = &region.shape;
+        let leaves: Vec<_> = operands(region).collect();
+        // Dims in which memory is walked in long steps come first.
+        let mut order: SmallVec<[usize; 8]> = (0..shape.rank()).filter(|&d| shape[d] != 1).collect();
+        let steps = |d: usize| leaves.iter().fold(0, |sum: usize, l| sum.saturating_add(l.stride(d).unsigned_abs()));
+        order.sort_by_key(|&d| std::cmp::Reverse(steps(d)));
+        let is_reduced = |d: &usize| dims.contains(d);
+        let n_inner = order.iter().rev().take_while(|d| !is_reduced(d)).count();
+        let (front, inner_dims) = order.split_at(order.len() - n_inner);
+        let (reduced_dims, outer_dims): (SmallVec<[usize; 8]>, SmallVec<[usize; 8]>) =
+            front.iter().copied().partition(is_reduced);
+        let product = |dims: &[usize]| dims.iter().map(|&d| shape[d]).product::<usize>();
+        let (mut outer, reduced, mut inner) = (product(&outer_dims), product(&reduced_dims), product(inner_dims));
+        if reduced_dims.is_empty() {
+            // All the dims folded over have one element: nothing is, and everything is outer.
+            (outer, inner) = (inner, 1);
+        }
+        let walked: SmallVec<[usize; 8]> = outer_dims.iter().chain(&reduced_dims).chain(inner_dims).copied().collect();
+        let space = Space::new(shape, &walked, &leaves);
+
+        let kept_shape = shape.iter().enumerate().filter(|(d, _)| !dims.contains(d)).map(|(_, &n)| n).collect();
+        let result = Layout::contiguous(kept_shape);
+        let place = |d: usize| d - dims.iter().filter(|&&r| r < d).count();
+        let kept_dims: SmallVec<[usize; 8]> = outer_dims.iter().chain(inner_dims).map(|&d| place(d)).collect();
+        let results: Vec<_> = sizes.map(|size| Operand::layout(&result, size)).collect();
+        let kept = Space::new(result.shape(), &kept_dims, &results);
+
+        let most = strip_len(region, &space);
+        let block = reduced * inner;
+        let way = match () {
+            () if block <= most && (inner == 1 || reduced <= BLOCK) => Way::Packed,
+            () if inner == 1 => Way::Rows,
+            () => Way::Columns,
+        };
+        let (mut columns, mut rows) = (inner, reduced);
+        if way == Way::Columns && inner > COLUMNS {
+            columns = COLUMNS;
+        }
+        let n_columns = inner.div_ceil(columns.max(1));
+        let n_outer = outer * n_columns;
+        if way != Way::Packed && n_outer < PIECES {
+            let parts = PIECES.div_ceil(n_outer.max(1)).min((reduced * columns).div_ceil(CHUNK / 2)).max(1);
+            rows = reduced.div_ceil(parts);
+        }
+        let n_parts = reduced.div_ceil(rows.max(1)).max(1);
+        let outers = if n_parts > 1 || n_columns > 1 { 1 } else { (CHUNK / block.max(1)).max(1) };
+        Self { space, kept, outer, reduced, inner, most, way, outers, n_columns, columns, n_parts, rows }
+    }
+
+    fn units(&self) -> usize {
+        self.outer.div_ceil(self.outers) * self.n_columns * self.n_parts
+    }
+
+    fn piece(&self, unit: usize) -> Piece {
+        let part = unit % self.n_parts;
+        let column = unit / self.n_parts % self.n_columns * self.columns;
+        let outer = unit / (self.n_parts * self.n_columns) * self.outers;
+        Piece {
+            outer: outer..(outer + self.outers).min(self.outer),
+            part,
+            rows: part * self.rows..((part + 1) * self.rows).min(self.reduced),
+            columns: column..(column + self.columns).min(self.inner),
+        }
+    }
+
+    /// Elements of an accumulator: a row of columns, or as many short rows as fit a strip.
+    fn accumulator(&self) -> usize {
+        self.columns * (self.most / self.columns.max(1)).max(1)
+    }
+}
+
+impl Reduce {
+    pub(super) fn new(region: Region, folds: Vec<(FoldKernels, usize)>, dims: SmallVec<[usize; 4]>) -> Self {
+        Self { region, folds, dims, walk: OnceLock::new() }
+    }
+
+    /// # Safety
+    ///
+    /// `memory` must hold the graph's buffers and the temporaries, those of these folds to be written by nobody else.
+    pub(super) unsafe fn run(&self, op: &'static str, graph: &Graph, memory: &Memory) -> Result<()> {
+        let walk = self.walk.get_or_init(|| Walk::new(&self.region, &self.dims, self.folds.iter().map(|f| f.0.size)));
+        let n_kept = walk.kept.numel;
+        if n_kept == 0 {
+            return Ok(());
+        }
+        let numel = walk.space.numel;
+        if numel == 0 {
+            for (kernels, temp) in &self.folds {
+                // SAFETY: the caller's; results are contiguous.
+                unsafe { (kernels.clear)(memory.temps[*temp], n_kept) };
+            }
+            return Ok(());
+        }
+        let numbers = numbers(&self.region, graph);
+        // Of every fold, of every part, of every result; wide.
+        let parts = if walk.n_parts > 1 {
+            Some(Buffer::new(op, self.folds.len() * walk.n_parts * n_kept * size_of::<u64>())?)
+        } else {
+            None
+        };
+        let mut lock = parts.as_ref().map(|buffer| buffer.lock_mut());
+        let partials =
+            Partials(lock.as_mut().map_or(std::ptr::null_mut(), |lock| lock.bytes_mut().as_mut_ptr().cast()));
+        let own = scratch_bytes(&self.region, &walk.space, walk.most).next_multiple_of(64);
+        // For each fold: a strip, an accumulator and a wide one.
+        let extra = (walk.most + walk.accumulator()) * 8 + walk.accumulator().max(walk.most) * 8;
+        threads::each(walk.units(), numel, |unit| {
+            with_scratch(own + extra * self.folds.len(), |scratch| {
+                let worker = Worker {
+                    reduce: self,
+                    walk,
+                    memory,
+                    partials: &partials,
+                    extra: scratch.wrapping_add(own),
+                    extra_bytes: extra,
+                    arch: Arch::new(),
+                };
+                // SAFETY: the caller's; scratch memory is as large as said.
+                unsafe { worker.piece(&walk.piece(unit), &numbers, scratch) };
+            });
+        });
+        if walk.n_parts > 1 {
+            threads::each(n_kept.div_ceil(COLUMNS), n_kept * walk.n_parts, |unit| {
+                let (start, end) = (unit * COLUMNS, n_kept.min((unit + 1) * COLUMNS));
+                // SAFETY: the caller's; ranges lie apart.
+                unsafe { self.put_together(walk, memory, &partials, start, end - start) };
+            });
+        }
+        Ok(())
+    }
+
+    /// Folds the parts of `n` results from `start` on, in order, and stores them.
+    ///
+    /// # Safety
+    ///
+    /// As [`run`](Self::run).
+    unsafe fn put_together(&self, walk: &Walk, memory: &Memory, partials: &Partials, start: usize, n: usize) {
+        let arch = Arch::new();
+        with_scratch(n * 8, |scratch| {
+            for (i, (fold, temp)) in self.folds.iter().enumerate() {
+                let first = partials.at(walk, i, 0, start);
+                // SAFETY: every part was written; this range is nobody else's.
+                unsafe {
+                    for part in 1..walk.n_parts {
+                        (fold.merge)(arch, first, partials.at(walk, i, part, start), n);
+                    }
+                    (fold.narrow)(arch, scratch, first, n);
+                    walk.kept.scatter(i, start, n, memory.temps[*temp], Src { at: scratch, splat: false });
+                }
+            }
+        });
+    }
+}
+
+/// Where parts of results are kept, wide: by fold, part and result.
+struct Partials(*mut u64);
+
+// SAFETY: pieces of work write to ranges of their own.
+unsafe impl Sync for Partials {}
+
+impl Partials {
+    fn at(&self, walk: &Walk, fold: usize, part: usize, result: usize) -> *mut u64 {
+        self.0.wrapping_add((fold * walk.n_parts + part) * walk.kept.numel + result)
+    }
+}
+
+/// What a thread folds with.
+struct Worker<'a> {
+    reduce: &'a Reduce,
+    walk: &'a Walk,
+    memory: &'a Memory,
+    partials: &'a Partials,
+    extra: *mut u8,
+    extra_bytes: usize,
+    arch: Arch,
+}
+
+impl Worker<'_> {
+    /// A strip of a fold's own.
+    fn spare(&self, fold: usize) -> *mut u8 {
+        self.extra.wrapping_add(fold * self.extra_bytes)
+    }
+
+    fn accumulator(&self, fold: usize) -> *mut u8 {
+        self.spare(fold).wrapping_add(self.walk.most * 8)
+    }
+
+    fn wide(&self, fold: usize) -> *mut u64 {
+        self.accumulator(fold).wrapping_add(self.walk.accumulator() * 8).cast()
+    }
+
+    /// # Safety
+    ///
+    /// As [`Reduce::run`]; `scratch` is what the frame wants.
+    unsafe fn piece(&self, piece: &Piece, numbers: &Numbers, scratch: *mut u8) {
+        let walk = self.walk;
+        let mut frame = Frame::new(&self.reduce.region, &walk.space, self.memory, numbers, walk.most, scratch);
+        // SAFETY: the caller's.
+        unsafe {
+            match walk.way {
+                Way::Packed => self.packed(&mut frame, piece),
+                Way::Rows => self.rows(&mut frame, piece),
+                Way::Columns => self.columns(&mut frame, piece),
+            }
+        }
+    }
+
+    /// # Safety
+    ///
+    /// As [`Reduce::run`]; so for all that follow.
+    unsafe fn packed(&self, frame: &mut Frame<'_>, piece: &Piece) {
+        let walk = self.walk;
+        let block = walk.reduced * walk.inner;
+        let at_once = (walk.most / block).max(1);
+        let mut outer = piece.outer.start;
+        while outer < piece.outer.end {
+            let n = at_once.min(piece.outer.end - outer);
+            // SAFETY: the caller's; spare strips and accumulators are this thread's.
+            unsafe {
+                self.assemble(frame, outer * block, n * block, |fold, kernels, x| {
+                    let out = self.accumulator(fold);
+                    (kernels.middle)(self.arch, out, x, [n, walk.reduced, walk.inner]);
+                    self.store(fold, outer * walk.inner, n * walk.inner, out);
+                });
+            }
+            outer += n;
+        }
+    }
+
+    unsafe fn rows(&self, frame: &mut Frame<'_>, piece: &Piece) {
+        let walk = self.walk;
+        for outer in piece.outer.clone() {
+            let (mut point, end) = (outer * walk.reduced + piece.rows.start, outer * walk.reduced + piece.rows.end);
+            // SAFETY: the caller's; spare strips and accumulators are this thread's.
+            unsafe {
+                self.clear_wide(1);
+                while point < end {
+                    let n = walk.space.strip(point, end, walk.most);
+                    self.evaluate(frame, point, n, |fold, kernels, x| {
+                        (kernels.total)(self.arch, self.wide(fold), x, n)
+                    });
+                    point += n;
+                }
+                self.finish(piece.part, outer, 1);
+            }
+        }
+    }
+
+    unsafe fn columns(&self, frame: &mut Frame<'_>, piece: &Piece) {
+        let walk = self.walk;
+        let width = piece.columns.len();
+        // Where rows are short, several are folded as one long one, and that at the end.
+        let packed = if walk.n_columns == 1 { walk.accumulator() / width } else { 1 };
+        for outer in piece.outer.clone() {
+            let first = outer * walk.reduced;
+            // SAFETY: the caller's; spare strips and accumulators are this thread's.
+            unsafe {
+                self.clear_wide(width * packed);
+                let mut row = piece.rows.start;
+                while row < piece.rows.end {
+                    self.clear(width * packed);
+                    for _ in 0..BLOCK {
+                        let n_rows = packed.min(piece.rows.end - row);
+                        let start = (first + row) * walk.inner + piece.columns.start;
+                        self.accumulate(frame, start, n_rows * width);
+                        row += n_rows;
+                        if row == piece.rows.end {
+                            break;
+                        }
+                    }
+                    for (fold, (kernels, _)) in self.reduce.folds.iter().enumerate() {
+                        (kernels.widen)(self.arch, self.wide(fold), self.accumulator(fold), width * packed);
+                    }
+                }
+                for (fold, (kernels, _)) in self.reduce.folds.iter().enumerate() {
+                    for i in 1..packed {
+                        (kernels.merge)(self.arch, self.wide(fold), self.wide(fold).add(i * width), width);
+                    }
+                }
+                self.finish(piece.part, outer * walk.inner + piece.columns.start, width);
+            }
+        }
+    }
+
+    unsafe fn clear(&self, n: usize) {
+        for (fold, (kernels, _)) in self.reduce.folds.iter().enumerate() {
+            // SAFETY: the accumulators are this thread's.
+            unsafe { (kernels.clear)(self.accumulator(fold), n) };
+        }
+    }
+
+    unsafe fn clear_wide(&self, n: usize) {
+        for (fold, (kernels, _)) in self.reduce.folds.iter().enumerate() {
+            // SAFETY: the accumulators are this thread's.
+            unsafe { (kernels.clear_wide)(self.wide(fold), n) };
+        }
+    }
+
+    /// Folds `len` points from `start` on into as many elements of the accumulators.
+    unsafe fn accumulate(&self, frame: &mut Frame<'_>, start: usize, len: usize) {
+        let (mut point, end) = (start, start + len);
+        while point < end {
+            let n = self.walk.space.strip(point, end, self.walk.most);
+            // SAFETY: the caller's.
+            unsafe {
+                self.evaluate(frame, point, n, |fold, kernels, x| {
+                    let acc = self.accumulator(fold).add((point - start) * kernels.size);
+                    (kernels.accumulate)(self.arch, acc, x, n);
+                });
+            }
+            point += n;
+        }
+    }
+
+    /// Evaluates a strip and hands each fold its elements.
+    unsafe fn evaluate(
+        &self,
+        frame: &mut Frame<'_>,
+        point: usize,
+        n: usize,
+        mut f: impl FnMut(usize, &FoldKernels, *const u8),
+    ) {
+        // SAFETY: the caller's.
+        unsafe { frame.eval(point, n, &[]) };
+        for (fold, (kernels, _)) in self.reduce.folds.iter().enumerate() {
+            let mut value = frame.output(fold);
+            if value.splat {
+                // SAFETY: a strip of this fold's own, and one element.
+                unsafe { spread(value.at, kernels.size, n, self.spare(fold)) };
+                value.at = self.spare(fold);
+            }
+            f(fold, kernels, value.at);
+        }
+    }
+
+    /// As [`evaluate`](Self::evaluate), where the points may be more than one strip of the space: at most `most`.
+    unsafe fn assemble(
+        &self,
+        frame: &mut Frame<'_>,
+        start: usize,
+        len: usize,
+        mut f: impl FnMut(usize, &FoldKernels, *const u8),
+    ) {
+        let space = &self.walk.space;
+        if space.strip(start, start + len, self.walk.most) == len {
+            // SAFETY: the caller's.
+            return unsafe { self.evaluate(frame, start, len, f) };
+        }
+        let (mut point, end) = (start, start + len);
+        while point < end {
+            let n = space.strip(point, end, self.walk.most);
+            // SAFETY: the caller's; spare strips have room for `len` elements of 8 bytes.
+            unsafe {
+                frame.eval(point, n, &[]);
+                for (fold, (kernels, _)) in self.reduce.folds.iter().enumerate() {
+                    let (value, to) = (frame.output(fold), self.spare(fold).add((point - start) * kernels.size));
+                    if value.splat {
+                        spread(value.at, kernels.size, n, to);
+                    } else {
+                        to.copy_from_nonoverlapping(value.at, n * kernels.size);
+                    }
+                }
+            }
+            point += n;
+        }
+        for (fold, (kernels, _)) in self.reduce.folds.iter().enumerate() {
+            f(fold, kernels, self.spare(fold));
+        }
+    }
+
+    /// Puts `n` wide results from `start` on with the other parts, or stores them if there are none.
+    unsafe fn finish(&self, part: usize, start: usize, n: usize) {
+        for (fold, (kernels, _)) in self.reduce.folds.iter().enumerate() {
+            // SAFETY: the caller's; this piece's parts and results are its own.
+            unsafe {
+                if self.walk.n_parts > 1 {
+                    self.partials.at(self.walk, fold, part, start).copy_from_nonoverlapping(self.wide(fold), n);
+                } else {
+                    (kernels.narrow)(self.arch, self.accumulator(fold), self.wide(fold), n);
+                    self.store(fold, start, n, self.accumulator(fold));
+                }
+            }
+        }
+    }
+
+    unsafe fn store(&self, fold: usize, start: usize, n: usize, from: *const u8) {
+        let base = self.memory.temps[self.reduce.folds[fold].1];
+        // SAFETY: the caller's; results of this piece are its own.
+        unsafe { self.walk.kept.scatter(fold, start, n, base, Src { at: from, splat: false }) };
+    }
+}
+
+/// Writes the element of `size` bytes `n` times.
+///
+/// # Safety
+///
+/// `at` must be readable for one element and `out` writable for `n`, and apart.
+unsafe fn spread(at: *const u8, size: usize, n: usize, out: *mut u8) {
+    for i in 0..n {
+        // SAFETY: the caller's.
+        unsafe { out.add(i * size).copy_from_nonoverlapping(at, size) };
+    }
+}

@@ -1,0 +1,200 @@
+//! The kernel of each operation on each compute dtype, and of each conversion.
+//!
+//! A bool is a byte, 0 or 1, here as in memory.
+
+use super::kernel::{Kernel, map1, map2, map3};
+use super::math;
+use crate::expr::wrapping_pow;
+use crate::{BinaryOp, DType, UnaryOp};
+
+/// `op` on elements of `dtype`, or `None` where it is not defined.
+pub(super) fn unary(op: UnaryOp, dtype: DType) -> Option<Kernel> {
+    match dtype {
+        DType::F32 => Some(unary_f32(op)),
+        DType::F64 => Some(unary_f64(op)),
+        DType::I32 => unary_i32(op),
+        DType::Bool => unary_bool(op),
+        _ => None,
+    }
+}
+
+macro_rules! unary_float {
+    ($name:ident, $t:ident, $erf:path) => {
+        fn $name(op: UnaryOp) -> Kernel {
+            match op {
+                UnaryOp::Neg => map1(|x: $t| -x),
+                UnaryOp::Abs => map1(|x: $t| x.abs()),
+                // Of NaN and of both zeros: 0.
+                UnaryOp::Sign => map1(|x: $t| $t::from(i8::from(x > 0.0) - i8::from(x < 0.0))),
+                UnaryOp::Sqrt => map1(|x: $t| x.sqrt()),
+                UnaryOp::Rsqrt => map1(|x: $t| 1.0 / x.sqrt()),
+                UnaryOp::Exp => map1(|x: $t| x.exp()),
+                UnaryOp::Expm1 => map1(|x: $t| x.exp_m1()),
+                UnaryOp::Log => map1(|x: $t| x.ln()),
+                UnaryOp::Log1p => map1(|x: $t| x.ln_1p()),
+                UnaryOp::Sin => map1(|x: $t| x.sin()),
+                UnaryOp::Cos => map1(|x: $t| x.cos()),
+                UnaryOp::Tanh => map1(|x: $t| x.tanh()),
+                UnaryOp::Sigmoid => map1(|x: $t| 1.0 / (1.0 + (-x).exp())),
+                UnaryOp::Relu => map1(|x: $t| if x <= 0.0 { 0.0 } else { x }),
+                UnaryOp::Erf => map1(|x: $t| $erf(x)),
+                UnaryOp::Floor => map1(|x: $t| x.floor()),
+                UnaryOp::Ceil => map1(|x: $t| x.ceil()),
+                UnaryOp::Round => map1(|x: $t| x.round_ties_even()),
+                UnaryOp::Trunc => map1(|x: $t| x.trunc()),
+                UnaryOp::IsNan => map1(|x: $t| u8::from(x.is_nan())),
+                UnaryOp::Not => map1(|x: $t| u8::from(x == 0.0)),
+            }
+        }
+    };
+}
+unary_float!(unary_f32, f32, libm::erff);
+unary_float!(unary_f64, f64, libm::erf);
+
+fn unary_i32(op: UnaryOp) -> Option<Kernel> {
+    Some(match op {
+        UnaryOp::Neg => map1(i32::wrapping_neg),
+        UnaryOp::Abs => map1(i32::wrapping_abs),
+        UnaryOp::Sign => map1(i32::signum),
+        UnaryOp::Relu => map1(|x: i32| x.max(0)),
+        UnaryOp::Floor | UnaryOp::Ceil | UnaryOp::Round | UnaryOp::Trunc => map1(|x: i32| x),
+        UnaryOp::IsNan => map1(|_: i32| 0_u8),
+        UnaryOp::Not => map1(|x: i32| u8::from(x == 0)),
+        _ => return None,
+    })
+}
+
+fn unary_bool(op: UnaryOp) -> Option<Kernel> {
+    Some(match op {
+        UnaryOp::Abs | UnaryOp::Sign => map1(|x: u8| x),
+        UnaryOp::IsNan => map1(|_: u8| 0_u8),
+        UnaryOp::Not => map1(|x: u8| u8::from(x == 0)),
+        _ => return None,
+    })
+}
+
+/// `op` on elements of `dtype`, or `None` where it is not defined.
+pub(super) fn binary(op: BinaryOp, dtype: DType) -> Option<Kernel> {
+    match dtype {
+        DType::F32 => binary_f32(op),
+        DType::F64 => binary_f64(op),
+        DType::I32 => binary_i32(op),
+        DType::Bool => binary_bool(op),
+        _ => None,
+    }
+}
+
+macro_rules! compare {
+    ($op:ident, $t:ty) => {
+        match $op {
+            BinaryOp::Eq => map2(|a: $t, b: $t| u8::from(a == b)),
+            BinaryOp::Ne => map2(|a: $t, b: $t| u8::from(a != b)),
+            BinaryOp::Lt => map2(|a: $t, b: $t| u8::from(a < b)),
+            BinaryOp::Le => map2(|a: $t, b: $t| u8::from(a <= b)),
+            BinaryOp::Gt => map2(|a: $t, b: $t| u8::from(a > b)),
+            BinaryOp::Ge => map2(|a: $t, b: $t| u8::from(a >= b)),
+            _ => return None,
+        }
+    };
+}
+
+macro_rules! binary_float {
+    ($name:ident, $t:ident) => {
+        fn $name(op: BinaryOp) -> Option<Kernel> {
+            Some(match op {
+                BinaryOp::Add => map2(|a: $t, b: $t| a + b),
+                BinaryOp::Sub => map2(|a: $t, b: $t| a - b),
+                BinaryOp::Mul => map2(|a: $t, b: $t| a * b),
+                BinaryOp::Div => map2(|a: $t, b: $t| a / b),
+                BinaryOp::Pow => map2(|a: $t, b: $t| a.powf(b)),
+                BinaryOp::Maximum => map2(math::maximum::<$t>),
+                BinaryOp::Minimum => map2(math::minimum::<$t>),
+                _ => compare!(op, $t),
+            })
+        }
+    };
+}
+binary_float!(binary_f32, f32);
+binary_float!(binary_f64, f64);
+
+fn binary_i32(op: BinaryOp) -> Option<Kernel> {
+    Some(match op {
+        BinaryOp::Add => map2(i32::wrapping_add),
+        BinaryOp::Sub => map2(i32::wrapping_sub),
+        BinaryOp::Mul => map2(i32::wrapping_mul),
+        BinaryOp::Pow => map2(wrapping_pow),
+        BinaryOp::Maximum => map2(|a: i32, b: i32| a.max(b)),
+        BinaryOp::Minimum => map2(|a: i32, b: i32| a.min(b)),
+        _ => compare!(op, i32),
+    })
+}
+
+fn binary_bool(op: BinaryOp) -> Option<Kernel> {
+    Some(match op {
+        BinaryOp::And | BinaryOp::Mul | BinaryOp::Minimum => map2(|a: u8, b: u8| a & b),
+        BinaryOp::Or | BinaryOp::Add | BinaryOp::Maximum => map2(|a: u8, b: u8| a | b),
+        _ => compare!(op, u8),
+    })
+}
+
+/// The first of two strips where a bool is true, else the second.
+pub(super) fn select(dtype: DType) -> Kernel {
+    // Bits are all that matters.
+    match dtype.size() {
+        1 => map3(|c: u8, a: u8, b: u8| if c == 0 { b } else { a }),
+        2 => map3(|c: u8, a: u16, b: u16| if c == 0 { b } else { a }),
+        4 => map3(|c: u8, a: u32, b: u32| if c == 0 { b } else { a }),
+        _ => map3(|c: u8, a: u64, b: u64| if c == 0 { b } else { a }),
+    }
+}
+
+/// To the nearest value that `to` can hold, in the dtype `to` is computed in.
+pub(super) fn round(from: DType, to: DType) -> Option<Kernel> {
+    Some(match (from, to) {
+        (DType::F32, DType::F16) => map1(|x: f32| math::f16_to_f32(math::f32_to_f16(x))),
+        (DType::F64, DType::F16) => map1(|x: f64| math::f16_to_f32(math::f32_to_f16(math::to_odd(x)))),
+        (DType::F32, DType::BF16) => map1(|x: f32| math::bf16_to_f32(math::f32_to_bf16(x))),
+        (DType::F64, DType::BF16) => map1(|x: f64| math::bf16_to_f32(math::f32_to_bf16(math::to_odd(x)))),
+        (DType::I32, DType::U8) => map1(|x: i32| x & 0xff),
+        _ => return None,
+    })
+}
+
+/// From one dtype to another: between what is stored and what is computed with, and between the latter. The caller
+/// has seen that they differ.
+pub(super) fn convert(from: DType, to: DType) -> Option<Kernel> {
+    use DType::{BF16, Bool, F16, F32, F64, I32, U8};
+    Some(match (from, to) {
+        (Bool, I32) | (U8, I32) => map1(|x: u8| i32::from(x)),
+        (Bool, F32) => map1(|x: u8| f32::from(x)),
+        (Bool, F64) => map1(|x: u8| f64::from(x)),
+        (I32, Bool) => map1(|x: i32| u8::from(x != 0)),
+        (I32, F32) => map1(|x: i32| x as f32),
+        (I32, F64) => map1(|x: i32| f64::from(x)),
+        (F32, Bool) => map1(|x: f32| u8::from(x != 0.0)),
+        (F32, I32) => map1(|x: f32| x as i32),
+        (F32, F64) => map1(|x: f32| f64::from(x)),
+        (F64, Bool) => map1(|x: f64| u8::from(x != 0.0)),
+        (F64, I32) => map1(|x: f64| x as i32),
+        (F64, F32) => map1(|x: f64| x as f32),
+        (F16, F32) => map1(math::f16_to_f32),
+        (BF16, F32) => map1(math::bf16_to_f32),
+        // The low byte: arithmetic on u8 is modulo 256.
+        (I32, U8) => map1(|x: i32| x as u8),
+        (F32, F16) => map1(math::f32_to_f16),
+        (F32, BF16) => map1(math::f32_to_bf16),
+        (F64, F16) => map1(|x: f64| math::f32_to_f16(math::to_odd(x))),
+        (F64, BF16) => map1(|x: f64| math::f32_to_bf16(math::to_odd(x))),
+        _ => return None,
+    })
+}
+
+/// Elements as they are.
+pub(super) fn copy(dtype: DType) -> Kernel {
+    match dtype.size() {
+        1 => map1(|x: u8| x),
+        2 => map1(|x: u16| x),
+        4 => map1(|x: u32| x),
+        _ => map1(|x: u64| x),
+    }
+}

@@ -1,0 +1,185 @@
+use super::{check, first_mismatch, naive, noise, random, tensor};
+use crate::{DType, Device, Expr, ReduceOp, Tensor};
+
+/// `2 · n · ε · Σ|terms|` for sums, element by element, and exactly otherwise.
+#[track_caller]
+fn check_sum(what: &str, product: &Expr, dims: &[isize]) {
+    let sum = product.sum(dims);
+    let got = naive::elements(&sum.eval().unwrap());
+    let want = naive::evaluate(&[(&sum.cast(DType::F64), DType::F64)]).remove(0);
+    let size = naive::evaluate(&[(&product.cast(DType::F64).abs().sum(dims), DType::F64)]).remove(0);
+    let n = product.shape().numel() as f64 / size.len().max(1) as f64;
+    for i in 0..want.len() {
+        let bound = 2.0 * n * product.dtype().epsilon() * size[i];
+        assert!((got[i] - want[i]).abs() <= bound, "{what} {dims:?}: element {i}: {} not {}", got[i], want[i]);
+    }
+    assert_eq!(got.len(), want.len());
+}
+
+#[test]
+fn every_aspect_ratio() {
+    for (rows, columns) in [
+        (1, 1),
+        (1, 70_000),
+        (70_000, 1),
+        (2, 35_001),
+        (35_001, 2),
+        (4, 20_000),
+        (20_000, 4),
+        (300, 300),
+        (37, 4099),
+        (4099, 37),
+        (5000, 64),
+        (64, 5000),
+        (255, 256),
+    ] {
+        let (a, b) = (random(1, &[rows, columns], DType::F32), random(2, &[rows, columns], DType::F32));
+        for dims in [&[0][..], &[1], &[0, 1]] {
+            check_sum(&format!("[{rows}, {columns}]"), &(&a * &b), dims);
+            let turned = &a.transpose(0, 1).unwrap() * &b.transpose(0, 1).unwrap();
+            check_sum(&format!("[{columns}, {rows}], transposed"), &turned, dims);
+        }
+    }
+}
+
+#[test]
+fn every_choice_of_dims() {
+    for shape in [[6, 7, 8, 9], [2, 300, 3, 40], [70, 1, 90, 2], [3, 2, 2, 1500]] {
+        let a = random(3, &shape, DType::F32);
+        let turned = a.permute(&[2, 0, 3, 1]).unwrap().flip(1).unwrap();
+        let b = random(4, &[shape[1], 1, 1], DType::F32);
+        for mask in 1..16_u32 {
+            let dims: Vec<isize> = (0..4).filter(|d| mask >> d & 1 == 1).collect();
+            check_sum("as it is", &Expr::from(&a), &dims);
+            check_sum("permuted", &Expr::from(&turned), &dims);
+            check_sum("broadcast", &(&a * &b), &dims);
+        }
+    }
+}
+
+#[test]
+fn every_reduction_of_every_dtype() {
+    for dtype in DType::ALL {
+        for shape in [[13, 700], [700, 13], [3, 5000]] {
+            let x = random(5, &shape, dtype);
+            // Products that neither vanish nor overflow.
+            let near_one = tensor(&noise(6, shape[0] * shape[1]), &shape, DType::F32) * 0.01 + 1.0;
+            for op in ReduceOp::ALL {
+                for dims in [&[0][..], &[1], &[0, 1]] {
+                    let what = format!("{} of {dtype} {shape:?} over {dims:?}", op.name());
+                    let x = match op {
+                        ReduceOp::Prod if dtype.is_float() => near_one.cast(dtype),
+                        _ => Expr::from(&x),
+                    };
+                    let y = x.reduce(op, dims);
+                    if y.error().is_some() {
+                        continue;
+                    }
+                    match op {
+                        ReduceOp::Sum | ReduceOp::Mean if dtype.is_float() => check_sum(&what, &x, dims),
+                        ReduceOp::Prod => check(&what, &y, if dtype == DType::F64 { 1e-11 } else { 2e-2 }),
+                        _ => check(&what, &y, 0.0),
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn nan_wins_and_infinities_order() {
+    for n in [1_usize, 5, 33, 5000, 100_000] {
+        for at in [0, n / 2, n - 1] {
+            let mut values = noise(7, n);
+            values[at] = f64::NAN;
+            let x = tensor(&values, &[n], DType::F32);
+            for op in [ReduceOp::Amax, ReduceOp::Amin, ReduceOp::Sum, ReduceOp::Prod] {
+                assert!(x.reduce(op, 0).eval().unwrap().item::<f32>().unwrap().is_nan(), "{} of {n}", op.name());
+                let rows = x.reshape([1, n]).unwrap();
+                assert!(naive::elements(&rows.reduce(op, 0).eval().unwrap())[at].is_nan());
+            }
+            values[at] = f64::NEG_INFINITY;
+            let x = tensor(&values, &[n], DType::F32);
+            assert_eq!(x.amin(0).eval().unwrap().item::<f32>().unwrap(), f32::NEG_INFINITY);
+        }
+    }
+}
+
+#[test]
+fn of_nothing() {
+    let device = Device::cpu();
+    for (shape, dim, want) in [([0, 3], 0, 3), ([3, 0], 1, 3), ([0, 3], 1, 0)] {
+        for dtype in [DType::F32, DType::I32, DType::F64, DType::F16] {
+            let x = Tensor::zeros(shape, dtype, &device).unwrap();
+            assert_eq!(naive::elements(&x.sum(dim).eval().unwrap()), vec![0.0; want]);
+            assert_eq!(naive::elements(&x.prod(dim).eval().unwrap()), vec![1.0; want]);
+        }
+    }
+    assert_eq!(Tensor::zeros([0], DType::F32, &device).unwrap().sum(..).eval().unwrap().item::<f32>().unwrap(), 0.0);
+    // Dims of size 1, and none at all.
+    let x = random(8, &[1, 5, 1], DType::F32);
+    check("dims of one", &x.sum([0, 2]), 0.0);
+    check("dims of one", &x.amax([0]), 0.0);
+    check("rank 0", &tensor(&[2.0], &[], DType::F32).sum(..), 0.0);
+}
+
+#[test]
+fn integers_wrap() {
+    let x = tensor(&vec![2e9; 1001], &[1001], DType::I32);
+    let want = (0..1001).fold(0_i32, |s, _| s.wrapping_add(2_000_000_000));
+    assert_eq!(x.sum(0).eval().unwrap().item::<i32>().unwrap(), want);
+    let x = tensor(&vec![3.0; 1000], &[1000], DType::I32);
+    assert_eq!(x.prod(0).eval().unwrap().item::<i32>().unwrap(), 3_i32.wrapping_pow(1000));
+}
+
+#[test]
+fn what_follows_and_what_is_reduced_again() {
+    let x = random(9, &[50, 60], DType::F32);
+    let shifted = &x - x.amax(1).keepdim();
+    let e = shifted.exp();
+    check("softmax", &(&e / e.sum(1).keepdim()), 1e-5);
+    let centered = &x - x.mean(0);
+    check("variance", &centered.square().mean(0), 1e-5);
+    check("standard score", &(&centered / centered.square().mean(0).sqrt() + 9.0), 1e-5);
+    check("of a reduction", &x.amax(0).amin(..), 0.0);
+    check("of a permuted reduction", &(x.amax(0).reshape([6, 10]).transpose(0, 1) + 1.0).amin(0), 0.0);
+    check("spread out", &Expr::from(&x).sum(0).broadcast_to([3, 60]).sum(0), 1e-4);
+    check("folded alike", &(x.amax(0) - x.amin(0)), 0.0);
+}
+
+#[test]
+fn into_a_view() {
+    let x = random(10, &[40, 30], DType::F32);
+    let whole = tensor(&[0.0; 120], &[30, 4], DType::F32);
+    let column = whole.narrow(1, 2, 1).unwrap();
+    column.assign(x.amax(0).reshape([30, 1])).unwrap();
+    let want = naive::elements(&x.amax(0).eval().unwrap());
+    assert_eq!(naive::elements(&column), want);
+    assert_eq!(naive::elements(&whole).iter().filter(|&&x| x == 0.0).count(), 90);
+    let part = tensor(&[0.0; 100], &[100], DType::F32).narrow(0, 7, 30).unwrap();
+    part.assign(x.amax(0)).unwrap();
+    assert_eq!(naive::elements(&part), want);
+}
+
+#[test]
+fn errors_do_not_grow_with_the_number_of_terms() {
+    let n = 3_000_000;
+    let x = tensor(&vec![0.1; n], &[n], DType::F32);
+    let want = f64::from(0.1_f32) * n as f64;
+    for y in [x.sum(..), x.reshape([n, 1]).unwrap().sum(0).reshape(()), x.reshape([n / 4, 4]).unwrap().sum(..)] {
+        let got = f64::from(y.eval().unwrap().item::<f32>().unwrap());
+        assert!((got - want).abs() <= 16.0 * DType::F32.epsilon() * want, "{got} {want}");
+    }
+    let columns = naive::elements(&x.reshape([n / 4, 4]).unwrap().sum(0).eval().unwrap());
+    assert_eq!(first_mismatch(&columns, &[want / 4.0; 4], 16.0 * DType::F32.epsilon()), None);
+}
+
+#[test]
+fn the_same_bits_on_any_number_of_threads() {
+    let x = random(11, &[1000, 700], DType::F32);
+    let alone = |e: &Expr| super::super::threads::alone(|| naive::elements(&e.eval().unwrap()));
+    for dims in [&[0][..], &[1], &[0, 1]] {
+        let sum = (&x * &x).sum(dims);
+        assert_eq!(naive::elements(&sum.eval().unwrap()), alone(&sum));
+    }
+}

@@ -1,0 +1,70 @@
+//! Work over all cores, on threads of our own.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+/// Work on fewer elements than this is done by the caller: waking threads takes longer.
+const SMALL: usize = 32 * 1024;
+
+fn pool() -> Option<&'static ThreadPool> {
+    static POOL: OnceLock<Option<ThreadPool>> = OnceLock::new();
+    let build = || ThreadPoolBuilder::new().thread_name(|i| format!("hadamard-{i}")).build();
+    // Where threads cannot be had, as on the web, the caller does everything.
+    POOL.get_or_init(|| build().inspect_err(|e| log::info!("the CPU path runs on one thread: {e}")).ok()).as_ref()
+}
+
+/// How many threads compute.
+pub(super) fn count() -> usize {
+    pool().map_or(1, ThreadPool::current_num_threads)
+}
+
+/// Calls `work` once for each number below `units`, on all cores if there are many `elements`; returns when all are
+/// done. Which thread does which, and when, is not said.
+pub(super) fn each(units: usize, elements: usize, work: impl Fn(usize) + Sync) {
+    let pool = if units > 1 && elements >= SMALL { pool() } else { None };
+    #[cfg(test)]
+    let pool = pool.filter(|_| !ALONE.get());
+    let Some(pool) = pool.filter(|p| p.current_num_threads() > 1) else {
+        (0..units).for_each(work);
+        return;
+    };
+    let next = AtomicUsize::new(0);
+    let drain = || {
+        loop {
+            let unit = next.fetch_add(1, Ordering::Relaxed);
+            if unit >= units {
+                break;
+            }
+            work(unit);
+        }
+    };
+    let run = || {
+        pool.broadcast(|_| drain());
+    };
+    if rayon::current_thread_index().is_some() {
+        // A worker of the caller's own pool, who would take other work from it while waiting, and that work could
+        // want the very locks held here. A plain thread waits without doing so.
+        std::thread::scope(|scope| {
+            let started = std::thread::Builder::new().name("hadamard-wait".to_owned()).spawn_scoped(scope, run);
+            if started.is_err() {
+                drain();
+            }
+        });
+    } else {
+        run();
+    }
+}
+
+#[cfg(test)]
+thread_local!(static ALONE: std::cell::Cell<bool> = const { std::cell::Cell::new(false) });
+
+/// What `f` gives if this thread does all the work in it.
+#[cfg(test)]
+pub(super) fn alone<R>(f: impl FnOnce() -> R) -> R {
+    ALONE.set(true);
+    let result = f();
+    ALONE.set(false);
+    result
+}
