@@ -9,6 +9,7 @@ mod device;
 mod dtype;
 mod error;
 mod eval;
+mod explain;
 mod expr;
 mod gpu;
 mod layout;
@@ -20,6 +21,7 @@ pub use device::{Counters, DEVICE_VARIABLE, Device, DeviceInfo, DeviceKind, Memo
 pub use dtype::{DType, Element, Scalar};
 pub use error::{Error, Result};
 pub use eval::{assign, eval_all};
+pub use explain::{Explanation, Pass};
 pub use expr::{BinaryOp, Expr, ReduceOp, UnaryOp, einsum};
 pub use shape::{Dims, MAX_RANK, Shape};
 pub use tensor::Tensor;

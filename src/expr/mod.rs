@@ -10,8 +10,6 @@ mod parse;
 
 pub use einsum::einsum;
 pub use node::Expr;
-#[allow(unused_imports, reason = "the reference and gradients walk nodes")]
 pub(crate) use node::{Node, Op, View};
-pub(crate) use op::Rule;
-pub(crate) use op::wrapping_pow;
+pub(crate) use op::{Rule, wrapping_pow};
 pub use op::{BinaryOp, ReduceOp, UnaryOp};

@@ -13,13 +13,25 @@ pub(crate) struct Adapter {
 
 /// Every adapter that has compute shaders: discrete GPUs first, software last, Vulkan, Metal and DX12 before GL.
 pub(crate) fn adapters() -> Vec<Adapter> {
+    find(wgpu::Backends::all())
+}
+
+/// The same without GL, unless there is nothing else: looking for GL is slow, and Mesa complains on a machine without
+/// a display.
+pub(crate) fn preferred_adapters() -> Vec<Adapter> {
+    let adapters = find(wgpu::Backends::PRIMARY);
+    if adapters.is_empty() { find(wgpu::Backends::SECONDARY) } else { adapters }
+}
+
+fn find(backends: wgpu::Backends) -> Vec<Adapter> {
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
+    descriptor.backends &= backends;
     // Validation layers and the like are for those who ask for them by WGPU_VALIDATION; by default a driver is trusted.
     if std::env::var_os("WGPU_VALIDATION").is_none() {
         descriptor.flags = wgpu::InstanceFlags::empty();
     }
     let instance = wgpu::Instance::new(descriptor);
-    let found = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::all()));
+    let found = pollster::block_on(instance.enumerate_adapters(backends));
     let mut adapters: Vec<Adapter> = found
         .into_iter()
         .filter(|a| a.get_downlevel_capabilities().flags.contains(wgpu::DownlevelFlags::COMPUTE_SHADERS))
@@ -75,7 +87,13 @@ pub(super) fn kind_of(info: &wgpu::AdapterInfo) -> DeviceKind {
 }
 
 pub(super) fn label_of(info: &wgpu::AdapterInfo) -> String {
-    let driver = if info.driver.is_empty() { String::new() } else { format!(", {}", info.driver) };
+    // Mesa gives its Vulkan and its GL software driver one name; users know the first as lavapipe.
+    let lavapipe = info.backend == wgpu::Backend::Vulkan && info.driver == "llvmpipe";
+    let driver = match info.driver.as_str() {
+        "" => String::new(),
+        _ if lavapipe => ", lavapipe".to_owned(),
+        driver => format!(", {driver}"),
+    };
     format!("{} ({}{driver})", info.name, backend_of(info))
 }
 

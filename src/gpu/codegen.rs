@@ -569,9 +569,3 @@ fn round(to: DType, from: DType, a: &str) -> String {
         _ => format!("{a} & I(0xff)"),
     }
 }
-
-/// Whether the name of a library function is there for f64.
-pub(crate) fn has_f64(op: UnaryOp) -> bool {
-    DOUBLE.contains(&format!("fn {}_f64(", op.name()))
-        || matches!(op, UnaryOp::Neg | UnaryOp::Abs | UnaryOp::Floor | UnaryOp::Ceil | UnaryOp::Trunc | UnaryOp::Sqrt)
-}

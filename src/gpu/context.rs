@@ -8,13 +8,11 @@ use super::adapter::{backend_of, kind_of, label_of};
 use super::cache::Cache;
 use super::memory::Memory;
 use super::recorder::Recorder;
-use super::tuning::Tuning;
 use crate::{Counters, DeviceInfo, Error, MemoryStats, Result};
 
 pub(crate) struct Context {
     pub(super) device: wgpu::Device,
     pub(super) queue: wgpu::Queue,
-    pub(super) tuning: Tuning,
     pub(super) memory: Memory,
     pub(super) cache: Cache,
     pub(super) counts: Counts,
@@ -84,7 +82,6 @@ impl Context {
         });
         let recorder = Mutex::new(Recorder::new(&device, &limits));
         let context = Self {
-            tuning: Tuning::of(&info),
             memory: Memory::new(),
             cache: Cache::default(),
             counts: Counts::default(),

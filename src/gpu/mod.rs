@@ -18,11 +18,12 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-pub(crate) use self::adapter::{Adapter, adapters};
+pub(crate) use self::adapter::{Adapter, adapters, preferred_adapters};
+pub(crate) use self::codegen::{prelude, source};
 pub(crate) use self::context::Context;
 pub(crate) use self::memory::Buffer;
+pub(crate) use self::plan::{Caps, Plan, Slot, Target, plan};
 
-use self::plan::{Slot, Target};
 use self::recorder::Bound;
 use crate::expr::graph::Graph;
 use crate::tensor::Storage;

@@ -16,12 +16,16 @@ pub(crate) struct Tuning {
 }
 
 impl Tuning {
+    pub(crate) const fn discrete() -> Self {
+        Self { workgroup: 256, wide_columns: true, invocations: 1 << 18, min_rows: 16 }
+    }
+
     pub(crate) fn of(info: &DeviceInfo) -> Self {
         let tuning = match info.kind {
             // On a software adapter a wide load is four scalar ones and a loop costs more than an invocation.
             DeviceKind::Software => Self { workgroup: 64, wide_columns: false, invocations: 1 << 16, min_rows: 64 },
             DeviceKind::Integrated => Self { workgroup: 128, wide_columns: true, invocations: 1 << 15, min_rows: 16 },
-            _ => Self { workgroup: 256, wide_columns: true, invocations: 1 << 18, min_rows: 16 },
+            _ => Self::discrete(),
         };
         Self { workgroup: tuning.workgroup.min(info.max_workgroup_size), ..tuning }
     }

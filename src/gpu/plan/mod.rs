@@ -78,6 +78,13 @@ pub(crate) struct Caps {
 }
 
 impl Caps {
+    /// A discrete GPU with no more than WebGPU promises.
+    pub(crate) fn webgpu() -> Self {
+        let tuning = Tuning::discrete();
+        let (max_bindings, max_workgroups, max_workgroup_memory) = (8, 65_535, 16_384);
+        Self { tuning, max_bindings, max_workgroups, max_workgroup_memory, device: "webgpu".to_owned() }
+    }
+
     pub(crate) fn of(info: &DeviceInfo, device: &str) -> Self {
         Self {
             tuning: Tuning::of(info),
