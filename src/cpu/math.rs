@@ -1,6 +1,6 @@
 //! Formulas on single elements, written without branches so that a loop over them becomes SIMD code.
 
-/// The larger; NaN if either is, as in PyTorch.
+/// The larger; NaN if either is.
 #[inline(always)]
 pub(super) fn maximum<T: PartialOrd + Copy>(a: T, b: T) -> T {
     // The second test is true of NaN alone.

@@ -165,7 +165,7 @@ pub(super) fn round(from: DType, to: DType) -> Option<Kernel> {
 pub(super) fn convert(from: DType, to: DType) -> Option<Kernel> {
     use DType::{BF16, Bool, F16, F32, F64, I32, U8};
     Some(match (from, to) {
-        (Bool, I32) | (U8, I32) => map1(|x: u8| i32::from(x)),
+        (Bool | U8, I32) => map1(|x: u8| i32::from(x)),
         (Bool, F32) => map1(|x: u8| f32::from(x)),
         (Bool, F64) => map1(|x: u8| f64::from(x)),
         (I32, Bool) => map1(|x: i32| u8::from(x != 0)),
