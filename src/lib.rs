@@ -27,6 +27,6 @@ pub use eval::{assign, eval_all};
 pub use explain::{Explanation, Pass};
 pub use expr::{BinaryOp, Expr, ReduceOp, UnaryOp, einsum};
 #[cfg(feature = "io")]
-pub use io::{read_safetensors, write_safetensors};
+pub use io::{read_safetensors, safetensors_names, write_safetensors};
 pub use shape::{Dims, MAX_RANK, Shape};
 pub use tensor::Tensor;

@@ -10,7 +10,7 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
-pub use self::safetensors::{read_safetensors, write_safetensors};
+pub use self::safetensors::{read_safetensors, safetensors_names, write_safetensors};
 use crate::{Error, Result};
 
 fn refuse(path: &Path, message: impl Into<String>) -> Error {

@@ -45,6 +45,15 @@ pub fn read_safetensors(path: impl AsRef<Path>, device: &Device) -> Result<Vec<(
         .collect()
 }
 
+/// The names of the tensors of a `.safetensors` file, in the order of the file. No tensor is read.
+///
+/// # Errors
+///
+/// [`Error::File`](crate::Error::File) if the file cannot be read, or is no `.safetensors` file.
+pub fn safetensors_names(path: impl AsRef<Path>) -> Result<Vec<String>> {
+    Ok(Opened::new(path.as_ref())?.metadata.offset_keys())
+}
+
 /// Writes tensors, with their names, into a `.safetensors` file. An existing file is replaced once the new one is
 /// whole. The order in the file is by size of element, then by name, so that every element is aligned.
 ///

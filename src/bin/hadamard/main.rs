@@ -9,6 +9,7 @@ mod cases;
 mod check;
 mod devices;
 mod eval;
+mod files;
 mod picture;
 mod report;
 mod table;
