@@ -150,7 +150,7 @@ impl<'a> Frame<'a> {
             let splat = args[..instruction.arity].iter().all(|arg| arg.splat);
             let n = if splat { 1 } else { n };
             if splat {
-                args.iter_mut().for_each(|arg| arg.splat = false);
+                args = args.map(|arg| Src { splat: false, ..arg });
             }
             let out = match instruction.output {
                 Some(output) if !splat && direct.get(output).is_some_and(|at| !at.is_null()) => direct[output],

@@ -3,7 +3,7 @@
 //! A kernel knows nothing of layouts. Its arguments are either as many elements in a row as it writes, or one element
 //! that stands for all of them, so that a number or a broadcast column is never written out.
 
-use std::mem::{MaybeUninit, size_of};
+use std::ptr::NonNull;
 
 use bytemuck::Pod;
 use pulp::{Arch, NullaryFnOnce};
@@ -80,8 +80,8 @@ unsafe fn target<'a, T: Pod>(out: *mut u8, n: usize) -> &'a mut [T] {
 /// itself, nor need: its type says all.
 fn conjure<F: Copy>() -> F {
     const { assert!(size_of::<F>() == 0, "a kernel's function captures nothing") }
-    // SAFETY: no bytes to initialise; the type is inhabited, as `map1` and its kin were handed one.
-    unsafe { MaybeUninit::uninit().assume_init() }
+    // SAFETY: no bytes to read; the type is inhabited, as `map1` and its kin were handed one.
+    unsafe { NonNull::<F>::dangling().read() }
 }
 
 struct Loop<'a, F, O>(F, &'a mut [O]);

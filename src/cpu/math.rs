@@ -1,6 +1,6 @@
 //! Formulas on single elements, written without branches so that a loop over them becomes SIMD code.
 
-/// The larger; NaN if either is, as in PyTorch.
+/// The larger; NaN if either is.
 #[inline(always)]
 pub(super) fn maximum<T: PartialOrd + Copy>(a: T, b: T) -> T {
     // The second test is true of NaN alone.
@@ -17,6 +17,11 @@ pub(super) fn minimum<T: PartialOrd + Copy>(a: T, b: T) -> T {
 #[allow(clippy::eq_op, reason = "what differs from itself is NaN, whatever the type")]
 fn is_nan<T: PartialOrd + Copy>(x: T) -> bool {
     x != x
+}
+
+/// `1 / (1 + e^-x)`.
+pub(super) fn sigmoid(x: f64) -> f64 {
+    1.0 / (1.0 + (-x).exp())
 }
 
 /// Exact. After Fabian Giesen's half-to-float.

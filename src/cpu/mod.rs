@@ -1,17 +1,24 @@
 //! The CPU path: evaluates a flat expression straight from layouts, in strips through SIMD loops, on all cores.
 
+#![allow(
+    clippy::inline_always,
+    reason = "what is not inlined into a loop that is compiled for an instruction set is compiled without it"
+)]
+
 mod buffer;
 mod fold;
 mod frame;
 mod kernel;
 mod map;
 mod math;
+mod pairs;
 mod program;
 mod reduce;
 mod region;
 mod space;
 mod strips;
 mod threads;
+mod vector;
 
 use std::sync::atomic::Ordering;
 

@@ -132,6 +132,9 @@ impl Program {
     }
 }
 
+/// A shape, as something that has an order.
+type Sizes<'a> = &'a [usize];
+
 /// The reductions that roots need, those that can share a pass together, in an order in which none needs a later one;
 /// and the temporary of each.
 fn reductions(graph: &Graph) -> (Vec<Vec<Id>>, FxHashMap<Id, usize>) {
@@ -144,7 +147,8 @@ fn reductions(graph: &Graph) -> (Vec<Vec<Id>>, FxHashMap<Id, usize>) {
     }
     // How many reductions lie on the longest way to each value.
     let mut depth = vec![0; graph.values.len()];
-    let mut groups: BTreeMap<(usize, &[usize], &[usize]), Vec<Id>> = BTreeMap::new();
+    // By depth, domain and dims.
+    let mut groups: BTreeMap<(usize, Sizes<'_>, Sizes<'_>), Vec<Id>> = BTreeMap::new();
     for (id, value) in graph.values.iter().enumerate() {
         let args = value.step.args().iter().map(|&arg| depth[arg]).max().unwrap_or(0);
         depth[id] = args;
@@ -185,8 +189,12 @@ impl<'a> Locks<'a> {
                 wanted.push((storage.id(), read, written, &**buffer));
             }
         };
-        graph.buffers.iter().for_each(|(storage, _)| want(storage, true, false));
-        targets.iter().for_each(|target| want(target.storage(), false, true));
+        for (storage, _) in &graph.buffers {
+            want(storage, true, false);
+        }
+        for target in targets {
+            want(target.storage(), false, true);
+        }
         wanted.sort_unstable_by_key(|w| w.0);
         wanted.dedup_by(|next, kept| {
             let same = next.0 == kept.0;

@@ -287,7 +287,11 @@ impl Lowering {
             }
             Op::View(_) => arg(self, 0, dtype),
             Op::Reduce(op, dims) => {
-                let x = arg(self, 0, dtype);
+                let mut x = arg(self, 0, dtype);
+                // A number has no shape, but a fold has a domain.
+                if let Step::Scalar { .. } = self.values[x].step {
+                    x = self.push(Step::Convert(x), node.args[0].shape().clone(), self.values[x].dtype);
+                }
                 let id = self.reduce(*op, dims, x, &node.shape, dtype);
                 if pile == 0 {
                     return Ok(id);
