@@ -11,5 +11,5 @@ mod parse;
 pub use einsum::einsum;
 pub use node::Expr;
 pub(crate) use node::{Node, Op, View};
-pub(crate) use op::{Rule, wrapping_pow};
 pub use op::{BinaryOp, ReduceOp, UnaryOp};
+pub(crate) use op::{Rule, wrapping_pow};
