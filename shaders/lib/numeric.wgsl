@@ -132,17 +132,24 @@ fn erf_f(x: F) -> F {
     return select(result, x, isnan_f(x));
 }
 
-// WGSL's pow is only for positive bases. A negative base has a power if the exponent is whole.
+// WGSL's pow is only for positive bases, and drivers differ at 0 and infinity. A negative base has a power if the
+// exponent is whole.
 fn pow_f(base: F, exponent: F) -> F {
-    let magnitude = pow(abs(base), exponent);
+    let infinity = F(-bitcast<f32>(params.minus_infinity));
+    let size = abs(base);
+    let grows = (size > F(1.0)) == (exponent > F(0.0));
+    let extreme = (size == F(0.0)) | (size == infinity) | (abs(exponent) == infinity);
+    let limit = select(select(F(0.0), infinity, grows), F(1.0), size == F(1.0));
+    let magnitude = select(pow(size, exponent), limit, extreme);
     let whole = floor(exponent) == exponent;
     let half = F(0.5) * exponent;
-    let odd = whole & (floor(half) != half);
-    let nan = F(bitcast<f32>(params.minus_infinity)) - F(bitcast<f32>(params.minus_infinity));
+    let odd = whole & (abs(exponent) != infinity) & !(floor(half) == half);
+    let nan = infinity - infinity;
     let negative = select(select(magnitude, -magnitude, odd), nan, !whole);
-    let sign = (bitcast<U>(base) & U(0x80000000u)) != U(0u);
-    var result = select(magnitude, negative, sign & (base != F(0.0)));
-    result = select(result, -magnitude, sign & (base == F(0.0)) & odd);
+    let minus = (bitcast<U>(base) & U(0x80000000u)) != U(0u);
+    // Zero and infinity have powers of either sign whatever the exponent.
+    let signed = select(magnitude, -magnitude, odd);
+    var result = select(magnitude, select(negative, signed, extreme), minus);
     result = select(result, base + exponent, isnan_f(base) | isnan_f(exponent));
     return select(result, F(1.0), (exponent == F(0.0)) | (base == F(1.0)));
 }

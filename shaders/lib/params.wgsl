@@ -4,12 +4,13 @@
 //
 // From the prelude: N_DIMS, N_STAGES, STAGE_VECS and N_SCALARS.
 
-// One dim: its size, and the constants that divide an index by it.
+// What an index is divided by: a dim's size, with the constants that divide by it. Where a position is taken apart
+// by strides instead, size is the stride and count the dim's size.
 struct Dim {
     size: u32,
     multiplier: u32,
     shift: u32,
-    unused: u32,
+    count: u32,
 }
 
 // Where one view of a buffer lies: word 0 is the offset, the next ones are the strides, all in elements.

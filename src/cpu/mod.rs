@@ -11,12 +11,14 @@ mod frame;
 mod kernel;
 mod map;
 mod math;
+mod pairs;
 mod program;
 mod reduce;
 mod region;
 mod space;
 mod strips;
 mod threads;
+mod vector;
 
 use std::sync::atomic::Ordering;
 

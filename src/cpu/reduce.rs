@@ -322,7 +322,7 @@ impl Worker<'_> {
                 while point < end {
                     let n = walk.space.strip(point, end, walk.most);
                     self.evaluate(frame, point, n, |fold, kernels, x| {
-                        (kernels.total)(self.arch, self.wide(fold), x, n)
+                        (kernels.total)(self.arch, self.wide(fold), x, n);
                     });
                     point += n;
                 }

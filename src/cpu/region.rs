@@ -3,6 +3,7 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::kernel::Kernel;
+use super::pairs::{Side, pair};
 use super::strips;
 use crate::expr::graph::{Graph, Id, Step};
 use crate::layout::{Access, Layout};
@@ -78,7 +79,17 @@ impl Region {
     ) -> Result<Self> {
         let mut builder = Builder { graph, leaves: Vec::new(), numbers: Vec::new(), code: Vec::new() };
         let mut places: FxHashMap<Id, Place> = FxHashMap::default();
-        for id in elementwise(graph, outputs.iter().map(|o| o.0)) {
+        let ids = elementwise(graph, outputs.iter().map(|o| o.0));
+        let pairs = pairs(graph, &ids, outputs);
+        for id in ids {
+            if pairs.absorbed.contains(&id) {
+                continue;
+            }
+            if let Some(&(kernel, [a, b, c])) = pairs.made.get(&id) {
+                let args = vec![places[&a], places[&b], places[&c]];
+                places.insert(id, builder.push(kernel, args, graph.values[id].dtype));
+                continue;
+            }
             let place = builder.value(id, &places, temps).ok_or_else(|| unsupported(op, graph, id))?;
             places.insert(id, place);
         }
@@ -107,13 +118,52 @@ fn elementwise(graph: &Graph, outputs: impl Iterator<Item = Id>) -> Vec<Id> {
     let mut stack: Vec<Id> = outputs.collect();
     let mut seen: FxHashSet<Id> = FxHashSet::default();
     while let Some(id) = stack.pop() {
-        if seen.insert(id) && !matches!(graph.values[id].step, Step::Reduce { .. } | Step::Read { .. }) {
+        if seen.insert(id) && !is_source(graph, id) {
             stack.extend(graph.values[id].step.args());
         }
     }
     let mut ids: Vec<Id> = seen.into_iter().collect();
     ids.sort_unstable();
     ids
+}
+
+/// Operations that are done in one loop with the one operation that uses them.
+#[derive(Default)]
+struct Pairs {
+    absorbed: FxHashSet<Id>,
+    /// By the second operation: the kernel of both, and its arguments.
+    made: FxHashMap<Id, (Kernel, [Id; 3])>,
+}
+
+fn pairs(graph: &Graph, ids: &[Id], outputs: &[(Id, DType)]) -> Pairs {
+    let mut uses: FxHashMap<Id, usize> = FxHashMap::default();
+    let args = ids.iter().filter(|&&id| !is_source(graph, id)).flat_map(|&id| graph.values[id].step.args());
+    for id in args.chain(outputs.iter().map(|o| o.0)) {
+        *uses.entry(id).or_default() += 1;
+    }
+    let mut pairs = Pairs::default();
+    for &id in ids.iter().rev() {
+        let Step::Binary(second, left, right) = graph.values[id].step else { continue };
+        if pairs.absorbed.contains(&id) {
+            continue;
+        }
+        for (first, other, side) in [(left, right, Side::Left), (right, left, Side::Right)] {
+            let Step::Binary(op, a, b) = graph.values[first].step else { continue };
+            if uses.get(&first) == Some(&1)
+                && let Some(kernel) = pair(op, second, side, graph.values[first].dtype)
+            {
+                pairs.absorbed.insert(first);
+                pairs.made.insert(id, (kernel, [a, b, other]));
+                break;
+            }
+        }
+    }
+    pairs
+}
+
+/// Whether a region reads this value from memory.
+fn is_source(graph: &Graph, id: Id) -> bool {
+    matches!(graph.values[id].step, Step::Reduce { .. } | Step::Read { .. })
 }
 
 impl Builder<'_> {

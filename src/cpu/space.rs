@@ -65,7 +65,9 @@ impl Space {
         if sizes.is_empty() {
             // One point, which every tensor may be said to have in a row.
             sizes.push(1);
-            strides.iter_mut().for_each(|s| s.push(1));
+            for strides in &mut strides {
+                strides.push(1);
+            }
         }
         let views = operands
             .iter()

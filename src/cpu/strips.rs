@@ -3,7 +3,7 @@
 //! A bool is a byte, 0 or 1, here as in memory.
 
 use super::kernel::{Kernel, map1, map2, map3};
-use super::math;
+use super::{math, vector};
 use crate::expr::wrapping_pow;
 use crate::{BinaryOp, DType, UnaryOp};
 
@@ -19,7 +19,7 @@ pub(super) fn unary(op: UnaryOp, dtype: DType) -> Option<Kernel> {
 }
 
 macro_rules! unary_float {
-    ($name:ident, $t:ident, $erf:path) => {
+    ($name:ident, $t:ident, $exp:path, $log:path, $tanh:path, $sigmoid:path, $erf:path) => {
         fn $name(op: UnaryOp) -> Kernel {
             match op {
                 UnaryOp::Neg => map1(|x: $t| -x),
@@ -28,14 +28,14 @@ macro_rules! unary_float {
                 UnaryOp::Sign => map1(|x: $t| $t::from(i8::from(x > 0.0) - i8::from(x < 0.0))),
                 UnaryOp::Sqrt => map1(|x: $t| x.sqrt()),
                 UnaryOp::Rsqrt => map1(|x: $t| 1.0 / x.sqrt()),
-                UnaryOp::Exp => map1(|x: $t| x.exp()),
+                UnaryOp::Exp => map1(|x: $t| $exp(x)),
                 UnaryOp::Expm1 => map1(|x: $t| x.exp_m1()),
-                UnaryOp::Log => map1(|x: $t| x.ln()),
+                UnaryOp::Log => map1(|x: $t| $log(x)),
                 UnaryOp::Log1p => map1(|x: $t| x.ln_1p()),
                 UnaryOp::Sin => map1(|x: $t| x.sin()),
                 UnaryOp::Cos => map1(|x: $t| x.cos()),
-                UnaryOp::Tanh => map1(|x: $t| x.tanh()),
-                UnaryOp::Sigmoid => map1(|x: $t| 1.0 / (1.0 + (-x).exp())),
+                UnaryOp::Tanh => map1(|x: $t| $tanh(x)),
+                UnaryOp::Sigmoid => map1(|x: $t| $sigmoid(x)),
                 UnaryOp::Relu => map1(|x: $t| if x <= 0.0 { 0.0 } else { x }),
                 UnaryOp::Erf => map1(|x: $t| $erf(x)),
                 UnaryOp::Floor => map1(|x: $t| x.floor()),
@@ -48,8 +48,8 @@ macro_rules! unary_float {
         }
     };
 }
-unary_float!(unary_f32, f32, libm::erff);
-unary_float!(unary_f64, f64, libm::erf);
+unary_float!(unary_f32, f32, vector::exp, vector::log, vector::tanh, vector::sigmoid, vector::erf);
+unary_float!(unary_f64, f64, f64::exp, f64::ln, f64::tanh, math::sigmoid, libm::erf);
 
 fn unary_i32(op: UnaryOp) -> Option<Kernel> {
     Some(match op {

@@ -298,8 +298,12 @@ impl Lowering {
             }
             Op::View(_) => arg(self, 0, dtype),
             Op::Reduce(op, dims) => {
-                let x = arg(self, 0, dtype);
-                let id = self.reduce(*op, dims, (x, node.args[0].shape()), &node.shape, dtype);
+                let mut x = arg(self, 0, dtype);
+                // A number has no shape, but a fold has a domain.
+                if let Step::Scalar { .. } = self.values[x].step {
+                    x = self.push(Step::Convert(x), node.args[0].shape().clone(), self.values[x].dtype);
+                }
+                let id = self.reduce(*op, dims, x, &node.shape, dtype);
                 if pile == 0 {
                     return Ok(id);
                 }
@@ -311,8 +315,8 @@ impl Lowering {
     }
 
     /// A reduction made of the folds that backends know and of elementwise work round them.
-    fn reduce(&mut self, op: ReduceOp, dims: &[usize], (arg, from): (Id, &Shape), shape: &Shape, dtype: DType) -> Id {
-        let count: usize = dims.iter().map(|&d| from[d]).product();
+    fn reduce(&mut self, op: ReduceOp, dims: &[usize], arg: Id, shape: &Shape, dtype: DType) -> Id {
+        let count: usize = dims.iter().map(|&d| self.values[arg].shape[d]).product();
         let (fold, work) = match op {
             ReduceOp::Sum | ReduceOp::Mean => (Fold::Sum, dtype),
             ReduceOp::Prod => (Fold::Prod, dtype),
@@ -320,11 +324,7 @@ impl Lowering {
             ReduceOp::Amin | ReduceOp::All => (Fold::Amin, if dtype == DType::Bool { DType::I32 } else { dtype }),
         };
         let arg = if matches!(op, ReduceOp::Any | ReduceOp::All) { self.convert(arg, DType::Bool) } else { arg };
-        let mut arg = self.convert(arg, work);
-        if matches!(self.values[arg].step, Step::Scalar { .. }) {
-            // A number broadcast: reductions run over elements, so make it some. The larger of it and itself is it.
-            arg = self.push(Step::Binary(BinaryOp::Maximum, arg, arg), from.clone(), work);
-        }
+        let arg = self.convert(arg, work);
         let dims = SmallVec::from_slice(dims);
         let folded = self.push(Step::Reduce { op: fold, dims, arg }, shape.clone(), work);
         if op == ReduceOp::Mean {

@@ -77,8 +77,11 @@ pub(crate) fn prelude(spec: &Spec) -> String {
         line(&mut out, 0, &format!("@group(0) @binding({}) var<storage, {access}> b{i}: array<{element}>;", i + 1));
     }
     for (i, operand) in spec.operands.iter().enumerate() {
-        if !operand.stages.is_empty() || operand.mode == Mode::Each {
-            place_function(&mut out, spec, i);
+        match operand.mode {
+            Mode::Found => find_function(&mut out, spec, i),
+            Mode::Each => place_function(&mut out, spec, i),
+            _ if !operand.stages.is_empty() => place_function(&mut out, spec, i),
+            _ => {}
         }
     }
     match spec.kernel {
@@ -175,12 +178,36 @@ fn place_function(out: &mut String, spec: &Spec, operand: usize) {
     line(out, 0, "}");
 }
 
+/// A function from a position in memory to the number of the view's element there, or `NOWHERE`. The view's dims are
+/// sorted by stride, largest first, so that dividing by one stride after the other gives the coordinates.
+fn find_function(out: &mut String, spec: &Spec, operand: usize) {
+    let rank = spec.operands[operand].stages[0] - 1;
+    let stage = spec.first_stage(operand) + 1;
+    let earlier: usize = spec.operands[..operand].iter().flat_map(|o| &o.stages).sum();
+    let first = spec.kept_rank + spec.reduced_rank + earlier;
+    line(out, 0, "");
+    line(out, 0, "const NOWHERE: u32 = 0xffffffffu;");
+    line(out, 0, "");
+    line(out, 0, &format!("fn find_{operand}(i: u32) -> u32 {{"));
+    line(out, 1, &format!("if i < {} {{ return NOWHERE; }}", stage_word(stage, 0)));
+    line(out, 1, &format!("let r0 = i - {};", stage_word(stage, 0)));
+    for d in 0..rank {
+        line(out, 1, &format!("let c{d} = divide(r{d}, {});", dim(first + d)));
+        line(out, 1, &format!("let r{} = r{d} - c{d} * {}.size;", d + 1, dim(first + d)));
+        line(out, 1, &format!("if c{d} >= {}.count {{ return NOWHERE; }}", dim(first + d)));
+    }
+    line(out, 1, &format!("if r{rank} != 0u {{ return NOWHERE; }}"));
+    let start = stage_word(stage, 1 + rank);
+    line(out, 1, &format!("return {start} + {};", dot(stage, 1, "c", rank, false)));
+    line(out, 0, "}");
+}
+
 // ---- maps ----
 
 fn map_body(out: &mut String, spec: &Spec) {
     line(out, 0, "");
     line(out, 0, "fn body(i: u32) {");
-    let by_coordinates = |o: &Operand| !o.linear && o.mode != Mode::Each && o.stages.is_empty();
+    let by_coordinates = |o: &Operand| !o.linear && !matches!(o.mode, Mode::Each | Mode::Found) && o.stages.is_empty();
     if spec.kept_rank > 1 && spec.operands.iter().any(by_coordinates) {
         coordinates(out, 1, "i", "c", 0, spec.kept_rank);
     } else {
@@ -343,6 +370,10 @@ fn code(out: &mut String, spec: &Spec, code: &Code, prefix: &str, inner: usize) 
         let from = |j: usize| code.lines[j].dtype;
         let value = match *inst {
             Inst::Load(operand) => load(spec, operand, inner),
+            Inst::Has(operand) => {
+                let each = (0..spec.width).map(|c| format!("find_{operand}(i + {c}u) != NOWHERE"));
+                format!("B({})", each.collect::<Vec<_>>().join(", "))
+            }
             Inst::Scalar(word) => scalar(word, *dtype),
             Inst::Term(fold) => format!("terms.t{fold}"),
             Inst::Unary(op, a) => unary(op, from(a), &arg(a)),
@@ -364,6 +395,8 @@ fn neighbours(spec: &Spec, operand: usize, inner: usize) -> Vec<String> {
     let stride = || stage_word(spec.first_stage(operand), inner);
     (0..spec.width)
         .map(|c| match o.mode {
+            // Past the end of any buffer where there is none: what is read there is not used.
+            Mode::Found => format!("min(find_{operand}(i + {c}u), {})", stage_word(spec.first_stage(operand), 1)),
             _ if !o.stages.is_empty() || o.mode == Mode::Each => format!("place_{operand}(i + {c}u)"),
             Mode::Splat => format!("p{operand}"),
             _ if c == 0 => format!("p{operand}"),
@@ -525,7 +558,8 @@ fn binary(op: BinaryOp, dtype: DType, a: &str, b: &str) -> String {
         BinaryOp::Mul => "*",
         BinaryOp::Div => "/",
         BinaryOp::Eq => "==",
-        BinaryOp::Ne => "!=",
+        // WGSL's `!=` may take NaN for equal to itself.
+        BinaryOp::Ne => return format!("!({a} == {b})"),
         BinaryOp::Lt => "<",
         BinaryOp::Le => "<=",
         BinaryOp::Gt => ">",
@@ -552,7 +586,7 @@ fn convert(from: DType, to: DType, a: &str) -> String {
         (DType::F64, DType::I32) => format!("f64_to_i32({a})"),
         (DType::Bool, DType::F64) => format!("D(select(F(0.0), F(1.0), {a}))"),
         (DType::Bool, _) => format!("select({0}(0), {0}(1), {a})", alias(to)),
-        (_, DType::Bool) => format!("{a} != {}(0)", alias(from)),
+        (_, DType::Bool) => format!("!({a} == {}(0))", alias(from)),
         _ => format!("{}({a})", alias(to)),
     }
 }

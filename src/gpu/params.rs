@@ -21,14 +21,15 @@ pub(crate) struct Head {
     pub(crate) unused: [u32; 2],
 }
 
-/// A dim: its size, and the constants that divide an index below 2³¹ by it with a multiply and a shift.
+/// What an index below 2³¹ is divided by: a dim's size, with the constants that divide by it with a multiply and a
+/// shift. Where a position is taken apart by strides instead, `size` is the stride and `count` the dim's size.
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C)]
 pub(crate) struct Dim {
     pub(crate) size: u32,
     pub(crate) multiplier: u32,
     pub(crate) shift: u32,
-    pub(crate) unused: u32,
+    pub(crate) count: u32,
 }
 
 impl Dim {
@@ -37,7 +38,7 @@ impl Dim {
         let divisor = u64::from(size.max(1));
         let shift = divisor.next_power_of_two().trailing_zeros();
         let multiplier = ((1_u64 << 32) * ((1_u64 << shift) - divisor) / divisor + 1) as u32;
-        Self { size, multiplier, shift, unused: 0 }
+        Self { size, multiplier, shift, count: size }
     }
 
     /// What `divide` of `lib/index.wgsl` computes.

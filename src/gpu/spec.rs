@@ -84,6 +84,9 @@ pub(crate) enum Mode {
     Step,
     /// Each by its own coordinates: a group may run over the end of a row.
     Each,
+    /// Each by its place in another view, which may not have it: the domain is that view's memory, and what is read
+    /// is numbered as that view's elements are. The stage holds the view.
+    Found,
 }
 
 /// Straight-line code, one value a line.
@@ -107,6 +110,8 @@ pub(crate) struct Line {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Inst {
     Load(usize),
+    /// Whether an operand of mode `Found` has each element.
+    Has(usize),
     /// A number of the params, by the position of its first word.
     Scalar(usize),
     /// The result of a fold, in an epilogue.

@@ -11,7 +11,7 @@ use crate::args::CheckArgs;
 use crate::table::Table;
 
 /// Failures shown of each device; the rest is counted.
-const SHOWN: usize = 10;
+const SHOWN: usize = 1000;
 
 #[allow(clippy::needless_pass_by_value, reason = "every command takes its arguments alike")]
 pub(crate) fn run(args: CheckArgs) -> Result<ExitCode> {

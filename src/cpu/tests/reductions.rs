@@ -183,3 +183,10 @@ fn the_same_bits_on_any_number_of_threads() {
         assert_eq!(naive::elements(&sum.eval().unwrap()), alone(&sum));
     }
 }
+
+#[test]
+fn a_number_spread_out_and_folded() {
+    check("spread", &Expr::from(2.0).broadcast_to([3, 4]).sum(0), 0.0);
+    check("spread", &(Expr::from(2.0).broadcast_to([3, 4]) + 1).mean(..), 0.0);
+    check("spread", &Expr::from(2.0).sum(..), 0.0);
+}

@@ -5,8 +5,9 @@ use smallvec::SmallVec;
 use super::region::{Numbers, Read, emit};
 use super::{Launch, Output, Planner, Slot};
 use crate::expr::graph::Id;
+use crate::gpu::grid::Grid;
 use crate::gpu::params::{Dim, Head, stage_words};
-use crate::gpu::spec::{Binding, Kernel, Mode, Operand, Spec};
+use crate::gpu::spec::{Binding, Code, Inst, Kernel, Line, Mode, Operand, Spec};
 use crate::layout::{Access, Layout, Strides, collapse};
 use crate::{DType, Result, Shape};
 
@@ -43,14 +44,106 @@ impl Planner<'_> {
     /// A copy from a temporary into a target that could not be written directly.
     pub(super) fn copy(&mut self, temp: Slot, output: Output) -> Result<()> {
         let dtype = output.target.dtype;
+        if dtype.size() < 4 && !owns_words(&output.target.layout) {
+            return self.patch(temp, &output);
+        }
         let from = Read { slot: temp, dtype, access: Layout::contiguous(output.shape.clone()).into() };
         let to = Read { slot: output.target.slot, dtype, access: output.target.layout.into() };
-        let code = crate::gpu::spec::Code {
-            lines: vec![crate::gpu::spec::Line { inst: crate::gpu::spec::Inst::Load(0), dtype: dtype.compute() }],
+        let code = Code {
+            lines: vec![Line { inst: Inst::Load(0), dtype: dtype.compute() }],
             stores: vec![(1, 0)],
             results: vec![],
         };
         self.map_launch(&output.shape, &[from, to], 1, code, Numbers::default())
+    }
+
+    /// A copy into packed elements that share words with others: the domain is the target's memory, so that an
+    /// invocation owns whole words, and each element is looked for in the target.
+    fn patch(&mut self, temp: Slot, output: &Output) -> Result<()> {
+        let super::Target { slot, layout, dtype } = &output.target;
+        let Some((low, high)) = layout.bounds() else { return Ok(()) };
+        let base = low / 4 * 4;
+        let n = (high + 1).next_multiple_of(4) - base;
+        let memory = Layout::new(Shape::from([n]), Strides::from_slice(&[1]), base);
+        let memory = Read { slot: *slot, dtype: *dtype, access: memory.into() };
+        let from = Read { slot: temp, dtype: *dtype, access: Layout::contiguous(output.shape.clone()).into() };
+
+        // The target's dims by stride, largest first, and how its elements' numbers step along each.
+        let (mut start, mut number_step) = (0_isize, 1_isize);
+        let mut dims: Vec<(usize, usize, isize)> = Vec::new();
+        for (&size, &stride) in layout.shape().iter().zip(layout.strides()).rev() {
+            if size > 1 {
+                // A dim read backwards begins at its far end.
+                if stride < 0 {
+                    start += (size as isize - 1) * number_step;
+                }
+                dims.push((stride.unsigned_abs(), size, number_step * stride.signum()));
+            }
+            number_step *= size as isize;
+        }
+        dims.sort_unstable_by_key(|d| std::cmp::Reverse(d.0));
+
+        let whole = |mode, stages| Operand { binding: 0, dtype: *dtype, mode, linear: mode == Mode::Vec, stages };
+        let operands = vec![
+            (whole(Mode::Vec, vec![]), &memory),
+            (whole(Mode::Found, vec![dims.len() + 1]), &from),
+            (whole(Mode::Vec, vec![]), &memory),
+        ];
+        let (bindings, slots, operands) = bind(operands, 2);
+        let line = |inst, dtype| Line { inst, dtype };
+        let value = dtype.compute();
+        let body = Code {
+            lines: vec![
+                line(Inst::Load(0), value),
+                line(Inst::Load(1), value),
+                line(Inst::Has(1), DType::Bool),
+                line(Inst::Select(2, 1, 0), value),
+            ],
+            stores: vec![(2, 3)],
+            results: vec![],
+        };
+        let spec = self.map_spec(4, 1, bindings, operands, 0, body);
+        let (count, grid) = (self.count(n)?, self.grid(n.div_ceil((4 * spec.workgroup) as usize))?);
+        let head = Head { n: count, n_reduced: 1, chunk: 1, grid_x: grid.x, blocks: grid.x, ..Head::default() };
+        // The dims of the domain, then what positions divide by, then one that is not used.
+        let mut table_dims = vec![Dim::new(count)];
+        for &(stride, size, _) in &dims {
+            table_dims.push(Dim { count: self.count(size)?, ..Dim::new(self.count(stride)?) });
+        }
+        table_dims.push(Dim::new(1));
+        let mut steps: Strides = dims.iter().map(|d| d.2).collect();
+        steps.push(start);
+        let in_memory = (base, Strides::from_slice(&[1]));
+        let last = output.shape.numel() as isize - 1;
+        let table = [in_memory.clone(), (0, Strides::from_slice(&[last])), (low - base, steps), in_memory];
+        let bytes = 2 * bytes_touched(&from) + bytes_touched(&from);
+        self.push(spec, slots, head, &table_dims, &table, Numbers::default(), grid, bytes)
+    }
+
+    fn map_spec(
+        &self,
+        width: u32,
+        rank: usize,
+        bindings: Vec<Binding>,
+        operands: Vec<Operand>,
+        n_scalars: usize,
+        body: Code,
+    ) -> Spec {
+        Spec {
+            kernel: Kernel::Map,
+            width,
+            workgroup: self.caps.tuning.workgroup,
+            lanes: 1,
+            kept_rank: rank,
+            reduced_rank: 0,
+            bindings,
+            operands,
+            n_scalars,
+            body,
+            folds: vec![],
+            epilogue: Code::default(),
+            split: false,
+        }
     }
 
     /// One map kernel over `shape`; the first `n_loads` of `views` are read, the others written.
@@ -59,7 +152,7 @@ impl Planner<'_> {
         shape: &Shape,
         views: &[Read],
         n_loads: usize,
-        code: crate::gpu::spec::Code,
+        code: Code,
         numbers: Numbers,
     ) -> Result<()> {
         let n = self.count(shape.numel())?;
@@ -111,21 +204,7 @@ impl Planner<'_> {
             })
             .collect();
         let (bindings, slots, operands) = bind(operands, n_loads);
-        let spec = Spec {
-            kernel: Kernel::Map,
-            width,
-            workgroup: self.caps.tuning.workgroup,
-            lanes: 1,
-            kept_rank: rank,
-            reduced_rank: 0,
-            bindings,
-            operands,
-            n_scalars: numbers.words,
-            body: code,
-            folds: vec![],
-            epilogue: crate::gpu::spec::Code::default(),
-            split: false,
-        };
+        let spec = self.map_spec(width, rank, bindings, operands, numbers.words, code);
         let workgroups = (n as usize).div_ceil((width * spec.workgroup) as usize);
         let grid = self.grid(workgroups)?;
         let head = Head { n, n_reduced: 1, chunk: 1, grid_x: grid.x, blocks: grid.x, ..Head::default() };
@@ -143,7 +222,13 @@ impl Planner<'_> {
             }
         }
         let bytes = views.iter().map(bytes_touched).sum();
+        let dims = self.dims(&dims)?;
         self.push(spec, slots, head, &dims, &table, numbers, grid, bytes)
+    }
+
+    /// Dims as the params hold them.
+    pub(super) fn dims(&self, sizes: &[usize]) -> Result<Vec<Dim>> {
+        sizes.iter().map(|&size| Ok(Dim::new(self.count(size)?))).collect()
     }
 
     /// Appends a launch, its params put together.
@@ -153,17 +238,15 @@ impl Planner<'_> {
         spec: Spec,
         slots: Vec<Slot>,
         head: Head,
-        dims: &[usize],
+        dims: &[Dim],
         table: &[(usize, Strides)],
         numbers: Numbers,
-        grid: crate::gpu::grid::Grid,
+        grid: Grid,
         bytes: u64,
     ) -> Result<()> {
         let head = Head { minus_infinity: f32::NEG_INFINITY.to_bits(), ..head };
         let mut params: Vec<u32> = bytemuck::cast_slice(&[head]).to_vec();
-        for &size in dims {
-            params.extend_from_slice(bytemuck::cast_slice(&[Dim::new(self.count(size)?)]));
-        }
+        params.extend_from_slice(bytemuck::cast_slice(dims));
         params.resize(spec.operands_at(), 0);
         let words = spec.operand_words();
         for (offset, strides) in table {
@@ -175,6 +258,12 @@ impl Planner<'_> {
         self.launches.push(Launch { spec, slots, params, scalars, grid, bytes });
         Ok(())
     }
+}
+
+/// Whether a packed target can be written word by word: no word of it but the last, whose rest is kept, holds
+/// anything else.
+pub(super) fn owns_words(layout: &Layout) -> bool {
+    layout.is_contiguous() && layout.offset() % 4 == 0
 }
 
 /// Gives each buffer one binding, written if any view of it is, wide if all of them allow it. The first `n_loads`

@@ -174,8 +174,8 @@ impl Planner<'_> {
             .iter()
             .map(|o| {
                 let packed = o.target.dtype.size() < 4;
-                let whole_words = o.target.layout.is_contiguous() && o.target.layout.offset() % 4 == 0;
-                in_place && !one_pass || packed && (!whole_words || shared(o.target.slot, outputs))
+                in_place && !one_pass
+                    || packed && (!map::owns_words(&o.target.layout) || shared(o.target.slot, outputs))
             })
             .collect();
         let mut copies = Vec::new();

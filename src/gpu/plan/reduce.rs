@@ -420,7 +420,7 @@ impl Planner<'_> {
             blocks: self.count(shares.blocks)?,
             ..Head::default()
         };
-        let dims: Vec<usize> = kept_sizes.iter().chain(&reduced_sizes).copied().collect();
+        let dims = self.dims(&kept_sizes.iter().chain(&reduced_sizes).copied().collect::<Vec<_>>())?;
         self.push(spec, slots, head, &dims, &table, numbers, grid, bytes)
     }
 }
