@@ -6,12 +6,15 @@ pub mod reference;
 
 mod cpu;
 mod device;
+mod display;
 mod dtype;
 mod error;
 mod eval;
 mod explain;
 mod expr;
 mod gpu;
+#[cfg(feature = "io")]
+mod io;
 mod layout;
 mod pool;
 mod shape;
@@ -23,5 +26,7 @@ pub use error::{Error, Result};
 pub use eval::{assign, eval_all};
 pub use explain::{Explanation, Pass};
 pub use expr::{BinaryOp, Expr, ReduceOp, UnaryOp, einsum};
+#[cfg(feature = "io")]
+pub use io::{read_safetensors, safetensors_names, write_safetensors};
 pub use shape::{Dims, MAX_RANK, Shape};
 pub use tensor::Tensor;

@@ -9,6 +9,7 @@ mod cases;
 mod check;
 mod devices;
 mod eval;
+mod files;
 mod picture;
 mod report;
 mod table;
@@ -23,6 +24,11 @@ use hadamard::{Device, Error, Result};
 use args::{Cli, Command};
 
 fn main() -> ExitCode {
+    // Without a desktop session, a layer of Mesa's that asks the desktop for its GPU prints errors. Spare it the asking.
+    if std::env::var_os("XDG_RUNTIME_DIR").is_none() && std::env::var_os("NODEVICE_SELECT").is_none() {
+        // SAFETY: no other thread has been started.
+        unsafe { std::env::set_var("NODEVICE_SELECT", "1") };
+    }
     env_logger::Builder::from_env(env_logger::Env::new().filter_or("HADAMARD_LOG", "warn"))
         .format_timestamp(None)
         .init();
