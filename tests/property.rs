@@ -5,6 +5,8 @@
 
 mod devices;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use devices::{devices, note};
 use hadamard::{
     BinaryOp, DType, Device, Error, Expr, ReduceOp, Result, Shape, Tensor, UnaryOp, assign, eval_all, reference,
@@ -334,6 +336,14 @@ fn check(device: &Device, seed: u64, depth: usize) -> Result<(usize, usize), Str
     Ok((judged + comparison.elements, undetermined + comparison.undetermined))
 }
 
+/// The same, with a panic of the engine as what is wrong.
+fn check_or_panic(device: &Device, seed: u64, depth: usize) -> Result<(usize, usize), String> {
+    catch_unwind(AssertUnwindSafe(|| check(device, seed, depth))).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<&str>().map(|s| (*s).to_owned());
+        Err(format!("panicked: {}", text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()))
+    })
+}
+
 fn variable(name: &str) -> Option<u64> {
     let value = std::env::var(name).ok()?;
     Some(value.parse().unwrap_or_else(|_| panic!("{name} is a number, not '{value}'")))
@@ -348,14 +358,14 @@ fn random_expressions_are_right_on_every_device() {
         let (mut judged, mut undetermined) = (0, 0);
         for seed in first..first + cases {
             let depth = 1 + (seed % 5) as usize;
-            match check(&device, seed, depth) {
+            match check_or_panic(&device, seed, depth) {
                 Ok((elements, unknown)) => {
                     judged += elements;
                     undetermined += unknown;
                 }
                 Err(message) => {
                     // The same choices cut short often fail the same way and are easier to read.
-                    let shallower = (0..depth).find_map(|depth| check(&device, seed, depth).err());
+                    let shallower = (0..depth).find_map(|depth| check_or_panic(&device, seed, depth).err());
                     failures.push(format!("{device}, seed {seed}: {}", shallower.unwrap_or(message)));
                 }
             }
