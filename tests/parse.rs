@@ -201,16 +201,6 @@ fn every_function_in_every_form() {
 }
 
 #[test]
-fn a_part_written_twice_is_built_once() {
-    // If it were not, this text of 80 doublings would stand for more nodes than there are atoms.
-    let mut text = "a".to_owned();
-    for _ in 0..12 {
-        text = format!("({text} + {text})");
-    }
-    assert_eq!(parse(&text).unwrap().shape().dims(), [3, 4]);
-}
-
-#[test]
 fn names_may_stand_for_numbers_and_expressions() {
     let x = Tensor::from_slice(&[1_u8, 2], [2], &Device::cpu()).unwrap();
     let names = [("x", Expr::from(&x)), ("lr", 0.5.into()), ("n", 3.into()), ("y", &x * 2)];
