@@ -263,7 +263,7 @@ impl<'a> Builder<'a> {
     fn reduction(&mut self, shape: &[usize], below: usize) -> Result<Expr> {
         let mut from = shape.to_vec();
         let mut dims = vec![];
-        for _ in 0..1 + self.random.below(2) {
+        for _ in 0..=self.random.below(2) {
             if from.len() < 5 {
                 let at = self.random.below(from.len() + 1);
                 let size = self.random.pick(&[1, 2, 3, 7, 40, 257]);

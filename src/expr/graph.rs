@@ -130,7 +130,7 @@ impl Graph {
         for (expr, dtype) in exprs {
             expr.check()?;
             let value = lowering.lower(expr)?;
-            let value = lowering.to_store(value, *dtype);
+            let value = lowering.for_store(value, *dtype);
             roots.push(Root { value, shape: expr.shape().clone(), dtype: *dtype });
         }
         let Lowering { values, buffers, scalars, .. } = lowering;
@@ -431,7 +431,7 @@ impl Lowering {
     }
 
     /// What to hand to a store of `dtype`, which does the rounding itself.
-    fn to_store(&mut self, id: Id, dtype: DType) -> Id {
+    fn for_store(&mut self, id: Id, dtype: DType) -> Id {
         match (&self.values[id].step, dtype) {
             (&Step::Round(to, arg), _) if to == dtype => arg,
             (_, DType::F16 | DType::BF16) if self.values[id].dtype == DType::F64 => id,
