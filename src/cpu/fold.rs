@@ -233,17 +233,19 @@ const LANES: usize = 32;
 /// Folds a row in interleaved accumulators.
 #[inline(always)]
 fn fold_row<T: Number, R: Rule<T>>(x: &[T]) -> T {
-    let mut lanes = [R::NONE; LANES];
     let (chunks, rest) = x.as_chunks::<LANES>();
+    let mut lanes = [R::NONE; LANES];
     for chunk in chunks {
         for (lane, &x) in lanes.iter_mut().zip(chunk) {
             *lane = R::join(*lane, x);
         }
     }
-    for (lane, &x) in lanes.iter_mut().zip(rest) {
+    // A copy: accumulators that are indexed by what is known only later would not stay in registers.
+    let mut all = lanes;
+    for (lane, &x) in all.iter_mut().zip(rest) {
         *lane = R::join(*lane, x);
     }
-    join_lanes::<T, R>(lanes)
+    join_halves::<T, R>(&all)
 }
 
 /// As [`fold_row`], of the products of the elements of two rows.
@@ -252,27 +254,28 @@ fn fold_products<T: Number, R: Rule<T>>(a: &[T], b: &[T]) -> T
 where
     Prod: Rule<T>,
 {
-    let mut lanes = [R::NONE; LANES];
     let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+    let mut lanes = [R::NONE; LANES];
     for (a, b) in a.iter().zip(b) {
         for (lane, (&a, &b)) in lanes.iter_mut().zip(a.iter().zip(b)) {
             *lane = R::join(*lane, Prod::join(a, b));
         }
     }
-    for (lane, (&a, &b)) in lanes.iter_mut().zip(a_rest.iter().zip(b_rest)) {
+    let mut all = lanes;
+    for (lane, (&a, &b)) in all.iter_mut().zip(a_rest.iter().zip(b_rest)) {
         *lane = R::join(*lane, Prod::join(a, b));
     }
-    join_lanes::<T, R>(lanes)
+    join_halves::<T, R>(&all)
 }
 
-/// Folds accumulators by halves.
-#[inline(always)]
-fn join_lanes<T: Number, R: Rule<T>>(mut lanes: [T; LANES]) -> T {
+/// Folds accumulators by halves. Apart, so that the loop before it is compiled as if nothing followed.
+#[inline(never)]
+fn join_halves<T: Number, R: Rule<T>>(lanes: &[T; LANES]) -> T {
+    let mut lanes = *lanes;
     let mut n = LANES / 2;
     while n > 0 {
-        let (low, high) = lanes.split_at_mut(n);
-        for (low, &high) in low.iter_mut().zip(high.iter()) {
-            *low = R::join(*low, high);
+        for i in 0..n {
+            lanes[i] = R::join(lanes[i], lanes[i + n]);
         }
         n /= 2;
     }

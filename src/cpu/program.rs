@@ -64,17 +64,18 @@ impl Program {
                     device: "cpu".to_owned(),
                 })?;
                 let output = outputs.len();
-                // A sum of products is one loop.
                 let factors = match graph.values[*arg].step {
                     Step::Binary(BinaryOp::Mul, a, b) if *fold == Fold::Sum && value.dtype != DType::I32 => {
                         Some([a, b])
                     }
                     _ => None,
                 };
-                let strips =
-                    factors.filter(|f| f.iter().all(|&x| !matches!(graph.values[x].step, Step::Scalar { .. })));
-                outputs.extend(strips.map_or(vec![*arg], Vec::from).into_iter().map(|x| (x, value.dtype)));
-                folds.push(Folded { kernels, output, product: strips.is_some(), temp: place[&id] });
+                // A sum of products is one loop, but where both factors are read from memory: that runs further ahead
+                // while a strip of products is folded, and two loops take less time than one (by a fifth).
+                let is_computed = |&id: &Id| !matches!(graph.values[id].step, Step::Load { .. } | Step::Scalar { .. });
+                let factors = factors.filter(|factors| factors.iter().any(is_computed));
+                outputs.extend(factors.map_or(vec![*arg], Vec::from).into_iter().map(|x| (x, value.dtype)));
+                folds.push(Folded { kernels, output, product: factors.is_some(), temp: place[&id] });
                 (over, domain) = (dims.clone(), &graph.values[*arg].shape);
                 temps.push(Temp { bytes: bytes(id), root: None });
             }
