@@ -20,8 +20,11 @@ pub struct Case {
     operation: String,
     seed: u64,
     dtypes: Vec<DType>,
-    work: Box<dyn Fn(&mut Inputs<'_>) -> Result<Work> + Send + Sync>,
+    work: Box<Build>,
 }
+
+/// Draws a case's inputs and builds what it evaluates.
+type Build = dyn Fn(&mut Inputs<'_>) -> Result<Work> + Send + Sync;
 
 impl Case {
     /// What the case is, in words; no two are alike.
@@ -226,11 +229,11 @@ fn run_case(device: &Device, case: &Case) -> Result<Comparison, Wrong> {
                 _ => eval_all(&exprs)?,
             };
             for (i, (got, want)) in got.iter().zip(&wants).enumerate() {
-                judge(reference::compare(got, want)?, &format!("eval of result {i}"), &mut total)?;
+                judge(&reference::compare(got, want)?, &format!("eval of result {i}"), &mut total)?;
             }
             for (i, (expr, want)) in exprs.iter().zip(&wants).enumerate() {
                 // Aligned to a 16-byte word for most cases, in the midst of one for some.
-                let front = if case.seed % 4 == 0 { 1 + case.seed as usize / 4 % 7 } else { 16 };
+                let front = if case.seed.is_multiple_of(4) { 1 + case.seed as usize / 4 % 7 } else { 16 };
                 let Guarded { target, buffer } = guarded(&want.shape, want.dtype, &want.values, front, device)?;
                 assign_all(&[(target, buffer, expr.clone())], &format!("assign of result {i}"), &mut total)?;
             }
@@ -277,7 +280,7 @@ fn judge_targets(
 ) -> Result<(), Wrong> {
     let after = buffers(targets)?;
     for (i, (target, buffer, _)) in targets.iter().enumerate() {
-        judge(reference::compare(target, &wants[i])?, &format!("{what}, target {i}"), total)?;
+        judge(&reference::compare(target, &wants[i])?, &format!("{what}, target {i}"), total)?;
         // Other targets may lie in the same buffer; what no target covers must be as it was.
         let mut written = vec![false; after[i].len()];
         for (other, _, _) in targets.iter().filter(|(o, _, _)| o.storage().id() == buffer.storage().id()) {
@@ -294,7 +297,7 @@ fn judge_targets(
     Ok(())
 }
 
-fn judge(comparison: Comparison, what: &str, total: &mut Comparison) -> Result<(), Wrong> {
+fn judge(comparison: &Comparison, what: &str, total: &mut Comparison) -> Result<(), Wrong> {
     if !comparison.passed() {
         return Err(Wrong::new(format!("{what}: {comparison}"), comparison.first));
     }

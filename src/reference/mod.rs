@@ -77,10 +77,6 @@ struct Values {
 }
 
 impl Values {
-    fn single(item: Approx) -> Self {
-        Self { shape: vec![], items: vec![item] }
-    }
-
     fn gather(&self, source: &[usize], shape: &[usize]) -> Self {
         Self { shape: shape.to_vec(), items: source.iter().map(|&i| self.items[i]).collect() }
     }
