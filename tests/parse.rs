@@ -241,7 +241,7 @@ fn mistakes_are_told_where_they_are() {
         ("sum(a 0)", 7, "found a number"),
         ("a * missing", 5, "unknown name 'missing' (known: a, b, c"),
         ("a + aa", 5, "did you mean 'a'?"),
-        ("nosuch(a)", 1, "unknown function 'nosuch' (there are neg, "),
+        ("nosuch(a)", 1, "unknown function 'nosuch' (there are abs, "),
         ("a + sigmod(a)", 5, "did you mean 'sigmoid'?"),
         ("a.smu(0)", 3, "did you mean 'sum'?"),
         ("a.shape", 3, "unknown attribute 'shape'"),

@@ -12,11 +12,11 @@ use super::buffer::{Reading, Writing};
 use super::fold::FoldKernels;
 use super::frame::Memory;
 use super::map::Map;
-use super::reduce::Reduce;
+use super::reduce::{Folded, Reduce};
 use super::region::Region;
-use crate::expr::graph::{Graph, Id, Step};
+use crate::expr::graph::{Fold, Graph, Id, Step};
 use crate::tensor::Storage;
-use crate::{Error, Result, Shape, Tensor};
+use crate::{BinaryOp, DType, Error, Result, Shape, Tensor};
 
 /// How many programs were made, and how many passes run.
 pub(super) static PROGRAMS: AtomicU64 = AtomicU64::new(0);
@@ -63,8 +63,18 @@ impl Program {
                     what: format!("{} of {}", fold.name(), value.dtype),
                     device: "cpu".to_owned(),
                 })?;
-                folds.push((kernels, place[&id]));
-                outputs.push((*arg, value.dtype));
+                let output = outputs.len();
+                // A sum of products is one loop.
+                let factors = match graph.values[*arg].step {
+                    Step::Binary(BinaryOp::Mul, a, b) if *fold == Fold::Sum && value.dtype != DType::I32 => {
+                        Some([a, b])
+                    }
+                    _ => None,
+                };
+                let strips =
+                    factors.filter(|f| f.iter().all(|&x| !matches!(graph.values[x].step, Step::Scalar { .. })));
+                outputs.extend(strips.map_or(vec![*arg], Vec::from).into_iter().map(|x| (x, value.dtype)));
+                folds.push(Folded { kernels, output, product: strips.is_some(), temp: place[&id] });
                 (over, domain) = (dims.clone(), &graph.values[*arg].shape);
                 temps.push(Temp { bytes: bytes(id), root: None });
             }

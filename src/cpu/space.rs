@@ -199,6 +199,12 @@ impl Space {
                         }
                     } else if piece.step == 1 && piece.count >= 16 {
                         out.copy_from_nonoverlapping(base.offset(start), piece.count);
+                    } else if piece.step == 0 && piece.count % 4 == 0 {
+                        // Four at a time: for short rows a call to fill memory takes longer than the filling.
+                        let four = [base.offset(start).read(); 4];
+                        for i in (0..piece.count).step_by(4) {
+                            out.add(i).cast::<[T; 4]>().write_unaligned(four);
+                        }
                     } else {
                         let from = base.offset(start);
                         for i in 0..piece.count {

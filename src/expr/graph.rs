@@ -141,15 +141,6 @@ impl Graph {
         }
         Ok(Self { values, buffers, scalars, roots, hash: hasher.finish(), program: OnceLock::new() })
     }
-
-    /// Whether the same plan runs both.
-    pub(crate) fn same_plan(&self, other: &Self) -> bool {
-        self.hash == other.hash
-            && self.values == other.values
-            && self.roots == other.roots
-            && self.scalars.len() == other.scalars.len()
-            && self.buffers.iter().map(|b| b.1).eq(other.buffers.iter().map(|b| b.1))
-    }
 }
 
 /// A pile of views between a domain and an expression, the one nearest the expression first.
@@ -248,7 +239,7 @@ impl Lowering {
         let operand_dtype = |skip: usize| {
             node.args.iter().skip(skip).find(|a| a.as_scalar().is_none()).map_or(dtype, |a| a.dtype().compute())
         };
-        let mut arg = |this: &mut Self, i: usize, dtype: DType| match args[i] {
+        let arg = |this: &mut Self, i: usize, dtype: DType| match args[i] {
             Some(id) => id,
             None => this.scalar(node.args[i].as_scalar().unwrap_or(Scalar::Int(0)), dtype),
         };
