@@ -20,8 +20,11 @@ pub struct Case {
     operation: String,
     seed: u64,
     dtypes: Vec<DType>,
-    work: Box<dyn Fn(&mut Inputs<'_>) -> Result<Work> + Send + Sync>,
+    work: Box<Build>,
 }
+
+/// Draws a case's inputs and builds what it evaluates.
+type Build = dyn Fn(&mut Inputs<'_>) -> Result<Work> + Send + Sync;
 
 impl Case {
     /// What the case is, in words; no two are alike.
