@@ -207,8 +207,7 @@ fn the_caller_s_own_wgpu_device_serves() {
         }))
         .unwrap();
         let ours = Device::from_wgpu(&adapter, raw, queue).unwrap();
-        let tensors: Vec<Tensor> =
-            (0..9).map(|i| Tensor::full([70, 30], i as f32, &ours).unwrap()).collect();
+        let tensors: Vec<Tensor> = (0..9).map(|i| Tensor::full([70, 30], i as f32, &ours).unwrap()).collect();
         let sum = tensors.iter().fold(Expr::from(0.0), |sum, t| sum + t);
         assert_eq!(sum.sum(0).eval().unwrap().to_vec::<f32>().unwrap(), vec![36.0 * 70.0; 30]);
     }

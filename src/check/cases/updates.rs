@@ -21,11 +21,7 @@ fn poisoned(inputs: &Inputs<'_>, shape: impl Into<Shape>, dtype: DType) -> Resul
     upload(&vec![poison(dtype); shape.numel()], dtype, shape, inputs.device)
 }
 
-<<<<<<< HEAD
-#[allow(clippy::unnecessary_wraps, reason = "it ends a closure that may fail")]
-=======
 #[allow(clippy::unnecessary_wraps, reason = "it is the last line of every closure that builds a case")]
->>>>>>> ref
 fn one(target: Tensor, buffer: &Tensor, value: Expr) -> Result<Work> {
     Ok(Work::Assign(vec![(target, buffer.clone(), value)]))
 }
@@ -53,11 +49,7 @@ fn onto_itself(table: &mut Table) {
         let w = inputs.tensor([263], DType::Bool, Fill::Whole(0, 1))?;
         one(w.clone(), &w, !&w)
     });
-<<<<<<< HEAD
-    let moved: [(&str, fn(&Tensor) -> Result<(Tensor, Expr)>); 9] = [
-=======
     let moved: [(&str, Moved); 9] = [
->>>>>>> ref
         ("shifted up", |x| Ok((x.narrow(0, 1, 66)?, x.narrow(0, 0, 66)? * 2))),
         ("shifted down", |x| Ok((x.narrow(0, 0, 66)?, x.narrow(0, 1, 66)? + 1))),
         ("its transpose", |x| Ok((x.clone(), x.transpose(0, 1)?.into()))),
