@@ -104,7 +104,7 @@ impl Device {
         if let Some(name) = std::env::var_os(DEVICE_VARIABLE).filter(|name| !name.is_empty()) {
             return Self::named(&name.to_string_lossy());
         }
-        let adapters = gpu::adapters();
+        let adapters = gpu::preferred_adapters();
         let (hardware, software): (Vec<_>, Vec<_>) = adapters.iter().partition(|a| a.kind() != DeviceKind::Software);
         for adapter in hardware {
             match adapter.open() {
@@ -125,7 +125,7 @@ impl Device {
     ///
     /// [`Error::NoDevice`] if there is no GPU driver at all, or whatever the last adapter tried reports.
     pub fn gpu() -> Result<Self> {
-        Self::first_of(&gpu::adapters(), "gpu", |_| true)
+        Self::first_of(&gpu::preferred_adapters(), "gpu", |_| true)
     }
 
     /// The device a name stands for: `cpu`; `gpu`, the best there is; `software`, a software adapter; or any part of
@@ -139,9 +139,11 @@ impl Device {
         if wanted == "cpu" {
             return Ok(Self::cpu());
         }
+        if wanted == "gpu" {
+            return Self::gpu();
+        }
         let adapters = gpu::adapters();
         match wanted.as_str() {
-            "gpu" => Self::first_of(&adapters, name, |_| true),
             "software" => Self::first_of(&adapters, name, |a| a.kind() == DeviceKind::Software),
             _ => Self::first_of(&adapters, name, |a| !wanted.is_empty() && a.label().to_lowercase().contains(&wanted)),
         }

@@ -1,14 +1,20 @@
-//! Portable GPU elementwise tensor work: one expression, one pass over memory.
+#![doc = include_str!("../README.md")]
 
+#[doc(hidden)]
+pub mod check;
 pub mod reference;
 
 mod cpu;
 mod device;
+mod display;
 mod dtype;
 mod error;
 mod eval;
+mod explain;
 mod expr;
 mod gpu;
+#[cfg(feature = "io")]
+mod io;
 mod layout;
 mod pool;
 mod shape;
@@ -18,6 +24,9 @@ pub use device::{Counters, DEVICE_VARIABLE, Device, DeviceInfo, DeviceKind, Memo
 pub use dtype::{DType, Element, Scalar};
 pub use error::{Error, Result};
 pub use eval::{assign, eval_all};
+pub use explain::{Explanation, Pass};
 pub use expr::{BinaryOp, Expr, ReduceOp, UnaryOp, einsum};
+#[cfg(feature = "io")]
+pub use io::{read_safetensors, safetensors_names, write_safetensors};
 pub use shape::{Dims, MAX_RANK, Shape};
 pub use tensor::Tensor;

@@ -27,7 +27,7 @@ impl Shape {
     }
 
     /// Number of elements: the product of the sizes, 1 for rank 0. Saturates where it would overflow; such a
-    /// shape is refused by [`checked_numel`](Self::checked_numel) before anything is allocated.
+    /// shape is refused before anything is allocated.
     pub fn numel(&self) -> usize {
         self.0.iter().fold(1, |n, &size| n.saturating_mul(size))
     }

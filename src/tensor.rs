@@ -371,6 +371,16 @@ impl Tensor {
         }
     }
 
+    /// The memory this tensor is a view of, from its start up to the last element the view touches, as it lies there.
+    /// For the reference, which picks the elements itself.
+    pub(crate) fn memory(&self, op: &'static str) -> Result<Vec<u8>> {
+        let len = self.layout.bounds().map_or(0, |(_, high)| (high + 1) * self.dtype.size());
+        match &self.storage {
+            Storage::Cpu(buffer) => Ok(buffer.read(0, len)),
+            Storage::Gpu(buffer) => buffer.read_blocking(op, 0, len as u64),
+        }
+    }
+
     fn readable<T: Element>(&self, op: &'static str) -> Result<Self> {
         if T::DTYPE == self.dtype {
             return self.contiguous();

@@ -6,10 +6,10 @@ pub(crate) mod graph;
 mod node;
 mod op;
 mod operators;
+mod parse;
 
 pub use einsum::einsum;
 pub use node::Expr;
-#[allow(unused_imports, reason = "the reference and gradients walk nodes")]
 pub(crate) use node::{Node, Op, View};
-pub(crate) use op::wrapping_pow;
 pub use op::{BinaryOp, ReduceOp, UnaryOp};
+pub(crate) use op::{Rule, wrapping_pow};

@@ -1,73 +1,110 @@
-//! The GPU path, on wgpu.
+//! The GPU path, on wgpu: plans a flat graph as kernels, writes their WGSL, records and reads back.
+
+mod adapter;
+mod cache;
+mod codegen;
+mod context;
+mod grid;
+mod memory;
+mod params;
+mod pipeline;
+mod plan;
+mod readback;
+mod recorder;
+mod spec;
+mod tuning;
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
+pub(crate) use self::adapter::{Adapter, adapters, preferred_adapters};
+pub(crate) use self::codegen::{prelude, source};
+pub(crate) use self::context::Context;
+pub(crate) use self::memory::Buffer;
+pub(crate) use self::plan::{Caps, Plan, Slot, Target, plan};
+
+use self::recorder::Bound;
 use crate::expr::graph::Graph;
-use crate::{Counters, DType, DeviceInfo, DeviceKind, Error, MemoryStats, Result, Tensor};
+use crate::tensor::Storage;
+use crate::{DType, Result, Scalar, Tensor};
 
-pub(crate) struct Adapter;
-impl Adapter {
-    pub(crate) fn kind(&self) -> DeviceKind {
-        DeviceKind::Other
+/// Runs a graph; root `i` is written to `tensors[i]`. What the caller promises is said at `eval::run`.
+pub(crate) fn run(op: &'static str, context: &Arc<Context>, graph: &Graph, tensors: &[Tensor]) -> Result<()> {
+    context.check(op)?;
+    let targets = slots_of(graph, tensors);
+    let ready = context.ready(op, graph, &targets)?;
+    let temps = ready
+        .plan
+        .temps
+        .iter()
+        .map(|t| context.buffer(op, (t.numel * t.dtype.size()) as u64, t.dtype))
+        .collect::<Result<SmallVec<[Arc<Buffer>; 4]>>>()?;
+    let buffer = |slot: &Slot| -> &Buffer {
+        let storage = match *slot {
+            Slot::Buffer(i) => &graph.buffers[i].0,
+            Slot::Target(i) => tensors[i].storage(),
+            Slot::Temp(i) => return &temps[i],
+        };
+        match storage {
+            Storage::Gpu(buffer) => buffer,
+            Storage::Cpu(_) => unreachable!("evaluation checks that every tensor is on this device"),
+        }
+    };
+    let max = context.info().max_binding;
+    for launch in &ready.plan.launches {
+        if let Some(slot) = launch.slots.iter().find(|s| buffer(s).size() > max) {
+            let found = buffer(slot).size();
+            return Err(context.limit(op, "max_storage_buffer_binding_size", max, found));
+        }
     }
-    pub(crate) fn label(&self) -> String {
-        String::new()
+    let mut recorder = context.recorder();
+    for (launch, pipeline) in ready.plan.launches.iter().zip(&ready.pipelines) {
+        let bound: SmallVec<[Bound<'_>; 8]> = launch
+            .slots
+            .iter()
+            .map(|slot| {
+                let buffer = buffer(slot);
+                Bound { buffer, offset: 0, size: buffer.size() }
+            })
+            .collect();
+        let mut params: SmallVec<[u32; 128]> = SmallVec::from_slice(&launch.params);
+        for &(slot, dtype, word) in &launch.scalars {
+            write_scalar(graph.scalars[slot], dtype, &mut params[word..]);
+        }
+        recorder.launch(context, pipeline, &bound, &params, [launch.grid.x, launch.grid.y]);
     }
-    pub(crate) fn open(&self) -> Result<Arc<Context>> {
-        Err(Error::NoDevice { wanted: String::new(), available: vec![] })
-    }
-}
-pub(crate) fn adapters() -> Vec<Adapter> {
-    vec![]
-}
-
-pub(crate) struct Context {
-    info: DeviceInfo,
-}
-impl Context {
-    pub(crate) fn new(_: &wgpu::AdapterInfo, _: wgpu::Device, _: wgpu::Queue) -> Result<Arc<Self>> {
-        Err(Error::NoDevice { wanted: String::new(), available: vec![] })
-    }
-    pub(crate) fn info(&self) -> &DeviceInfo {
-        &self.info
-    }
-    pub(crate) fn label(&self) -> &str {
-        ""
-    }
-    pub(crate) fn buffer(self: &Arc<Self>, op: &'static str, _: u64, _: DType) -> Result<Arc<Buffer>> {
-        Err(Error::OutOfMemory { op, bytes: 0, device: String::new() })
-    }
-    pub(crate) fn synchronize(&self, _: &'static str) -> Result<()> {
-        Ok(())
-    }
-    pub(crate) fn memory(&self) -> MemoryStats {
-        MemoryStats::default()
-    }
-    pub(crate) fn trim(&self) {}
-    pub(crate) fn counters(&self) -> Counters {
-        Counters::default()
-    }
-}
-
-pub(crate) struct Buffer {
-    context: Arc<Context>,
-}
-impl Buffer {
-    pub(crate) fn context(&self) -> &Arc<Context> {
-        &self.context
-    }
-    pub(crate) fn write(&self, _: &'static str, _: &[u8]) -> Result<()> {
-        Ok(())
-    }
-    pub(crate) async fn read(&self, _: &'static str, _: u64, _: u64) -> Result<Vec<u8>> {
-        Ok(vec![])
-    }
-    pub(crate) fn read_blocking(&self, _: &'static str, _: u64, _: u64) -> Result<Vec<u8>> {
-        Ok(vec![])
-    }
+    drop(recorder);
+    context.check(op)
 }
 
-pub(crate) fn run(op: &'static str, context: &Arc<Context>, graph: &Graph, targets: &[Tensor]) -> Result<()> {
-    let _ = (op, context, graph, targets);
-    Ok(())
+/// The targets as the planner knows them: a target in memory that the graph reads has that buffer's slot.
+fn slots_of(graph: &Graph, tensors: &[Tensor]) -> Vec<Target> {
+    tensors
+        .iter()
+        .map(|tensor| {
+            let id = tensor.storage().id();
+            let slot = match graph.buffers.iter().position(|b| b.0.id() == id) {
+                Some(buffer) => Slot::Buffer(buffer),
+                None => Slot::Target(tensors.iter().position(|t| t.storage().id() == id).unwrap_or(0)),
+            };
+            Target { slot, layout: tensor.layout().clone(), dtype: tensor.dtype() }
+        })
+        .collect()
 }
+
+/// A number as the params hold it: one word, or two for f64, lowest first.
+fn write_scalar(value: Scalar, dtype: DType, words: &mut [u32]) {
+    match dtype {
+        DType::Bool => words[0] = u32::from(value.to_bool()),
+        DType::I32 => words[0] = value.to_i64() as u32,
+        DType::F64 => {
+            let bits = value.to_f64().to_bits();
+            (words[0], words[1]) = (bits as u32, (bits >> 32) as u32);
+        }
+        _ => words[0] = (value.to_f64() as f32).to_bits(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

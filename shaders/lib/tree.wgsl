@@ -1,0 +1,31 @@
+// lib/tree.wgsl
+//
+// The fixed order in which a reduction adds: blocks of 64 steps, by fours, and then the blocks, so that the rounding
+// error grows with the length of a block and the number of blocks, not with their product.
+//
+// From the prelude: Terms (what is being reduced, several values if several reductions share the pass), Place (where
+// an output's elements begin), identity(), combine() and body().
+
+const BLOCK_STEPS: u32 = 64u;
+
+// The terms at start, start + step, ... below end.
+fn walk(place: Place, start: u32, end: u32, step: u32) -> Terms {
+    var total = identity();
+    var r = start;
+    while r < end {
+        var block = identity();
+        let stop = min(end, r + BLOCK_STEPS * step);
+        while r + 3u * step < stop {
+            let first = combine(body(place, r), body(place, r + step));
+            let second = combine(body(place, r + 2u * step), body(place, r + 3u * step));
+            block = combine(block, combine(first, second));
+            r += 4u * step;
+        }
+        while r < stop {
+            block = combine(block, body(place, r));
+            r += step;
+        }
+        total = combine(total, block);
+    }
+    return total;
+}

@@ -1,0 +1,52 @@
+// reduce_inner.wgsl
+//
+// out[k] = sum over r of body(k, r), where neighbouring r lie next to each other in memory: a sum over the last dim,
+// or over everything.
+//
+// LANES invocations share a row and walk along it WIDTH elements at a time, so at each step they read an unbroken
+// run of memory; a workgroup takes WG_SIZE / LANES rows. Long rows are split over workgroups, and what is stored is
+// a partial sum for each split. The order of addition depends on the shape alone.
+//
+// From the prelude: WIDTH, WG_SIZE, LANES, Terms, Place, place(), body(), masked(), identity(), combine(), across()
+// and finish().
+
+const ROWS: u32 = WG_SIZE / LANES;
+
+var<workgroup> sh_terms: array<Terms, WG_SIZE>;
+
+@compute @workgroup_size(WG_SIZE)
+fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) lane: u32) {
+    let number = workgroup.y * params.grid_x + workgroup.x;
+    let split = number / params.blocks;
+    let k = (number - split * params.blocks) * ROWS + lane / LANES;
+    let column = lane % LANES;
+
+    let start = split * params.chunk;
+    let end = min(start + params.chunk, params.n_reduced);
+    var terms = identity();
+    if k < params.n && start < end {
+        let row = place(k);
+        let whole = start + (end - start) / WIDTH * WIDTH;
+        terms = walk(row, start + column * WIDTH, whole, LANES * WIDTH);
+        if whole < end && column == 0u {
+            terms = combine(terms, masked(row, whole, end)); // the last few, fewer than WIDTH
+        }
+    }
+    terms = across(terms);
+    if LANES > 1u {
+        // Every invocation comes here, whether it had elements or not: a barrier waits for all.
+        sh_terms[lane] = terms;
+        workgroupBarrier();
+        for (var half = LANES / 2u; half > 0u; half /= 2u) {
+            if column < half {
+                sh_terms[lane] = combine(sh_terms[lane], sh_terms[lane + half]);
+            }
+            workgroupBarrier();
+        }
+        terms = sh_terms[lane];
+    }
+    // Workgroups past the last split are the surplus of a grid over two axes.
+    if column == 0u && k < params.n && (start < end || split == 0u) {
+        finish(k, split, terms);
+    }
+}

@@ -1,0 +1,46 @@
+// reduce_outer.wgsl
+//
+// out[k] = sum over r of body(k, r), where neighbouring k lie next to each other in memory: a sum over dim 0.
+// For a multiply-reduce, body is a[r, k] * b[r, k].
+//
+// An invocation owns WIDTH neighbouring columns and walks down the rows, so at each step a workgroup reads unbroken
+// runs of memory. Where columns are few, LANES invocations share a column and take the rows in turn; where rows are
+// many, they are split over workgroups too, and what is stored is a partial sum for each split. The order of
+// addition depends on the shape alone.
+//
+// From the prelude: WIDTH, WG_SIZE, LANES, Terms, Place, place(), body(), identity(), combine() and finish().
+
+const COLUMNS: u32 = WG_SIZE / LANES;
+
+var<workgroup> sh_terms: array<Terms, WG_SIZE>;
+
+@compute @workgroup_size(WG_SIZE)
+fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) lane: u32) {
+    let number = workgroup.y * params.grid_x + workgroup.x;
+    let split = number / params.blocks;
+    let k = ((number - split * params.blocks) * COLUMNS + lane % COLUMNS) * WIDTH;
+    let row = lane / COLUMNS;
+
+    let start = split * params.chunk;
+    let end = min(start + params.chunk, params.n_reduced);
+    var terms = identity();
+    if k < params.n && start < end {
+        terms = walk(place(k), start + row, end, LANES);
+    }
+    if LANES > 1u {
+        // Every invocation comes here, whether it had rows or not: a barrier waits for all.
+        sh_terms[lane] = terms;
+        workgroupBarrier();
+        for (var half = LANES / 2u; half > 0u; half /= 2u) {
+            if row < half {
+                sh_terms[lane] = combine(sh_terms[lane], sh_terms[lane + half * COLUMNS]);
+            }
+            workgroupBarrier();
+        }
+        terms = sh_terms[lane];
+    }
+    // Workgroups past the last split are the surplus of a grid over two axes.
+    if row == 0u && k < params.n && (start < end || split == 0u) {
+        finish(k, split, terms);
+    }
+}

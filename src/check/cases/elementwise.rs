@@ -1,0 +1,263 @@
+//! Every elementwise operation on every dtype, with ordinary, special and mixed operands.
+
+use super::super::inputs::{Fill, SPECIAL};
+use super::{EVERY, FLOATS, Table};
+use crate::expr::Rule;
+use crate::{BinaryOp, DType, Expr, UnaryOp};
+
+/// A prime a little above 4 workgroups of 64.
+const N: usize = 263;
+
+pub(super) fn add(table: &mut Table) {
+    for op in UnaryOp::ALL {
+        unary(table, op);
+    }
+    for op in BinaryOp::ALL {
+        binary(table, op);
+    }
+    promotion(table);
+    select(table);
+    cast(table);
+    compositions(table);
+}
+
+/// Inputs on which a function is worth testing.
+fn domain(op: UnaryOp, dtype: DType) -> Vec<Fill> {
+    let exact = [UnaryOp::Neg, UnaryOp::Abs, UnaryOp::Sign, UnaryOp::Relu, UnaryOp::Not, UnaryOp::IsNan];
+    match dtype {
+        DType::Bool => return vec![Fill::Whole(0, 1)],
+        DType::U8 => return vec![Fill::Whole(0, 255)],
+        DType::I32 if exact.contains(&op) => return vec![Fill::Whole(i32::MIN, i32::MAX), Fill::Whole(-2, 2)],
+        _ => {}
+    }
+    match op {
+        UnaryOp::Sqrt | UnaryOp::Rsqrt | UnaryOp::Log => vec![Fill::Uniform(0.01, 50.0), Fill::Uniform(1e-6, 1e-3)],
+        UnaryOp::Log1p => vec![Fill::Uniform(-0.9, 20.0), Fill::Uniform(-1e-3, 1e-3)],
+        UnaryOp::Exp | UnaryOp::Sigmoid => vec![Fill::Uniform(-10.0, 10.0), Fill::Uniform(-80.0, 80.0)],
+        UnaryOp::Sin | UnaryOp::Cos => vec![Fill::Uniform(-10.0, 10.0), Fill::Uniform(-1e-3, 1e-3)],
+        UnaryOp::Expm1 | UnaryOp::Tanh | UnaryOp::Erf => {
+            vec![Fill::Uniform(-6.0, 6.0), Fill::Uniform(-1e-3, 1e-3), Fill::Uniform(-40.0, 40.0)]
+        }
+        _ => vec![Fill::Quarters(-9, 9), Fill::Uniform(-3e9, 3e9)],
+    }
+}
+
+fn unary(table: &mut Table, op: UnaryOp) {
+    for dtype in EVERY {
+        if dtype == DType::Bool && op.rule() == Rule::Number {
+            continue;
+        }
+        for fill in domain(op, dtype) {
+            table.expr(op.name(), format!("{dtype} {fill:?}"), &[dtype], move |inputs| {
+                Ok(inputs.tensor([N], dtype, fill)?.unary(op))
+            });
+        }
+        if dtype.is_float() {
+            table.expr(op.name(), format!("{dtype} special values"), &[dtype], move |inputs| {
+                Ok(inputs.tensor([SPECIAL.len() * 2], dtype, Fill::Special)?.unary(op))
+            });
+        }
+    }
+}
+
+fn operands(op: BinaryOp, dtype: DType) -> (Fill, Fill) {
+    match (op, dtype) {
+        (BinaryOp::And | BinaryOp::Or, _) => (Fill::Whole(0, 1), Fill::Whole(0, 1)),
+        (BinaryOp::Pow, DType::U8 | DType::I32) => (Fill::Whole(0, 7), Fill::Whole(0, 13)),
+        (BinaryOp::Pow, _) => (Fill::Uniform(0.1, 4.0), Fill::Uniform(-3.0, 3.0)),
+        (BinaryOp::Div, DType::U8 | DType::I32) => (Fill::Whole(0, 200), Fill::Whole(1, 9)),
+        (BinaryOp::Div, _) => (Fill::Uniform(-4.0, 4.0), Fill::Uniform(0.5, 4.0)),
+        (BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul, DType::I32) => {
+            (Fill::Whole(i32::MIN, i32::MAX), Fill::Whole(i32::MIN, i32::MAX))
+        }
+        (BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul, DType::U8) => (Fill::Whole(0, 255), Fill::Whole(0, 255)),
+        (BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul, _) => (Fill::Uniform(-4.0, 4.0), Fill::Uniform(-4.0, 4.0)),
+        // Small enough that many pairs are equal.
+        (_, DType::U8) => (Fill::Whole(0, 5), Fill::Whole(0, 5)),
+        (_, DType::I32) => (Fill::Whole(-3, 3), Fill::Whole(-3, 3)),
+        _ => (Fill::Quarters(-1, 1), Fill::Quarters(-1, 1)),
+    }
+}
+
+fn binary(table: &mut Table, op: BinaryOp) {
+    for dtype in EVERY {
+        if dtype == DType::Bool && op.rule() == Rule::Number {
+            continue;
+        }
+        let (a, b) = operands(op, dtype);
+        table.expr(op.name(), format!("{dtype} {a:?} and {b:?}"), &[dtype], move |inputs| {
+            Ok(inputs.tensor([N], dtype, a)?.binary(op, inputs.tensor([N], dtype, b)?))
+        });
+        table.expr(op.name(), format!("{dtype} with itself"), &[dtype], move |inputs| {
+            let x = inputs.tensor([N], dtype, b)?;
+            Ok(x.binary(op, &x))
+        });
+        table.expr(op.name(), format!("{dtype} and a number on the right"), &[dtype], move |inputs| {
+            let x = inputs.tensor([N], dtype, a)?;
+            Ok(if dtype.is_float() { x.binary(op, 2.5) } else { x.binary(op, 3) })
+        });
+        table.expr(op.name(), format!("{dtype} and a number on the left"), &[dtype], move |inputs| {
+            let x = inputs.tensor([N], dtype, b)?;
+            Ok(if dtype.is_float() { Expr::from(0.5).binary(op, x) } else { Expr::from(2).binary(op, x) })
+        });
+        table.expr(op.name(), format!("{dtype} and a tensor of rank 0"), &[dtype], move |inputs| {
+            Ok(inputs.tensor([N], dtype, a)?.binary(op, inputs.tensor((), dtype, b)?))
+        });
+        if dtype.is_float() {
+            table.expr(op.name(), format!("{dtype} every pair of special values"), &[dtype], move |inputs| {
+                let n = SPECIAL.len() * SPECIAL.len();
+                let slow = inputs.tensor([n], dtype, Fill::SpecialSlow)?;
+                Ok(slow.binary(op, inputs.tensor([n], dtype, Fill::Special)?))
+            });
+        }
+    }
+    if op == BinaryOp::Pow {
+        table.expr(op.name(), "i32 negative exponents", &[DType::I32], |inputs| {
+            let base = inputs.tensor([N], DType::I32, Fill::Whole(-3, 3))?;
+            Ok(base.pow(inputs.tensor([N], DType::I32, Fill::Whole(-3, 40))?))
+        });
+        for exponent in [0.0, 0.5, 1.0, 2.0, 3.0, -1.0, -2.0, 7.0, 0.7] {
+            table.expr(op.name(), format!("f32 to the power {exponent}"), &[DType::F32], move |inputs| {
+                Ok(inputs.f32([N], Fill::Uniform(-3.0, 3.0))?.pow(exponent))
+            });
+        }
+    }
+}
+
+/// Every pair of dtypes, as tensors and with a tensor of rank 0.
+fn promotion(table: &mut Table) {
+    for a in EVERY {
+        for b in EVERY {
+            let fill = |dtype: DType| if dtype.is_float() { Fill::Quarters(-5, 5) } else { Fill::Whole(0, 100) };
+            for op in [BinaryOp::Mul, BinaryOp::Lt, BinaryOp::Div] {
+                table.expr("promotion", format!("{a} {} {b}", op.name()), &[a, b], move |inputs| {
+                    Ok(inputs.tensor([67], a, fill(a))?.binary(op, inputs.tensor([67], b, fill(b))?))
+                });
+            }
+            table.expr("promotion", format!("{a} add {b} of rank 0"), &[a, b], move |inputs| {
+                Ok(inputs.tensor([67], a, fill(a))? + inputs.tensor((), b, fill(b))?)
+            });
+        }
+        table.expr("promotion", format!("{a} and numbers"), &[a], move |inputs| {
+            let x = inputs.tensor([67], a, Fill::Whole(0, 100))?;
+            Ok((&x * 2 + 1.5) * true)
+        });
+    }
+}
+
+fn select(table: &mut Table) {
+    for dtype in EVERY {
+        table.expr("where", format!("{dtype}"), &[dtype], move |inputs| {
+            let c = inputs.tensor([N], DType::Bool, Fill::Whole(0, 1))?;
+            let (a, b) =
+                (inputs.tensor([N], dtype, Fill::Whole(0, 9))?, inputs.tensor([N], dtype, Fill::Whole(90, 99))?);
+            Ok(Expr::select(c, a, b))
+        });
+        table.expr("where", format!("{dtype} broadcast, with a number"), &[dtype], move |inputs| {
+            let c = inputs.tensor([5, 1], DType::Bool, Fill::Whole(0, 1))?;
+            Ok(Expr::select(c, inputs.tensor([1, 67], dtype, Fill::Whole(0, 9))?, 1))
+        });
+    }
+    table.expr("where", "NaN in the branch not taken", &[DType::F32], |inputs| {
+        let x = inputs.f32([SPECIAL.len() * 3], Fill::Special)?;
+        Ok(Expr::select(x.isnan(), 0.0, &x))
+    });
+    table.expr("where", "bools of bools", &[DType::Bool], |inputs| {
+        let mut next = || inputs.tensor([N], DType::Bool, Fill::Whole(0, 1));
+        Ok(Expr::select(next()?, next()?, !next()?))
+    });
+    table.expr("clamp", "f32 special values", &[DType::F32], |inputs| {
+        Ok(inputs.f32([SPECIAL.len()], Fill::Special)?.clamp(-1.0, 1.0))
+    });
+    for dtype in FLOATS {
+        table.expr("lerp", format!("{dtype}"), &[dtype], move |inputs| {
+            let mut next = || inputs.tensor([N], dtype, Fill::Uniform(-1.0, 2.0));
+            Ok(next()?.lerp(next()?, next()?))
+        });
+    }
+}
+
+fn cast(table: &mut Table) {
+    for from in EVERY {
+        for to in EVERY {
+            let mut fills = vec![if from.is_float() { Fill::Uniform(-300.0, 300.0) } else { Fill::Whole(0, 255) }];
+            if from == DType::I32 {
+                fills.push(Fill::Whole(i32::MIN, i32::MAX));
+            }
+            if from.is_float() {
+                fills.extend([Fill::Special, Fill::Uniform(-1e-7, 1e-7), Fill::Quarters(-9, 9)]);
+            }
+            for fill in fills {
+                table.expr("cast", format!("{from} to {to} {fill:?}"), &[from, to], move |inputs| {
+                    Ok(inputs.tensor([N], from, fill)?.cast(to))
+                });
+            }
+            if from != to {
+                table.expr("cast", format!("{from} to {to} and back"), &[from, to], move |inputs| {
+                    let fill = if from.is_float() { Fill::Uniform(-3.0, 200.0) } else { Fill::Whole(0, 255) };
+                    let x = inputs.tensor([N], from, fill)?;
+                    Ok(x.cast(to).cast(from) + &x)
+                });
+            }
+        }
+    }
+}
+
+/// Several operations fused.
+fn compositions(table: &mut Table) {
+    const OP: &str = "fused map";
+    for dtype in FLOATS {
+        table.expr(OP, format!("{dtype} w * a + (1 - w) * b"), &[dtype], move |inputs| {
+            let w = inputs.tensor((), dtype, Fill::Uniform(0.0, 1.0))?;
+            let mut next = || inputs.tensor([3, N], dtype, Fill::Uniform(-4.0, 4.0));
+            Ok(&w * next()? + (1 - &w) * next()?)
+        });
+        table.expr(OP, format!("{dtype} rounds once"), &[dtype], move |inputs| {
+            let mut next = || inputs.tensor([N], dtype, Fill::Uniform(-4.0, 4.0));
+            Ok((next()? * next()? + next()?) * next()? - next()?)
+        });
+    }
+    table.expr(OP, "u8 wraps at every step", &[DType::U8], |inputs| {
+        let mut next = || inputs.tensor([N], DType::U8, Fill::Whole(0, 255));
+        let (a, b, c) = (next()?, next()?, next()?);
+        Ok((&a * &b).maximum(&c + &a) - (&b - &c))
+    });
+    table.expr(OP, "a part used twice", &[DType::F32], |inputs| {
+        let x = inputs.f32([N], Fill::Uniform(-2.0, 2.0))?;
+        let y = (&x * 3.0).tanh();
+        Ok(&y * &y + y.abs() * &x)
+    });
+    table.expr(OP, "a thousand additions in a row", &[DType::F32], |inputs| {
+        let x = inputs.f32([N], Fill::Whole(-9, 9))?;
+        Ok((0..1000).fold(Expr::from(&x), |sum, i| if i % 2 == 0 { sum + &x } else { sum - 1 }))
+    });
+    for n in [5, 9, 20, 40] {
+        table.expr(OP, format!("{n} tensors"), &[DType::F32], move |inputs| {
+            let mut sum = Expr::from(inputs.f32([N], Fill::Whole(-9, 9))?);
+            for i in 1..n {
+                let next = inputs.f32([N], Fill::Whole(-9, 9))?;
+                sum = if i % 3 == 0 { sum.maximum(next) } else { sum + next };
+            }
+            Ok(sum)
+        });
+    }
+    table.expr(OP, "u8 and numbers beyond it", &[DType::U8], |inputs| {
+        let x = inputs.tensor([N], DType::U8, Fill::Whole(0, 255))?;
+        let picked = Expr::select(x.gt(100), -2, &x).maximum(&x) / 2;
+        Ok(picked + x.maximum(300) / 2 + x.clamp(-1, 300) / 4)
+    });
+    table.expr(OP, "a number cast, then used as f64", &[DType::F64], |inputs| {
+        let x = inputs.tensor([N], DType::F64, Fill::Whole(0, 9))?;
+        Ok(&x * Expr::from(0.1).cast(DType::F32) + Expr::from(0.1).cast(DType::F16).broadcast_to([N]) + x * 0.1)
+    });
+    table.expr(OP, "a number cast, then broadcast", &[DType::I32], |inputs| {
+        Ok(inputs.tensor([N], DType::I32, Fill::Whole(0, 9))? + Expr::from(300.7).cast(DType::U8).broadcast_to([N]))
+    });
+    table.expr(OP, "numbers alone", &[DType::F32], |_| Ok((Expr::from(2.0) * 3).cast(DType::F32)));
+    table.expr(OP, "a number broadcast", &[DType::I32], |_| Ok(Expr::from(7).broadcast_to([5, 3])));
+    for dtype in EVERY {
+        table.expr(OP, format!("{dtype} copy"), &[dtype], move |inputs| {
+            Ok(inputs.tensor([N], dtype, Fill::Whole(0, 200))?.into())
+        });
+    }
+}

@@ -1,0 +1,62 @@
+//! The table itself. When a bug is fixed, its smallest case joins it.
+
+mod elementwise;
+mod reductions;
+mod shapes;
+mod updates;
+
+use super::inputs::Inputs;
+use super::{Case, Work};
+use crate::{DType, Expr, Result, Tensor};
+
+/// Cases as they are collected.
+#[derive(Default)]
+struct Table {
+    cases: Vec<Case>,
+}
+
+impl Table {
+    /// Adds a case. Its seed follows from its name, so adding a case changes no other's inputs.
+    fn add(
+        &mut self,
+        operation: &str,
+        name: impl Into<String>,
+        dtypes: &[DType],
+        work: impl Fn(&mut Inputs<'_>) -> Result<Work> + Send + Sync + 'static,
+    ) {
+        let name = format!("{operation}: {}", name.into());
+        // FNV-1a.
+        let hash = |h: u64, b: u8| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3);
+        let seed = name.bytes().fold(0xcbf2_9ce4_8422_2325, hash);
+        let (operation, dtypes, work) = (operation.to_owned(), dtypes.to_vec(), Box::new(work));
+        self.cases.push(Case { name, operation, seed, dtypes, work });
+    }
+
+    /// Adds a case of one expression.
+    fn expr(
+        &mut self,
+        operation: &str,
+        name: impl Into<String>,
+        dtypes: &[DType],
+        build: impl Fn(&mut Inputs<'_>) -> Result<Expr> + Send + Sync + 'static,
+    ) {
+        self.add(operation, name, dtypes, move |inputs| Ok(Work::Eval(vec![build(inputs)?])));
+    }
+}
+
+pub(super) fn all() -> Vec<Case> {
+    let mut table = Table::default();
+    elementwise::add(&mut table);
+    shapes::add(&mut table);
+    reductions::add(&mut table);
+    updates::add(&mut table);
+    table.cases
+}
+
+const FLOATS: [DType; 4] = [DType::F32, DType::F16, DType::BF16, DType::F64];
+
+/// A view of a tensor.
+type Part = fn(&Tensor) -> Result<Tensor>;
+
+/// f32 first: where it fails, the rest need not be read.
+const EVERY: [DType; 7] = [DType::F32, DType::F16, DType::BF16, DType::U8, DType::I32, DType::Bool, DType::F64];

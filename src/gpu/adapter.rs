@@ -1,0 +1,109 @@
+//! The GPU adapters of this machine.
+
+use std::sync::Arc;
+
+use super::Context;
+use crate::{DeviceKind, Error, Result};
+
+/// An adapter that has been found but not opened.
+pub(crate) struct Adapter {
+    adapter: wgpu::Adapter,
+    info: wgpu::AdapterInfo,
+}
+
+/// Every adapter that has compute shaders: discrete GPUs first, software last, Vulkan, Metal and DX12 before GL.
+pub(crate) fn adapters() -> Vec<Adapter> {
+    find(wgpu::Backends::all())
+}
+
+/// The same without GL, unless there is nothing else: looking for GL is slow, and Mesa complains on a machine without
+/// a display.
+pub(crate) fn preferred_adapters() -> Vec<Adapter> {
+    let adapters = find(wgpu::Backends::PRIMARY);
+    if adapters.is_empty() { find(wgpu::Backends::SECONDARY) } else { adapters }
+}
+
+fn find(backends: wgpu::Backends) -> Vec<Adapter> {
+    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
+    descriptor.backends &= backends;
+    // Validation layers and the like are for those who ask for them by WGPU_VALIDATION; by default a driver is trusted.
+    if std::env::var_os("WGPU_VALIDATION").is_none() {
+        descriptor.flags = wgpu::InstanceFlags::empty();
+    }
+    let instance = wgpu::Instance::new(descriptor);
+    let found = pollster::block_on(instance.enumerate_adapters(backends));
+    let mut adapters: Vec<Adapter> = found
+        .into_iter()
+        .filter(|a| a.get_downlevel_capabilities().flags.contains(wgpu::DownlevelFlags::COMPUTE_SHADERS))
+        .map(|adapter| Adapter { info: adapter.get_info(), adapter })
+        .collect();
+    adapters.sort_by_key(|a| {
+        let kind = match a.kind() {
+            DeviceKind::Discrete => 0,
+            DeviceKind::Integrated => 1,
+            DeviceKind::Software => 3,
+            _ => 2,
+        };
+        (kind, a.info.backend == wgpu::Backend::Gl)
+    });
+    adapters
+}
+
+impl Adapter {
+    pub(crate) fn kind(&self) -> DeviceKind {
+        kind_of(&self.info)
+    }
+
+    /// The name a user sees and may choose by: adapter, backend, driver.
+    pub(crate) fn label(&self) -> String {
+        label_of(&self.info)
+    }
+
+    /// Opens a device on it, with every limit the adapter has and the features this library can use.
+    pub(crate) fn open(&self) -> Result<Arc<Context>> {
+        const OP: &str = "open device";
+        let wanted = wgpu::Features::SHADER_F64 | wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY;
+        let request = self.adapter.request_device(&wgpu::DeviceDescriptor {
+            label: Some("hadamard"),
+            required_features: self.adapter.features() & wanted,
+            required_limits: self.adapter.limits(),
+            experimental_features: wgpu::ExperimentalFeatures::disabled(),
+            memory_hints: wgpu::MemoryHints::Performance,
+            trace: wgpu::Trace::Off,
+        });
+        let (device, queue) =
+            pollster::block_on(request).map_err(|source| Error::Gpu { op: OP, source: Arc::new(source) })?;
+        Context::new(&self.info, device, queue)
+    }
+}
+
+pub(super) fn kind_of(info: &wgpu::AdapterInfo) -> DeviceKind {
+    match info.device_type {
+        wgpu::DeviceType::DiscreteGpu => DeviceKind::Discrete,
+        wgpu::DeviceType::IntegratedGpu => DeviceKind::Integrated,
+        wgpu::DeviceType::Cpu => DeviceKind::Software,
+        _ => DeviceKind::Other,
+    }
+}
+
+pub(super) fn label_of(info: &wgpu::AdapterInfo) -> String {
+    // Mesa gives its Vulkan and its GL software driver one name; users know the first as lavapipe.
+    let lavapipe = info.backend == wgpu::Backend::Vulkan && info.driver == "llvmpipe";
+    let driver = match info.driver.as_str() {
+        "" => String::new(),
+        _ if lavapipe => ", lavapipe".to_owned(),
+        driver => format!(", {driver}"),
+    };
+    format!("{} ({}{driver})", info.name, backend_of(info))
+}
+
+pub(super) fn backend_of(info: &wgpu::AdapterInfo) -> &'static str {
+    match info.backend {
+        wgpu::Backend::Vulkan => "vulkan",
+        wgpu::Backend::Metal => "metal",
+        wgpu::Backend::Dx12 => "dx12",
+        wgpu::Backend::Gl => "gl",
+        wgpu::Backend::BrowserWebGpu => "webgpu",
+        wgpu::Backend::Noop => "noop",
+    }
+}

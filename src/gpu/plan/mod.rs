@@ -1,0 +1,345 @@
+//! From a flat graph to kernels. Nothing here knows wgpu: a plan is a value that can be printed and compared.
+//!
+//! Elementwise values fuse into whatever consumes them. Reductions over the same domain and dims share a pass; what
+//! follows them at their own shape is their epilogue. A reduced value used again at full size is stored and read.
+
+mod map;
+mod reduce;
+mod region;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use self::region::Region;
+use super::grid::Grid;
+use super::spec::Spec;
+use super::tuning::Tuning;
+use crate::expr::graph::{Graph, Id, Step};
+use crate::layout::Layout;
+use crate::{DType, DeviceInfo, Error, Result, Shape};
+
+/// Values in one kernel beyond which an expression is cut: a driver's compile time grows faster than the text.
+const MAX_LINES: usize = 256;
+
+/// Kernels in the order they run, and the memory they need between them.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) launches: Vec<Launch>,
+    pub(crate) temps: Vec<Temp>,
+}
+
+/// Memory that lives while a plan runs: so many elements, one after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Temp {
+    pub(crate) numel: usize,
+    pub(crate) dtype: DType,
+}
+
+/// One dispatch.
+#[derive(Debug)]
+pub(crate) struct Launch {
+    pub(crate) spec: Spec,
+    /// What is bound, in the order of the spec's bindings.
+    pub(crate) slots: Vec<Slot>,
+    /// The params but for the numbers.
+    pub(crate) params: Vec<u32>,
+    /// The graph's scalar, its dtype, and the word of the params it goes to.
+    pub(crate) scalars: Vec<(usize, DType, usize)>,
+    pub(crate) grid: Grid,
+    /// Bytes this pass must move: each element read or written, once.
+    pub(crate) bytes: u64,
+}
+
+/// Memory that a launch may bind. What is the same memory is the same slot.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Slot {
+    /// A buffer the graph reads.
+    Buffer(usize),
+    /// A target's memory that the graph does not read.
+    Target(usize),
+    Temp(usize),
+}
+
+/// Where a root is written.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Target {
+    pub(crate) slot: Slot,
+    pub(crate) layout: Layout,
+    pub(crate) dtype: DType,
+}
+
+/// What the planner must know of a device.
+#[derive(Clone, Debug)]
+pub(crate) struct Caps {
+    pub(crate) tuning: Tuning,
+    pub(crate) max_bindings: usize,
+    pub(crate) max_workgroups: u32,
+    pub(crate) max_workgroup_memory: u32,
+    pub(crate) device: String,
+}
+
+impl Caps {
+    /// A discrete GPU with no more than WebGPU promises.
+    pub(crate) fn webgpu() -> Self {
+        let tuning = Tuning::discrete();
+        let (max_bindings, max_workgroups, max_workgroup_memory) = (8, 65_535, 16_384);
+        Self { tuning, max_bindings, max_workgroups, max_workgroup_memory, device: "webgpu".to_owned() }
+    }
+
+    pub(crate) fn of(info: &DeviceInfo, device: &str) -> Self {
+        Self {
+            tuning: Tuning::of(info),
+            max_bindings: info.max_bindings as usize,
+            max_workgroups: info.max_workgroups,
+            max_workgroup_memory: info.max_workgroup_memory,
+            device: device.to_owned(),
+        }
+    }
+}
+
+/// A value stored by this plan, in row-major order over its own shape.
+pub(super) type Stored = FxHashMap<Id, (Slot, DType)>;
+
+/// Plans a graph whose root `i` is written to `targets[i]`.
+pub(crate) fn plan(op: &'static str, graph: &Graph, targets: &[Target], caps: &Caps) -> Result<Plan> {
+    let mut planner = Planner { op, graph, caps, stored: Stored::default(), launches: Vec::new(), temps: Vec::new() };
+    planner.run(targets)?;
+    Ok(Plan { launches: planner.launches, temps: planner.temps })
+}
+
+struct Planner<'a> {
+    op: &'static str,
+    graph: &'a Graph,
+    caps: &'a Caps,
+    stored: Stored,
+    launches: Vec<Launch>,
+    temps: Vec<Temp>,
+}
+
+/// Something to be stored: the value, and where.
+#[derive(Clone, Debug)]
+struct Output {
+    value: Id,
+    shape: Shape,
+    target: Target,
+}
+
+impl Planner<'_> {
+    fn run(&mut self, targets: &[Target]) -> Result<()> {
+        let mut outputs: Vec<Output> = self
+            .graph
+            .roots
+            .iter()
+            .zip(targets)
+            .filter(|(root, _)| root.shape.numel() > 0)
+            .map(|(root, target)| Output { value: root.value, shape: root.shape.clone(), target: target.clone() })
+            .collect();
+        let copies = self.stage_outputs(&mut outputs);
+
+        let roots: Vec<Id> = outputs.iter().map(|o| o.value).collect();
+        for group in self.groups(&roots) {
+            self.reduce_group(&group, &mut outputs)?;
+        }
+        while let Some(first) = outputs.first() {
+            let shape = first.shape.clone();
+            let (together, rest) = std::mem::take(&mut outputs).into_iter().partition(|o| o.shape == shape);
+            outputs = rest;
+            self.map_outputs(together)?;
+        }
+        for (temp, output) in copies {
+            self.copy(temp, output)?;
+        }
+        Ok(())
+    }
+
+    /// Redirects to temporaries the outputs that must not be written as they are computed, and says which copies
+    /// then finish the work.
+    ///
+    /// That is so where a target is also read and not all outputs are sure to be written by one pass, and for packed
+    /// targets that do not own whole words.
+    fn stage_outputs(&mut self, outputs: &mut [Output]) -> Vec<(Slot, Output)> {
+        let reads: FxHashSet<Slot> = self
+            .graph
+            .values
+            .iter()
+            .filter_map(|v| if let Step::Load { buffer, .. } = v.step { Some(Slot::Buffer(buffer)) } else { None })
+            .collect();
+        let in_place = outputs.iter().any(|o| reads.contains(&o.target.slot));
+        let roots: Vec<Id> = outputs.iter().map(|o| o.value).collect();
+        let one_pass = outputs.iter().all(|o| o.shape == outputs[0].shape) && {
+            let region = Region::of(self.graph, &self.stored, &[], &roots);
+            self.fits(&region, outputs.iter().map(|o| o.target.slot))
+        };
+        let shared = |slot: Slot, others: &[Output]| others.iter().filter(|o| o.target.slot == slot).count() > 1;
+        let staged: Vec<bool> = outputs
+            .iter()
+            .map(|o| {
+                let packed = o.target.dtype.size() < 4;
+                in_place && !one_pass
+                    || packed && (!map::owns_words(&o.target.layout) || shared(o.target.slot, outputs))
+            })
+            .collect();
+        let mut copies = Vec::new();
+        for (output, staged) in outputs.iter_mut().zip(staged) {
+            if staged {
+                let temp = self.temp(output.shape.numel(), output.target.dtype);
+                copies.push((temp, output.clone()));
+                let layout = Layout::contiguous(output.shape.clone());
+                output.target = Target { slot: temp, layout, dtype: output.target.dtype };
+            }
+        }
+        copies
+    }
+
+    fn temp(&mut self, numel: usize, dtype: DType) -> Slot {
+        self.temps.push(Temp { numel, dtype });
+        Slot::Temp(self.temps.len() - 1)
+    }
+
+    /// The reductions that `roots` need, in groups that share a pass, in an order in which each finds its arguments.
+    fn groups(&self, roots: &[Id]) -> Vec<Vec<Id>> {
+        let mut groups: Vec<Vec<Id>> = Vec::new();
+        // For each reduction, the first group that may hold it: one past the last it depends on.
+        let mut level: FxHashMap<Id, usize> = FxHashMap::default();
+        for id in self.needed(roots) {
+            let Step::Reduce { dims, arg, .. } = &self.graph.values[id].step else { continue };
+            let below = self.reductions_under(*arg);
+            let earliest = below.iter().map(|r| level[r] + 1).max().unwrap_or(0);
+            let joins = |group: &Vec<Id>| match &self.graph.values[group[0]].step {
+                Step::Reduce { dims: d, arg: a, .. } => {
+                    d == dims && self.graph.values[*a].shape == self.graph.values[*arg].shape
+                }
+                _ => false,
+            };
+            let place = (earliest..groups.len()).find(|&g| joins(&groups[g]) && self.group_fits(&groups[g], id));
+            let place = place.unwrap_or_else(|| {
+                groups.push(Vec::new());
+                groups.len() - 1
+            });
+            groups[place].push(id);
+            level.insert(id, place);
+        }
+        groups
+    }
+
+    /// Whether a reduction can share a group's pass within the limits of bindings and workgroup memory.
+    fn group_fits(&self, group: &[Id], id: Id) -> bool {
+        let args: Vec<Id> = group.iter().chain([&id]).filter_map(|&r| self.reduce_arg(r)).collect();
+        let region = Region::of(self.graph, &self.stored, &[], &args);
+        let bytes = (group.len() + 1) as u32 * 16 * self.caps.tuning.workgroup;
+        bytes <= self.caps.max_workgroup_memory
+            && region.slots.len() + region.reads.len() + group.len() < self.caps.max_bindings
+            && region.lines <= MAX_LINES
+    }
+
+    fn reduce_arg(&self, id: Id) -> Option<Id> {
+        if let Step::Reduce { arg, .. } = self.graph.values[id].step { Some(arg) } else { None }
+    }
+
+    /// Everything `roots` are computed from, in order.
+    fn needed(&self, roots: &[Id]) -> Vec<Id> {
+        let mut marked = vec![false; self.graph.values.len()];
+        roots.iter().for_each(|&r| marked[r] = true);
+        for id in (0..marked.len()).rev() {
+            if marked[id] {
+                self.graph.values[id].step.args().iter().for_each(|&a| marked[a] = true);
+            }
+        }
+        (0..marked.len()).filter(|&id| marked[id]).collect()
+    }
+
+    /// The reductions a value reads directly, through elementwise work alone.
+    fn reductions_under(&self, id: Id) -> FxHashSet<Id> {
+        let mut found = FxHashSet::default();
+        let mut marked: FxHashSet<Id> = FxHashSet::default();
+        let mut stack = vec![id];
+        while let Some(id) = stack.pop() {
+            if !marked.insert(id) {
+                continue;
+            }
+            match &self.graph.values[id].step {
+                Step::Reduce { .. } => drop(found.insert(id)),
+                step => stack.extend(step.args()),
+            }
+        }
+        found
+    }
+
+    /// Whether a kernel with this region and these targets is within the device's limits.
+    fn fits(&self, region: &Region, targets: impl Iterator<Item = Slot>) -> bool {
+        let mut slots = region.slots.clone();
+        slots.extend(region.reads.iter().filter_map(|id| self.stored.get(id)).map(|s| s.0));
+        // A reduction not stored yet will take a binding of its own.
+        let pending = region.reads.iter().filter(|id| !self.stored.contains_key(id)).count();
+        slots.extend(targets);
+        slots.len() + pending <= self.caps.max_bindings && region.lines <= MAX_LINES
+    }
+
+    /// Stores values on the way to `roots` until a kernel that computes the rest fits.
+    fn cut_until_it_fits(&mut self, roots: &[Id], terms: &[Id], targets: &[Slot]) -> Result<()> {
+        loop {
+            let region = Region::of(self.graph, &self.stored, terms, roots);
+            if self.fits(&region, targets.iter().copied()) {
+                return Ok(());
+            }
+            let Some(value) = self.where_to_cut(&region, roots) else {
+                let found = region.slots.len() + targets.len();
+                return Err(Error::Limit {
+                    op: self.op,
+                    limit: "max_storage_buffers_per_shader_stage",
+                    max: self.caps.max_bindings as u64,
+                    found: found as u64,
+                    device: self.caps.device.clone(),
+                });
+            };
+            let Graph { values, .. } = self.graph;
+            let (shape, dtype) = (values[value].shape.clone(), values[value].dtype);
+            let temp = self.temp(shape.numel(), dtype);
+            let target = Target { slot: temp, layout: Layout::contiguous(shape.clone()), dtype };
+            self.map_outputs(vec![Output { value, shape, target }])?;
+            self.stored.insert(value, (temp, dtype));
+        }
+    }
+
+    /// The value whose storing saves most: the first that fills a kernel, else the one made of the most buffers, then
+    /// of the most lines, that itself fits in a kernel.
+    fn where_to_cut(&self, region: &Region, roots: &[Id]) -> Option<Id> {
+        let mut best: Option<(usize, usize, Id)> = None;
+        for &id in &region.values {
+            let value = &self.graph.values[id];
+            if roots.contains(&id) || matches!(value.step, Step::Load { .. } | Step::Scalar { .. } | Step::Read { .. })
+            {
+                continue;
+            }
+            let part = Region::up_to(self.graph, &self.stored, &[], &[id], MAX_LINES + 1);
+            let slots = part.slots.len() + part.reads.len();
+            let fits = slots < self.caps.max_bindings && part.lines <= MAX_LINES;
+            let saves = slots > 1 || part.lines > MAX_LINES / 2;
+            if fits && saves && best.is_none_or(|(s, l, _)| (slots, part.lines) > (s, l)) {
+                best = Some((slots, part.lines, id));
+                if slots + 1 == self.caps.max_bindings || part.lines > MAX_LINES / 4 * 3 {
+                    break;
+                }
+            }
+        }
+        best.map(|b| b.2)
+    }
+
+    /// A `usize` count that a kernel can hold: below 2³¹, so that indices divide by multiplication.
+    fn count(&self, numel: usize) -> Result<u32> {
+        u32::try_from(numel)
+            .ok()
+            .filter(|&n| n < 1 << 31)
+            .ok_or_else(|| self.limit("elements in one pass", 1 << 31, numel))
+    }
+
+    fn grid(&self, workgroups: usize) -> Result<Grid> {
+        let limit = self.caps.max_workgroups;
+        u32::try_from(workgroups).ok().and_then(|w| Grid::split(w, limit)).ok_or_else(|| {
+            self.limit("max_compute_workgroups_per_dimension squared", u64::from(limit).pow(2), workgroups)
+        })
+    }
+
+    fn limit(&self, limit: &'static str, max: u64, found: usize) -> Error {
+        Error::Limit { op: self.op, limit, max, found: found as u64, device: self.caps.device.clone() }
+    }
+}

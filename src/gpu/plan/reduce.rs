@@ -1,0 +1,475 @@
+//! Reductions: which kernel, how its rows are shared out, what follows it.
+
+use smallvec::SmallVec;
+
+use super::map::{bind, bytes_touched};
+use super::region::{Emitted, Numbers, Read, Region, emit};
+use super::{Output, Planner, Slot};
+use crate::expr::graph::{Fold, Id, Step};
+use crate::gpu::params::Head;
+use crate::gpu::spec::{Code, Inst, Kernel, Line, Mode, Operand, Spec};
+use crate::layout::{Layout, Strides, collapse};
+use crate::{DType, Result, Shape};
+
+/// Partial results a second pass takes up at most.
+const MAX_SPLITS: usize = 1024;
+
+/// How a reduction walks its domain: kept dims and reduced dims, each in the order that reads memory in runs, with
+/// size-1 dims dropped.
+struct Walk {
+    kept: SmallVec<[usize; 8]>,
+    reduced: SmallVec<[usize; 8]>,
+}
+
+/// How the work is shared out. It depends on the shape and the class of device, never on timing.
+struct Shares {
+    lanes: u32,
+    blocks: usize,
+    splits: usize,
+    chunk: usize,
+}
+
+impl Planner<'_> {
+    /// Kernels for reductions that share a pass, with the outputs that can be made of their results at once. Those
+    /// outputs are taken from `outputs`; results that others need are stored.
+    pub(super) fn reduce_group(&mut self, group: &[Id], outputs: &mut Vec<Output>) -> Result<()> {
+        let Step::Reduce { dims, arg, .. } = &self.graph.values[group[0]].step else { return Ok(()) };
+        let (domain, dims) = (self.graph.values[*arg].shape.clone(), dims.clone());
+        let args: Vec<Id> = group.iter().filter_map(|&r| self.reduce_arg(r)).collect();
+        let kept_shape = self.graph.values[group[0]].shape.clone();
+        if kept_shape.numel() == 0 {
+            return Ok(());
+        }
+
+        let (epilogue, rest): (Vec<Output>, Vec<Output>) =
+            std::mem::take(outputs).into_iter().partition(|o| self.is_epilogue(o, group, &kept_shape));
+        let epilogue = self.fitting(epilogue, group, outputs);
+        outputs.extend(rest);
+        // What is still wanted of this group, by outputs not taken or by later reductions.
+        let mut wanted: Vec<Id> = outputs.iter().map(|o| o.value).collect();
+        wanted.extend(self.needed(&Self::roots_of(outputs)).into_iter().filter_map(|id| self.reduce_arg(id)));
+        let used_later = |id: Id| wanted.iter().any(|&w| self.reductions_under(w).contains(&id) || w == id);
+        let kept: Vec<Id> = group.iter().copied().filter(|&id| used_later(id)).collect();
+
+        let mut finals = epilogue;
+        for &id in &kept {
+            let dtype = self.graph.values[id].dtype;
+            let temp = self.temp(kept_shape.numel(), dtype);
+            let layout = Layout::contiguous(kept_shape.clone());
+            let target = super::Target { slot: temp, layout, dtype };
+            finals.push(Output { value: id, shape: kept_shape.clone(), target });
+        }
+        self.materialise_chained(&args)?;
+        let members: Vec<Slot> = group.iter().map(|_| Slot::Temp(usize::MAX)).collect();
+        self.cut_until_it_fits(&args, &[], &members)?;
+        self.reduce(group, &args, &domain, &dims, &finals)?;
+        for output in finals.iter().filter(|o| kept.contains(&o.value)) {
+            self.stored.insert(output.value, (output.target.slot, output.target.dtype));
+        }
+        Ok(())
+    }
+
+    fn roots_of(outputs: &[Output]) -> Vec<Id> {
+        outputs.iter().map(|o| o.value).collect()
+    }
+
+    /// Whether an output is made of this group's results, at their own shape, and of nothing that comes later.
+    fn is_epilogue(&self, output: &Output, group: &[Id], kept: &Shape) -> bool {
+        let without_ones = |s: &Shape| s.iter().copied().filter(|&n| n != 1).collect::<SmallVec<[usize; 8]>>();
+        let region = Region::of(self.graph, &self.stored, &[], &[output.value]);
+        let here: Vec<Id> = region.reads.iter().copied().filter(|r| group.contains(r)).collect();
+        let placed_alike = |id: Id| match &self.graph.values[id].step {
+            Step::Read { of, access } => !group.contains(of) || access.is_identity(),
+            Step::Load { access, .. } => access.layout().is_some(),
+            _ => true,
+        };
+        !here.is_empty()
+            && without_ones(&output.shape) == without_ones(kept)
+            // Packed words belong to several outputs: they are written by a map afterwards.
+            && output.target.dtype.size() >= 4
+            && region.reads.iter().all(|r| group.contains(r) || self.stored.contains_key(r))
+            && region.values.iter().all(|&id| placed_alike(id))
+            && self.graph.values.iter().enumerate().all(|(id, v)| {
+                !region.values.contains(&id) || !matches!(v.step, Step::Read { ref access, .. } if access.layout().is_none())
+            })
+    }
+
+    /// As many of the outputs as one kernel can write beside what it must bind; the others go back.
+    fn fitting(&self, epilogue: Vec<Output>, group: &[Id], back: &mut Vec<Output>) -> Vec<Output> {
+        let args: Vec<Id> = group.iter().filter_map(|&r| self.reduce_arg(r)).collect();
+        let body = Region::of(self.graph, &self.stored, &[], &args);
+        let mut slots = body.slots.clone();
+        slots.extend(body.reads.iter().filter_map(|r| self.stored.get(r)).map(|s| s.0));
+        let mut taken: Vec<Output> = Vec::new();
+        for output in epilogue {
+            let region = Region::of(self.graph, &self.stored, group, &[output.value]);
+            let mut with = slots.clone();
+            with.extend(region.slots);
+            with.extend(region.reads.iter().filter_map(|r| self.stored.get(r)).map(|s| s.0));
+            with.insert(output.target.slot);
+            // Each result may have to be stored besides.
+            if with.len() + group.len() <= self.caps.max_bindings {
+                slots = with;
+                taken.push(output);
+            } else {
+                back.push(output);
+            }
+        }
+        taken
+    }
+
+    /// Stores what reads memory through a view that strides cannot express: a reduction walks by strides.
+    fn materialise_chained(&mut self, args: &[Id]) -> Result<()> {
+        let region = Region::of(self.graph, &self.stored, &[], args);
+        for id in region.values {
+            let value = &self.graph.values[id];
+            let (Step::Load { access, .. } | Step::Read { access, .. }) = &value.step else { continue };
+            if access.layout().is_some() || self.stored.contains_key(&id) {
+                continue;
+            }
+            let (shape, dtype) = (value.shape.clone(), value.dtype);
+            let temp = self.temp(shape.numel(), dtype);
+            let target = super::Target { slot: temp, layout: Layout::contiguous(shape.clone()), dtype };
+            self.map_outputs(vec![Output { value: id, shape, target }])?;
+            self.stored.insert(id, (temp, dtype));
+        }
+        Ok(())
+    }
+
+    /// One pass over the domain, and a second over the partial results if its rows were split.
+    #[allow(clippy::too_many_lines, reason = "one pass, put together from top to bottom")]
+    fn reduce(&mut self, group: &[Id], args: &[Id], domain: &Shape, dims: &[usize], finals: &[Output]) -> Result<()> {
+        let folds: Vec<(Fold, DType)> = group
+            .iter()
+            .filter_map(|&id| match &self.graph.values[id].step {
+                Step::Reduce { op, .. } => Some((*op, self.graph.values[id].dtype)),
+                _ => None,
+            })
+            .collect();
+        let mut numbers = Numbers::default();
+        let body = emit(self.graph, &self.stored, &[], args, &mut numbers, 0);
+        let walk = walk(domain, dims, &body.reads);
+        let roots: Vec<Id> = finals.iter().map(|o| o.value).collect();
+
+        let n: usize = walk.kept.iter().map(|&d| domain[d]).product();
+        let rows: usize = walk.reduced.iter().map(|&d| domain[d]).product();
+        let kernel = kernel_for(&walk, &body.reads, n);
+        let width = self.width(kernel, &walk, domain, &body.reads);
+        let shares = self.shares(kernel, width, n, rows);
+
+        // The domain's kept dims among those of an output, which may have dims of size 1 besides.
+        let kept_views = |read: &Read| -> Strides {
+            let layout = read.access.footprint();
+            let big: SmallVec<[isize; 8]> =
+                layout.shape().iter().zip(layout.strides()).filter(|&(&n, _)| n != 1).map(|(_, &s)| s).collect();
+            let mut in_order: SmallVec<[usize; 8]> = walk.kept.clone();
+            in_order.sort_unstable();
+            walk.kept.iter().map(|d| big[in_order.iter().position(|e| e == d).unwrap_or(0)]).collect()
+        };
+
+        if shares.splits == 1 {
+            let mut epilogue = emit(self.graph, &self.stored, group, &roots, &mut numbers, body.reads.len());
+            let stores = finish_stores(&mut epilogue, finals, body.reads.len());
+            let views = epilogue.reads.iter().chain(&stores).map(|r| (r, kept_views(r))).collect::<Vec<_>>();
+            return self.reduce_launch(
+                kernel,
+                width,
+                domain,
+                &walk,
+                &body,
+                &folds,
+                epilogue.code,
+                &views,
+                stores.len(),
+                &shares,
+                numbers,
+                false,
+            );
+        }
+
+        // Partial results lie split by split, outputs in the order they are walked.
+        let partials: Vec<Read> = folds
+            .iter()
+            .map(|&(_, dtype)| {
+                let slot = self.temp(shares.splits * n, dtype);
+                Read { slot, dtype, access: Layout::contiguous(Shape::from([n])).into() }
+            })
+            .collect();
+        let mut code = Code::default();
+        for (j, &(_, dtype)) in folds.iter().enumerate() {
+            code.lines.push(Line { inst: Inst::Term(j), dtype });
+            code.stores.push((body.reads.len() + j, j));
+        }
+        let views: Vec<(&Read, Strides)> = partials.iter().map(|r| (r, Strides::from_slice(&[1]))).collect();
+        self.reduce_launch(
+            kernel,
+            width,
+            domain,
+            &walk,
+            &body,
+            &folds,
+            code,
+            &views,
+            partials.len(),
+            &shares,
+            numbers,
+            true,
+        )?;
+
+        // Second pass: the same folds over [splits, n], in the order of the splits.
+        let mut numbers = Numbers::default();
+        let second = Shape::from([shares.splits, n]);
+        let mut body = Emitted::default();
+        for (j, partial) in partials.iter().enumerate() {
+            let access = Layout::contiguous(second.clone()).into();
+            body.reads.push(Read { slot: partial.slot, dtype: partial.dtype, access });
+            body.code.lines.push(Line { inst: Inst::Load(j), dtype: partial.dtype });
+            body.code.results.push(j);
+        }
+        let mut epilogue = emit(self.graph, &self.stored, group, &roots, &mut numbers, body.reads.len());
+        let stores = finish_stores(&mut epilogue, finals, body.reads.len());
+        let views = epilogue.reads.iter().chain(&stores).map(|r| (r, kept_views(r))).collect::<Vec<_>>();
+        // The partials have one kept dim where the outputs may have several: walk those, all of them contiguous.
+        let sizes: Shape = std::iter::once(shares.splits).chain(walk.kept.iter().map(|&d| domain[d])).collect();
+        for read in &mut body.reads {
+            read.access = Layout::contiguous(sizes.clone()).into();
+        }
+        let walk = Walk {
+            kept: (1..sizes.rank()).filter(|&d| sizes[d] != 1).collect(),
+            reduced: if sizes[0] == 1 { SmallVec::new() } else { SmallVec::from_slice(&[0]) },
+        };
+        let kernel = if n == 1 { Kernel::ReduceInner } else { Kernel::ReduceOuter };
+        let width = self.width(kernel, &walk, &sizes, &body.reads);
+        let mut last = self.shares(kernel, width, n, shares.splits);
+        (last.splits, last.chunk) = (1, shares.splits);
+        self.reduce_launch(
+            kernel,
+            width,
+            &sizes,
+            &walk,
+            &body,
+            &folds,
+            epilogue.code,
+            &views,
+            stores.len(),
+            &last,
+            numbers,
+            false,
+        )
+    }
+
+    /// Elements an invocation takes at a step.
+    fn width(&self, kernel: Kernel, walk: &Walk, domain: &Shape, reads: &[Read]) -> u32 {
+        let along = match kernel {
+            Kernel::ReduceInner => &walk.reduced,
+            _ => &walk.kept,
+        };
+        if kernel == Kernel::ReduceOuter && !self.caps.tuning.wide_columns {
+            return 1;
+        }
+        let Some(&inner) = along.last() else { return 1 };
+        // Groups of four must not run over the end of a row, unless the row is all there is and its end is masked.
+        let joined = reads.iter().all(|r| {
+            let s = r.access.footprint().strides();
+            along.windows(2).all(|w| s[w[0]] == s[w[1]] * domain[w[1]] as isize)
+        });
+        let whole: usize = along.iter().map(|&d| domain[d]).product();
+        let run = if joined { whole } else { domain[inner] };
+        let fits = run % 4 == 0 || kernel == Kernel::ReduceInner && joined && run >= 16;
+        let pays = reads.iter().any(|r| r.dtype != DType::F64 && r.access.footprint().strides()[inner] == 1);
+        if fits && pays { 4 } else { 1 }
+    }
+
+    fn shares(&self, kernel: Kernel, width: u32, n: usize, rows: usize) -> Shares {
+        let tuning = &self.caps.tuning;
+        let (workgroup, width) = (tuning.workgroup as usize, width as usize);
+        let columns_of = |lanes: usize| match kernel {
+            Kernel::ReduceInner => n.div_ceil(workgroup / lanes),
+            _ => n.div_ceil(width).div_ceil(workgroup / lanes),
+        };
+        let steps = match kernel {
+            Kernel::ReduceInner => rows.div_ceil(width),
+            _ => rows,
+        };
+        let wanted = match kernel {
+            // At least two steps a lane.
+            Kernel::ReduceInner => (steps / 2).max(1),
+            // As many as there are no columns for.
+            _ => (workgroup / n.div_ceil(width).min(workgroup)).min(steps.max(1)),
+        };
+        let lanes = (wanted.min(workgroup).max(1) + 1).next_power_of_two() / 2;
+        let blocks = columns_of(lanes).max(1);
+        let have = blocks * workgroup;
+        let steps_a_lane = steps.div_ceil(lanes);
+        let splits =
+            (tuning.invocations as usize / have).min(steps_a_lane / tuning.min_rows as usize).clamp(1, MAX_SPLITS);
+        let unit = width * lanes;
+        let chunk = if splits == 1 { rows } else { rows.div_ceil(splits).next_multiple_of(unit.max(4)) };
+        let splits = if splits == 1 { 1 } else { rows.div_ceil(chunk) };
+        Shares { lanes: lanes as u32, blocks, splits, chunk }
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "the parts of a launch, each made where it is known")]
+    fn reduce_launch(
+        &mut self,
+        kernel: Kernel,
+        width: u32,
+        domain: &Shape,
+        walk: &Walk,
+        body: &Emitted,
+        folds: &[(Fold, DType)],
+        epilogue: Code,
+        views: &[(&Read, Strides)],
+        n_stores: usize,
+        shares: &Shares,
+        numbers: Numbers,
+        split: bool,
+    ) -> Result<()> {
+        let over = |dims: &[usize], read: &Read| -> Strides {
+            dims.iter().map(|&d| read.access.footprint().strides()[d]).collect()
+        };
+        // Kept dims collapse over everything that is placed by them; partial results follow the walk itself.
+        let kept_shape: Shape = walk.kept.iter().map(|&d| domain[d]).collect();
+        let mut kept: Vec<Strides> = body.reads.iter().map(|r| over(&walk.kept, r)).collect();
+        if !split {
+            kept.extend(views.iter().map(|v| v.1.clone()));
+        }
+        let (mut kept_sizes, mut kept) = collapse(&kept_shape, &kept.iter().map(|s| &s[..]).collect::<Vec<_>>());
+        if kept_sizes.is_empty() {
+            kept_sizes.push(1);
+            kept.iter_mut().for_each(|s| s.push(0));
+        }
+        if split {
+            kept.extend(views.iter().map(|_| Strides::from_elem(0, kept_sizes.len())));
+        }
+        let reduced_shape: Shape = walk.reduced.iter().map(|&d| domain[d]).collect();
+        let reduced: Vec<Strides> = body.reads.iter().map(|r| over(&walk.reduced, r)).collect();
+        let (mut reduced_sizes, mut reduced) =
+            collapse(&reduced_shape, &reduced.iter().map(|s| &s[..]).collect::<Vec<_>>());
+        if reduced_sizes.is_empty() {
+            reduced_sizes.push(1);
+            reduced.iter_mut().for_each(|s| s.push(0));
+        }
+        let (kept_rank, reduced_rank) = (kept_sizes.len(), reduced_sizes.len());
+
+        let mut table: Vec<(usize, Strides)> = Vec::new();
+        let mut operands: Vec<(Operand, &Read)> = Vec::new();
+        let whole = |s: &isize| s % 4 == 0;
+        for (read, (k, r)) in body.reads.iter().zip(kept.iter().zip(&reduced)) {
+            let offset = read.access.footprint().offset();
+            let (along, across): (&Strides, &Strides) = if kernel == Kernel::ReduceInner { (r, k) } else { (k, r) };
+            let inner = along[along.len() - 1];
+            let aligned = read.dtype != DType::F64
+                && offset % 4 == 0
+                && inner == 1
+                && along[..along.len() - 1].iter().all(whole)
+                && across.iter().all(whole);
+            let mode = match width {
+                1 => Mode::Step,
+                _ if aligned => Mode::Vec,
+                _ if inner == 0 => Mode::Splat,
+                _ => Mode::Step,
+            };
+            operands.push((Operand { binding: 0, dtype: read.dtype, mode, linear: false, stages: vec![] }, read));
+            table.push((offset, k.iter().chain(r).copied().collect()));
+        }
+        for ((read, _), k) in views.iter().zip(&kept[body.reads.len()..]) {
+            let offset = read.access.footprint().offset();
+            let inner = k[k.len() - 1];
+            let n: usize = kept_sizes.iter().product();
+            let aligned = read.dtype != DType::F64
+                && offset % 4 == 0
+                && n.is_multiple_of(4)
+                && (split || inner == 1 && k[..k.len() - 1].iter().all(whole));
+            let mode = match (kernel, width) {
+                // One output a row: every component is that row's.
+                (Kernel::ReduceInner, _) => Mode::Splat,
+                (_, 1) => Mode::Step,
+                _ if aligned => Mode::Vec,
+                _ if inner == 0 && !split => Mode::Splat,
+                _ => Mode::Step,
+            };
+            operands.push((Operand { binding: 0, dtype: read.dtype, mode, linear: split, stages: vec![] }, read));
+            table.push((offset, k.clone()));
+        }
+        let n_loads = operands.len() - n_stores;
+        let bytes = operands.iter().map(|(_, r)| bytes_touched(r)).sum::<u64>();
+        let (bindings, slots, operands) = bind(operands, n_loads);
+        let spec = Spec {
+            kernel,
+            width,
+            workgroup: self.caps.tuning.workgroup,
+            lanes: shares.lanes,
+            kept_rank,
+            reduced_rank,
+            bindings,
+            operands,
+            n_scalars: numbers.words,
+            body: body.code.clone(),
+            folds: folds.to_vec(),
+            epilogue,
+            split,
+        };
+        let n = self.count(kept_sizes.iter().product())?;
+        let n_reduced = self.count(reduced_sizes.iter().product())?;
+        let grid = self.grid(shares.blocks * shares.splits)?;
+        let head = Head {
+            n,
+            n_reduced,
+            chunk: self.count(shares.chunk)?,
+            grid_x: grid.x,
+            blocks: self.count(shares.blocks)?,
+            ..Head::default()
+        };
+        let dims = self.dims(&kept_sizes.iter().chain(&reduced_sizes).copied().collect::<Vec<_>>())?;
+        self.push(spec, slots, head, &dims, &table, numbers, grid, bytes);
+        Ok(())
+    }
+}
+
+/// Adds the stores of an epilogue; what they write follows the epilogue's reads.
+fn finish_stores(epilogue: &mut Emitted, finals: &[Output], first: usize) -> Vec<Read> {
+    let results = std::mem::take(&mut epilogue.code.results);
+    let at = first + epilogue.reads.len();
+    epilogue.code.stores = results.into_iter().enumerate().map(|(i, line)| (at + i, line)).collect();
+    finals
+        .iter()
+        .map(|o| Read { slot: o.target.slot, dtype: o.target.dtype, access: o.target.layout.clone().into() })
+        .collect()
+}
+
+/// The order in which dims are walked: by the strides of the view that touches most memory, so that what lies
+/// together is read together.
+fn walk(domain: &Shape, dims: &[usize], reads: &[Read]) -> Walk {
+    let dominant = reads.iter().max_by_key(|r| bytes_touched(r));
+    let mut kept: SmallVec<[usize; 8]> = SmallVec::new();
+    let mut reduced: SmallVec<[usize; 8]> = SmallVec::new();
+    for d in (0..domain.rank()).filter(|&d| domain[d] != 1) {
+        if dims.contains(&d) { reduced.push(d) } else { kept.push(d) }
+    }
+    if let Some(read) = dominant {
+        let stride = |d: &usize| match read.access.footprint().strides()[*d].unsigned_abs() {
+            0 => usize::MAX,
+            s => s,
+        };
+        // A stable sort: equal strides keep their order, and the common case is in order already.
+        kept.sort_by_key(|d| std::cmp::Reverse(stride(d)));
+        reduced.sort_by_key(|d| std::cmp::Reverse(stride(d)));
+    }
+    Walk { kept, reduced }
+}
+
+/// Outer if what is kept lies closest together in memory, inner if what is reduced does.
+fn kernel_for(walk: &Walk, reads: &[Read], n: usize) -> Kernel {
+    if n == 1 {
+        return Kernel::ReduceInner;
+    }
+    let Some(read) = reads.iter().max_by_key(|r| bytes_touched(r)) else { return Kernel::ReduceOuter };
+    let step = |dims: &[usize]| {
+        dims.last().map_or(usize::MAX, |&d| match read.access.footprint().strides()[d].unsigned_abs() {
+            0 => usize::MAX,
+            s => s,
+        })
+    };
+    if step(&walk.reduced) < step(&walk.kept) { Kernel::ReduceInner } else { Kernel::ReduceOuter }
+}

@@ -1,0 +1,344 @@
+//! A slow, obvious evaluator in f64, to hold the CPU and GPU paths against.
+//!
+//! It walks an expression node by node and shares nothing with the engine beyond the meaning of an [`Expr`]: no
+//! flat graph, no layouts, no plans. Beside each value it works out a bound on how far a correct engine's may be
+//! from it, so that a comparison needs no tolerance picked by hand:
+//!
+//! - Floats are not rounded between operations, since the engine computes a fused expression in f32 (f64 for f64)
+//!   and rounds once, at the store; only a cast rounds. Each operation adds its own rounding to the bound, as WGSL
+//!   promises it, and carries its arguments' bounds through.
+//! - A sum of *n* terms may differ by `2 n ε Σ |v|`, and not at all where no order of adding needs to round, as with
+//!   small whole numbers.
+//! - Where a value lies within its bound of a jump (a comparison, `floor`, a conversion to an integer), the bound
+//!   covers both outcomes; where anything may happen (overflow in reach), it is infinite.
+//! - Subnormals may be flushed to zero.
+//! - NaN and infinities match exactly; integers are exact, and wrap.
+//!
+//! ```no_run
+//! use hadamard::{Device, Tensor, reference};
+//! let x = Tensor::from_slice(&[1.0_f32, 2.0, 4.0], [3], &Device::best()?)?;
+//! let expr = (&x * 0.1).exp().sum(..);
+//! let want = reference::eval(&expr)?;
+//! let comparison = reference::compare(&expr.eval()?, &want)?;
+//! assert!(comparison.passed(), "{comparison}");
+//! # Ok::<(), hadamard::Error>(())
+//! ```
+
+mod approx;
+mod compare;
+mod reduce;
+mod view;
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use approx::Approx;
+pub use compare::{Comparison, Mismatch, compare};
+
+use crate::expr::{Node, Op};
+use crate::{DType, Error, Expr, Result, Scalar, Shape, Tensor};
+
+/// What an expression evaluates to, and how far from it a correct engine may be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reference {
+    /// The shape of the result.
+    pub shape: Shape,
+    /// The dtype of the result.
+    pub dtype: DType,
+    /// The elements in row-major order, not yet rounded to `dtype`.
+    pub values: Vec<f64>,
+    /// For each element, how far the engine's may be from it before it is rounded to `dtype`. Infinite where
+    /// anything may come out.
+    pub bounds: Vec<f64>,
+}
+
+/// Evaluates an expression in f64, with bounds.
+///
+/// Reads every tensor of the expression back from its device. The time and memory it takes grow with the number of
+/// nodes times their elements.
+///
+/// # Errors
+///
+/// The mistake the expression carries, if any; what a device reports as its tensors are read.
+pub fn eval(expr: &Expr) -> Result<Reference> {
+    let values = walk(expr)?;
+    Ok(Reference {
+        shape: expr.shape().clone(),
+        dtype: expr.dtype(),
+        values: values.items.iter().map(|x| x.v).collect(),
+        bounds: values.items.iter().map(|x| x.e).collect(),
+    })
+}
+
+/// A node's elements in row-major order.
+struct Values {
+    shape: Vec<usize>,
+    items: Vec<Approx>,
+}
+
+impl Values {
+    fn gather(&self, source: &[usize], shape: &[usize]) -> Self {
+        Self { shape: shape.to_vec(), items: source.iter().map(|&i| self.items[i]).collect() }
+    }
+}
+
+/// An argument seen at its node's shape.
+enum Operand {
+    /// A number, or a tensor of one element.
+    Single(Approx),
+    Whole(Rc<Values>),
+}
+
+impl Operand {
+    fn new(values: &Rc<Values>, shape: &[usize]) -> Self {
+        match values.items[..] {
+            [item] => Self::Single(item),
+            _ if values.shape == shape => Self::Whole(values.clone()),
+            _ => Self::Whole(Rc::new(values.gather(&view::broadcast(&values.shape, shape), shape))),
+        }
+    }
+
+    fn at(&self, index: usize) -> Approx {
+        match self {
+            Self::Single(item) => *item,
+            Self::Whole(values) => values.items[index],
+        }
+    }
+}
+
+fn key(expr: &Expr) -> *const Node {
+    std::ptr::from_ref::<Node>(&expr.0)
+}
+
+/// Materialises every node below `root`, arguments first, without recursion. A node is dropped after its last use.
+fn walk(root: &Expr) -> Result<Rc<Values>> {
+    let mut order: Vec<&Expr> = Vec::new();
+    let mut uses: HashMap<*const Node, usize> = HashMap::from([(key(root), 1)]);
+    let mut stack = vec![(root, false)];
+    let mut ordered = std::collections::HashSet::new();
+    while let Some((expr, arguments_done)) = stack.pop() {
+        if arguments_done {
+            if ordered.insert(key(expr)) {
+                order.push(expr);
+                for arg in &expr.0.args {
+                    *uses.entry(key(arg)).or_insert(0) += 1;
+                }
+            }
+        } else if !ordered.contains(&key(expr)) {
+            stack.push((expr, true));
+            stack.extend(expr.0.args.iter().map(|arg| (arg, false)));
+        }
+    }
+    let mut done: HashMap<*const Node, Rc<Values>> = HashMap::new();
+    for expr in order {
+        let args = expr.0.args.iter().map(|arg| done.get(&key(arg)).cloned()).collect::<Option<Vec<_>>>();
+        let args = args.ok_or_else(|| Error::argument("reference", "arguments first", format!("{expr:?}")))?;
+        let values = node(expr, &args)?;
+        debug_assert_eq!(values.items.len(), expr.shape().numel());
+        done.insert(key(expr), values);
+        drop(args);
+        for arg in &expr.0.args {
+            if let Some(left) = uses.get_mut(&key(arg)) {
+                *left -= 1;
+                if *left == 0 {
+                    done.remove(&key(arg));
+                }
+            }
+        }
+    }
+    done.remove(&key(root)).ok_or_else(|| Error::argument("reference", "a value for the root", format!("{root:?}")))
+}
+
+/// The value of one node. `args` are its arguments' values; a number's is as it stands alone.
+fn node(expr: &Expr, args: &[Rc<Values>]) -> Result<Rc<Values>> {
+    let node = &*expr.0;
+    let (shape, dtype) = (expr.shape().dims(), node.dtype);
+    // An argument in the dtype arithmetic is carried out in, at the node's shape.
+    let operand = |i: usize, compute: DType| match node.args[i].as_scalar() {
+        Some(value) => Operand::Single(number(value, compute)),
+        None => Operand::new(&args[i], shape),
+    };
+    let elements = 0..view::numel(shape);
+    // Operands were promoted to one dtype, which any that is no number shows.
+    let common = node.args.iter().find(|a| a.as_scalar().is_none()).map_or(dtype, Expr::dtype).compute();
+    let items = match &node.op {
+        Op::Leaf(tensor) => leaf(tensor)?,
+        &Op::Scalar(value) => vec![number(value, dtype.compute())],
+        &Op::Unary(op) => {
+            let x = operand(0, common);
+            elements.map(|i| approx::unary(op, x.at(i), common, dtype)).collect()
+        }
+        &Op::Binary(op) => {
+            let (a, b) = (operand(0, common), operand(1, common));
+            elements.map(|i| approx::binary(op, a.at(i), b.at(i), common, dtype)).collect()
+        }
+        Op::Select => {
+            let (c, a, b) = (operand(0, DType::Bool), operand(1, dtype.compute()), operand(2, dtype.compute()));
+            let wrap =
+                |x: Approx| if dtype == DType::U8 { approx::integer(x.v as i64, dtype, x.is_exact()) } else { x };
+            elements.map(|i| select(c.at(i), wrap(a.at(i)), wrap(b.at(i)))).collect()
+        }
+        Op::Cast | Op::Promote => {
+            let from = node.args[0].dtype();
+            // A number has all the digits of an f64 until it is used as something less.
+            let read = if dtype == DType::F64 { DType::F64 } else { from.compute() };
+            let (x, is_cast) = (operand(0, read), matches!(node.op, Op::Cast));
+            elements.map(|i| approx::convert(x.at(i), from, dtype, is_cast)).collect()
+        }
+        Op::View(view) => match node.args[0].as_scalar() {
+            Some(value) => {
+                // Whether it still has all its digits once it has a shape is left open.
+                let Approx { v, e } = number(value, dtype.compute());
+                let lost = if dtype.is_float() { (value.to_f64() - v).abs() } else { 0.0 };
+                vec![Approx { v, e: if lost.is_finite() { e.max(lost) } else { e } }; elements.len()]
+            }
+            None => args[0].gather(&view::source(view, &args[0].shape, shape), shape).items,
+        },
+        Op::Reduce(op, dims) => {
+            let arg = &args[0];
+            let mut parts: Vec<Vec<Approx>> = vec![Vec::new(); view::numel(shape)];
+            let mut items = arg.items.iter();
+            view::for_each(&arg.shape, |at| {
+                let kept = at.iter().enumerate().filter(|(d, _)| !dims.contains(d)).map(|(_, &i)| i);
+                parts[view::number(shape, kept)].extend(items.next());
+            });
+            parts.iter().map(|part| reduce::reduce(*op, part, node.args[0].dtype(), dtype)).collect()
+        }
+        Op::Invalid(error) => return Err(error.clone()),
+    };
+    Ok(Rc::new(Values { shape: shape.to_vec(), items }))
+}
+
+/// The taken branch, widened to hold the other where the condition is in doubt.
+fn select(c: Approx, a: Approx, b: Approx) -> Approx {
+    let (taken, other) = if c.v == 0.0 { (b, a) } else { (a, b) };
+    if c.is_exact() || taken.is_unknown() {
+        return taken;
+    }
+    if other.is_unknown() {
+        return Approx::unknown(taken.v);
+    }
+    let hull = Approx::hull(taken.v, &[other.v - other.e, other.v + other.e]);
+    Approx { v: taken.v, e: hull.e.max(taken.e) }
+}
+
+/// A number as it is used in arithmetic.
+fn number(value: Scalar, compute: DType) -> Approx {
+    match compute {
+        DType::Bool => Approx::of_truth(value.to_bool(), true),
+        DType::U8 | DType::I32 => Approx::exact(f64::from(value.to_i64() as i32)),
+        _ => Approx::read(approx::round_to(compute, value.to_f64()), compute),
+    }
+}
+
+/// The elements of a tensor, picked from its whole memory by its strides.
+fn leaf(tensor: &Tensor) -> Result<Vec<Approx>> {
+    let compute = tensor.dtype().compute();
+    Ok(elements(tensor)?.into_iter().map(|v| Approx::read(v, compute)).collect())
+}
+
+/// The elements of a tensor in row-major order, as f64, whatever its layout. Nothing is evaluated.
+pub(crate) fn elements(tensor: &Tensor) -> Result<Vec<f64>> {
+    let memory = decode(tensor.dtype(), &tensor.memory("reference")?);
+    let mut out = Vec::with_capacity(tensor.numel());
+    positions(tensor, |position| out.push(memory[position]));
+    Ok(out)
+}
+
+/// Calls `visit` with where in its memory each element of a tensor lies, in row-major order.
+pub(crate) fn positions(tensor: &Tensor, mut visit: impl FnMut(usize)) {
+    view::for_each(tensor.shape().dims(), |at| {
+        let steps: isize = tensor.strides().iter().zip(at).map(|(&stride, &i)| stride * i as isize).sum();
+        visit((tensor.offset() as isize + steps) as usize);
+    });
+}
+
+fn decode(dtype: DType, bytes: &[u8]) -> Vec<f64> {
+    fn as_f64<T: crate::Element>(bytes: &[u8]) -> Vec<f64> {
+        T::from_bytes(bytes).into_iter().map(T::to_f64).collect()
+    }
+    match dtype {
+        DType::Bool => as_f64::<bool>(bytes),
+        DType::U8 => as_f64::<u8>(bytes),
+        DType::I32 => as_f64::<i32>(bytes),
+        DType::F16 => as_f64::<half::f16>(bytes),
+        DType::BF16 => as_f64::<half::bf16>(bytes),
+        DType::F32 => as_f64::<f32>(bytes),
+        DType::F64 => as_f64::<f64>(bytes),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Device, einsum};
+
+    fn iota(shape: impl Into<Shape>) -> Tensor {
+        let shape = shape.into();
+        let values: Vec<f32> = (0..shape.numel()).map(|i| i as f32).collect();
+        Tensor::from_slice(&values, shape, &Device::cpu()).unwrap()
+    }
+
+    fn values(expr: &Expr) -> Vec<f64> {
+        let want = eval(expr).unwrap();
+        assert!(want.bounds.iter().all(|&e| e == 0.0), "whole numbers need no bound: {want:?}");
+        want.values
+    }
+
+    #[test]
+    fn a_multiply_reduce_by_hand() {
+        let (a, b) = (iota([3, 2]), iota([2]));
+        assert_eq!(values(&(&a * &b)), [0.0, 1.0, 0.0, 3.0, 0.0, 5.0]);
+        assert_eq!(values(&(&a * &b).sum(0)), [0.0, 9.0]);
+        assert_eq!(values(&(&a * &b).sum(1).keepdim().broadcast_to([3, 2])), [1.0, 1.0, 3.0, 3.0, 5.0, 5.0]);
+        assert_eq!(values(&einsum("ij,kj->ik", &[&a, &a])), [1.0, 3.0, 5.0, 3.0, 13.0, 23.0, 5.0, 23.0, 41.0]);
+        assert_eq!(values(&a.amax([0, 1])), [5.0]);
+    }
+
+    #[test]
+    fn views_of_leaves_are_read_by_stride() {
+        let a = iota([2, 3]);
+        assert_eq!(elements(&a.transpose(0, 1).unwrap()).unwrap(), [0.0, 3.0, 1.0, 4.0, 2.0, 5.0]);
+        assert_eq!(elements(&a.flip(1).unwrap().narrow(0, 1, 1).unwrap()).unwrap(), [5.0, 4.0, 3.0]);
+        assert_eq!(elements(&a.slice(1, 0, 3, 2).unwrap()).unwrap(), [0.0, 2.0, 3.0, 5.0]);
+        assert_eq!(elements(&a.narrow(0, 1, 0).unwrap()).unwrap(), [0.0; 0]);
+        assert_eq!(values(&(a.transpose(0, 1).unwrap() + 1)), [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]);
+        assert_eq!(values(&a.permute(&[1, 0]).unwrap().cast(DType::I32).reshape([6])), [0.0, 3.0, 1.0, 4.0, 2.0, 5.0]);
+    }
+
+    #[test]
+    fn numbers_take_the_dtype_they_meet() {
+        let device = Device::cpu();
+        let x = Tensor::from_slice(&[1.0_f32], [1], &device).unwrap();
+        assert_eq!(eval(&x.maximum(16_777_217)).unwrap().values, [16_777_216.0]);
+        let y = Tensor::from_slice(&[1.0_f64], [1], &device).unwrap();
+        assert_eq!(eval(&y.maximum(16_777_217)).unwrap().values, [16_777_217.0]);
+        let z = Tensor::from_slice(&[200_u8], [1], &device).unwrap();
+        assert_eq!((values(&(&z + 100)), values(&-&z)), (vec![44.0], vec![56.0]));
+    }
+
+    #[test]
+    fn only_casts_round() {
+        let x = Tensor::from_slice(&[half::f16::from_f32(0.1)], [1], &Device::cpu()).unwrap();
+        let square = &x * &x;
+        let exact = x.to_vec::<half::f16>().unwrap()[0].to_f64().powi(2);
+        assert_eq!(eval(&square).unwrap().values, [exact]);
+        assert_eq!(eval(&square.cast(DType::F32)).unwrap().values, [exact]);
+        assert_eq!(eval(&square.cast(DType::BF16)).unwrap().values, [half::bf16::from_f64(exact).to_f64()]);
+    }
+
+    #[test]
+    fn a_long_chain_needs_no_stack_and_little_memory() {
+        let x = iota([4]);
+        let mut sum = Expr::from(&x);
+        for _ in 0..100_000 {
+            sum = sum + 1;
+        }
+        assert_eq!(values(&sum), [100_000.0, 100_001.0, 100_002.0, 100_003.0]);
+    }
+
+    #[test]
+    fn mistakes_come_out() {
+        assert!(matches!(eval(&(iota([2]) * iota([3]))), Err(Error::Broadcast { .. })));
+    }
+}

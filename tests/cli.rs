@@ -1,0 +1,190 @@
+//! The tool on files: what `eval` prints and writes, what it refuses, and the codes it exits with.
+#![cfg(feature = "cli")]
+
+use std::fs;
+use std::process::{Command, Output, Stdio};
+
+use hadamard::{DType, Device, Tensor, read_safetensors, write_safetensors};
+use tempfile::{TempDir, tempdir};
+
+/// Runs the tool in `folder`.
+fn tool(folder: &TempDir, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_hadamard"))
+        .args(args)
+        .current_dir(folder.path())
+        .env("HADAMARD_DEVICE", "cpu")
+        .env_remove("HADAMARD_LOG")
+        .output()
+        .unwrap()
+}
+
+/// Standard output of a run that must succeed.
+fn told(folder: &TempDir, args: &[&str]) -> String {
+    let output = tool(folder, args);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    // `devices` opens every driver there is, and some of them talk.
+    assert!(args[0] == "devices" || output.stderr.is_empty(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    text
+}
+
+/// Standard error of a run that must fail, and print nothing else.
+fn refused(folder: &TempDir, args: &[&str]) -> String {
+    let output = tool(folder, args);
+    assert_eq!(output.status.code(), Some(2), "{args:?}");
+    assert!(output.stdout.is_empty(), "{args:?}: {}", String::from_utf8_lossy(&output.stdout));
+    String::from_utf8(output.stderr).unwrap()
+}
+
+/// A folder with `a.npy` = [[1, 2], [3, 4]], `b.npy` = [10, 100] and `m.safetensors` of both and an integer tensor.
+fn inputs() -> TempDir {
+    let folder = tempdir().unwrap();
+    let device = Device::cpu();
+    let a = Tensor::from_slice(&[1.0_f32, 2.0, 3.0, 4.0], [2, 2], &device).unwrap();
+    let b = Tensor::from_slice(&[10.0_f32, 100.0], [2], &device).unwrap();
+    let n = Tensor::from_slice(&[7_i32, 8], [2], &device).unwrap();
+    a.write_npy(folder.path().join("a.npy")).unwrap();
+    b.write_npy(folder.path().join("b.npy")).unwrap();
+    write_safetensors(folder.path().join("m.safetensors"), &[("l.a", &a), ("l.b", &b), ("n", &n)]).unwrap();
+    write_safetensors(folder.path().join("one.safetensors"), &[("only", &b)]).unwrap();
+    folder
+}
+
+fn names(folder: &TempDir) -> Vec<String> {
+    let mut names: Vec<_> =
+        fs::read_dir(folder.path()).unwrap().map(|f| f.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn eval_prints_what_it_computes() {
+    let folder = inputs();
+    for (args, want) in [
+        (&["a * b", "a=a.npy", "b=b.npy"][..], "[[ 10.0, 200.0],\n [ 30.0, 400.0]]\nf32 [2, 2] on cpu\n"),
+        (&["sum(a * b, 0)", "a=m.safetensors:l.a", "b=one.safetensors"], "[ 40.0, 600.0]\nf32 [2] on cpu\n"),
+        (&["-b * lr", "b=b.npy", "lr=0.5"], "[ -5.0, -50.0]\nf32 [2] on cpu\n"),
+        (&["n * two", "n=m.safetensors:n", "two=2"], "[14, 16]\ni32 [2] on cpu\n"),
+        (&["a.T > 2", "a=a.npy"], "[[False,  True],\n [False,  True]]\nbool [2, 2] on cpu\n"),
+        (&["mean(a)", "a=a.npy"], "2.5\nf32 [] on cpu\n"),
+        (&["1 + 2"], "3\ni32 [] on cpu\n"),
+    ] {
+        assert_eq!(told(&folder, &[&["eval"], args].concat()), want, "{args:?}");
+    }
+    // An expression may begin with '-' and options may stand anywhere.
+    assert_eq!(told(&folder, &["--device", "cpu", "eval", "-b", "b=b.npy"]).lines().next(), Some("[ -10.0, -100.0]"));
+    assert_eq!(told(&folder, &["eval", "-b", "--device=cpu", "b=b.npy"]).lines().next(), Some("[ -10.0, -100.0]"));
+}
+
+#[test]
+fn eval_writes_files() {
+    let folder = inputs();
+    let device = Device::cpu();
+    let at = |name: &str| folder.path().join(name);
+    assert_eq!(told(&folder, &["eval", "cast(a, f16) * 2", "a=a.npy", "-o", "out.npy"]), "out.npy: f16 [2, 2]\n");
+    let read = Tensor::read_npy(at("out.npy"), &device).unwrap();
+    assert_eq!((read.dtype(), read.shape().dims()), (DType::F16, &[2, 2][..]));
+
+    told(&folder, &["eval", "a.T * 1", "a=a.npy", "--out", "out.safetensors"]);
+    told(&folder, &["eval", "cast(a, bf16)", "a=a.npy", "--out=named.safetensors:x.y"]);
+    let read = read_safetensors(at("out.safetensors"), &device).unwrap();
+    assert_eq!((read[0].0.as_str(), read[0].1.to_vec::<f32>().unwrap()), ("result", vec![1.0, 3.0, 2.0, 4.0]));
+    assert_eq!(read_safetensors(at("named.safetensors"), &device).unwrap()[0].0, "x.y");
+
+    // An older output is replaced, and may not be an input at once.
+    told(&folder, &["eval", "a * 0", "a=a.npy", "-o", "out.npy"]);
+    assert_eq!(Tensor::read_npy(at("out.npy"), &device).unwrap().to_vec::<f32>().unwrap(), [0.0; 4]);
+}
+
+#[test]
+fn mistakes_end_with_code_2_and_write_nothing() {
+    let folder = inputs();
+    fs::write(folder.path().join("broken.npy"), "no array").unwrap();
+    let before = names(&folder);
+    for (args, words) in [
+        (&["eval", "a * c", "a=a.npy"][..], "error: column 5: unknown name 'c' (known: a)"),
+        (&["eval", "a * (", "a=a.npy"], "column 6"),
+        (&["eval", "sum(a, 2)", "a=a.npy"], "dim 2 is out of range"),
+        (&["eval", "a", "a=nosuch.npy"], "error: nosuch.npy: no such file or folder"),
+        (&["eval", "a", "a=broken.npy"], "error: broken.npy: not a .npy file"),
+        (&["eval", "a", "a=m.safetensors"], "say which of its 3 tensors, as FILE:TENSOR (there are: l.a, l.b, n)"),
+        (&["eval", "a", "a=m.safetensors:l.c"], "no tensor is called 'l.c' (there are: l.a, l.b, n)"),
+        (&["eval", "a", "a.npy"], "found 'a.npy'"),
+        (&["eval", "a", "a=a.txt"], "FILE.safetensors[:TENSOR]"),
+        (&["eval", "a", "1a=a.npy"], "a name of letters, digits and _"),
+        (&["eval", "a", "a=1", "a=2"], "'a' twice"),
+        (&["eval", "a", "a=a.npy", "-o", "out.txt"], "error: out.txt: the output is FILE.npy or FILE.safetensors"),
+        (&["eval", "a", "a=a.npy", "-o", "nosuch/out.npy"], "there is no such folder"),
+        (&["eval", "a * c", "a=a.npy", "-o", "out.npy"], "unknown name"),
+        (&["eval", "cast(a, bf16)", "a=a.npy", "-o", "out.npy"], "NumPy has no bf16"),
+        (&["eval", "a * 2", "a=a.npy", "-o", "a.npy"], "'a' is read from this file, so it is not overwritten"),
+        (&["eval", "a * 2", "a=a.npy", "-o", "../no/../a.npy"], "error"),
+        (&["eval", "b", "a=a.npy", "b=m.safetensors:l.b", "-o", "./m.safetensors:l.b"], "'b' is read from this file"),
+        (&["eval", "1", "--device", "nosuch"], "error: no device matches 'nosuch'; there is: cpu"),
+        (&["explain", "a *", "a=a.npy"], "column 4"),
+        (&["eval"], "EXPR"),
+        (&["nosuch"], "unrecognized subcommand"),
+        (&["eval", "1", "--nosuch"], "--nosuch"),
+    ] {
+        let text = refused(&folder, args);
+        assert!(text.contains(words), "{args:?}: {text}");
+        assert_eq!(names(&folder), before, "{args:?}");
+    }
+    let a = Tensor::read_npy(folder.path().join("a.npy"), &Device::cpu()).unwrap();
+    assert_eq!(a.to_vec::<f32>().unwrap(), [1.0, 2.0, 3.0, 4.0]);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_input_is_known_through_links() {
+    let folder = inputs();
+    std::os::unix::fs::symlink("a.npy", folder.path().join("soft.npy")).unwrap();
+    fs::hard_link(folder.path().join("a.npy"), folder.path().join("hard.npy")).unwrap();
+    let before = fs::read(folder.path().join("a.npy")).unwrap();
+    for out in ["soft.npy", "hard.npy", "./a.npy"] {
+        assert!(refused(&folder, &["eval", "a * 2", "a=a.npy", "-o", out]).contains("not overwritten"), "{out}");
+    }
+    assert!(refused(&folder, &["eval", "a * 2", "a=soft.npy", "-o", "a.npy"]).contains("not overwritten"));
+    assert_eq!(fs::read(folder.path().join("a.npy")).unwrap(), before);
+}
+
+#[test]
+fn explain_prints_the_plan() {
+    let folder = inputs();
+    let text = told(&folder, &["explain", "sum(a * b, 0)", "a=a.npy", "b=b.npy"]);
+    assert!(text.contains("fn body"), "{text}");
+    assert!(refused(&folder, &["explain", "a * c", "a=a.npy"]).contains("unknown name 'c'"));
+}
+
+#[test]
+fn devices_lists_the_cpu_and_marks_one() {
+    let folder = tempdir().unwrap();
+    let text = told(&folder, &["devices"]);
+    assert!(text.contains("* cpu\n"), "{text}");
+    assert_eq!(text.lines().filter(|line| line.starts_with("* ")).count(), 2, "the mark and its meaning: {text}");
+    assert!(told(&folder, &["devices", "--device", "cpu"]).contains("threads"));
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let folder = inputs();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_hadamard"))
+        .args(["eval", "broadcast_to(a, [200, 2, 2]) * 1", "a=a.npy"])
+        .current_dir(folder.path())
+        .env("HADAMARD_DEVICE", "cpu")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(0), ""));
+}
+
+#[test]
+fn help_and_version_are_no_errors() {
+    let folder = tempdir().unwrap();
+    for args in [&["--help"][..], &["--version"], &["eval", "--help"], &["help", "explain"]] {
+        assert!(!told(&folder, args).is_empty());
+    }
+}

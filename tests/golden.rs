@@ -1,0 +1,191 @@
+//! Expressions against PyTorch's answers, on every device; and the reference itself against them.
+//!
+//! See `golden/README.md` for what the answers are and how they are made.
+#![cfg(feature = "io")]
+
+mod devices;
+
+use std::path::Path;
+
+use devices::{devices, note};
+use hadamard::{DType, Device, Element, Expr, Shape, Tensor, reference};
+use half::{bf16, f16};
+use safetensors::{Dtype, SafeTensors};
+use serde_json::Value;
+
+fn read(name: &str) -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn rows(name: &str) -> Vec<Value> {
+    serde_json::from_slice(&read(name)).unwrap()
+}
+
+fn dtype_and_shape(value: &Value) -> (DType, Shape) {
+    let sizes = value[1].as_array().unwrap().iter().map(|n| n.as_u64().unwrap() as usize);
+    (value[0].as_str().unwrap().parse().unwrap(), sizes.collect())
+}
+
+/// An array of the file, uploaded as it is.
+fn upload(file: &SafeTensors<'_>, name: &str, device: &Device) -> Tensor {
+    fn of<T: Element>(bytes: &[u8], shape: &[usize], device: &Device) -> Tensor {
+        Tensor::from_slice(&T::from_bytes(bytes), shape, device).unwrap()
+    }
+    let view = file.tensor(name).unwrap();
+    let of = match view.dtype() {
+        Dtype::BOOL => of::<bool>,
+        Dtype::U8 => of::<u8>,
+        Dtype::I32 => of::<i32>,
+        Dtype::F16 => of::<f16>,
+        Dtype::BF16 => of::<bf16>,
+        Dtype::F32 => of::<f32>,
+        Dtype::F64 => of::<f64>,
+        other => panic!("{name}: {other:?}"),
+    };
+    of(view.data(), view.shape(), device)
+}
+
+/// The elements as f64, whatever the dtype.
+fn values(tensor: &Tensor) -> Vec<f64> {
+    fn of<T: Element>(tensor: &Tensor) -> Vec<f64> {
+        tensor.to_vec::<T>().unwrap().into_iter().map(T::to_f64).collect()
+    }
+    match tensor.dtype() {
+        DType::Bool => of::<bool>(tensor),
+        DType::U8 => of::<u8>(tensor),
+        DType::I32 => of::<i32>(tensor),
+        DType::F16 => of::<f16>(tensor),
+        DType::BF16 => of::<bf16>(tensor),
+        DType::F32 => of::<f32>(tensor),
+        DType::F64 => of::<f64>(tensor),
+    }
+}
+
+/// The first element outside the stored tolerance: its number, what was computed and what was wanted.
+fn first_mismatch(got: &[f64], want: &[f64], [atol, rtol]: [f64; 2]) -> Option<(usize, f64, f64)> {
+    let fits = |got: f64, want: f64| match (got.is_nan(), want.is_nan()) {
+        (true, true) => true,
+        (false, false) if got.is_infinite() || want.is_infinite() => got == want,
+        (false, false) => (got - want).abs() <= atol + rtol * want.abs(),
+        _ => false,
+    };
+    let at = got.iter().zip(want).position(|(&got, &want)| !fits(got, want))?;
+    Some((at, got[at], want[at]))
+}
+
+/// What is wrong with a row's answer, if anything is. `answer` evaluates the expression and says what it found.
+fn judge(
+    row: &Value,
+    file: &SafeTensors<'_>,
+    device: &Device,
+    answer: impl Fn(&Expr) -> hadamard::Result<(DType, Shape, Vec<f64>)>,
+) -> Result<(), String> {
+    let (id, text) = (&row["id"], row["expr"].as_str().unwrap());
+    let inputs = row["inputs"].as_object().unwrap();
+    let tensors: Vec<(&str, Tensor)> =
+        inputs.keys().map(|name| (name.as_str(), upload(file, &format!("{id}.{name}"), device))).collect();
+    let names: Vec<(&str, &Tensor)> = tensors.iter().map(|(name, tensor)| (*name, tensor)).collect();
+    let got = Expr::parse(text, &names).and_then(|expr| answer(&expr));
+    let shown = || format!("{id}: {text} with {}", row["inputs"]);
+    if row.get("error").is_some() {
+        return got.map_or(Ok(()), |_| Err(format!("{}: PyTorch refuses this", shown())));
+    }
+    let (dtype, shape, got) = got.map_err(|error| format!("{}: {error}", shown()))?;
+    let wanted = dtype_and_shape(&row["output"]);
+    if (dtype, &shape) != (wanted.0, &wanted.1) {
+        return Err(format!("{}: {dtype}{shape}, want {}{}", shown(), wanted.0, wanted.1));
+    }
+    let want = values(&upload(file, &format!("{id}.="), &Device::cpu()));
+    let tol = [0, 1].map(|i| row["tol"][i].as_f64().unwrap());
+    match first_mismatch(&got, &want, tol) {
+        None => Ok(()),
+        Some((at, got, want)) => Err(format!("{}: element {at} is {got:e}, want {want:e} within {tol:?}", shown())),
+    }
+}
+
+fn needs_f64(row: &Value) -> bool {
+    let inputs = row["inputs"].as_object().unwrap();
+    inputs.values().chain(row.get("output")).any(|x| x[0] == "f64")
+}
+
+#[test]
+fn expressions_are_what_pytorch_computes() {
+    let bytes = read("expressions.safetensors");
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let rows = rows("expressions.json");
+    assert!(rows.len() > 600);
+    let mut failures = Vec::new();
+    for device in devices() {
+        let f64 = device.info().f64;
+        let mut skipped = 0;
+        for row in &rows {
+            if needs_f64(row) && !f64 {
+                skipped += 1;
+                continue;
+            }
+            let answer = |expr: &Expr| expr.eval().map(|x| (x.dtype(), x.shape().clone(), values(&x)));
+            if let Err(message) = judge(row, &file, &device, answer) {
+                failures.push(format!("{device}: {message}"));
+            }
+        }
+        note(&format!("{device}: {} of PyTorch's answers, {skipped} skipped for want of f64", rows.len() - skipped));
+    }
+    assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
+}
+
+/// The reference is a program, too, and may be wrong.
+#[test]
+fn the_reference_is_what_pytorch_computes() {
+    let bytes = read("expressions.safetensors");
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let answer = |expr: &Expr| {
+        let want = reference::eval(expr)?;
+        // What is stored: rounded to the dtype.
+        let round = |v: f64| match want.dtype {
+            DType::F32 => f64::from(v as f32),
+            DType::F16 => f16::from_f64(v).to_f64(),
+            DType::BF16 => bf16::from_f64(v).to_f64(),
+            _ => v,
+        };
+        Ok((want.dtype, want.shape.clone(), want.values.iter().map(|&v| round(v)).collect()))
+    };
+    let wrong = |row| judge(row, &file, &Device::cpu(), answer).err();
+    let failures: Vec<String> = rows("expressions.json").iter().filter_map(wrong).collect();
+    assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
+}
+
+#[test]
+fn operators_promote_as_pytorch_does() {
+    let device = Device::cpu();
+    let ones = |name: &Value, shape: &[usize]| {
+        let values = vec![1_u8; shape.iter().product()];
+        Tensor::from_slice(&values, shape, &device).unwrap().cast(name.as_str().unwrap().parse().unwrap())
+    };
+    let rows = rows("promotion.json");
+    assert_eq!(rows.len(), 7 * 7 * 2 + 7 * 2);
+    for row in rows {
+        let a = ones(&row[1], &[2]);
+        let product = match row[0].as_str().unwrap() {
+            "tensor*tensor" => a * ones(&row[2], &[2]),
+            "tensor*0d" => a * ones(&row[2], &[]),
+            "tensor*2" => a * 2,
+            "tensor*0.5" => a * 0.5,
+            other => panic!("{other}"),
+        };
+        assert_eq!(product.dtype().name(), row[3].as_str().unwrap(), "{row}");
+        assert_eq!(product.eval().unwrap().dtype(), product.dtype(), "{row}");
+    }
+}
+
+#[test]
+fn a_wrong_element_is_noticed() {
+    let want = [1.0, f64::NAN, f64::INFINITY, 0.0];
+    let tol = [1e-6, 1e-6];
+    assert_eq!(first_mismatch(&want, &want, tol), None);
+    for (at, wrong) in [(0, 1.000_01), (0, f64::NAN), (1, 1.0), (2, f64::NEG_INFINITY), (2, 3e38), (3, 1e-5)] {
+        let mut got = want;
+        got[at] = wrong;
+        assert!(first_mismatch(&got, &want, tol).is_some_and(|(index, ..)| index == at), "{wrong} at {at}");
+    }
+}

@@ -1,0 +1,368 @@
+//! Tensors in files: what is written is read again, others' files are read, and no file does harm.
+#![cfg(feature = "io")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use hadamard::{DType, Device, Element, Error, Tensor, read_safetensors, write_safetensors};
+use half::{bf16, f16};
+use npyz::WriterBuilder;
+use proptest::prelude::*;
+use tempfile::{TempDir, tempdir};
+
+fn cpu() -> Device {
+    Device::cpu()
+}
+
+/// One tensor of each dtype, with the values that files get wrong first.
+fn samples() -> Vec<Tensor> {
+    let device = cpu();
+    let f32s = [0.0_f32, -0.0, 1.5, f32::MAX, f32::MIN_POSITIVE, f32::INFINITY];
+    vec![
+        Tensor::from_slice(&[true, false, true, true, false, false], [2, 3], &device).unwrap(),
+        Tensor::from_slice(&[0_u8, 1, 127, 128, 254, 255], [2, 3], &device).unwrap(),
+        Tensor::from_slice(&[0_i32, -1, 1, i32::MAX, i32::MIN, 256], [2, 3], &device).unwrap(),
+        Tensor::from_slice(&f32s.map(f16::from_f32), [2, 3], &device).unwrap(),
+        Tensor::from_slice(&f32s.map(bf16::from_f32), [2, 3], &device).unwrap(),
+        Tensor::from_slice(&f32s, [2, 3], &device).unwrap(),
+        Tensor::from_slice(&f32s.map(f64::from), [2, 3], &device).unwrap(),
+    ]
+}
+
+/// Shape, dtype and every value, by its bits where it is a float.
+fn content(tensor: &Tensor) -> (Vec<usize>, DType, Vec<u64>) {
+    fn bits<T: Element>(tensor: &Tensor) -> Vec<u64> {
+        tensor.to_vec::<T>().unwrap().into_iter().map(|v| v.to_f64().to_bits()).collect()
+    }
+    let values = match tensor.dtype() {
+        DType::Bool => bits::<bool>(tensor),
+        DType::U8 => bits::<u8>(tensor),
+        DType::I32 => bits::<i32>(tensor),
+        DType::F16 => bits::<f16>(tensor),
+        DType::BF16 => bits::<bf16>(tensor),
+        DType::F32 => bits::<f32>(tensor),
+        DType::F64 => bits::<f64>(tensor),
+    };
+    (tensor.shape().to_vec(), tensor.dtype(), values)
+}
+
+/// The message about a file, which must be about that file.
+fn message<T>(result: Result<T, Error>, path: &Path) -> String {
+    match result {
+        Err(Error::File { path: found, message }) => {
+            assert_eq!(Path::new(&found), path);
+            message
+        }
+        Err(other) => panic!("{other:?}"),
+        Ok(_) => panic!("{} was read", path.display()),
+    }
+}
+
+/// A file of these bytes.
+fn file(folder: &TempDir, name: &str, bytes: &[u8]) -> PathBuf {
+    let path = folder.path().join(name);
+    fs::write(&path, bytes).unwrap();
+    path
+}
+
+/// A .npy file with any header and any elements.
+fn npy(header: &str, elements: &[u8]) -> Vec<u8> {
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((header.len() as u16).to_le_bytes());
+    bytes.extend(header.as_bytes());
+    bytes.extend(elements);
+    bytes
+}
+
+/// A .safetensors file with any header and any elements.
+fn safetensors(header: &str, elements: &[u8]) -> Vec<u8> {
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(header.as_bytes());
+    bytes.extend(elements);
+    bytes
+}
+
+#[test]
+fn npy_round_trips_every_dtype_it_has() {
+    let folder = tempdir().unwrap();
+    for tensor in samples() {
+        let path = folder.path().join(format!("{}.npy", tensor.dtype()));
+        if tensor.dtype() == DType::BF16 {
+            assert!(message(tensor.write_npy(&path), &path).contains("safetensors"));
+            assert!(!path.exists());
+            continue;
+        }
+        tensor.write_npy(&path).unwrap();
+        assert_eq!(content(&Tensor::read_npy(&path, &cpu()).unwrap()), content(&tensor));
+        assert_eq!(fs::read(&path).unwrap().len() % 64, tensor.numel() * tensor.dtype().size(), "aligned elements");
+    }
+    for shape in [vec![], vec![1], vec![0], vec![3, 0, 2], vec![1; 8]] {
+        let numel = shape.iter().product();
+        let tensor = Tensor::from_slice(&vec![7.0_f32; numel], &shape[..], &cpu()).unwrap();
+        let path = folder.path().join("shape.npy");
+        tensor.write_npy(&path).unwrap();
+        assert_eq!(content(&Tensor::read_npy(&path, &cpu()).unwrap()), content(&tensor), "{shape:?}");
+    }
+}
+
+/// `npyz` reads what we write, and we read what it writes.
+#[test]
+fn npy_agrees_with_an_independent_crate() {
+    let folder = tempdir().unwrap();
+    let tensor = Tensor::from_slice(&[1.5_f32, -2.0, 3.0, 4.0, 5.0, 6.0], [3, 2], &cpu()).unwrap();
+    let path = folder.path().join("ours.npy");
+    tensor.write_npy(&path).unwrap();
+    let bytes = fs::read(&path).unwrap();
+    let read = npyz::NpyFile::new(&bytes[..]).unwrap();
+    assert_eq!((read.shape(), read.order()), (&[3, 2][..], npyz::Order::C));
+    assert_eq!(read.into_vec::<f32>().unwrap(), tensor.to_vec::<f32>().unwrap());
+
+    // The same matrix [[1, 2, 3], [4, 5, 6]] in either order of dims and of bytes, as four dtypes.
+    for order in [npyz::Order::C, npyz::Order::Fortran] {
+        let values: [i16; 6] = if order == npyz::Order::C { [1, 2, 3, 4, 5, 6] } else { [1, 4, 2, 5, 3, 6] };
+        for descr in ["<i4", ">i4", "<f2", ">f2", "<f4", ">f4", "<f8", ">f8", "|u1"] {
+            let mut bytes = Vec::new();
+            macro_rules! write {
+                ($ty:ty, $convert:expr) => {{
+                    let options =
+                        npyz::WriteOptions::<$ty>::new().dtype(npyz::DType::new_scalar(descr.parse().unwrap()));
+                    let mut writer = options.shape(&[2, 3]).order(order).writer(&mut bytes).begin_nd().unwrap();
+                    writer.extend(values.iter().map(|&v| $convert(v))).unwrap();
+                    writer.finish().unwrap();
+                }};
+            }
+            match &descr[1..] {
+                "i4" => write!(i32, i32::from),
+                "f2" => write!(f16, |v| f16::from_f32(f32::from(v))),
+                "f4" => write!(f32, f32::from),
+                "f8" => write!(f64, f64::from),
+                _ => write!(u8, |v| v as u8),
+            }
+            let tensor = Tensor::read_npy(file(&folder, "theirs.npy", &bytes), &cpu()).unwrap();
+            let (shape, _, found) = content(&tensor.contiguous().unwrap());
+            assert_eq!(shape, [2, 3], "{descr} {order:?}");
+            assert_eq!(found, [1.0_f64, 2.0, 3.0, 4.0, 5.0, 6.0].map(f64::to_bits), "{descr} {order:?}");
+        }
+    }
+}
+
+#[test]
+fn npy_of_later_versions_and_any_bool_byte_are_read() {
+    let folder = tempdir().unwrap();
+    let header = "{'descr': '|b1', 'fortran_order': False, 'shape': (3,), }\n";
+    let mut bytes = b"\x93NUMPY\x03\x00".to_vec();
+    bytes.extend((header.len() as u32).to_le_bytes());
+    bytes.extend(header.as_bytes());
+    bytes.extend([0, 1, 255]);
+    let tensor = Tensor::read_npy(file(&folder, "v3.npy", &bytes), &cpu()).unwrap();
+    assert_eq!(tensor.to_vec::<bool>().unwrap(), [false, true, true]);
+    assert_eq!(content(&tensor).2[2], 1.0_f64.to_bits());
+}
+
+#[test]
+fn every_truncation_of_npy_is_an_error() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("whole.npy");
+    samples()[2].write_npy(&path).unwrap();
+    let whole = fs::read(&path).unwrap();
+    for len in 0..whole.len() {
+        let path = file(&folder, "part.npy", &whole[..len]);
+        assert!(!message(Tensor::read_npy(&path, &cpu()), &path).is_empty());
+    }
+    let longer = [&whole[..], &[0]].concat();
+    let path = file(&folder, "long.npy", &longer);
+    assert!(message(Tensor::read_npy(&path, &cpu()), &path).contains("takes 24 bytes, and 25 follow"));
+}
+
+#[test]
+fn npy_headers_that_lie_are_refused() {
+    let folder = tempdir().unwrap();
+    let header = |descr: &str, shape: &str| format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}}}");
+    for (bytes, words) in [
+        (npy(&header("<f4", "(1000000000000,)"), &[0; 8]), "takes 4000000000000 bytes, and 8 follow"),
+        (npy(&header("<f4", "(4294967296, 4294967296)"), &[0; 8]), "fits in memory"),
+        (npy(&header("<f4", "(18446744073709551615,)"), &[0; 8]), "fits in memory"),
+        (npy(&header("<f4", "(18446744073709551616,)"), &[0; 8]), "no tuple of sizes"),
+        (npy(&header("<f4", "(1, 1, 1, 1, 1, 1, 1, 1, 2)"), &[0; 8]), "at most 8 dims"),
+        (npy(&header("<f4", "(3,)"), &[0; 8]), "takes 12 bytes, and 8 follow"),
+        (npy(&header("<f4", "(1,)"), &[0; 8]), "takes 4 bytes, and 8 follow"),
+        (npy(&header("<i8", "(1,)"), &[0; 8]), "'<i8' (int64) are not supported: bool, uint8, int32"),
+        (npy(&header("<u2", "(4,)"), &[0; 8]), "'<u2' (uint16) are not supported"),
+        (npy(&header("|O", "(4,)"), &[0; 8]), "'|O' are not supported"),
+        (npy("", &[0; 8]), "lacks a '{'"),
+        (npy("\u{fc}", &[0; 8]), "lacks a '{'"),
+        (b"\x93NUMPY\x01\x00\xff\xff{}".to_vec(), "said to have 65535 bytes, and 2 follow"),
+        (b"\x93NUMPY\x02\x00\xff\xff\xff\xff{}".to_vec(), "said to have 4294967295 bytes, and 2 follow"),
+        (b"\x93NUMPY\x09\x00\x02\x00{}".to_vec(), "version 9.0"),
+        (b"\x93NUMPY\x01\x00\x02\x00\xff\xfe".to_vec(), "not text"),
+        (b"PK\x03\x04 not an array at all".to_vec(), "not a .npy file"),
+        (Vec::new(), "empty"),
+    ] {
+        let path = file(&folder, "lie.npy", &bytes);
+        let found = message(Tensor::read_npy(&path, &cpu()), &path);
+        assert!(found.contains(words), "{found}");
+    }
+    let path = folder.path().join("missing.npy");
+    assert_eq!(message(Tensor::read_npy(&path, &cpu()), &path), "no such file or folder");
+    assert_eq!(message(Tensor::read_npy(folder.path(), &cpu()), folder.path()), "not a regular file");
+}
+
+#[test]
+fn safetensors_round_trip_every_dtype_under_any_name() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("all.safetensors");
+    let samples = samples();
+    let names = ["b", "a.u8", "ä i32", "\"quoted\"\n", "", "f32", "z"];
+    let pairs: Vec<_> = names.into_iter().zip(&samples).collect();
+    write_safetensors(&path, &pairs).unwrap();
+    let read = read_safetensors(&path, &cpu()).unwrap();
+    assert_eq!(read.len(), samples.len());
+    for (name, tensor) in &pairs {
+        let found = read.iter().find(|(n, _)| n == name).unwrap();
+        assert_eq!(content(&found.1), content(tensor), "{name}");
+        assert_eq!(content(&Tensor::read_safetensors(&path, name, &cpu()).unwrap()), content(tensor), "{name}");
+    }
+    assert!(read.windows(2).all(|pair| pair[0].1.dtype().size() >= pair[1].1.dtype().size()), "larger elements first");
+    // The crate itself finds nothing wrong with it.
+    let bytes = fs::read(&path).unwrap();
+    assert_eq!(::safetensors::SafeTensors::deserialize(&bytes).unwrap().len(), samples.len());
+    assert_eq!(
+        message(Tensor::read_safetensors(&path, "nosuch", &cpu()), &path).split(" (").next(),
+        Some("no tensor is called 'nosuch'")
+    );
+
+    for shape in [vec![], vec![0], vec![3, 0, 2], vec![1; 8]] {
+        let numel = shape.iter().product();
+        let tensor = Tensor::from_slice(&vec![7.0_f32; numel], &shape[..], &cpu()).unwrap();
+        write_safetensors(&path, &[("x", &tensor), ("empty", &tensor)]).unwrap();
+        assert_eq!(content(&Tensor::read_safetensors(&path, "x", &cpu()).unwrap()), content(&tensor), "{shape:?}");
+    }
+    write_safetensors(&path, &[]).unwrap();
+    assert!(read_safetensors(&path, &cpu()).unwrap().is_empty());
+}
+
+#[test]
+fn every_truncation_of_safetensors_is_an_error() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("whole.safetensors");
+    let samples = samples();
+    write_safetensors(&path, &[("a", &samples[2]), ("b", &samples[0])]).unwrap();
+    let whole = fs::read(&path).unwrap();
+    for len in 0..whole.len() {
+        let path = file(&folder, "part.safetensors", &whole[..len]);
+        assert!(!message(read_safetensors(&path, &cpu()), &path).is_empty());
+        assert!(!message(Tensor::read_safetensors(&path, "b", &cpu()), &path).is_empty());
+    }
+    let path = file(&folder, "long.safetensors", &[&whole[..], &[0]].concat());
+    assert!(message(read_safetensors(&path, &cpu()), &path).contains("speaks of 30 bytes of elements, and 31 follow"));
+}
+
+#[test]
+fn safetensors_headers_that_lie_are_refused() {
+    let folder = tempdir().unwrap();
+    let one = |dtype: &str, shape: &str, to: u64| {
+        format!("{{\"x\":{{\"dtype\":\"{dtype}\",\"shape\":{shape},\"data_offsets\":[0,{to}]}}}}")
+    };
+    let max = u64::MAX;
+    for (bytes, words) in [
+        (
+            safetensors(&one("F32", "[1000000000000]", 4_000_000_000_000), &[0; 8]),
+            "4000000000000 bytes of elements, and 8",
+        ),
+        (safetensors(&one("F32", "[4294967296, 4294967296]", 8), &[0; 8]), "overflow"),
+        (safetensors(&one("U8", &format!("[{max}]"), max), &[0; 8]), "overflow"),
+        // Sizes that agree with each other, and not with the file.
+        (safetensors(&one("U8", "[2305843009213693951]", 2_305_843_009_213_693_951), &[0; 8]), "and 8 follow"),
+        (safetensors(&one("F32", "[3]", 8), &[0; 8]), "invalid shape"),
+        (safetensors(&one("F32", "[1]", 4), &[0; 8]), "speaks of 4 bytes of elements, and 8"),
+        (safetensors(&one("I64", "[1]", 8), &[0; 8]), "'x' has elements of type I64, which is not supported: BOOL"),
+        (safetensors(&one("F8_E4M3", "[8]", 8), &[0; 8]), "type F8_E4M3"),
+        (safetensors(&one("F99", "[8]", 8), &[0; 8]), "not valid"),
+        (safetensors(&one("F32", "[1,1,1,1,1,1,1,1,2]", 8), &[0; 8]), "at most 8 dims"),
+        (safetensors("{\"x\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[8,0]}}", &[0; 8]), "invalid offset"),
+        (safetensors("{\"x\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}", &[0; 8]), "invalid offset"),
+        (safetensors("[]", &[0; 8]), "not valid"),
+        (safetensors(&"[".repeat(100_000), &[0; 8]), "not valid"),
+        (safetensors("{\"x\":\u{1}}", &[0; 8]), "not valid"),
+        (safetensors("", &[]), "not valid"),
+        (max.to_le_bytes().to_vec(), "said to have 18446744073709551615 bytes, and 0 follow"),
+        (vec![1, 2, 3], "not a .safetensors file"),
+        (Vec::new(), "empty"),
+    ] {
+        let path = file(&folder, "lie.safetensors", &bytes);
+        let found = message(read_safetensors(&path, &cpu()), &path);
+        assert!(found.contains(words), "{found} lacks {words}");
+    }
+    let path = folder.path().join("missing.safetensors");
+    assert_eq!(message(read_safetensors(&path, &cpu()), &path), "no such file or folder");
+}
+
+#[test]
+fn writing_replaces_whole_files_or_nothing() {
+    let folder = tempdir().unwrap();
+    let samples = samples();
+    let path = folder.path().join("kept.npy");
+    samples[5].write_npy(&path).unwrap();
+    let before = fs::read(&path).unwrap();
+    assert!(message(samples[4].write_npy(&path), &path).contains("bf16"));
+    assert_eq!(fs::read(&path).unwrap(), before);
+    samples[2].write_npy(&path).unwrap();
+    assert_eq!(Tensor::read_npy(&path, &cpu()).unwrap().dtype(), DType::I32);
+
+    let path = folder.path().join("two.safetensors");
+    let twice = write_safetensors(&path, &[("x", &samples[0]), ("x", &samples[1])]);
+    assert_eq!(message(twice, &path), "two tensors are called 'x'");
+    assert!(message(write_safetensors(&path, &[("__metadata__", &samples[0])]), &path).contains("keeps for itself"));
+
+    let nowhere = folder.path().join("nosuch").join("x.npy");
+    assert_eq!(message(samples[0].write_npy(&nowhere), &nowhere), "there is no such folder");
+    assert_eq!(message(samples[0].write_npy(folder.path()), folder.path()), "not a regular file");
+    let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["kept.npy"], "nothing is left behind");
+}
+
+#[cfg(unix)]
+#[test]
+fn writing_follows_links_and_the_umask() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let folder = tempdir().unwrap();
+    let (real, link) = (folder.path().join("real.npy"), folder.path().join("link.npy"));
+    let plain = file(&folder, "plain", b"");
+    samples()[0].write_npy(&real).unwrap();
+    symlink(&real, &link).unwrap();
+    samples()[1].write_npy(&link).unwrap();
+    assert!(link.is_symlink());
+    assert_eq!(Tensor::read_npy(&real, &cpu()).unwrap().dtype(), DType::U8);
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
+    assert_eq!(mode(&real), mode(&plain));
+    assert_eq!(message(samples()[0].write_npy("/dev/null"), Path::new("/dev/null")), "not a regular file");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1024, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// A byte changed anywhere gives another tensor or an error, and no panic.
+    #[test]
+    fn no_changed_byte_panics(at in 0_usize..200, byte in any::<u8>()) {
+        let folder = tempdir().unwrap();
+        for (name, mut bytes) in [
+            ("x.npy", npy("{'descr': '<f4', 'fortran_order': True, 'shape': (3, 2), }\n", &[1; 24])),
+            ("x.safetensors", safetensors("{\"x\":{\"dtype\":\"F32\",\"shape\":[3,2],\"data_offsets\":[0,24]}}", &[1; 24])),
+        ] {
+            let at = at % bytes.len();
+            bytes[at] = byte;
+            let path = file(&folder, name, &bytes);
+            let _ = Tensor::read_npy(&path, &cpu());
+            let _ = read_safetensors(&path, &cpu());
+        }
+    }
+
+    #[test]
+    fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
+        let folder = tempdir().unwrap();
+        let path = file(&folder, "x", &[&b"\x93NUMPY\x01\x00"[..], &bytes].concat());
+        let _ = Tensor::read_npy(&path, &cpu());
+        let path = file(&folder, "y", &bytes);
+        let _ = read_safetensors(&path, &cpu());
+    }
+}

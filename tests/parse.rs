@@ -1,0 +1,472 @@
+//! Reading expressions from text: precedence, every function in every form, and what mistakes are told, and where.
+
+use hadamard::{BinaryOp, DType, Device, Error, Expr, ReduceOp, Shape, Tensor, UnaryOp, einsum};
+use proptest::prelude::*;
+
+fn tensor(shape: impl Into<Shape>) -> Tensor {
+    let shape = shape.into();
+    let values: Vec<f32> = (0..shape.numel()).map(|i| i as f32 - 2.0).collect();
+    Tensor::from_slice(&values, shape, &Device::cpu()).unwrap()
+}
+
+/// `a` of [3, 4], `b` of [1, 4], `c` of [4], `s` of [], `x` of [2, 3, 4], `m` of [3, 1], `i` integers and `p` bools of [4].
+fn tensors() -> Vec<(&'static str, Tensor)> {
+    let integers = Tensor::from_slice(&[1_i32, -2, 3, 4], [4], &Device::cpu()).unwrap();
+    let bools = Tensor::from_slice(&[true, false, true, true], [4], &Device::cpu()).unwrap();
+    vec![
+        ("a", tensor([3, 4])),
+        ("b", tensor([1, 4])),
+        ("c", tensor([4])),
+        ("s", tensor([0; 0])),
+        ("x", tensor([2, 3, 4])),
+        ("m", tensor([3, 1])),
+        ("i", integers),
+        ("p", bools),
+    ]
+}
+
+fn parse_in(text: &str, tensors: &[(&'static str, Tensor)]) -> Result<Expr, Error> {
+    let names: Vec<_> = tensors.iter().map(|(name, tensor)| (*name, tensor)).collect();
+    Expr::parse(text, &names)
+}
+
+fn parse(text: &str) -> Result<Expr, Error> {
+    parse_in(text, &tensors())
+}
+
+/// What two expressions are made of, the same text for the same nodes over the same kinds of tensors.
+fn written(text: &str) -> String {
+    match parse(text) {
+        Ok(expr) => format!("{expr:?}"),
+        Err(error) => panic!("{text}: {error}"),
+    }
+}
+
+#[test]
+fn precedence_is_pythons() {
+    for (text, same) in [
+        ("a + b * c", "a + (b * c)"),
+        ("a - b - c", "(a - b) - c"),
+        ("a / b / c", "(a / b) / c"),
+        ("a * b + c * a", "(a * b) + (c * a)"),
+        ("-a ** 2", "-(a ** 2)"),
+        ("a ** -c", "a ** (-c)"),
+        ("a ** b ** c", "a ** (b ** c)"),
+        ("-a * b", "(-a) * b"),
+        ("a * -b", "a * (-b)"),
+        ("- - a", "a"),
+        ("+a", "a"),
+        ("a + b < c * a", "(a + b) < (c * a)"),
+        ("(a < b) & (b < c) | p", "((a < b) & (b < c)) | p"),
+        ("p | p & p", "p | (p & p)"),
+        ("p | p ^ p & p", "p | (p ^ (p & p))"),
+        ("~p & p", "(~p) & p"),
+        ("p == p | p", "p == (p | p)"),
+        ("~p == p", "(~p) == p"),
+        ("1 - a.sum(0).T", "1 - ((a.sum(0)).T)"),
+        ("-a.sum(0)", "-(a.sum(0))"),
+        ("a * 2 ** 3", "a * 8"),
+        ("a * (1 - 0.5)", "a * 0.5"),
+        ("a\n  + b", "a + b"),
+        ("a * 1_000", "a * 1000"),
+        ("a * .5e1", "a * 5.0"),
+        ("a * 1.", "a * 1.0"),
+        ("a * 1E-3", "a * 0.001"),
+        ("a * 7 / 2", "(a * 7) / 2"),
+        ("a + 7 / 2", "a + 3.5"),
+        ("a * True", "a * (1 == 1)"),
+    ] {
+        assert_eq!(written(text), written(same), "{text}");
+    }
+    assert_ne!(written("(-a) ** 2"), written("-a ** 2"));
+    assert_ne!(written("(a ** b) ** c"), written("a ** b ** c"));
+}
+
+/// The expression a text must be, built by hand.
+#[test]
+#[allow(clippy::too_many_lines, reason = "one table of cases")]
+fn every_function_in_every_form() {
+    let tensors = tensors();
+    let get = |name: &str| Expr::from(&tensors.iter().find(|(n, _)| *n == name).unwrap().1);
+    let (a, b, c, s, x, m, i, p) = (get("a"), get("b"), get("c"), get("s"), get("x"), get("m"), get("i"), get("p"));
+    let dims: &[isize] = &[0, 2];
+    let cases: Vec<(&str, Expr)> = vec![
+        ("where(a > b, a, b * 0.5)", Expr::select(a.gt(&b), &a, &b * 0.5)),
+        ("where(condition=p, input=c, other=0)", Expr::select(&p, &c, 0)),
+        ("maximum(a, other=b)", a.maximum(&b)),
+        ("minimum(a, 2)", a.minimum(2)),
+        ("pow(a, 0.7)", a.pow(0.7)),
+        ("pow(a, exponent=c)", a.pow(&c)),
+        ("add(a, b)", &a + &b),
+        ("clamp(a, -0.1, 0.1)", a.clamp(-0.1, 0.1)),
+        ("clamp(a, min=-0.1)", a.maximum(-0.1)),
+        ("clamp(a, max=c)", a.minimum(&c)),
+        ("clamp(a, None, 1)", a.minimum(1)),
+        ("clamp(a, 1, None)", a.maximum(1)),
+        ("a.clamp(max=1, min=0)", a.clamp(0, 1)),
+        ("lerp(a, b, 0.25)", a.lerp(&b, 0.25)),
+        ("lerp(a, b, weight=c)", a.lerp(&b, &c)),
+        ("sum(x)", x.sum(..)),
+        ("sum(x, None)", x.sum(..)),
+        ("sum(x, 0)", x.sum(0)),
+        ("sum(x, -1)", x.sum(-1)),
+        ("sum(x, [0, 2])", x.sum(dims)),
+        ("sum(x, (0, 2))", x.sum(dims)),
+        ("sum(x, (0,))", x.sum([0])),
+        ("sum(x, dim=[0, 2,], keepdim=True)", x.sum(dims).keepdim()),
+        ("sum(x, 1, True)", x.sum(1).keepdim()),
+        ("sum(x, axis=1, keepdims=False)", x.sum(1)),
+        ("x.sum()", x.sum(..)),
+        ("x.sum((0, 2)).mean()", x.sum(dims).mean(..)),
+        ("torch.sum(x, 0)", x.sum(0)),
+        ("mean(a, 0)", a.mean(0)),
+        ("amax(a, 1, keepdim=True)", a.amax(1).keepdim()),
+        ("amin(a)", a.amin(..)),
+        ("prod(a, 0)", a.prod(0)),
+        ("any(p)", p.any(..)),
+        ("all(a > 0, 1)", a.gt(0).all(1)),
+        ("reshape(c, [2, 2])", c.reshape([2, 2])),
+        ("reshape(a, [-1, 2])", a.reshape([6, 2])),
+        ("reshape(a, -1)", a.reshape([12])),
+        ("reshape(s, [])", s.clone()),
+        ("reshape(s, ())", s.reshape(())),
+        ("c.reshape(2, 2)", c.reshape([2, 2])),
+        ("c.view(-1, 1, 1)", c.reshape([4, 1, 1])),
+        ("x.reshape([4, -1])", x.reshape([4, 6])),
+        ("permute(x, [2, 0, 1])", x.permute(&[2, 0, 1])),
+        ("x.permute(2, 0, 1)", x.permute(&[2, 0, 1])),
+        ("transpose(x, 0, -1)", x.transpose(0, -1)),
+        ("x.transpose(dim0=1, dim1=2)", x.transpose(1, 2)),
+        ("a.T", a.transpose(0, 1)),
+        ("c.T", c.clone()),
+        ("narrow(x, 2, 1, 2)", x.narrow(2, 1, 2)),
+        ("narrow(x, dim=-1, start=0, length=0)", x.narrow(-1, 0, 0)),
+        ("flip(x, 1)", x.flip(1)),
+        ("flip(x, [0, -1])", x.flip(0).flip(-1)),
+        ("flip(x, dims=())", x.clone()),
+        ("unsqueeze(c, 0)", c.unsqueeze(0)),
+        ("c.unsqueeze(-1)", c.unsqueeze(-1)),
+        ("squeeze(m, 1)", m.squeeze(1)),
+        ("squeeze(m)", m.reshape([3])),
+        ("broadcast_to(c, [3, 4])", c.broadcast_to([3, 4])),
+        ("c.broadcast_to(3, 4)", c.broadcast_to([3, 4])),
+        ("cast(a, f16)", a.cast(DType::F16)),
+        ("cast(i, \"f64\")", i.cast(DType::F64)),
+        ("cast(a, dtype=torch.bfloat16)", a.cast(DType::BF16)),
+        ("a.to(i32)", a.cast(DType::I32)),
+        ("einsum(\"ik,ik->k\", a, b)", einsum("ik,ik->k", &[&a, &b])),
+        ("einsum('ik,k', [a, c])", einsum("ik,k", &[&a, &c])),
+        ("einsum(\"ij->ji\", a)", einsum("ij->ji", &[&a])),
+        ("square(a)", a.square()),
+        ("reciprocal(a)", a.reciprocal()),
+        ("gelu(a)", a.gelu()),
+        ("norm(a)", a.square().sum(..).sqrt()),
+        ("norm(a, 1)", a.abs().sum(..)),
+        ("norm(a, dim=1, keepdim=True)", a.square().sum(1).keepdim().sqrt()),
+        ("norm(a, inf, 0)", a.abs().amax(0)),
+        ("dot(c, c)", (&c * &c).sum(..)),
+        ("~p", p.logical_not()),
+        ("p & (c > 0)", p.logical_and(c.gt(0))),
+        ("p | p", p.logical_or(&p)),
+        ("p ^ (c > 0)", p.ne(c.gt(0))),
+        ("c * pi", &c * std::f64::consts::PI),
+        ("c * -inf", &c * f64::NEG_INFINITY),
+        ("-s", -&s),
+    ];
+    for (text, want) in cases {
+        assert!(want.error().is_none(), "{text}: {want:?}");
+        match parse_in(text, &tensors) {
+            Ok(found) => assert_eq!(format!("{found:?}"), format!("{want:?}"), "{text}"),
+            Err(error) => panic!("{text}: {error}"),
+        }
+    }
+    for op in UnaryOp::ALL {
+        let want = format!("{:?}", a.unary(op));
+        for text in [format!("{}(a)", op.name()), format!("a.{}()", op.name()), format!("{}(input=a)", op.name())] {
+            assert_eq!(format!("{:?}", parse_in(&text, &tensors).unwrap()), want, "{text}");
+        }
+    }
+    for op in BinaryOp::ALL {
+        let want = format!("{:?}", a.binary(op, &b));
+        for text in [format!("{}(a, b)", op.name()), format!("a.{}(b)", op.name())] {
+            assert_eq!(format!("{:?}", parse_in(&text, &tensors).unwrap()), want, "{text}");
+        }
+    }
+    for op in ReduceOp::ALL {
+        let want = format!("{:?}", a.reduce(op, 1).keepdim());
+        for text in [format!("{}(a, 1, True)", op.name()), format!("a.{}(dim=1, keepdim=True)", op.name())] {
+            assert_eq!(format!("{:?}", parse_in(&text, &tensors).unwrap()), want, "{text}");
+        }
+    }
+}
+
+#[test]
+fn names_may_stand_for_numbers_and_expressions() {
+    let x = Tensor::from_slice(&[1_u8, 2], [2], &Device::cpu()).unwrap();
+    let names = [("x", Expr::from(&x)), ("lr", 0.5.into()), ("n", 3.into()), ("y", &x * 2)];
+    assert_eq!(Expr::parse_with("x * n", &names).unwrap().dtype(), DType::U8, "a number is weak");
+    assert_eq!(Expr::parse_with("x * lr", &names).unwrap().dtype(), DType::F32);
+    assert_eq!(Expr::parse_with("y + x", &names).unwrap().shape().dims(), [2]);
+    // A name given wins over the language's own.
+    let own = [("f16", &x), ("pi", &x), ("sum", &x), ("torch", &x)];
+    for text in ["f16", "pi * 1", "sum", "torch", "sum(sum)"] {
+        assert_eq!(Expr::parse(text, &own).unwrap().error().map(ToString::to_string), None, "{text}");
+    }
+}
+
+/// The text, the column of the mistake, and words its message has.
+#[test]
+#[allow(clippy::too_many_lines, reason = "one table of cases")]
+fn mistakes_are_told_where_they_are() {
+    for (text, column, words) in [
+        ("", 1, "found nothing"),
+        ("   ", 4, "found nothing"),
+        ("a * (", 6, "expected a value, found the end"),
+        ("a *", 4, "expected a value, found the end"),
+        ("a b", 3, "expected an operator or the end, found 'b'"),
+        ("a)", 2, "found ')'"),
+        ("(a", 3, "expected ')' or an operator"),
+        ("[a", 3, "',' or ']'"),
+        ("sum(a", 6, "',' or ')'"),
+        ("sum(a 0)", 7, "found a number"),
+        ("a * missing", 5, "unknown name 'missing' (known: a, b, c"),
+        ("a + aa", 5, "did you mean 'a'?"),
+        ("nosuch(a)", 1, "unknown function 'nosuch' (there are abs, "),
+        ("a + sigmod(a)", 5, "did you mean 'sigmoid'?"),
+        ("a.smu(0)", 3, "did you mean 'sum'?"),
+        ("a.shape", 3, "unknown attribute 'shape'"),
+        ("a + sum", 5, "call it, sum(…)"),
+        ("a(b)", 2, "'a' is a tensor"),
+        ("a[0]", 2, "write narrow"),
+        ("a $ b", 3, "unexpected character '$'"),
+        ("é * a", 1, "unknown name 'é'"),
+        ("a * ✓", 5, "unexpected character"),
+        ("a // b", 3, "write floor(a / b)"),
+        ("a % b", 3, "not in the language"),
+        ("a @ b", 3, "einsum"),
+        ("a and b", 3, "write '&'"),
+        ("p or p", 3, "write '|'"),
+        ("not p", 1, "write '~'"),
+        ("a if p else b", 3, "write where"),
+        ("!p", 1, "write '~'"),
+        ("a < b < c", 7, "do not chain"),
+        ("a == b != c", 8, "do not chain"),
+        ("einsum(\"ik", 8, "has no end"),
+        ("einsum('ik\n', a)", 8, "has no end"),
+        ("1.5.2", 4, "found a number"),
+        ("1x", 1, "'1x' is no number"),
+        ("a * 0x10", 5, "is no number"),
+        ("a * 1__0", 5, "underscore"),
+        ("a * 1_", 5, "underscore"),
+        ("a * 007", 5, "does not begin with 0"),
+        ("a * 9223372036854775808", 5, "beyond 64 bits"),
+        ("a * (9223372036854775807 + 1)", 26, "beyond 64 bits"),
+        ("a * 10 ** 30", 8, "beyond 64 bits"),
+        ("a * (-9223372036854775807 - 2)", 27, "beyond 64 bits"),
+        ("x * c * a.sum(1)", 7, "mul: shapes [2, 3, 4] and [3] do not broadcast"),
+        ("a + b * x.sum(2)", 7, "mul: shapes [1, 4] and [2, 3] do not broadcast"),
+        ("maximum(a, x.sum(2))", 1, "maximum: shapes"),
+        ("1 + sum(a, 2)", 5, "dim 2 is out of range"),
+        ("sum(a, [0, 0])", 1, "each dim once"),
+        ("a + a.permute(0)", 7, "permute"),
+        ("reshape(a, [5, 2])", 1, "reshape"),
+        ("reshape(a, [-1, -1])", 1, "no size for -1"),
+        ("reshape(a, [-1, 5])", 1, "no size for -1"),
+        ("reshape(a, [-2, 6])", 12, "-2 is no size"),
+        ("narrow(a, 0, 2, 2)", 1, "narrow"),
+        ("narrow(a, 0, -1, 2)", 14, "-1 is below 0"),
+        ("flip(a, [0, 0])", 1, "each dim once"),
+        ("mean(i)", 1, "expected a float"),
+        ("norm(i)", 1, "expected a float"),
+        ("norm(a, 3)", 9, "p = 1, 2 or inf"),
+        ("dot(a, a)", 1, "one dim"),
+        ("-p", 1, "neg"),
+        ("a & b", 3, "'&' is for bools, not f32"),
+        ("p | i", 3, "'|' is for bools, not i32"),
+        ("~i", 1, "'~' is for bools"),
+        ("where(a, a, b)", 1, "a bool condition"),
+        ("einsum(\"ik,ik->k\", a, x)", 1, "einsum"),
+        ("einsum(a, b)", 8, "einsum expects an equation such as"),
+        ("einsum(\"i,i\", c, \"c\")", 18, "einsum expects a tensor here, found text"),
+        ("sum()", 1, "sum needs 'input': sum(input, dim=None, keepdim=None)"),
+        ("where(p, a)", 1, "where needs 'other'"),
+        ("exp(a, b)", 8, "exp takes at most 1 argument"),
+        ("sum(a, 0, True, 1)", 17, "at most 3 arguments"),
+        ("sum(a, keepdim=1)", 16, "True or False"),
+        ("sum(a, keep=True)", 8, "no parameter 'keep'"),
+        ("sum(a, keepdin=True)", 8, "did you mean 'keepdim'?"),
+        ("sum(a, dim=0, dim=1)", 15, "'dim' twice"),
+        ("sum(a, input=a)", 8, "'input' twice"),
+        ("sum(dim=0, a)", 12, "after one by keyword"),
+        ("sum(a, 0.5)", 8, "sum expects an integer here, found a number"),
+        ("sum(a, True)", 8, "an integer"),
+        ("sum(a, c)", 8, "an integer"),
+        ("sum(a, [0, None])", 12, "found None"),
+        ("reshape(a, 3, 4)", 15, "at most 2 arguments"),
+        ("cast(a, f8)", 9, "unknown name 'f8'"),
+        ("cast(a, \"f8\")", 9, "unknown dtype 'f8'"),
+        ("cast(a, 3)", 9, "expects a dtype"),
+        ("clamp(a)", 1, "min, max or both"),
+        ("exp([a])", 5, "exp expects a tensor or a number here, found a list"),
+        ("a + [1]", 5, "found a list"),
+        ("a + f16", 5, "found a dtype"),
+        ("\"text\"", 1, "found text"),
+        ("None", 1, "found None"),
+        ("a.where(p, b)", 3, "not a method"),
+        ("x.T", 3, "T is for matrices"),
+        ("a.", 3, "expected a method"),
+        ("a = b", 3, "found '='"),
+        ("a : b", 3, "found ':'"),
+        ("a, b", 2, "found ','"),
+        ("torch.nosuch(a)", 7, "unknown function"),
+        ("a +\n\n$", 6, "unexpected character"),
+    ] {
+        match parse(text) {
+            Ok(expr) => panic!("{text:?} was read as {expr:?}"),
+            Err(Error::Parse { column: found, message, text: echo }) => {
+                assert_eq!((found, message.contains(words)), (column, true), "{text:?}: column {found}: {message}");
+                assert_eq!(echo.chars().count(), text.chars().count());
+                assert!(!echo.contains(['\n', '\t']));
+            }
+            Err(other) => panic!("{text:?}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn the_caret_stands_below_the_mistake() {
+    let error = parse("a *\tmissing").unwrap_err().to_string();
+    let lines: Vec<_> = error.lines().collect();
+    assert_eq!(lines[1], "  a * missing");
+    assert_eq!(lines[2].find('^'), lines[1].find("missing"));
+}
+
+#[test]
+fn hostile_text_is_an_error_not_an_overflow() {
+    let deep = 1 << 16;
+    for text in [
+        "(".repeat(deep),
+        "[".repeat(deep),
+        "-".repeat(deep),
+        "~".repeat(deep),
+        "sum(".repeat(deep),
+        "a**".repeat(deep),
+        "einsum([".repeat(deep),
+        format!("{}a{}", "(".repeat(200), ")".repeat(200)),
+    ] {
+        let error = parse(&text).unwrap_err().to_string();
+        assert!(error.contains("levels deep"), "{}", &error[..80]);
+    }
+    assert!(parse(&format!("{}a{}", "exp(".repeat(100), ")".repeat(100))).is_ok());
+    // Long is not deep.
+    assert!(parse(&vec!["a"; deep].join(" + ")).is_ok());
+    assert!(parse(&format!("a{}", ".exp()".repeat(deep))).is_ok());
+    assert!(parse(&"9".repeat(deep)).is_err());
+    assert!(parse(&format!("a * 1e{}", "9".repeat(deep))).is_ok(), "infinity, as in Python");
+    assert!(parse(&format!("a * 0.{}1", "0".repeat(deep))).is_ok());
+    assert!(parse(&"x".repeat(deep)).is_err());
+    assert!(parse("reshape(a, [9223372036854775807, 9223372036854775807, -1])").is_err());
+    assert!(parse("reshape(a, [1, 1, 1, 1, 1, 1, 1, 3, 4])").is_err());
+    assert!(parse("broadcast_to(s, [9223372036854775807, 9223372036854775807])").is_err());
+    assert!(parse("narrow(a, 0, 9223372036854775807, 9223372036854775807)").is_err());
+    assert!(parse("unsqueeze(a, -9223372036854775807)").is_err());
+    assert!(parse("sum(a, -9223372036854775807 - 1)").is_err());
+    assert!(parse("a * (-9223372036854775807 - 1) ** 1").is_ok());
+    assert!(parse("-(-9223372036854775807 - 1) * a").is_err());
+}
+
+/// Text that looks like an expression more often than not.
+fn soup() -> impl Strategy<Value = String> {
+    const WORDS: &[&str] = &[
+        "a",
+        "b",
+        "x",
+        "i",
+        "p",
+        "s",
+        "1",
+        "0",
+        "-1",
+        "0.5",
+        "1e400",
+        "inf",
+        "nan",
+        "True",
+        "None",
+        "f16",
+        "bool",
+        "+",
+        "-",
+        "*",
+        "/",
+        "**",
+        "<",
+        "==",
+        "&",
+        "|",
+        "^",
+        "~",
+        "(",
+        "(",
+        ")",
+        ")",
+        "[",
+        "]",
+        ",",
+        ",",
+        ".",
+        "=",
+        "dim=",
+        "keepdim=",
+        "\"ij->i\"",
+        "'",
+        "sum(",
+        "mean(",
+        "amax(",
+        "reshape(",
+        "permute(",
+        "einsum(",
+        "where(",
+        "clamp(",
+        "cast(",
+        "pow(",
+        "narrow(",
+        "flip(",
+        "squeeze(",
+        "unsqueeze(",
+        "broadcast_to(",
+        "transpose(",
+        "norm(",
+        "dot(",
+        "exp(",
+        ".T",
+        ".sum(",
+        ".view(",
+        "torch.",
+        "9223372036854775807",
+        " ",
+    ];
+    prop::collection::vec(prop::sample::select(WORDS), 0..24).prop_map(|words| words.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4096, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_text_panics(text in ".{0,40}") {
+        let _ = parse(&text);
+    }
+
+    #[test]
+    fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
+        let _ = parse(&String::from_utf8_lossy(&bytes));
+    }
+
+    #[test]
+    fn no_soup_panics(text in soup()) {
+        if let Err(error) = parse(&text) {
+            let Error::Parse { column, .. } = error else { panic!("{error:?}") };
+            prop_assert!((1..=text.chars().count() + 1).contains(&column));
+        }
+    }
+}

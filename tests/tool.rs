@@ -1,0 +1,79 @@
+//! The tool as a user meets it: the tour, `bench` and `check`.
+#![cfg(feature = "cli")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn tool(args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hadamard"));
+    command.args(args).env_remove("HADAMARD_DEVICE").env_remove("HADAMARD_LOG").output().expect("the tool starts")
+}
+
+/// Standard output of a run that must end well.
+fn told(args: &[&str]) -> String {
+    let output = tool(args);
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    assert!(output.status.success(), "{args:?}: {text}\n{}", String::from_utf8_lossy(&output.stderr));
+    text
+}
+
+/// A folder of its own for each test.
+fn folder(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = std::fs::remove_dir_all(&folder);
+    folder
+}
+
+#[test]
+fn the_tour_is_right_and_draws_its_pictures() {
+    let out = folder("tour");
+    let text = told(&["--device", "cpu", "--out", out.to_str().expect("UTF-8")]);
+    assert_eq!(text.matches(" ok\n").count(), 4, "{text}");
+    assert!(!text.contains("WRONG"), "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+    let picture = |name: &str| image::open(out.join(format!("hadamard-{name}.png"))).expect(name).into_rgb8();
+    let (original, scaled) = (picture("original"), picture("scaled"));
+    assert_eq!(original.dimensions(), (640, 427));
+    assert_ne!(original, scaled);
+    // The fit found the weights, so the two greys are the same to within one step of 255.
+    let (grey, fitted) = (picture("grey"), picture("grey-fitted"));
+    assert!(grey.iter().zip(fitted.iter()).all(|(a, b)| a.abs_diff(*b) <= 1));
+    assert!(grey.iter().any(|&value| value > 200));
+}
+
+#[test]
+fn the_tour_leaves_what_is_not_its_own() {
+    let out = folder("tour-elsewhere");
+    std::fs::create_dir_all(out.join("hadamard-original.png")).expect("a folder");
+    let output = tool(&["--device", "cpu", "--out", out.to_str().expect("UTF-8")]);
+    assert_eq!(output.status.code(), Some(2));
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(text.contains("hadamard-original.png: not a plain file"), "{text}");
+}
+
+#[test]
+fn bench_tells_programs_and_browsers() {
+    let out = folder("bench");
+    std::fs::create_dir_all(&out).expect("a folder");
+    let page = out.join("report.html");
+    let page = page.to_str().expect("UTF-8");
+    let text = told(&["bench", "--device", "cpu", "--size", "64", "--json", "--report", page]);
+    let found: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let cases = found["cases"].as_array().expect("cases");
+    assert!(cases.len() >= 10, "{text}");
+    for case in cases {
+        assert!(case["seconds"][0].as_f64().is_some_and(|s| s > 0.0), "{case}");
+        assert!(case["wrong"].is_null(), "{case}");
+    }
+    let page = std::fs::read_to_string(page).expect("the page");
+    assert!(page.contains("(&amp;a * &amp;b).sum(0).eval()"), "{page}");
+}
+
+#[test]
+fn bench_refuses_what_it_cannot_time() {
+    for args in [["bench", "--size", "0"], ["bench", "--dtype", "i32"], ["bench", "--device", "no such device"]] {
+        let output = tool(&args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        assert!(!output.stderr.is_empty(), "{args:?}");
+    }
+}
