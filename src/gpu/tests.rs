@@ -66,7 +66,7 @@ fn every_operation_makes_a_valid_shader() {
                 }
             }
             for op in BinaryOp::ALL {
-                let expr = x.binary(op, &x.broadcast_to(shape).unwrap());
+                let expr = x.binary(op, x.broadcast_to(shape).unwrap());
                 if expr.error().is_none() {
                     check(&expr);
                 }
