@@ -127,7 +127,7 @@ criterion_group! {
     config = Criterion::default()
         .sample_size(20)
         .warm_up_time(Duration::from_millis(300))
-        .measurement_time(Duration::from_millis(1000));
+        .measurement_time(Duration::from_secs(1));
     targets = overhead, maps, adam, reductions
 }
 criterion_main!(benches);

@@ -155,7 +155,8 @@ impl Expr {
 /// It would not where every read of a target's memory is elementwise and at the very element being written, by a
 /// pass that writes all targets together: so they must have one shape, and reductions may not read them.
 fn writes_before_it_reads(graph: &Graph, targets: &[Tensor]) -> bool {
-    let one_pass = targets.iter().all(|t| t.shape() == targets[0].shape());
+    let reduces = graph.values.iter().any(|v| matches!(v.step, Step::Reduce { .. }));
+    let one_pass = !reduces && targets.iter().all(|t| t.shape() == targets[0].shape());
     graph.values.iter().any(|value| {
         let Step::Load { buffer, access } = &value.step else {
             return false;
@@ -163,9 +164,7 @@ fn writes_before_it_reads(graph: &Graph, targets: &[Tensor]) -> bool {
         let id = graph.buffers[*buffer].0.id();
         targets.iter().any(|target| {
             let same_element = || one_pass && access.layout().is_some_and(|l| same_positions(l, target.layout()));
-            id == target.storage().id()
-                && access.footprint().may_overlap(target.layout())
-                && !(same_element() && !graph.values.iter().any(|v| matches!(v.step, Step::Reduce { .. })))
+            id == target.storage().id() && access.footprint().may_overlap(target.layout()) && !same_element()
         })
     })
 }

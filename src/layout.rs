@@ -334,7 +334,9 @@ impl Access {
         out
     }
 
+    #[cfg(test)]
     /// Which element of the buffer domain index `index` (its row-major number) reads.
+    #[cfg(test)]
     pub(crate) fn at(&self, index: usize) -> usize {
         self.stages.iter().fold(index, |i, stage| stage.at(i))
     }

@@ -48,13 +48,12 @@ impl<B> Pool<B> {
             state.stats.reuses += 1;
             Some(buffer)
         });
-        let buffer = match reused {
-            Some(buffer) => buffer,
-            None => {
-                let buffer = allocate()?;
-                self.with(|state| state.stats.allocations += 1);
-                buffer
-            }
+        let buffer = if let Some(buffer) = reused {
+            buffer
+        } else {
+            let buffer = allocate()?;
+            self.with(|state| state.stats.allocations += 1);
+            buffer
         };
         self.with(|state| {
             state.stats.used += class;
@@ -93,7 +92,7 @@ mod tests {
     fn classes_are_close_above() {
         for bytes in [0, 1, 255, 256, 257, 384, 385, 1000, 4096, 5000, 1 << 20, (1 << 20) + 1] {
             let class = size_class(bytes);
-            assert!(class >= bytes && class % 4 == 0, "{bytes} in {class}");
+            assert!(class >= bytes && class.is_multiple_of(4), "{bytes} in {class}");
             assert!(bytes <= 256 || class * 2 <= bytes * 3 + 2, "{bytes} in {class}");
         }
     }

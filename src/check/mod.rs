@@ -14,7 +14,7 @@ pub use accuracy::{Accuracy, measure};
 use inputs::{Guarded, Inputs, guarded, poison, upload};
 
 use crate::reference::{self, Comparison, Mismatch, Reference};
-use crate::{DType, Device, Expr, Result, Shape, Tensor, assign, eval_all};
+use crate::{DType, Device, Error, Expr, Result, Shape, Tensor, assign, eval_all};
 
 /// Something to evaluate and compare.
 pub struct Case {
@@ -22,8 +22,11 @@ pub struct Case {
     operation: String,
     seed: u64,
     dtypes: Vec<DType>,
-    work: Box<dyn Fn(&mut Inputs<'_>) -> Result<Work> + Send + Sync>,
+    work: Box<Build>,
 }
+
+/// Draws a case's inputs and builds what it evaluates.
+type Build = dyn Fn(&mut Inputs<'_>) -> Result<Work> + Send + Sync;
 
 impl Case {
     /// What the case is, in words; no two are alike.
@@ -59,8 +62,11 @@ enum Work {
     /// Evaluation into new tensors, together if there are several.
     Eval(Vec<Expr>),
     /// Evaluation into these tensors at once; nothing else in the buffers they are views of may change.
-    Assign(Vec<(Tensor, Tensor, Expr)>),
+    Assign(Vec<Target>),
 }
+
+/// A target, the whole buffer it is a view of, and the value to assign.
+type Target = (Tensor, Tensor, Expr);
 
 /// The dtypes a device is tested with. One that cannot compute with a dtype yet is spared here.
 fn dtypes(device: &Device) -> Vec<DType> {
@@ -83,7 +89,7 @@ pub struct Report {
     pub operations: Vec<Operation>,
     /// What went wrong.
     pub failures: Vec<Failure>,
-    /// Cases that need a dtype the device lacks.
+    /// Cases that need a dtype, or functions of f64, that the device lacks.
     pub skipped: usize,
     /// How far each function is from the exact result.
     pub accuracy: Vec<Accuracy>,
@@ -177,7 +183,12 @@ pub fn run_cases(device: &Device, cases: &[Case], mut progress: impl FnMut(usize
         }
         // A panic is a bug in the engine like any other: note it and go on.
         let outcome = catch_unwind(AssertUnwindSafe(|| run_case(device, case)))
-            .unwrap_or_else(|panic| Err(Wrong { message: panic_message(&*panic), mismatch: None }));
+            .unwrap_or_else(|panic| Err(Wrong::new(panic_message(&*panic), None)));
+        // A device may do no more with f64 than arithmetic, if it says so.
+        if matches!(&outcome, Err(wrong) if wrong.unsupported) && case.dtypes.contains(&DType::F64) {
+            report.skipped += 1;
+            continue;
+        }
         let at = report.operations.iter().position(|o| o.name == case.operation).unwrap_or_else(|| {
             report.operations.push(Operation { name: case.operation.clone(), ..Operation::default() });
             report.operations.len() - 1
@@ -189,7 +200,7 @@ pub fn run_cases(device: &Device, cases: &[Case], mut progress: impl FnMut(usize
                 operation.elements += comparison.elements;
                 operation.worst = operation.worst.max(comparison.worst);
             }
-            Err(Wrong { message, mismatch }) => {
+            Err(Wrong { message, mismatch, .. }) => {
                 operation.failures += 1;
                 let (operation, case, seed) = (case.operation.clone(), case.name.clone(), case.seed);
                 report.failures.push(Failure { operation, case, seed, message, mismatch });
@@ -205,14 +216,30 @@ fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
 }
 
 /// Why a case failed.
+#[derive(Debug)]
 struct Wrong {
     message: String,
     mismatch: Option<Mismatch>,
+    unsupported: bool,
 }
 
-impl From<crate::Error> for Wrong {
-    fn from(error: crate::Error) -> Self {
-        Self { message: format!("error: {error}"), mismatch: None }
+impl Wrong {
+    fn new(message: String, mismatch: Option<Mismatch>) -> Self {
+        Self { message, mismatch, unsupported: false }
+    }
+}
+
+impl From<Error> for Wrong {
+    fn from(error: Error) -> Self {
+        let unsupported = matches!(error, Error::Unsupported { .. });
+        // Whose fault it was is further down.
+        let mut message = format!("error: {error}");
+        let mut cause = std::error::Error::source(&error);
+        while let Some(error) = cause {
+            message = format!("{message}: {error}");
+            cause = error.source();
+        }
+        Self { message, mismatch: None, unsupported }
     }
 }
 
@@ -227,11 +254,11 @@ fn run_case(device: &Device, case: &Case) -> Result<Comparison, Wrong> {
                 _ => eval_all(&exprs)?,
             };
             for (i, (got, want)) in got.iter().zip(&wants).enumerate() {
-                judge(reference::compare(got, want)?, &format!("eval of result {i}"), &mut total)?;
+                judge(&reference::compare(got, want)?, &format!("eval of result {i}"), &mut total)?;
             }
             for (i, (expr, want)) in exprs.iter().zip(&wants).enumerate() {
                 // Aligned to a 16-byte word for most cases, in the midst of one for some.
-                let front = if case.seed % 4 == 0 { 1 + case.seed as usize / 4 % 7 } else { 16 };
+                let front = if case.seed.is_multiple_of(4) { 1 + case.seed as usize / 4 % 7 } else { 16 };
                 let Guarded { target, buffer } = guarded(&want.shape, want.dtype, &want.values, front, device)?;
                 assign_all(&[(target, buffer, expr.clone())], &format!("assign of result {i}"), &mut total)?;
             }
@@ -253,34 +280,51 @@ fn poison_memory(wants: &[Reference], device: &Device) -> Result<()> {
     Ok(())
 }
 
-fn assign_all(targets: &[(Tensor, Tensor, Expr)], what: &str, total: &mut Comparison) -> Result<(), Wrong> {
+fn assign_all(targets: &[Target], what: &str, total: &mut Comparison) -> Result<(), Wrong> {
     let wants = targets
         .iter()
         .map(|(target, _, expr)| reference::eval(&expr.cast(target.dtype()).broadcast_to(target.shape())))
         .collect::<Result<Vec<_>>>()?;
-    let before = targets.iter().map(|(_, buffer, _)| reference::elements(buffer)).collect::<Result<Vec<_>>>()?;
+    let before = buffers(targets)?;
     assign(&targets.iter().map(|(target, _, expr)| (target, expr.clone())).collect::<Vec<_>>())?;
-    for (i, ((target, buffer, _), want)) in targets.iter().zip(&wants).enumerate() {
-        judge(reference::compare(target, want)?, &format!("{what}, target {i}"), total)?;
+    judge_targets(targets, &wants, &before, what, total)
+}
+
+/// All that lies in the targets' buffers.
+fn buffers(targets: &[Target]) -> Result<Vec<Vec<f64>>> {
+    targets.iter().map(|(_, buffer, _)| reference::elements(buffer)).collect()
+}
+
+/// Whether the targets hold what was wanted, and their buffers elsewhere what they held before.
+fn judge_targets(
+    targets: &[Target],
+    wants: &[Reference],
+    before: &[Vec<f64>],
+    what: &str,
+    total: &mut Comparison,
+) -> Result<(), Wrong> {
+    let after = buffers(targets)?;
+    for (i, (target, buffer, _)) in targets.iter().enumerate() {
+        judge(&reference::compare(target, &wants[i])?, &format!("{what}, target {i}"), total)?;
         // Other targets may lie in the same buffer; what no target covers must be as it was.
-        let after = reference::elements(buffer)?;
-        let mut written = vec![false; after.len()];
+        let mut written = vec![false; after[i].len()];
         for (other, _, _) in targets.iter().filter(|(o, _, _)| o.storage().id() == buffer.storage().id()) {
             reference::positions(other, |position| written[position] = true);
         }
-        let same = |a: f64, b: f64| a.to_bits() == b.to_bits();
-        let stray = (0..after.len()).find(|at| !written[*at] && !same(before[i][*at], after[*at]));
-        if let Some(index) = stray {
-            let message = format!("{what}, target {i}: element {index} of its buffer, outside it, was overwritten");
-            return Err(Wrong { message, mismatch: None });
+        let same = |at: &usize| before[i][*at].to_bits() == after[i][*at].to_bits();
+        if let Some(at) = (0..written.len()).find(|at| !written[*at] && !same(at)) {
+            let (old, new) = (before[i][at], after[i][at]);
+            let message =
+                format!("{what}, target {i}: element {at} of its buffer, outside it, went from {old} to {new}");
+            return Err(Wrong::new(message, None));
         }
     }
     Ok(())
 }
 
-fn judge(comparison: Comparison, what: &str, total: &mut Comparison) -> Result<(), Wrong> {
+fn judge(comparison: &Comparison, what: &str, total: &mut Comparison) -> Result<(), Wrong> {
     if !comparison.passed() {
-        return Err(Wrong { message: format!("{what}: {comparison}"), mismatch: comparison.first });
+        return Err(Wrong::new(format!("{what}: {comparison}"), comparison.first));
     }
     total.elements += comparison.elements;
     total.undetermined += comparison.undetermined;
@@ -309,7 +353,7 @@ mod tests {
             let exprs = match (case.work)(&mut Inputs::new(&device, case.seed)) {
                 Ok(Work::Eval(exprs)) => exprs,
                 Ok(Work::Assign(targets)) => targets.into_iter().map(|(_, _, expr)| expr).collect(),
-                Err(crate::Error::Unsupported { .. }) => continue,
+                Err(Error::Unsupported { .. }) => continue,
                 Err(error) => panic!("{}: {error}", case.name),
             };
             for expr in exprs {
@@ -329,5 +373,60 @@ mod tests {
         }
         println!("{elements} elements, {undetermined} undetermined, {exact} exact");
         assert!(undetermined * 1000 < elements && exact * 4 > elements);
+    }
+
+    fn case(work: impl Fn(&mut Inputs<'_>) -> Result<Work> + Send + Sync + 'static) -> Vec<Case> {
+        let (name, operation) = ("a case".to_owned(), "test".to_owned());
+        vec![Case { name, operation, seed: 1, dtypes: vec![DType::F32], work: Box::new(work) }]
+    }
+
+    #[test]
+    fn panics_and_errors_are_failures() {
+        let report = run_cases(&Device::cpu(), &case(|_| panic!("on purpose")), |_, _, _| ());
+        assert_eq!((report.cases(), report.failures.len()), (1, 1));
+        assert_eq!(report.failures[0].to_string(), "a case (seed 0x1): panicked: on purpose");
+        let mistake = |inputs: &mut Inputs<'_>| {
+            Ok(Work::Eval(vec![inputs.f32([2], inputs::Fill::Special)? + inputs.f32([3], inputs::Fill::Special)?]))
+        };
+        assert!(!run_cases(&Device::cpu(), &case(mistake), |_, _, _| ()).passed());
+    }
+
+    /// Carries out an assignment wrongly and sees that it is noticed.
+    #[test]
+    fn a_wrong_target_and_a_touched_neighbour_are_noticed() {
+        let device = Device::cpu();
+        let build = || {
+            let buffer = Tensor::from_slice(&[1.0_f32; 12], [3, 4], &device).unwrap();
+            let target = buffer.narrow(1, 1, 2).unwrap();
+            let expr = &target * 3;
+            vec![(target, buffer, expr)]
+        };
+        let outcome = |spoil: &dyn Fn(&Tensor)| {
+            let targets = build();
+            let (target, buffer, expr) = &targets[0];
+            let wants = [reference::eval(expr).unwrap()];
+            let before = buffers(&targets).unwrap();
+            target.assign(expr).unwrap();
+            spoil(buffer);
+            judge_targets(&targets, &wants, &before, "assign", &mut Comparison::default()).err()
+        };
+        assert!(outcome(&|_| ()).is_none());
+        let element = |buffer: &Tensor, i, j| buffer.narrow(0, i, 1).unwrap().narrow(1, j, 1).unwrap();
+        let wrong = outcome(&|buffer| element(buffer, 2, 1).fill(3.001).unwrap()).unwrap();
+        assert_eq!(wrong.mismatch.unwrap().index, 4);
+        let wrong = outcome(&|buffer| element(buffer, 1, 3).fill(1.5).unwrap()).unwrap();
+        assert!(wrong.message.contains("element 7 of its buffer"), "{}", wrong.message);
+    }
+
+    #[test]
+    fn a_wrong_bound_is_noticed() {
+        let x = Tensor::from_slice(&[0.1_f32, 0.7, 1.3], [3], &Device::cpu()).unwrap();
+        let mut want = reference::eval(&(&x * 0.3)).unwrap();
+        let got = (&x * 0.3).eval().unwrap();
+        assert!(reference::compare(&got, &want).unwrap().passed());
+        // Wanted a little elsewhere, and without any bound.
+        want.values[1] *= 1.0 + 3e-7;
+        want.bounds.fill(0.0);
+        assert_eq!(reference::compare(&got, &want).unwrap().first.map(|m| m.index), Some(1));
     }
 }

@@ -6,6 +6,7 @@
 use bytemuck::Pod;
 use pulp::{Arch, NullaryFnOnce};
 
+use super::kernel::{Kernel, map2};
 use crate::DType;
 use crate::expr::graph::Fold;
 
@@ -22,8 +23,15 @@ pub(super) struct FoldKernels {
     pub(super) clear_wide: unsafe fn(wide: *mut u64, n: usize),
     /// Folds `n` elements of `x` into those of `acc`.
     pub(super) accumulate: unsafe fn(arch: Arch, acc: *mut u8, x: *const u8, n: usize),
+    /// As `accumulate`, of the products of the elements of two rows.
+    pub(super) accumulate_product: unsafe fn(arch: Arch, acc: *mut u8, x: [*const u8; 2], n: usize),
     /// Folds all `n` elements of `x` into the one of `wide`.
     pub(super) total: unsafe fn(arch: Arch, wide: *mut u64, x: *const u8, n: usize),
+    /// As `total`, of the products of the elements of two rows.
+    pub(super) total_product: unsafe fn(arch: Arch, wide: *mut u64, x: [*const u8; 2], n: usize),
+    /// The products of the elements of two strips; the first of two strips.
+    pub(super) multiply: Kernel,
+    pub(super) spread: Kernel,
     /// Folds `x`, of `outer` by `reduced` by `inner` elements, over its middle dim into `out`.
     pub(super) middle: unsafe fn(arch: Arch, out: *mut u8, x: *const u8, sizes: [usize; 3]),
     /// Folds `n` elements of `x` into as many of `wide`.
@@ -119,13 +127,20 @@ macro_rules! numbers {
 }
 numbers!(f32 => f64, f64 => f64, i32 => i64);
 
-fn kernels<T: Number, R: Rule<T> + Rule<T::Wide>>() -> FoldKernels {
+fn kernels<T: Number, R: Rule<T> + Rule<T::Wide>>() -> FoldKernels
+where
+    Prod: Rule<T>,
+{
     FoldKernels {
         size: size_of::<T>(),
         clear: clear::<T, R>,
         clear_wide: clear_wide::<T, R>,
         accumulate: accumulate::<T, R>,
         total: total::<T, R>,
+        accumulate_product: accumulate_product::<T, R>,
+        total_product: total_product::<T, R>,
+        multiply: map2(<Prod as Rule<T>>::join),
+        spread: map2(|a: T, _: T| a),
         middle: middle::<T, R>,
         widen: widen::<T, R>,
         merge: merge::<T, R>,
@@ -182,25 +197,89 @@ unsafe fn accumulate<T: Number, R: Rule<T>>(arch: Arch, acc: *mut u8, x: *const 
 unsafe fn total<T: Number, R: Rule<T> + Rule<T::Wide>>(arch: Arch, wide: *mut u64, x: *const u8, n: usize) {
     // SAFETY: the caller's.
     let (wide, x) = unsafe { (&mut write::<T::Wide, _>(wide, 1)[0], read::<T, _>(x, n)) };
-    let sum = arch.dispatch(Run(move || fold_row::<T, R>(x)));
+    let sum = arch.dispatch(Run(move || fold_row::<T, R>(x).widen()));
     *wide = R::join(*wide, sum);
 }
 
-/// Folds a row in 32 interleaved accumulators, enough to keep SIMD units busy while each waits for itself.
+/// # Safety
+///
+/// See [`FoldKernels`].
+unsafe fn accumulate_product<T: Number, R: Rule<T>>(arch: Arch, acc: *mut u8, x: [*const u8; 2], n: usize)
+where
+    Prod: Rule<T>,
+{
+    // SAFETY: the caller's.
+    let (acc, a, b) = unsafe { (write::<T, _>(acc, n), read::<T, _>(x[0], n), read::<T, _>(x[1], n)) };
+    arch.dispatch(Run(move || {
+        for (acc, (&a, &b)) in acc.iter_mut().zip(a.iter().zip(b)) {
+            *acc = R::join(*acc, Prod::join(a, b));
+        }
+    }));
+}
+
+unsafe fn total_product<T: Number, R: Rule<T> + Rule<T::Wide>>(arch: Arch, wide: *mut u64, x: [*const u8; 2], n: usize)
+where
+    Prod: Rule<T>,
+{
+    // SAFETY: the caller's.
+    let (wide, a, b) = unsafe { (&mut write::<T::Wide, _>(wide, 1)[0], read::<T, _>(x[0], n), read::<T, _>(x[1], n)) };
+    let sum = arch.dispatch(Run(move || fold_products::<T, R>(a, b).widen()));
+    *wide = R::join(*wide, sum);
+}
+
+/// Accumulators of a row: enough to keep SIMD units busy while each waits for itself.
+const LANES: usize = 32;
+
+/// Folds a row in interleaved accumulators.
 #[inline(always)]
-fn fold_row<T: Number, R: Rule<T> + Rule<T::Wide>>(x: &[T]) -> T::Wide {
-    const LANES: usize = 32;
-    let mut lanes = [<R as Rule<T>>::NONE; LANES];
+fn fold_row<T: Number, R: Rule<T>>(x: &[T]) -> T {
     let (chunks, rest) = x.as_chunks::<LANES>();
+    let mut lanes = [R::NONE; LANES];
     for chunk in chunks {
         for (lane, &x) in lanes.iter_mut().zip(chunk) {
             *lane = R::join(*lane, x);
         }
     }
-    for (lane, &x) in lanes.iter_mut().zip(rest) {
+    // A copy: accumulators that are indexed by what is known only later would not stay in registers.
+    let mut all = lanes;
+    for (lane, &x) in all.iter_mut().zip(rest) {
         *lane = R::join(*lane, x);
     }
-    lanes.iter().fold(<R as Rule<T::Wide>>::NONE, |sum, lane| R::join(sum, lane.widen()))
+    join_halves::<T, R>(&all)
+}
+
+/// As [`fold_row`], of the products of the elements of two rows.
+#[inline(always)]
+fn fold_products<T: Number, R: Rule<T>>(a: &[T], b: &[T]) -> T
+where
+    Prod: Rule<T>,
+{
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+    let mut lanes = [R::NONE; LANES];
+    for (a, b) in a.iter().zip(b) {
+        for (lane, (&a, &b)) in lanes.iter_mut().zip(a.iter().zip(b)) {
+            *lane = R::join(*lane, Prod::join(a, b));
+        }
+    }
+    let mut all = lanes;
+    for (lane, (&a, &b)) in all.iter_mut().zip(a_rest.iter().zip(b_rest)) {
+        *lane = R::join(*lane, Prod::join(a, b));
+    }
+    join_halves::<T, R>(&all)
+}
+
+/// Folds accumulators by halves. Apart, so that the loop before it is compiled as if nothing followed.
+#[inline(never)]
+fn join_halves<T: Number, R: Rule<T>>(lanes: &[T; LANES]) -> T {
+    let mut lanes = *lanes;
+    let mut n = LANES / 2;
+    while n > 0 {
+        for i in 0..n {
+            lanes[i] = R::join(lanes[i], lanes[i + n]);
+        }
+        n /= 2;
+    }
+    lanes[0]
 }
 
 unsafe fn middle<T: Number, R: Rule<T> + Rule<T::Wide>>(
@@ -224,7 +303,7 @@ unsafe fn middle<T: Number, R: Rule<T> + Rule<T::Wide>>(
         }
         (_, 1) => {
             for (out, row) in out.iter_mut().zip(x.chunks_exact(reduced)) {
-                *out = T::narrow(fold_row::<T, R>(row));
+                *out = fold_row::<T, R>(row);
             }
         }
         _ => {

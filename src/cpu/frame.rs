@@ -88,7 +88,21 @@ pub(super) struct Frame<'a> {
     /// What is gathered in each leaf's own strip: from which point of its period on, and how many.
     gathered: SmallVec<[(usize, usize); 8]>,
     scratch: *mut u8,
+    panel: Option<Panel>,
 }
+
+/// Rows of leaves that lie in memory column by column, gathered together: a cache line of such a leaf has elements of
+/// many rows, and would be fetched again for each.
+#[derive(Clone, Copy)]
+struct Panel {
+    point: usize,
+    columns: usize,
+    /// Points from one row to the next.
+    step: usize,
+}
+
+/// Rows of a panel.
+pub(super) const PANEL: usize = 32;
 
 impl<'a> Frame<'a> {
     /// An evaluation in strips of at most `most` elements. `scratch` is aligned to 64 bytes, has as many as
@@ -107,7 +121,7 @@ impl<'a> Frame<'a> {
             *slot = Src { at: std::ptr::from_ref(number).cast(), splat: true };
         }
         let gathered = smallvec![(0, 0); leaves];
-        Self { arch: Arch::new(), region, space, memory, most, slots, gathered, scratch }
+        Self { arch: Arch::new(), region, space, memory, most, slots, gathered, scratch, panel: None }
     }
 
     /// Where output `output` was put by the last [`eval`](Self::eval).
@@ -117,6 +131,27 @@ impl<'a> Frame<'a> {
 
     fn strip(&self, index: usize) -> *mut u8 {
         self.scratch.wrapping_add(index * self.most * self.region.width)
+    }
+
+    /// Gathers `rows` by `columns` points from `point` on of every leaf that lies turned; the strips evaluated next are
+    /// rows of it. `scratch` must have room for [`PANEL`] strips for each leaf after what [`scratch_bytes`] says.
+    ///
+    /// # Safety
+    ///
+    /// As [`eval`](Self::eval).
+    pub(super) unsafe fn gather_panel(&mut self, point: usize, rows: usize, columns: usize, step: usize) {
+        for (i, leaf) in self.region.leaves.iter().enumerate() {
+            if self.space.is_turned(i) {
+                let (base, out) = (self.memory.source(leaf.source), self.panel(i));
+                // SAFETY: the caller's.
+                unsafe { self.space.gather_turned(i, point, [rows, columns], base, out) };
+            }
+        }
+        self.panel = Some(Panel { point, columns, step });
+    }
+
+    fn panel(&self, leaf: usize) -> *mut u8 {
+        self.strip(strips(self.region, self.space) + leaf * PANEL)
     }
 
     /// Evaluates the strip of `n` points from `point` on. An output is written straight to where `direct` says,
@@ -130,6 +165,15 @@ impl<'a> Frame<'a> {
         let mut spare = self.region.registers;
         for (i, leaf) in self.region.leaves.iter().enumerate() {
             let base = self.memory.source(leaf.source);
+            if let Some(panel) = self.panel
+                && self.space.is_turned(i)
+            {
+                let row = (point - panel.point) / panel.step;
+                let at = self.panel(i).wrapping_add(row * panel.columns * leaf.dtype.size());
+                self.slots[i] = Src { at, splat: false };
+                spare += 1;
+                continue;
+            }
             self.slots[i] = self.space.in_place(i, point, n, base).unwrap_or_else(|| {
                 let at = self.strip(spare);
                 let phase = point % self.space.views[i].period.max(1);

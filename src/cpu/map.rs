@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use smallvec::SmallVec;
 
-use super::frame::{Frame, Memory, numbers, operands, scratch_bytes, strip_len, with_scratch};
+use super::frame::{Frame, Memory, Numbers, PANEL, numbers, operands, scratch_bytes, strip_len, with_scratch};
 use super::region::Region;
 use super::space::{Operand, Space};
 use super::threads;
@@ -51,6 +51,13 @@ impl Map {
         }
         let numbers = numbers(&self.region, graph);
         let most = strip_len(&self.region, space);
+        let leaves = 0..self.region.leaves.len();
+        if let Some(plane) = space.plane()
+            && leaves.clone().any(|i| space.is_turned(i))
+        {
+            // SAFETY: the caller's.
+            return unsafe { self.panels(space, plane, memory, &numbers, most) };
+        }
         let units = space.numel.div_ceil(CHUNK);
         threads::each(units, space.numel, |unit| {
             with_scratch(scratch_bytes(&self.region, space, most), |scratch| {
@@ -61,6 +68,43 @@ impl Map {
                     // SAFETY: the caller's promises; strips lie apart, so no two threads write the same element.
                     unsafe { self.strip(&mut frame, space, memory, point, n) };
                     point += n;
+                }
+            });
+        });
+    }
+
+    /// Walks blocks of rows, of which leaves that lie in memory column by column are gathered together.
+    ///
+    /// # Safety
+    ///
+    /// As [`run`](Self::run).
+    unsafe fn panels(
+        &self,
+        space: &Space,
+        [rows, columns]: [usize; 2],
+        memory: &Memory,
+        numbers: &Numbers,
+        most: usize,
+    ) {
+        let most = most.min(256);
+        let blocks = rows.div_ceil(PANEL);
+        let bytes =
+            scratch_bytes(&self.region, space, most) + self.region.leaves.len() * PANEL * most * self.region.width;
+        threads::each(space.numel / (rows * columns) * blocks, space.numel, |unit| {
+            with_scratch(bytes, |scratch| {
+                let mut frame = Frame::new(&self.region, space, memory, numbers, most, scratch);
+                let (first, block) = (unit / blocks * rows, unit % blocks * PANEL);
+                let n_rows = PANEL.min(rows - block);
+                for column in (0..columns).step_by(most) {
+                    let n = most.min(columns - column);
+                    let start = (first + block) * columns + column;
+                    // SAFETY: the caller's; strips lie apart, so no two threads write the same element.
+                    unsafe {
+                        frame.gather_panel(start, n_rows, n, columns);
+                        for row in 0..n_rows {
+                            self.strip(&mut frame, space, memory, start + row * columns, n);
+                        }
+                    }
                 }
             });
         });

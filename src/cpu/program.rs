@@ -12,11 +12,11 @@ use super::buffer::{Reading, Writing};
 use super::fold::FoldKernels;
 use super::frame::Memory;
 use super::map::Map;
-use super::reduce::Reduce;
+use super::reduce::{Folded, Reduce};
 use super::region::Region;
-use crate::expr::graph::{Graph, Id, Step};
+use crate::expr::graph::{Fold, Graph, Id, Step};
 use crate::tensor::Storage;
-use crate::{Error, Result, Shape, Tensor};
+use crate::{BinaryOp, DType, Error, Result, Shape, Tensor};
 
 /// How many programs were made, and how many passes run.
 pub(super) static PROGRAMS: AtomicU64 = AtomicU64::new(0);
@@ -63,8 +63,19 @@ impl Program {
                     what: format!("{} of {}", fold.name(), value.dtype),
                     device: "cpu".to_owned(),
                 })?;
-                folds.push((kernels, place[&id]));
-                outputs.push((*arg, value.dtype));
+                let output = outputs.len();
+                let factors = match graph.values[*arg].step {
+                    Step::Binary(BinaryOp::Mul, a, b) if *fold == Fold::Sum && value.dtype != DType::I32 => {
+                        Some([a, b])
+                    }
+                    _ => None,
+                };
+                // A sum of products is one loop, but where both factors are read from memory: that runs further ahead
+                // while a strip of products is folded, and two loops take less time than one (by a fifth).
+                let is_computed = |&id: &Id| !matches!(graph.values[id].step, Step::Load { .. } | Step::Scalar { .. });
+                let factors = factors.filter(|factors| factors.iter().any(is_computed));
+                outputs.extend(factors.map_or(vec![*arg], Vec::from).into_iter().map(|x| (x, value.dtype)));
+                folds.push(Folded { kernels, output, product: factors.is_some(), temp: place[&id] });
                 (over, domain) = (dims.clone(), &graph.values[*arg].shape);
                 temps.push(Temp { bytes: bytes(id), root: None });
             }

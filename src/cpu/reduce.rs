@@ -36,12 +36,27 @@ const COLUMNS: usize = 4096;
 const BLOCK: usize = 64;
 
 pub(super) struct Reduce {
-    /// What is folded, an output each.
+    /// What is folded.
     region: Region,
-    /// How, and which temporary takes the results.
-    folds: Vec<(FoldKernels, usize)>,
+    folds: Vec<Folded>,
     dims: SmallVec<[usize; 4]>,
     walk: OnceLock<Walk>,
+}
+
+/// One of the folds of a pass.
+pub(super) struct Folded {
+    pub(super) kernels: FoldKernels,
+    /// The output of the region that is folded: or two, whose product is.
+    pub(super) output: usize,
+    pub(super) product: bool,
+    /// Which temporary takes the results.
+    pub(super) temp: usize,
+}
+
+/// What a strip has for a fold: elements, or two rows of them to be multiplied.
+enum Terms {
+    One(*const u8),
+    Product(*const u8, *const u8),
 }
 
 /// The order of the walk, and how it is cut up.
@@ -155,7 +170,7 @@ impl Walk {
 }
 
 impl Reduce {
-    pub(super) fn new(region: Region, folds: Vec<(FoldKernels, usize)>, dims: SmallVec<[usize; 4]>) -> Self {
+    pub(super) fn new(region: Region, folds: Vec<Folded>, dims: SmallVec<[usize; 4]>) -> Self {
         Self { region, folds, dims, walk: OnceLock::new() }
     }
 
@@ -163,16 +178,17 @@ impl Reduce {
     ///
     /// `memory` must hold the graph's buffers and the temporaries, those of these folds to be written by nobody else.
     pub(super) unsafe fn run(&self, op: &'static str, graph: &Graph, memory: &Memory) -> Result<()> {
-        let walk = self.walk.get_or_init(|| Walk::new(&self.region, &self.dims, self.folds.iter().map(|f| f.0.size)));
+        let walk =
+            self.walk.get_or_init(|| Walk::new(&self.region, &self.dims, self.folds.iter().map(|f| f.kernels.size)));
         let n_kept = walk.kept.numel;
         if n_kept == 0 {
             return Ok(());
         }
         let numel = walk.space.numel;
         if numel == 0 {
-            for (kernels, temp) in &self.folds {
+            for fold in &self.folds {
                 // SAFETY: the caller's; results are contiguous.
-                unsafe { (kernels.clear)(memory.temps[*temp], n_kept) };
+                unsafe { (fold.kernels.clear)(memory.temps[fold.temp], n_kept) };
             }
             return Ok(());
         }
@@ -222,15 +238,15 @@ impl Reduce {
     unsafe fn put_together(&self, walk: &Walk, memory: &Memory, partials: &Partials, start: usize, n: usize) {
         let arch = Arch::new();
         with_scratch(n * 8, |scratch| {
-            for (i, (fold, temp)) in self.folds.iter().enumerate() {
+            for (i, fold) in self.folds.iter().enumerate() {
                 let first = partials.at(walk, i, 0, start);
                 // SAFETY: every part was written; this range is nobody else's.
                 unsafe {
                     for part in 1..walk.n_parts {
-                        (fold.merge)(arch, first, partials.at(walk, i, part, start), n);
+                        (fold.kernels.merge)(arch, first, partials.at(walk, i, part, start), n);
                     }
-                    (fold.narrow)(arch, scratch, first, n);
-                    walk.kept.scatter(i, start, n, memory.temps[*temp], Src { at: scratch, splat: false });
+                    (fold.kernels.narrow)(arch, scratch, first, n);
+                    walk.kept.scatter(i, start, n, memory.temps[fold.temp], Src { at: scratch, splat: false });
                 }
             }
         });
@@ -321,8 +337,9 @@ impl Worker<'_> {
                 self.clear_wide(1);
                 while point < end {
                     let n = walk.space.strip(point, end, walk.most);
-                    self.evaluate(frame, point, n, |fold, kernels, x| {
-                        (kernels.total)(self.arch, self.wide(fold), x, n);
+                    self.evaluate(frame, point, n, |fold, kernels, terms| match terms {
+                        Terms::One(x) => (kernels.total)(self.arch, self.wide(fold), x, n),
+                        Terms::Product(a, b) => (kernels.total_product)(self.arch, self.wide(fold), [a, b], n),
                     });
                     point += n;
                 }
@@ -340,7 +357,11 @@ impl Worker<'_> {
             let first = outer * walk.reduced;
             // SAFETY: the caller's; spare strips and accumulators are this thread's.
             unsafe {
-                self.clear_wide(width * packed);
+                // A single block needs no wide accumulator.
+                let single = packed == 1 && walk.n_parts == 1 && piece.rows.len() <= BLOCK;
+                if !single {
+                    self.clear_wide(width * packed);
+                }
                 let mut row = piece.rows.start;
                 while row < piece.rows.end {
                     self.clear(width * packed);
@@ -353,11 +374,21 @@ impl Worker<'_> {
                             break;
                         }
                     }
-                    for (fold, (kernels, _)) in self.reduce.folds.iter().enumerate() {
+                    if single {
+                        for fold in 0..self.reduce.folds.len() {
+                            let start = outer * walk.inner + piece.columns.start;
+                            self.store(fold, start, width, self.accumulator(fold));
+                        }
+                        break;
+                    }
+                    for (fold, Folded { kernels, .. }) in self.reduce.folds.iter().enumerate() {
                         (kernels.widen)(self.arch, self.wide(fold), self.accumulator(fold), width * packed);
                     }
                 }
-                for (fold, (kernels, _)) in self.reduce.folds.iter().enumerate() {
+                if single {
+                    continue;
+                }
+                for (fold, Folded { kernels, .. }) in self.reduce.folds.iter().enumerate() {
                     for i in 1..packed {
                         (kernels.merge)(self.arch, self.wide(fold), self.wide(fold).add(i * width), width);
                     }
@@ -368,14 +399,14 @@ impl Worker<'_> {
     }
 
     unsafe fn clear(&self, n: usize) {
-        for (fold, (kernels, _)) in self.reduce.folds.iter().enumerate() {
+        for (fold, Folded { kernels, .. }) in self.reduce.folds.iter().enumerate() {
             // SAFETY: the accumulators are this thread's.
             unsafe { (kernels.clear)(self.accumulator(fold), n) };
         }
     }
 
     unsafe fn clear_wide(&self, n: usize) {
-        for (fold, (kernels, _)) in self.reduce.folds.iter().enumerate() {
+        for (fold, Folded { kernels, .. }) in self.reduce.folds.iter().enumerate() {
             // SAFETY: the accumulators are this thread's.
             unsafe { (kernels.clear_wide)(self.wide(fold), n) };
         }
@@ -388,37 +419,55 @@ impl Worker<'_> {
             let n = self.walk.space.strip(point, end, self.walk.most);
             // SAFETY: the caller's.
             unsafe {
-                self.evaluate(frame, point, n, |fold, kernels, x| {
+                self.evaluate(frame, point, n, |fold, kernels, terms| {
                     let acc = self.accumulator(fold).add((point - start) * kernels.size);
-                    (kernels.accumulate)(self.arch, acc, x, n);
+                    match terms {
+                        Terms::One(x) => (kernels.accumulate)(self.arch, acc, x, n),
+                        Terms::Product(a, b) => (kernels.accumulate_product)(self.arch, acc, [a, b], n),
+                    }
                 });
             }
             point += n;
         }
     }
 
-    /// Evaluates a strip and hands each fold its elements.
+    /// Evaluates a strip and hands each fold its terms.
     unsafe fn evaluate(
         &self,
         frame: &mut Frame<'_>,
         point: usize,
         n: usize,
-        mut f: impl FnMut(usize, &FoldKernels, *const u8),
+        mut f: impl FnMut(usize, &FoldKernels, Terms),
     ) {
         // SAFETY: the caller's.
         unsafe { frame.eval(point, n, &[]) };
-        for (fold, (kernels, _)) in self.reduce.folds.iter().enumerate() {
-            let mut value = frame.output(fold);
-            if value.splat {
-                // SAFETY: a strip of this fold's own, and one element.
-                unsafe { spread(value.at, kernels.size, n, self.spare(fold)) };
-                value.at = self.spare(fold);
-            }
-            f(fold, kernels, value.at);
+        for (i, fold) in self.reduce.folds.iter().enumerate() {
+            let terms = if fold.product {
+                let (a, b) = (frame.output(fold.output), frame.output(fold.output + 1));
+                if a.splat || b.splat { None } else { Some(Terms::Product(a.at, b.at)) }
+            } else {
+                None
+            };
+            // SAFETY: a strip of this fold's own.
+            let terms = terms.unwrap_or_else(|| Terms::One(unsafe { self.elements(frame, fold, n, self.spare(i)) }));
+            f(i, &fold.kernels, terms);
         }
     }
 
-    /// As [`evaluate`](Self::evaluate), where the points may be more than one strip of the space: at most `most`.
+    /// The strip of elements that a fold is of, in a row: where they are, or at `to`.
+    unsafe fn elements(&self, frame: &Frame<'_>, fold: &Folded, n: usize, to: *mut u8) -> *const u8 {
+        let value = frame.output(fold.output);
+        if !fold.product && !value.splat {
+            return value.at;
+        }
+        let other = if fold.product { frame.output(fold.output + 1) } else { value };
+        let kernel = if fold.product { fold.kernels.multiply } else { fold.kernels.spread };
+        // SAFETY: `to` has room for `n` elements, and is nobody else's.
+        unsafe { kernel(self.arch, &[value, other, Src::NONE], to, n) };
+        to
+    }
+
+    /// Evaluates points that may be more than one strip of the space, at most `most`, and hands each fold its elements.
     unsafe fn assemble(
         &self,
         frame: &mut Frame<'_>,
@@ -427,35 +476,35 @@ impl Worker<'_> {
         mut f: impl FnMut(usize, &FoldKernels, *const u8),
     ) {
         let space = &self.walk.space;
-        if space.strip(start, start + len, self.walk.most) == len {
-            // SAFETY: the caller's.
-            return unsafe { self.evaluate(frame, start, len, f) };
-        }
         let (mut point, end) = (start, start + len);
         while point < end {
             let n = space.strip(point, end, self.walk.most);
             // SAFETY: the caller's; spare strips have room for `len` elements of 8 bytes.
             unsafe {
                 frame.eval(point, n, &[]);
-                for (fold, (kernels, _)) in self.reduce.folds.iter().enumerate() {
-                    let (value, to) = (frame.output(fold), self.spare(fold).add((point - start) * kernels.size));
-                    if value.splat {
-                        spread(value.at, kernels.size, n, to);
-                    } else {
-                        to.copy_from_nonoverlapping(value.at, n * kernels.size);
+                for (i, fold) in self.reduce.folds.iter().enumerate() {
+                    let to = self.spare(i).add((point - start) * fold.kernels.size);
+                    let at = self.elements(frame, fold, n, to);
+                    if n == len {
+                        f(i, &fold.kernels, at);
+                    } else if at != to {
+                        to.copy_from_nonoverlapping(at, n * fold.kernels.size);
                     }
                 }
             }
             point += n;
+            if n == len {
+                return;
+            }
         }
-        for (fold, (kernels, _)) in self.reduce.folds.iter().enumerate() {
-            f(fold, kernels, self.spare(fold));
+        for (i, fold) in self.reduce.folds.iter().enumerate() {
+            f(i, &fold.kernels, self.spare(i));
         }
     }
 
     /// Puts `n` wide results from `start` on with the other parts, or stores them if there are none.
     unsafe fn finish(&self, part: usize, start: usize, n: usize) {
-        for (fold, (kernels, _)) in self.reduce.folds.iter().enumerate() {
+        for (fold, Folded { kernels, .. }) in self.reduce.folds.iter().enumerate() {
             // SAFETY: the caller's; this piece's parts and results are its own.
             unsafe {
                 if self.walk.n_parts > 1 {
@@ -469,20 +518,8 @@ impl Worker<'_> {
     }
 
     unsafe fn store(&self, fold: usize, start: usize, n: usize, from: *const u8) {
-        let base = self.memory.temps[self.reduce.folds[fold].1];
+        let base = self.memory.temps[self.reduce.folds[fold].temp];
         // SAFETY: the caller's; results of this piece are its own.
         unsafe { self.walk.kept.scatter(fold, start, n, base, Src { at: from, splat: false }) };
-    }
-}
-
-/// Writes the element of `size` bytes `n` times.
-///
-/// # Safety
-///
-/// `at` must be readable for one element and `out` writable for `n`, and apart.
-unsafe fn spread(at: *const u8, size: usize, n: usize, out: *mut u8) {
-    for i in 0..n {
-        // SAFETY: the caller's.
-        unsafe { out.add(i * size).copy_from_nonoverlapping(at, size) };
     }
 }

@@ -108,6 +108,63 @@ impl Space {
         self.views[view].span >= self.numel
     }
 
+    /// The sizes of the last two dims if strips are pieces of long rows and there are rows to speak of.
+    pub(super) fn plane(&self) -> Option<[usize; 2]> {
+        let rank = self.sizes.len();
+        let plane = if rank < 2 { None } else { Some([self.sizes[rank - 2], self.sizes[rank - 1]]) };
+        plane.filter(|&[rows, columns]| rows >= 8 && columns >= LONG_ROW)
+    }
+
+    /// Whether what lies together in memory are columns of the last two dims, not rows.
+    pub(super) fn is_turned(&self, view: usize) -> bool {
+        let View { strides, chain, .. } = &self.views[view];
+        let rank = strides.len();
+        let step = |d: usize| strides[d].unsigned_abs();
+        chain.is_empty() && rank >= 2 && step(rank - 2) > 0 && step(rank - 2) < step(rank - 1)
+    }
+
+    /// Copies `rows` by `columns` points of the last two dims, from `point` on, to `out`, row by row.
+    ///
+    /// # Safety
+    ///
+    /// As [`gather`](Self::gather).
+    pub(super) unsafe fn gather_turned(
+        &self,
+        view: usize,
+        point: usize,
+        [rows, columns]: [usize; 2],
+        base: *const u8,
+        out: *mut u8,
+    ) {
+        /// # Safety
+        ///
+        /// As [`Space::gather`].
+        unsafe fn copy<T: Copy>(from: *const T, steps: [isize; 2], [rows, columns]: [usize; 2], out: *mut T) {
+            for column in 0..columns {
+                for row in 0..rows {
+                    // SAFETY: the caller's.
+                    unsafe {
+                        let x = from.offset(row as isize * steps[0] + column as isize * steps[1]).read();
+                        out.add(row * columns + column).write(x);
+                    }
+                }
+            }
+        }
+        let view = &self.views[view];
+        let rank = view.strides.len();
+        let steps = [view.strides[rank - 2], view.strides[rank - 1]];
+        let from = base.wrapping_offset(self.locate(view, point) * view.size as isize);
+        // SAFETY: the caller's.
+        unsafe {
+            match view.size {
+                1 => copy::<u8>(from, steps, [rows, columns], out),
+                2 => copy::<u16>(from.cast(), steps, [rows, columns], out.cast()),
+                4 => copy::<u32>(from.cast(), steps, [rows, columns], out.cast()),
+                _ => copy::<u64>(from.cast(), steps, [rows, columns], out.cast()),
+            }
+        }
+    }
+
     /// Where the first stage of `view` puts `point`.
     #[inline]
     fn locate(&self, view: &View, mut point: usize) -> isize {
@@ -199,6 +256,12 @@ impl Space {
                         }
                     } else if piece.step == 1 && piece.count >= 16 {
                         out.copy_from_nonoverlapping(base.offset(start), piece.count);
+                    } else if piece.step == 0 && piece.count % 4 == 0 {
+                        // Four at a time: for short rows a call to fill memory takes longer than the filling.
+                        let four = [base.offset(start).read(); 4];
+                        for i in (0..piece.count).step_by(4) {
+                            out.add(i).cast::<[T; 4]>().write_unaligned(four);
+                        }
                     } else {
                         let from = base.offset(start);
                         for i in 0..piece.count {

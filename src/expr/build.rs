@@ -72,10 +72,11 @@ impl Expr {
         let shape = self.shape().broadcast(rhs.shape(), op.name())?;
         let promoted = result_type([(self.dtype(), self.0.standing), (rhs.dtype(), rhs.0.standing)]);
         let (from, to) = dtypes(op.name(), op.rule(), promoted)?;
-        if shape == *self.shape() && to == self.dtype() {
-            if let Some(same) = rhs.as_scalar().and_then(|s| self.simplify_right(op, s)) {
-                return Ok(same);
-            }
+        if shape == *self.shape()
+            && to == self.dtype()
+            && let Some(same) = rhs.as_scalar().and_then(|s| self.simplify_right(op, s))
+        {
+            return Ok(same);
         }
         if op == BinaryOp::Mul && shape == *rhs.shape() && to == rhs.dtype() && is_one(self) {
             return Ok(rhs.clone());

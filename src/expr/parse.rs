@@ -560,3 +560,32 @@ fn only_bools(op: &str, column: usize, x: &Expr) -> Result<(), Mistake> {
     };
     mistake(column, format!("'{op}' is for bools, not {}{instead}", x.dtype()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::Device;
+
+    #[test]
+    fn a_part_written_twice_is_built_once() {
+        let a = Tensor::from_slice(&[1.0_f32, 2.0], [2], &Device::cpu()).unwrap();
+        let expr = Expr::parse("exp(2 * a) / sum( exp(a.mul(2) * 1 + 0*a) + exp((2*a)) )", &[("a", &a)]).unwrap();
+        let [top, sum] = &expr.0.args[..] else { panic!("{expr:?}") };
+        let terms = &sum.0.args[0].0.args;
+        assert!(Arc::ptr_eq(&top.0, &terms[1].0));
+        assert!(!Arc::ptr_eq(&top.0, &terms[0].0), "another part is another node");
+        // What differs in a number, a list or a keyword's value is not the same part.
+        for (a, b) in [
+            ("sum(x, 0)", "sum(x, 1)"),
+            ("x * 1.5", "x * 2.5"),
+            ("x.reshape(4)", "x.reshape(1, 4)"),
+            ("-x", "~(x > 0)"),
+        ] {
+            let x = Tensor::from_slice(&[1.0_f32; 4], [2, 2], &Device::cpu()).unwrap();
+            let both = Expr::parse(&format!("where(x > 9, sum({a}), sum({b}))"), &[("x", &x)]).unwrap();
+            assert!(!Arc::ptr_eq(&both.0.args[1].0, &both.0.args[2].0), "{a} {b}");
+        }
+    }
+}

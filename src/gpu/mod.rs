@@ -105,3 +105,6 @@ fn write_scalar(value: Scalar, dtype: DType, words: &mut [u32]) {
         _ => words[0] = (value.to_f64() as f32).to_bits(),
     }
 }
+
+#[cfg(test)]
+mod tests;

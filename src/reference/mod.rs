@@ -77,10 +77,6 @@ struct Values {
 }
 
 impl Values {
-    fn single(item: Approx) -> Self {
-        Self { shape: vec![], items: vec![item] }
-    }
-
     fn gather(&self, source: &[usize], shape: &[usize]) -> Self {
         Self { shape: shape.to_vec(), items: source.iter().map(|&i| self.items[i]).collect() }
     }
@@ -178,15 +174,24 @@ fn node(expr: &Expr, args: &[Rc<Values>]) -> Result<Rc<Values>> {
         }
         Op::Select => {
             let (c, a, b) = (operand(0, DType::Bool), operand(1, dtype.compute()), operand(2, dtype.compute()));
-            elements.map(|i| select(c.at(i), a.at(i), b.at(i))).collect()
+            let wrap =
+                |x: Approx| if dtype == DType::U8 { approx::integer(x.v as i64, dtype, x.is_exact()) } else { x };
+            elements.map(|i| select(c.at(i), wrap(a.at(i)), wrap(b.at(i)))).collect()
         }
         Op::Cast | Op::Promote => {
             let from = node.args[0].dtype();
-            let (x, is_cast) = (operand(0, from.compute()), matches!(node.op, Op::Cast));
+            // A number has all the digits of an f64 until it is used as something less.
+            let read = if dtype == DType::F64 { DType::F64 } else { from.compute() };
+            let (x, is_cast) = (operand(0, read), matches!(node.op, Op::Cast));
             elements.map(|i| approx::convert(x.at(i), from, dtype, is_cast)).collect()
         }
         Op::View(view) => match node.args[0].as_scalar() {
-            Some(value) => vec![number(value, dtype.compute()); elements.len()],
+            Some(value) => {
+                // Whether it still has all its digits once it has a shape is left open.
+                let Approx { v, e } = number(value, dtype.compute());
+                let lost = if dtype.is_float() { (value.to_f64() - v).abs() } else { 0.0 };
+                vec![Approx { v, e: if lost.is_finite() { e.max(lost) } else { e } }; elements.len()]
+            }
             None => args[0].gather(&view::source(view, &args[0].shape, shape), shape).items,
         },
         Op::Reduce(op, dims) => {

@@ -5,13 +5,13 @@ use std::io::Write;
 use hadamard::Device;
 
 /// Names of the devices that must be there, separated by commas, each as for [`Device::named`].
-pub const VARIABLE: &str = "HADAMARD_TEST_DEVICES";
+pub(crate) const VARIABLE: &str = "HADAMARD_TEST_DEVICES";
 
 /// The devices `HADAMARD_TEST_DEVICES` promises, each of which must be there; without it, every device there is.
 ///
 /// Where no GPU adapter is found and none was promised, a note that cannot be overlooked says that the CPU alone was
 /// tested.
-pub fn devices() -> Vec<Device> {
+pub(crate) fn devices() -> Vec<Device> {
     if let Ok(names) = std::env::var(VARIABLE) {
         let named = |name: &str| Device::named(name).unwrap_or_else(|error| panic!("{VARIABLE} names {name}: {error}"));
         return names.split(',').filter(|name| !name.trim().is_empty()).map(named).collect();
@@ -24,6 +24,6 @@ pub fn devices() -> Vec<Device> {
 }
 
 /// Prints where the test harness does not swallow it.
-pub fn note(text: &str) {
+pub(crate) fn note(text: &str) {
     let _ = writeln!(std::io::stderr(), "note: {text}");
 }

@@ -252,7 +252,7 @@ mod tests {
         let product = &ALL[1];
         let cpu = vec![5.0; 1 << 16];
         let mut found = cpu.clone();
-        found[7] = 5.0 + 1e-6;
+        found[7] = 5.0_f32.next_up();
         assert_eq!(product.difference(&found, &cpu, 256, DType::F32), None);
         for wrong in [5.001, 0.0, f32::NAN, f32::INFINITY] {
             found[777] = wrong;

@@ -241,6 +241,18 @@ fn compositions(table: &mut Table) {
             Ok(sum)
         });
     }
+    table.expr(OP, "u8 and numbers beyond it", &[DType::U8], |inputs| {
+        let x = inputs.tensor([N], DType::U8, Fill::Whole(0, 255))?;
+        let picked = Expr::select(x.gt(100), -2, &x).maximum(&x) / 2;
+        Ok(picked + x.maximum(300) / 2 + x.clamp(-1, 300) / 4)
+    });
+    table.expr(OP, "a number cast, then used as f64", &[DType::F64], |inputs| {
+        let x = inputs.tensor([N], DType::F64, Fill::Whole(0, 9))?;
+        Ok(&x * Expr::from(0.1).cast(DType::F32) + Expr::from(0.1).cast(DType::F16).broadcast_to([N]) + x * 0.1)
+    });
+    table.expr(OP, "a number cast, then broadcast", &[DType::I32], |inputs| {
+        Ok(inputs.tensor([N], DType::I32, Fill::Whole(0, 9))? + Expr::from(300.7).cast(DType::U8).broadcast_to([N]))
+    });
     table.expr(OP, "numbers alone", &[DType::F32], |_| Ok((Expr::from(2.0) * 3).cast(DType::F32)));
     table.expr(OP, "a number broadcast", &[DType::I32], |_| Ok(Expr::from(7).broadcast_to([5, 3])));
     for dtype in EVERY {

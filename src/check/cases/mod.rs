@@ -7,7 +7,7 @@ mod updates;
 
 use super::inputs::Inputs;
 use super::{Case, Work};
-use crate::{DType, Expr, Result};
+use crate::{DType, Expr, Result, Tensor};
 
 /// Cases as they are collected.
 #[derive(Default)]
@@ -54,6 +54,9 @@ pub(super) fn all() -> Vec<Case> {
 }
 
 const FLOATS: [DType; 4] = [DType::F32, DType::F16, DType::BF16, DType::F64];
+
+/// A view of a tensor.
+type Part = fn(&Tensor) -> Result<Tensor>;
 
 /// f32 first: where it fails, the rest need not be read.
 const EVERY: [DType; 7] = [DType::F32, DType::F16, DType::BF16, DType::U8, DType::I32, DType::Bool, DType::F64];

@@ -5,8 +5,8 @@
 
 use super::super::Work;
 use super::super::inputs::{Fill, Inputs, SPECIAL};
-use super::{EVERY, FLOATS, Table};
-use crate::{DType, Expr, ReduceOp, Tensor, einsum};
+use super::{EVERY, FLOATS, Part, Table};
+use crate::{DType, Expr, ReduceOp, einsum};
 
 const SHAPES: [(&[usize], &[isize]); 41] = [
     (&[5], &[0]),
@@ -161,7 +161,7 @@ fn multiply_reduce(table: &mut Table) {
         Ok((&x * &x).sum(0))
     });
     for dtype in [DType::F32, DType::F16, DType::U8] {
-        let parts: [(&str, fn(&Tensor) -> crate::Result<Tensor>); 5] = [
+        let parts: [(&str, Part); 5] = [
             ("transposed", |x| x.transpose(0, 1)),
             ("every second column, backwards", |x| x.slice(1, 1, 70, 2)?.flip(1)),
             ("rows and columns from odd offsets", |x| x.narrow(0, 3, 80)?.narrow(1, 5, 61)),

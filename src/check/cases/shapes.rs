@@ -2,8 +2,8 @@
 
 use super::super::Work;
 use super::super::inputs::{Fill, Inputs};
-use super::{EVERY, Table};
-use crate::{DType, Expr, Result, Tensor};
+use super::{EVERY, Part, Table};
+use crate::{DType, Expr};
 
 pub(super) fn add(table: &mut Table) {
     sizes(table);
@@ -134,7 +134,7 @@ fn views(table: &mut Table) {
             Ok(x * y + view(&a.into()))
         });
     }
-    let parts: [(&str, fn(&Tensor) -> Result<Tensor>); 6] = [
+    let parts: [(&str, Part); 6] = [
         ("transposed", |x| x.transpose(0, 1)),
         ("rows from an odd offset", |x| x.narrow(0, 3, 20)),
         ("columns from an odd offset", |x| x.narrow(1, 1, 33)),

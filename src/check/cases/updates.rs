@@ -4,7 +4,7 @@
 
 use super::super::Work;
 use super::super::inputs::{Fill, Inputs, poison, upload};
-use super::{EVERY, Table};
+use super::{EVERY, Part, Table};
 use crate::{DType, Expr, Result, Shape, Tensor};
 
 pub(super) fn add(table: &mut Table) {
@@ -21,9 +21,13 @@ fn poisoned(inputs: &Inputs<'_>, shape: impl Into<Shape>, dtype: DType) -> Resul
     upload(&vec![poison(dtype); shape.numel()], dtype, shape, inputs.device)
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "it is the last line of every closure that builds a case")]
 fn one(target: Tensor, buffer: &Tensor, value: Expr) -> Result<Work> {
     Ok(Work::Assign(vec![(target, buffer.clone(), value)]))
 }
+
+/// A part of a tensor to write to, and what to write.
+type Moved = fn(&Tensor) -> Result<(Tensor, Expr)>;
 
 fn onto_itself(table: &mut Table) {
     const OP: &str = "in place";
@@ -45,7 +49,6 @@ fn onto_itself(table: &mut Table) {
         let w = inputs.tensor([263], DType::Bool, Fill::Whole(0, 1))?;
         one(w.clone(), &w, !&w)
     });
-    type Moved = fn(&Tensor) -> Result<(Tensor, Expr)>;
     let moved: [(&str, Moved); 9] = [
         ("shifted up", |x| Ok((x.narrow(0, 1, 66)?, x.narrow(0, 0, 66)? * 2))),
         ("shifted down", |x| Ok((x.narrow(0, 0, 66)?, x.narrow(0, 1, 66)? + 1))),
@@ -70,7 +73,7 @@ fn onto_itself(table: &mut Table) {
 
 fn onto_views(table: &mut Table) {
     const OP: &str = "into a view";
-    let parts: [(&str, fn(&Tensor) -> Result<Tensor>); 11] = [
+    let parts: [(&str, Part); 11] = [
         ("one column", |x| x.narrow(1, 5, 1)),
         ("columns from 1", |x| x.narrow(1, 1, 30)),
         ("columns from 4", |x| x.narrow(1, 4, 8)),

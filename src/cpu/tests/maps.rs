@@ -71,7 +71,7 @@ fn every_binary_operation_on_every_dtype() {
 fn every_conversion() {
     let mut values = noise(4, 333);
     values.extend(SPECIAL);
-    values.extend([65519.0, 65520.0, 70000.0, 1e-7, 2147483647.0, -2147483648.0, 0.1, 300.0, -1.5]);
+    values.extend([65519.0, 65520.0, 70000.0, 1e-7, f64::from(i32::MAX), f64::from(i32::MIN), 0.1, 300.0, -1.5]);
     for from in DType::ALL {
         let x = tensor(&values, &[values.len()], from);
         for to in DType::ALL {
@@ -147,13 +147,43 @@ fn chains_of_views_that_strides_cannot_say() {
 
 #[test]
 fn rows_of_every_length_about_a_strip() {
-    for (rows, columns) in
-        [(1, 1), (3, 1), (1, 3), (700, 3), (3, 255), (3, 256), (5, 257), (2, 1023), (3, 4097), (2, 9001), (9001, 2)]
-    {
+    for (rows, columns) in [
+        (1, 1),
+        (3, 1),
+        (1, 3),
+        (700, 3),
+        (3, 255),
+        (3, 256),
+        (5, 257),
+        (2, 1023),
+        (3, 4097),
+        (2, 9001),
+        (9001, 2),
+        (70, 600),
+    ] {
         let a = random(17, &[rows, columns], DType::F32);
         let (row, column) = (random(18, &[columns], DType::F32), random(19, &[rows, 1], DType::F16));
         check("rows", &(&a * &row + &column), 1e-7);
         check("scaled", &(&column * 2.0 - &row), 1e-7);
+    }
+}
+
+#[test]
+fn leaves_that_lie_column_by_column() {
+    for (rows, columns) in [(8, 256), (33, 257), (70, 1000), (300, 300)] {
+        for dtype in [DType::F32, DType::F16, DType::U8, DType::F64] {
+            let a = random(60, &[2, rows, columns], dtype);
+            let turned = random(61, &[2, columns, rows], dtype).transpose(1, 2).unwrap();
+            check("turned", &(&a - &turned), 0.0);
+            check("both turned", &(&turned + turned.flip(2).unwrap()), 0.0);
+            check("turned, and a row", &(&turned * a.narrow(1, 3, 1).unwrap() + a.narrow(2, 5, 1).unwrap()), 0.0);
+            // In place, seen turned.
+            let target = random(62, &[2, columns, rows], dtype);
+            let view = target.transpose(1, 2).unwrap();
+            let want = naive::elements(&(&view + &a).eval().unwrap());
+            view.assign(&view + &a).unwrap();
+            assert_eq!(naive::elements(&view), want);
+        }
     }
 }
 

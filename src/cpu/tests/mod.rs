@@ -21,13 +21,13 @@ pub(super) fn noise(seed: u64, n: usize) -> Vec<f64> {
 
 /// A tensor of `dtype` with these elements, fitted to it.
 pub(super) fn tensor(values: &[f64], shape: &[usize], dtype: DType) -> Tensor {
-    let device = Device::cpu();
-    let wide = |v: &f64| naive::fit(if dtype == DType::U8 { v.abs().trunc() } else { *v }, dtype);
-    let values: Vec<f64> = values.iter().map(wide).collect();
     fn make<T: crate::Element>(values: &[f64], shape: &[usize], device: &Device) -> Tensor {
         let values: Vec<T> = values.iter().map(|&v| T::from_f64(v)).collect();
         Tensor::from_slice(&values, Shape::from(shape), device).unwrap()
     }
+    let device = Device::cpu();
+    let wide = |v: &f64| naive::fit(if dtype == DType::U8 { v.abs().trunc() } else { *v }, dtype);
+    let values: Vec<f64> = values.iter().map(wide).collect();
     match dtype {
         DType::Bool => make::<bool>(&values, shape, &device),
         DType::U8 => make::<u8>(&values, shape, &device),

@@ -401,7 +401,8 @@ pub(super) fn dtype(name: &str) -> Option<DType> {
 
 /// What to say of a function that does not exist.
 pub(super) fn unknown(name: &str) -> String {
-    let names: Vec<_> = Function::all().map(Function::name).collect();
+    let mut names: Vec<_> = Function::all().map(Function::name).collect();
+    names.sort_unstable();
     nearest(name, names.iter().copied()).map_or_else(
         || format!("unknown function '{name}' (there are {})", names.join(", ")),
         |near| format!("unknown function '{name}', did you mean '{near}'?"),

@@ -117,7 +117,8 @@ impl Planner<'_> {
         let last = output.shape.numel() as isize - 1;
         let table = [in_memory.clone(), (0, Strides::from_slice(&[last])), (low - base, steps), in_memory];
         let bytes = 2 * bytes_touched(&from) + bytes_touched(&from);
-        self.push(spec, slots, head, &table_dims, &table, Numbers::default(), grid, bytes)
+        self.push(spec, slots, head, &table_dims, &table, Numbers::default(), grid, bytes);
+        Ok(())
     }
 
     fn map_spec(
@@ -176,7 +177,7 @@ impl Planner<'_> {
             let offset = v.access.footprint().offset();
             let whole = |s: &isize| s % 4 == 0;
             let rows = linear(v) || s[rank - 1] == 1 && !ragged && s[..rank - 1].iter().all(whole);
-            v.dtype != DType::F64 && offset % 4 == 0 && rows
+            v.dtype != DType::F64 && offset.is_multiple_of(4) && rows
         };
         let mut of_plain = strides.iter();
         let strides: Vec<Option<&Strides>> =
@@ -223,7 +224,8 @@ impl Planner<'_> {
         }
         let bytes = views.iter().map(bytes_touched).sum();
         let dims = self.dims(&dims)?;
-        self.push(spec, slots, head, &dims, &table, numbers, grid, bytes)
+        self.push(spec, slots, head, &dims, &table, numbers, grid, bytes);
+        Ok(())
     }
 
     /// Dims as the params hold them.
@@ -243,7 +245,7 @@ impl Planner<'_> {
         numbers: Numbers,
         grid: Grid,
         bytes: u64,
-    ) -> Result<()> {
+    ) {
         let head = Head { minus_infinity: f32::NEG_INFINITY.to_bits(), ..head };
         let mut params: Vec<u32> = bytemuck::cast_slice(&[head]).to_vec();
         params.extend_from_slice(bytemuck::cast_slice(dims));
@@ -256,14 +258,13 @@ impl Planner<'_> {
         let at = spec.scalars_at();
         let scalars = numbers.list.into_iter().map(|(slot, dtype, word)| (slot, dtype, at + word)).collect();
         self.launches.push(Launch { spec, slots, params, scalars, grid, bytes });
-        Ok(())
     }
 }
 
 /// Whether a packed target can be written word by word: no word of it but the last, whose rest is kept, holds
 /// anything else.
 pub(super) fn owns_words(layout: &Layout) -> bool {
-    layout.is_contiguous() && layout.offset() % 4 == 0
+    layout.is_contiguous() && layout.offset().is_multiple_of(4)
 }
 
 /// Gives each buffer one binding, written if any view of it is, wide if all of them allow it. The first `n_loads`

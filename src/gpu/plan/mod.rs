@@ -300,8 +300,8 @@ impl Planner<'_> {
         }
     }
 
-    /// The value whose storing saves most: the one made of the most buffers, then of the most lines, that itself fits
-    /// in a kernel.
+    /// The value whose storing saves most: the first that fills a kernel, else the one made of the most buffers, then
+    /// of the most lines, that itself fits in a kernel.
     fn where_to_cut(&self, region: &Region, roots: &[Id]) -> Option<Id> {
         let mut best: Option<(usize, usize, Id)> = None;
         for &id in &region.values {
@@ -310,12 +310,15 @@ impl Planner<'_> {
             {
                 continue;
             }
-            let part = Region::of(self.graph, &self.stored, &[], &[id]);
+            let part = Region::up_to(self.graph, &self.stored, &[], &[id], MAX_LINES + 1);
             let slots = part.slots.len() + part.reads.len();
             let fits = slots < self.caps.max_bindings && part.lines <= MAX_LINES;
             let saves = slots > 1 || part.lines > MAX_LINES / 2;
             if fits && saves && best.is_none_or(|(s, l, _)| (slots, part.lines) > (s, l)) {
                 best = Some((slots, part.lines, id));
+                if slots + 1 == self.caps.max_bindings || part.lines > MAX_LINES / 4 * 3 {
+                    break;
+                }
             }
         }
         best.map(|b| b.2)

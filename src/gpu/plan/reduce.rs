@@ -47,7 +47,7 @@ impl Planner<'_> {
         outputs.extend(rest);
         // What is still wanted of this group, by outputs not taken or by later reductions.
         let mut wanted: Vec<Id> = outputs.iter().map(|o| o.value).collect();
-        wanted.extend(self.needed(&self.roots_of(outputs)).into_iter().filter_map(|id| self.reduce_arg(id)));
+        wanted.extend(self.needed(&Self::roots_of(outputs)).into_iter().filter_map(|id| self.reduce_arg(id)));
         let used_later = |id: Id| wanted.iter().any(|&w| self.reductions_under(w).contains(&id) || w == id);
         let kept: Vec<Id> = group.iter().copied().filter(|&id| used_later(id)).collect();
 
@@ -69,7 +69,7 @@ impl Planner<'_> {
         Ok(())
     }
 
-    fn roots_of(&self, outputs: &[Output]) -> Vec<Id> {
+    fn roots_of(outputs: &[Output]) -> Vec<Id> {
         outputs.iter().map(|o| o.value).collect()
     }
 
@@ -137,6 +137,7 @@ impl Planner<'_> {
     }
 
     /// One pass over the domain, and a second over the partial results if its rows were split.
+    #[allow(clippy::too_many_lines, reason = "one pass, put together from top to bottom")]
     fn reduce(&mut self, group: &[Id], args: &[Id], domain: &Shape, dims: &[usize], finals: &[Output]) -> Result<()> {
         let folds: Vec<(Fold, DType)> = group
             .iter()
@@ -378,7 +379,7 @@ impl Planner<'_> {
             let n: usize = kept_sizes.iter().product();
             let aligned = read.dtype != DType::F64
                 && offset % 4 == 0
-                && n % 4 == 0
+                && n.is_multiple_of(4)
                 && (split || inner == 1 && k[..k.len() - 1].iter().all(whole));
             let mode = match (kernel, width) {
                 // One output a row: every component is that row's.
@@ -421,7 +422,8 @@ impl Planner<'_> {
             ..Head::default()
         };
         let dims = self.dims(&kept_sizes.iter().chain(&reduced_sizes).copied().collect::<Vec<_>>())?;
-        self.push(spec, slots, head, &dims, &table, numbers, grid, bytes)
+        self.push(spec, slots, head, &dims, &table, numbers, grid, bytes);
+        Ok(())
     }
 }
 

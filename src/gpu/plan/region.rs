@@ -21,10 +21,18 @@ pub(super) struct Region {
 impl Region {
     /// The region of `roots`, where `terms` are at hand and `stored` values are read from memory.
     pub(super) fn of(graph: &Graph, stored: &Stored, terms: &[Id], roots: &[Id]) -> Self {
+        Self::up_to(graph, stored, terms, roots, usize::MAX)
+    }
+
+    /// The same, given up after so many lines: enough to know that there are more.
+    pub(super) fn up_to(graph: &Graph, stored: &Stored, terms: &[Id], roots: &[Id], most: usize) -> Self {
         let mut found: FxHashSet<Id> = FxHashSet::default();
         let (mut slots, mut reads) = (FxHashSet::default(), FxHashSet::default());
         let mut stack: Vec<Id> = roots.to_vec();
         while let Some(id) = stack.pop() {
+            if found.len() == most {
+                break;
+            }
             if !found.insert(id) || terms.contains(&id) {
                 continue;
             }

@@ -1,0 +1,214 @@
+//! What evaluation promises beyond its values: nothing is planned or compiled twice, reads are futures, memory comes
+//! back, and threads may share a device.
+
+mod devices;
+
+use hadamard::{DType, Device, Expr, Tensor, assign, eval_all};
+
+fn numbers(n: usize) -> Vec<f32> {
+    (0..n).map(|i| (i % 251) as f32 - 125.0).collect()
+}
+
+#[test]
+fn a_loop_compiles_and_plans_once() {
+    for device in devices::devices() {
+        let w = Tensor::from_slice(&numbers(1000), [10, 100], &device).unwrap();
+        let g = Tensor::from_slice(&numbers(100), [100], &device).unwrap();
+        let loss = (&w * &g).square().sum(1);
+        let step = |lr: f64| w.assign(&w - lr * &g).unwrap();
+        step(0.5);
+        loss.eval().unwrap();
+        let before = device.counters();
+        for i in 0..20 {
+            // The update is built anew each time, with another number; the loss is kept.
+            step(0.01 * f64::from(i) + 0.003);
+            loss.eval().unwrap();
+        }
+        device.synchronize().unwrap();
+        let after = device.counters();
+        assert_eq!(after.compiled, before.compiled, "{device}");
+        if device.is_gpu() {
+            assert_eq!(after.planned, before.planned, "{device}");
+            assert!(after.submits - before.submits <= 2, "{device}: forty kernels go in a batch");
+        }
+    }
+}
+
+#[test]
+fn a_kept_expression_is_planned_once_on_the_cpu() {
+    let device = Device::cpu();
+    let x = Tensor::from_slice(&numbers(1000), [1000], &device).unwrap();
+    let expr = x.exp() + 1.0;
+    let first = expr.eval().unwrap().to_vec::<f32>().unwrap();
+    for _ in 0..5 {
+        assert_eq!(expr.eval().unwrap().to_vec::<f32>().unwrap(), first);
+    }
+}
+
+#[test]
+fn an_expression_reads_its_tensors_when_it_is_evaluated() {
+    for device in devices::devices() {
+        let x = Tensor::from_slice(&[1.0_f32, 2.0], [2], &device).unwrap();
+        let double = &x * 2.0;
+        assert_eq!(double.eval().unwrap().to_vec::<f32>().unwrap(), [2.0, 4.0]);
+        x.fill(5.0).unwrap();
+        assert_eq!(double.eval().unwrap().to_vec::<f32>().unwrap(), [10.0, 10.0]);
+    }
+}
+
+#[test]
+fn a_read_is_a_future() {
+    for device in devices::devices() {
+        let x = Tensor::from_slice(&numbers(777), [777], &device).unwrap();
+        let y = (&x + 1.0).eval().unwrap();
+        let got = pollster::block_on(y.to_vec_async::<f32>()).unwrap();
+        assert_eq!(got, numbers(777).iter().map(|v| v + 1.0).collect::<Vec<_>>(), "{device}");
+        // A future that is dropped half-way harms nothing.
+        drop(y.to_vec_async::<f32>());
+        assert_eq!(y.narrow(0, 3, 2).unwrap().to_vec::<f32>().unwrap(), got[3..5]);
+    }
+}
+
+#[test]
+fn memory_comes_back() {
+    for device in devices::devices().into_iter().filter(Device::is_gpu) {
+        let used = device.memory().used;
+        {
+            let x = Tensor::zeros([1000, 100], DType::F32, &device).unwrap();
+            let y = (&x + 1.0).sum(0).eval().unwrap();
+            assert!(device.memory().used > used);
+            assert_eq!(y.to_vec::<f32>().unwrap(), vec![1000.0; 100]);
+        }
+        assert_eq!(device.memory().used, used, "{device}");
+        let allocations = device.memory().allocations;
+        for _ in 0..50 {
+            let x = Tensor::zeros([1000, 100], DType::F32, &device).unwrap();
+            (&x + 1.0).sum(0).eval().unwrap();
+        }
+        assert_eq!(device.memory().allocations, allocations, "{device}: buffers are used again");
+        device.trim();
+        assert_eq!(device.memory().pooled, 0, "{device}");
+    }
+}
+
+#[test]
+fn an_upload_does_not_overtake_recorded_work() {
+    for device in devices::devices() {
+        let mut sums = Vec::new();
+        for i in 0..50 {
+            // Each tensor is dropped while the sum that reads it is only recorded; the next upload gets its memory.
+            let x = Tensor::full([4096], i as f32, &device).unwrap();
+            let y = Tensor::from_slice(&vec![i as f32; 4096], [4096], &device).unwrap();
+            sums.push((&x + &y).sum(..).eval().unwrap());
+        }
+        for (i, sum) in sums.iter().enumerate() {
+            assert_eq!(sum.item::<f32>().unwrap(), 8192.0 * i as f32, "{device}");
+        }
+    }
+}
+
+#[test]
+fn threads_share_a_device() {
+    for device in devices::devices() {
+        std::thread::scope(|scope| {
+            for t in 0..4 {
+                let device = &device;
+                scope.spawn(move || {
+                    let x = Tensor::full([5000], t as f32, device).unwrap();
+                    for _ in 0..25 {
+                        x.assign(&x + 1.0).unwrap();
+                    }
+                    assert_eq!(x.mean(..).eval().unwrap().item::<f32>().unwrap(), t as f32 + 25.0);
+                });
+            }
+        });
+    }
+}
+
+#[test]
+fn right_sides_see_the_old_values() {
+    for device in devices::devices() {
+        let a = Tensor::from_slice(&numbers(500), [500], &device).unwrap();
+        let b = Tensor::from_slice(&numbers(500), [500], &device).unwrap();
+        b.assign(&b * 3.0).unwrap();
+        let (old_a, old_b) = (a.to_vec::<f32>().unwrap(), b.to_vec::<f32>().unwrap());
+        assign(&[(&a, &b + 0.0), (&b, &a + 0.0)]).unwrap();
+        assert_eq!((a.to_vec::<f32>().unwrap(), b.to_vec::<f32>().unwrap()), (old_b, old_a), "{device}");
+        // A target read backwards by its own update.
+        let before = a.to_vec::<f32>().unwrap();
+        a.assign(Expr::from(&a).flip(0)).unwrap();
+        assert_eq!(a.to_vec::<f32>().unwrap(), before.iter().rev().copied().collect::<Vec<_>>(), "{device}");
+    }
+}
+
+#[test]
+fn a_failed_assignment_writes_nothing() {
+    for device in devices::devices() {
+        let a = Tensor::from_slice(&[1.0_f32, 2.0], [2], &device).unwrap();
+        let b = Tensor::from_slice(&[3.0_f32, 4.0, 5.0], [3], &device).unwrap();
+        assert!(assign(&[(&a, Expr::from(0.0)), (&b, &a * &b)]).is_err());
+        assert!(a.assign(&b).is_err());
+        assert!(assign(&[(&a, Expr::from(0.0)), (&a, Expr::from(1.0))]).is_err());
+        assert_eq!(a.to_vec::<f32>().unwrap(), [1.0, 2.0], "{device}");
+    }
+}
+
+#[test]
+fn a_long_chain_neither_overflows_the_stack_nor_takes_for_ever() {
+    for device in devices::devices() {
+        let x = Tensor::from_slice(&[1.0_f32], [1], &device).unwrap();
+        let n = if device.is_gpu() { 2_000 } else { 100_000 };
+        let chain = (0..n).fold(Expr::from(&x), |e, _| e + 1.0);
+        assert_eq!(chain.eval().unwrap().item::<f32>().unwrap(), 1.0 + n as f32, "{device}");
+    }
+}
+
+#[test]
+fn several_results_come_in_one_pass() {
+    for device in devices::devices() {
+        let x = Tensor::from_slice(&numbers(600), [20, 30], &device).unwrap();
+        let y = x.square();
+        let before = device.counters().kernels;
+        let results = eval_all(&[y.clone(), &y + 1.0, &y - 1.0]).unwrap();
+        assert_eq!(device.counters().kernels - before, 1, "{device}");
+        let [a, b, c] = [0, 1, 2].map(|i| results[i].to_vec::<f32>().unwrap());
+        assert!(a.iter().zip(&b).zip(&c).all(|((a, b), c)| a + 1.0 == *b && a - 1.0 == *c), "{device}");
+    }
+}
+
+#[test]
+fn devices_do_not_mix() {
+    let cpu = Tensor::from_slice(&[1.0_f32], [1], &Device::cpu()).unwrap();
+    for device in devices::devices().into_iter().filter(Device::is_gpu) {
+        let gpu = cpu.to_device(&device).unwrap();
+        let error = (&cpu + &gpu).eval().unwrap_err().to_string();
+        assert!(error.contains("cpu") && error.contains("to_device"), "{error}");
+        assert_eq!((&gpu + &gpu).eval().unwrap().to_device(&Device::cpu()).unwrap().item::<f32>().unwrap(), 2.0);
+    }
+}
+
+#[test]
+fn a_name_that_matches_nothing_lists_what_there_is() {
+    let error = Device::named("no such thing").unwrap_err().to_string();
+    assert!(error.contains("'no such thing'") && error.contains("cpu"), "{error}");
+}
+
+#[test]
+fn the_caller_s_own_wgpu_device_serves() {
+    for device in devices::devices().into_iter().filter(Device::is_gpu) {
+        let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
+        let adapters = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::all()));
+        let info = device.info();
+        let Some(adapter) = adapters.into_iter().find(|a| a.get_info().name == info.name) else { continue };
+        let (raw, queue) = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
+            // As little as a renderer may have asked for.
+            required_limits: wgpu::Limits::downlevel_defaults(),
+            ..wgpu::DeviceDescriptor::default()
+        }))
+        .unwrap();
+        let ours = Device::from_wgpu(&adapter, raw, queue).unwrap();
+        let tensors: Vec<Tensor> = (0..9).map(|i| Tensor::full([70, 30], i as f32, &ours).unwrap()).collect();
+        let sum = tensors.iter().fold(Expr::from(0.0), |sum, t| sum + t);
+        assert_eq!(sum.sum(0).eval().unwrap().to_vec::<f32>().unwrap(), vec![36.0 * 70.0; 30]);
+    }
+}
