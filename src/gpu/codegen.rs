@@ -500,6 +500,10 @@ fn store(out: &mut String, spec: &Spec, operand: usize, value: &str, from: DType
         return;
     }
     if mode == Mode::Vec && spec.width > 1 && spec.bindings[binding].wide {
+        if !spec.tail {
+            line(out, 1, &format!("b{binding}[p{operand} >> 2u] = {stored};"));
+            return;
+        }
         line(out, 1, &format!("if {index} + {}u <= params.n {{", spec.width));
         line(out, 2, &format!("b{binding}[p{operand} >> 2u] = {stored};"));
         line(out, 1, "} else {");
@@ -511,7 +515,7 @@ fn store(out: &mut String, spec: &Spec, operand: usize, value: &str, from: DType
         return;
     }
     for (c, place) in places.iter().enumerate() {
-        if c == 0 {
+        if c == 0 || !spec.tail {
             line(out, 1, &format!("b{binding}[{place}] = {};", component(c)));
         } else {
             line(out, 1, &format!("if {index} + {c}u < params.n {{ b{binding}[{place}] = {}; }}", component(c)));
@@ -539,6 +543,10 @@ fn store_packed(out: &mut String, spec: &Spec, operand: usize, stored: &str, bit
         let first = w as u32 * per_word;
         let value = format!("w{operand}_{w}");
         line(out, 1, &format!("let {value} = {word};"));
+        if !spec.tail {
+            line(out, 1, &format!("{place} = {value};"));
+            continue;
+        }
         line(out, 1, &format!("if {index} + {}u <= params.n {{", first + per_word));
         line(out, 2, &format!("{place} = {value};"));
         line(out, 1, &format!("}} else if {index} + {first}u < params.n {{"));

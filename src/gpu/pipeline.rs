@@ -8,6 +8,16 @@ use super::context::Context;
 use super::spec::Spec;
 use crate::{Error, Result};
 
+/// A shader module without wgpu's loop bounds: a counter in every loop, dear on software adapters, against loops that
+/// never end. All other checks stay.
+fn module(device: &wgpu::Device, label: Option<&str>, source: String) -> wgpu::ShaderModule {
+    let checks = wgpu::ShaderRuntimeChecks { force_loop_bounding: false, ..wgpu::ShaderRuntimeChecks::checked() };
+    let descriptor = wgpu::ShaderModuleDescriptor { label, source: wgpu::ShaderSource::Wgsl(source.into()) };
+    // SAFETY: every loop of `shaders/` ends. Those of `lib/tree.wgsl` step `r` by at least 1 towards an end below 2^31;
+    // the trees halve a constant; `lib/numeric.wgsl` and `lib/double.wgsl` count to constants.
+    unsafe { device.create_shader_module_trusted(descriptor, checks) }
+}
+
 /// A compiled kernel.
 pub(super) struct Pipeline {
     pub(super) id: u64,
@@ -23,10 +33,7 @@ impl Pipeline {
         log::trace!("compiling\n{source}");
         let (device, label) = (&context.device, Some(spec.kernel.name()));
         let scope = device.push_error_scope(wgpu::ErrorFilter::Validation);
-        let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
-            label,
-            source: wgpu::ShaderSource::Wgsl(source.into()),
-        });
+        let module = module(device, label, source);
         let params_bytes = spec.params_words() as u64 * 4;
         let entry = |binding, ty, has_dynamic_offset, min| wgpu::BindGroupLayoutEntry {
             binding,

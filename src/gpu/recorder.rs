@@ -38,6 +38,8 @@ pub(super) struct Recorder {
     uniform: wgpu::Buffer,
     /// What `uniform` will hold when the pass runs: a slot for each launch.
     params: Vec<u8>,
+    /// What `uniform` begins with.
+    written: Vec<u8>,
     align: usize,
     bind_groups: FxHashMap<BindKey, wgpu::BindGroup>,
     in_flight: VecDeque<wgpu::SubmissionIndex>,
@@ -58,7 +60,8 @@ impl Recorder {
             pass: None,
             current: None,
             uniform,
-            params: Vec::with_capacity(UNIFORM_BYTES),
+            params: Vec::new(),
+            written: Vec::new(),
             align: limits.min_uniform_buffer_offset_alignment as usize,
             bind_groups: FxHashMap::default(),
             in_flight: VecDeque::new(),
@@ -152,11 +155,13 @@ impl Recorder {
     }
 
     fn finish(&mut self, context: &Context, encoder: wgpu::CommandEncoder) -> wgpu::SubmissionIndex {
-        if !self.params.is_empty() {
-            // Ordered before this submission and after all earlier ones, so the space can be used again and again.
+        // Ordered before this submission and after all earlier ones, so the space can be used again and again. A loop
+        // that evaluates the same again finds it written already.
+        if !self.written.starts_with(&self.params) {
             context.queue.write_buffer(&self.uniform, 0, &self.params);
-            self.params.clear();
+            std::mem::swap(&mut self.written, &mut self.params);
         }
+        self.params.clear();
         let index = context.queue.submit([encoder.finish()]);
         context.counts.submits.fetch_add(1, Ordering::Relaxed);
         self.batch += 1;

@@ -32,6 +32,9 @@ pub(crate) struct Spec {
     pub(crate) folds: Vec<(Fold, DType)>,
     /// Reductions: what is made of the results, and stored.
     pub(crate) epilogue: Code,
+    /// Whether the last group of `width` elements runs over the end, so that stores must look. Masked stores are dear
+    /// where a branch does not skip them, as on llvmpipe.
+    pub(crate) tail: bool,
     /// Whether rows are split over workgroups, so that what is stored is a partial result for each.
     pub(crate) split: bool,
 }

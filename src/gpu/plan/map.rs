@@ -102,7 +102,7 @@ impl Planner<'_> {
             stores: vec![(2, 3)],
             results: vec![],
         };
-        let spec = self.map_spec(4, 1, bindings, operands, 0, body);
+        let spec = self.map_spec(4, 1, bindings, operands, 0, body, false);
         let (count, grid) = (self.count(n)?, self.grid(n.div_ceil((4 * spec.workgroup) as usize))?);
         let head = Head { n: count, n_reduced: 1, chunk: 1, grid_x: grid.x, blocks: grid.x, ..Head::default() };
         // The dims of the domain, then what positions divide by, then one that is not used.
@@ -129,6 +129,7 @@ impl Planner<'_> {
         operands: Vec<Operand>,
         n_scalars: usize,
         body: Code,
+        tail: bool,
     ) -> Spec {
         Spec {
             kernel: Kernel::Map,
@@ -143,6 +144,7 @@ impl Planner<'_> {
             body,
             folds: vec![],
             epilogue: Code::default(),
+            tail,
             split: false,
         }
     }
@@ -205,7 +207,8 @@ impl Planner<'_> {
             })
             .collect();
         let (bindings, slots, operands) = bind(operands, n_loads);
-        let spec = self.map_spec(width, rank, bindings, operands, numbers.words, code);
+        let tail = n % width != 0;
+        let spec = self.map_spec(width, rank, bindings, operands, numbers.words, code, tail);
         let workgroups = (n as usize).div_ceil((width * spec.workgroup) as usize);
         let grid = self.grid(workgroups)?;
         let head = Head { n, n_reduced: 1, chunk: 1, grid_x: grid.x, blocks: grid.x, ..Head::default() };

@@ -392,6 +392,7 @@ impl Planner<'_> {
             operands.push((Operand { binding: 0, dtype: read.dtype, mode, linear: split, stages: vec![] }, read));
             table.push((offset, k.clone()));
         }
+        let n = self.count(kept_sizes.iter().product())?;
         let n_loads = operands.len() - n_stores;
         let bytes = operands.iter().map(|(_, r)| bytes_touched(r)).sum::<u64>();
         let (bindings, slots, operands) = bind(operands, n_loads);
@@ -408,9 +409,9 @@ impl Planner<'_> {
             body: body.code.clone(),
             folds: folds.to_vec(),
             epilogue,
+            tail: kernel == Kernel::ReduceOuter && n % width != 0,
             split,
         };
-        let n = self.count(kept_sizes.iter().product())?;
         let n_reduced = self.count(reduced_sizes.iter().product())?;
         let grid = self.grid(shares.blocks * shares.splits)?;
         let head = Head {
