@@ -1,9 +1,9 @@
 // lib/double.wgsl
 //
-// f64 helpers, for adapters that have it. No function here goes beyond what the hardware's own f64 arithmetic does
-// exactly.
+// f64 for adapters that have it: conversions and short functions. WGSL can take no f64 apart and put none together
+// from bits, so that is done by exact arithmetic, and by way of f32.
 //
-// From the prelude: D, F, I, U, B.
+// From the prelude: D, F, I, U, B. From lib/numeric.wgsl: isnan_f.
 
 // The number with these bits. WGSL cannot bitcast to f64, so it is put together by exact arithmetic.
 fn f64_from_bits(low: u32, high: u32) -> f64 {
@@ -31,8 +31,50 @@ fn f64_from_bits(low: u32, high: u32) -> f64 {
     return value;
 }
 
+// On the bits of the f32 next to it, which is NaN where it is.
 fn isnan_f64(x: D) -> B {
-    return x != x;
+    return isnan_f(F(x));
+}
+
+// x 2^n, for n from -1086 to 1023.
+fn scale_f64(x: D, n: I) -> D {
+    // 2^n is 2^q to the sixteenth, times 2^r.
+    let q = n >> U(4u);
+    let r = n - (q << U(4u));
+    let two = D(bitcast<F>((q + I(127)) << U(23u)));
+    let four = two * two;
+    let sixteen = four * four;
+    let half = sixteen * sixteen;
+    return x * half * half * D(bitcast<F>((r + I(127)) << U(23u)));
+}
+
+// The n for which 2^n <= |x| < 2^(n+1), give or take a rounding of x to f32: x 2^-n may be just below 1. For x that is
+// neither 0 nor infinite.
+fn exponent_f64(x: D) -> I {
+    // Brought into the range of f32, whose exponent can be read.
+    var a = abs(x);
+    var n = I(0);
+    let p64 = D(18446744073709551616.0);
+    let p128 = p64 * p64;
+    let p256 = p128 * p128;
+    let p512 = p256 * p256;
+    let up512 = a < D(1.0) / p512;
+    let down512 = a >= p512;
+    a = select(select(a, a * p512, up512), a / p512, down512);
+    n = n + select(select(I(0), I(-512), up512), I(512), down512);
+    let up256 = a < D(1.0) / p256;
+    let down256 = a >= p256;
+    a = select(select(a, a * p256, up256), a / p256, down256);
+    n = n + select(select(I(0), I(-256), up256), I(256), down256);
+    let up128 = a < D(1.0) / p128;
+    let down128 = a >= p128;
+    a = select(select(a, a * p128, up128), a / p128, down128);
+    n = n + select(select(I(0), I(-128), up128), I(128), down128);
+    let up64 = a < D(1.0) / p64;
+    let down64 = a >= p64;
+    a = select(select(a, a * p64, up64), a / p64, down64);
+    n = n + select(select(I(0), I(-64), up64), I(64), down64);
+    return n + bitcast<I>(bitcast<U>(F(a)) >> U(23u)) - I(127);
 }
 
 fn maximum_f64(a: D, b: D) -> D {
@@ -48,20 +90,20 @@ fn sign_f64(x: D) -> D {
 }
 
 fn relu_f64(x: D) -> D {
-    return select(x, D(0.0), x <= D(0.0));
+    return select(select(D(0.0), x, x > D(0.0)), x, isnan_f64(x));
 }
 
 fn rsqrt_f64(x: D) -> D {
     return D(1.0) / sqrt(x);
 }
 
-// Adding and taking away 2^52 leaves a whole number, rounded to even.
+// Half to even. Adding and taking away 2^52 would be shorter, but a compiler may call that x.
 fn round_f64(x: D) -> D {
-    let big = D(4503599627370496.0);
-    let a = abs(x);
-    let whole = (a + big) - big;
-    let rounded = select(whole, -whole, x < D(0.0));
-    return select(rounded, x, !(a < big));
+    let below = floor(x);
+    let rest = x - below;
+    let half = D(0.5) * below;
+    let odd = !(floor(half) == half);
+    return select(below, below + D(1.0), (rest > D(0.5)) | ((rest == D(0.5)) & odd));
 }
 
 fn f64_to_i32(x: D) -> I {

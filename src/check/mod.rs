@@ -3,12 +3,14 @@
 //! `hadamard check` and the tests run it. A case draws its inputs from a fixed seed, works out what is wanted in
 //! f64, evaluates into fresh memory and again into a poisoned target between guards, and compares.
 
+mod accuracy;
 mod cases;
 mod inputs;
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+pub use accuracy::{Accuracy, measure};
 use inputs::{Guarded, Inputs, guarded, poison, upload};
 
 use crate::reference::{self, Comparison, Mismatch, Reference};
@@ -89,6 +91,8 @@ pub struct Report {
     pub failures: Vec<Failure>,
     /// Cases that need a dtype, or functions of f64, that the device lacks.
     pub skipped: usize,
+    /// How far each function is from the exact result.
+    pub accuracy: Vec<Accuracy>,
 }
 
 /// How an operation did.
@@ -141,10 +145,31 @@ impl Report {
     }
 }
 
-/// Runs the whole table on a device. `progress` is called before each case with how many are done, how many there
-/// are, and the case.
+/// Runs the whole table on a device, then measures how accurate each function is. `progress` is called before each
+/// case with how many are done, how many there are, and the case.
 pub fn run(device: &Device, progress: impl FnMut(usize, usize, &Case)) -> Report {
-    run_cases(device, &cases(), progress)
+    let mut report = run_cases(device, &cases(), progress);
+    let fail = |operation: &str, message| Failure {
+        operation: operation.to_owned(),
+        case: "accuracy".to_owned(),
+        seed: 0,
+        message,
+        mismatch: None,
+    };
+    match catch_unwind(AssertUnwindSafe(|| measure(device))) {
+        Ok(Ok(accuracy)) => report.accuracy = accuracy,
+        Ok(Err(error)) => report.failures.push(fail("accuracy", format!("error: {error}"))),
+        Err(panic) => report.failures.push(fail("accuracy", panic_message(&*panic))),
+    }
+    for one in report.accuracy.iter().filter(|a| !a.passed()) {
+        let Accuracy { function, dtype, worst, bound, at, got, want, .. } = one;
+        let message = format!(
+            "{dtype} off by {worst:.2} ULP, not {bound:.1}, at {:e} and {:e}: {got:e}, not {want:e}",
+            at.0, at.1
+        );
+        report.failures.push(fail(function, message));
+    }
+    report
 }
 
 /// Runs some cases on a device.

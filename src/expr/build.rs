@@ -50,6 +50,8 @@ impl Expr {
                 return Ok(self.clone());
             }
             UnaryOp::Abs | UnaryOp::Sign if from == DType::Bool => return Ok(self.clone()),
+            // No integer differs from itself.
+            UnaryOp::IsNan if !from.is_float() => return self.try_binary(BinaryOp::Ne, self),
             _ => {}
         }
         Ok(Self::new(Op::Unary(op), smallvec![self.convert(from)], self.shape().clone(), to))

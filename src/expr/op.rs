@@ -111,6 +111,25 @@ impl UnaryOp {
         }
     }
 
+    /// How far a result may be from the exact one on any device, in units in the last place: 0 for what is exact.
+    /// `hadamard check` measures it; docs/accuracy.md says what is measured, and of sine and cosine, how far out.
+    pub(crate) const fn ulp(self) -> f64 {
+        match self {
+            Self::Sqrt
+            | Self::Rsqrt
+            | Self::Exp
+            | Self::Expm1
+            | Self::Log
+            | Self::Log1p
+            | Self::Sin
+            | Self::Cos
+            | Self::Tanh
+            | Self::Sigmoid
+            | Self::Erf => 4.0,
+            _ => 0.0,
+        }
+    }
+
     /// The meaning, in f64. The reference computes with it; the strips and the shaders have their own formulas.
     pub fn apply(self, x: f64) -> f64 {
         match self {
@@ -212,6 +231,17 @@ impl BinaryOp {
             Self::Div => Rule::Float,
             Self::Eq | Self::Ne | Self::Lt | Self::Le | Self::Gt | Self::Ge => Rule::Predicate,
             Self::And | Self::Or => Rule::Logical,
+        }
+    }
+
+    /// How far a result may be from the exact one on any device, in units in the last place: 0 for what is exact.
+    pub(crate) const fn ulp(self) -> f64 {
+        match self {
+            Self::Add | Self::Sub | Self::Mul => 0.5,
+            // What WGSL promises.
+            Self::Div => 2.5,
+            Self::Pow => 4.0,
+            _ => 0.0,
         }
     }
 

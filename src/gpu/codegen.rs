@@ -13,9 +13,6 @@ use crate::expr::{BinaryOp, UnaryOp};
 const PARAMS: &str = include_str!("../../shaders/lib/params.wgsl");
 const INDEX: &str = include_str!("../../shaders/lib/index.wgsl");
 const TREE: &str = include_str!("../../shaders/lib/tree.wgsl");
-const HALF: &str = include_str!("../../shaders/lib/half.wgsl");
-const NUMERIC: &str = include_str!("../../shaders/lib/numeric.wgsl");
-const DOUBLE: &str = include_str!("../../shaders/lib/double.wgsl");
 const MAP: &str = include_str!("../../shaders/map.wgsl");
 const REDUCE_OUTER: &str = include_str!("../../shaders/reduce_outer.wgsl");
 const REDUCE_INNER: &str = include_str!("../../shaders/reduce_inner.wgsl");
@@ -24,20 +21,27 @@ const REDUCE_INNER: &str = include_str!("../../shaders/reduce_inner.wgsl");
 const BODY: &str = "v";
 const EPILOGUE: &str = "e";
 
+/// Functions that a shader may call, a family a file. A file may call those below it.
+const LIBRARY: [&str; 13] = [
+    include_str!("../../shaders/lib/erf_f64.wgsl"),
+    include_str!("../../shaders/lib/pow_f64.wgsl"),
+    include_str!("../../shaders/lib/exp_f64.wgsl"),
+    include_str!("../../shaders/lib/log_f64.wgsl"),
+    include_str!("../../shaders/lib/trig_f64.wgsl"),
+    include_str!("../../shaders/lib/double.wgsl"),
+    include_str!("../../shaders/lib/erf.wgsl"),
+    include_str!("../../shaders/lib/pow.wgsl"),
+    include_str!("../../shaders/lib/exp.wgsl"),
+    include_str!("../../shaders/lib/log.wgsl"),
+    include_str!("../../shaders/lib/trig.wgsl"),
+    include_str!("../../shaders/lib/half.wgsl"),
+    include_str!("../../shaders/lib/numeric.wgsl"),
+];
+
 /// The whole shader.
 pub(crate) fn source(spec: &Spec) -> String {
     let mut text = prelude(spec);
     let mut files = vec![PARAMS, INDEX];
-    // Files are joined only where they are called: a driver compiles every function it is given.
-    if text.contains("f16(") {
-        files.push(HALF);
-    }
-    if ["_f(", "_i(", "to_i32("].iter().any(|mark| text.contains(mark)) {
-        files.push(NUMERIC);
-    }
-    if text.contains("f64") {
-        files.push(DOUBLE);
-    }
     match spec.kernel {
         Kernel::Map => files.push(MAP),
         Kernel::ReduceOuter => files.extend([TREE, REDUCE_OUTER]),
@@ -47,7 +51,19 @@ pub(crate) fn source(spec: &Spec) -> String {
         text.push('\n');
         text.push_str(file);
     }
+    for file in LIBRARY {
+        // Files are joined only where they are called: a driver compiles every function it is given.
+        if functions(file).any(|name| text.contains(&format!("{name}("))) {
+            text.push('\n');
+            text.push_str(file);
+        }
+    }
     text
+}
+
+/// The names of a file's functions.
+fn functions(file: &str) -> impl Iterator<Item = &str> {
+    file.lines().filter_map(|line| line.strip_prefix("fn ")?.split('(').next())
 }
 
 /// What is particular to this kernel.

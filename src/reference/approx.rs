@@ -131,29 +131,10 @@ impl Allowance {
 
     /// Of `+ - *`, which are correctly rounded.
     pub(super) const ONCE: Self = Self::new(1.0, 0.0);
-    /// Of `/`: WGSL promises 2.5 units in the last place.
-    pub(super) const DIVIDE: Self = Self::new(5.0, 0.0);
 
-    /// Of a function at an argument of size `x`.
-    ///
-    /// From the accuracies WGSL promises (two ε are one ulp), with room for a formula where WGSL has no such
-    /// function. Its sine and cosine (2^-11) are looser than anything in use; they are held to 2^-18 here, as
-    /// the golden answers are.
-    fn of(op: UnaryOp, x: f64) -> Self {
-        match op {
-            // By way of an inverse square root of 2 ulp and a division.
-            UnaryOp::Sqrt | UnaryOp::Rsqrt => Self::new(10.0, 0.0),
-            // 3 + 2 |x| ulp.
-            UnaryOp::Exp => Self::new(8.0 + 4.0 * x, 0.0),
-            UnaryOp::Expm1 | UnaryOp::Sigmoid => Self::new(16.0 + 4.0 * x.min(200.0), 0.0),
-            // 3 ulp, and 2^-21 between 1/2 and 2.
-            UnaryOp::Log => Self::new(8.0, 8.0),
-            // Small arguments are what it is for, so no absolute allowance.
-            UnaryOp::Log1p => Self::new(16.0, 0.0),
-            UnaryOp::Sin | UnaryOp::Cos => Self::new(8.0, 64.0 + 4.0 * x),
-            UnaryOp::Tanh | UnaryOp::Erf => Self::new(16.0, 16.0),
-            _ => Self::new(0.0, 0.0),
-        }
+    /// Of an operation documented to be within so many units in the last place: one unit is two ε, or less.
+    const fn ulp(units: f64) -> Self {
+        Self::new(2.0 * units, 0.0)
     }
 }
 
@@ -188,13 +169,13 @@ pub(super) fn unary(op: UnaryOp, x: Approx, compute: DType, dtype: DType) -> App
             x.monotone(|v| op.apply(v))
         }
         UnaryOp::Sin | UnaryOp::Cos => {
-            // Beyond this, reducing the argument costs every digit on some devices.
-            if x.v.is_finite() && x.v.abs() > 32768.0 {
+            // Beyond this, reducing the argument costs digits, in the end every digit.
+            if x.v.is_finite() && x.v.abs() > 10_000.0 {
                 return Approx::unknown(op.apply(x.v));
             }
-            Approx { v: op.apply(x.v), e: x.e }.rounded(Allowance::of(op, x.v.abs()), compute)
+            Approx { v: op.apply(x.v), e: x.e }.rounded(Allowance::ulp(op.ulp()), compute)
         }
-        _ => x.monotone(|v| op.apply(v)).rounded(Allowance::of(op, x.v.abs()), compute),
+        _ => x.monotone(|v| op.apply(v)).rounded(Allowance::ulp(op.ulp()), compute),
     }
 }
 
@@ -273,10 +254,10 @@ pub(super) fn divide(a: Approx, b: Approx, compute: DType) -> Approx {
     // WGSL promises nothing for divisors from 2^126 up; what devices give there is 0 or the quotient.
     let vast = compute == DType::F32 && b.v.is_finite() && b.v.abs() + b.e > 2f64.powi(126) && v.is_finite();
     let y = if vast { Approx { v, e: y.e + v.abs() } } else { y };
-    y.rounded(Allowance::DIVIDE, compute)
+    y.rounded(Allowance::ulp(BinaryOp::Div.ulp()), compute)
 }
 
-/// By way of `exp2(b · log2 |a|)`, each with the accuracy WGSL promises.
+/// A power, where the arguments' bounds leave it defined.
 fn power(a: Approx, b: Approx, compute: DType) -> Approx {
     let f = |x: f64, y: f64| BinaryOp::Pow.apply(x, y);
     let v = f(a.v, b.v);
@@ -295,10 +276,7 @@ fn power(a: Approx, b: Approx, compute: DType) -> Approx {
         }
         y.e = y.e.max(v.abs());
     }
-    let log = a.v.abs().log2();
-    let exponent = if log.is_finite() { (b.v * log).abs() } else { 0.0 };
-    let log_error = if log.is_finite() { b.v.abs() * (8.0 + 6.0 * log.abs()) } else { 0.0 };
-    y.rounded(Allowance::new(10.0 + 4.0 * exponent + log_error, 0.0), compute)
+    y.rounded(Allowance::ulp(BinaryOp::Pow.ulp()), compute)
 }
 
 /// Conversion of a node's value to another dtype. A `cast` rounds to the dtype; a promotion only to what arithmetic

@@ -5,8 +5,8 @@
 //! from it, so that a comparison needs no tolerance picked by hand:
 //!
 //! - Floats are not rounded between operations, since the engine computes a fused expression in f32 (f64 for f64)
-//!   and rounds once, at the store; only a cast rounds. Each operation adds its own rounding to the bound, as WGSL
-//!   promises it, and carries its arguments' bounds through.
+//!   and rounds once, at the store; only a cast rounds. Each operation adds its own rounding to the bound, the one
+//!   documented in docs/accuracy.md, and carries its arguments' bounds through.
 //! - A sum of *n* terms may differ by `2 n ε Σ |v|`, and not at all where no order of adding needs to round, as with
 //!   small whole numbers.
 //! - Where a value lies within its bound of a jump (a comparison, `floor`, a conversion to an integer), the bound

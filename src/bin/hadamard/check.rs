@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::process::ExitCode;
 
 use hadamard::check::{self, Report};
-use hadamard::{Device, Result};
+use hadamard::{DType, Device, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::args::CheckArgs;
@@ -73,6 +73,7 @@ fn describe(report: &Report) -> String {
     if report.skipped > 0 {
         let _ = writeln!(text, "  {} cases left out: they need a dtype the device lacks", report.skipped);
     }
+    text.push_str(&accuracy(report));
     for failure in report.failures.iter().take(SHOWN) {
         let _ = writeln!(text, "  MISMATCH in {}: {failure}", failure.operation);
     }
@@ -81,4 +82,24 @@ fn describe(report: &Report) -> String {
     }
     text.push('\n');
     text
+}
+
+/// The largest error of each function, a column for each dtype it was measured in.
+fn accuracy(report: &Report) -> String {
+    let mut table = Table::new(&["accuracy, ULP", ">f32", ">f64", ">bound", ""]);
+    let mut names: Vec<_> = report.accuracy.iter().map(|a| a.function).collect();
+    names.dedup();
+    for name in names {
+        let of = |dtype| report.accuracy.iter().find(|a| a.function == name && a.dtype == dtype);
+        let worst = |dtype| of(dtype).map_or_else(String::new, |a| format!("{:.2}", a.worst));
+        let measured = [of(DType::F32), of(DType::F64)];
+        table.row([
+            name.to_owned(),
+            worst(DType::F32),
+            worst(DType::F64),
+            format!("{:.1}", measured.iter().flatten().map(|a| a.bound).fold(0.0, f64::max)),
+            if measured.iter().flatten().all(|a| a.passed()) { "ok".to_owned() } else { "MISMATCH".to_owned() },
+        ]);
+    }
+    table.render("  ")
 }
