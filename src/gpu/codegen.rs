@@ -5,7 +5,7 @@
 //! what is computed, how results combine, what is stored. They are straight-line code, one value a line, written to
 //! be read in `explain`.
 
-use super::spec::{Binding, Code, Inst, Kernel, Line, Mode, Operand, Spec};
+use super::spec::{Binding, Code, Inst, Kernel, Line, Mode, Operand, Order, Spec};
 use crate::DType;
 use crate::expr::graph::Fold;
 use crate::expr::{BinaryOp, UnaryOp};
@@ -227,7 +227,8 @@ fn find_function(out: &mut String, spec: &Spec, operand: usize) {
 fn map_body(out: &mut String, spec: &Spec) {
     line(out, 0, "");
     line(out, 0, "fn body(i: u32) {");
-    let by_coordinates = |o: &Operand| !o.linear && !matches!(o.mode, Mode::Each | Mode::Found) && o.stages.is_empty();
+    let by_coordinates =
+        |o: &Operand| o.order == Order::Strided && !matches!(o.mode, Mode::Each | Mode::Found) && o.stages.is_empty();
     if spec.kept_rank > 1 && spec.operands.iter().any(by_coordinates) {
         coordinates(out, 1, "i", "c", 0, spec.kept_rank);
     } else {
@@ -235,7 +236,9 @@ fn map_body(out: &mut String, spec: &Spec) {
     }
     for (i, o) in spec.operands.iter().enumerate() {
         let stage = spec.first_stage(i);
-        if o.linear {
+        if o.order == Order::Identity {
+            line(out, 1, &format!("let p{i} = i;"));
+        } else if o.order == Order::Linear {
             line(out, 1, &format!("let p{i} = {} + i;", stage_word(stage, 0)));
         } else if by_coordinates(o) {
             line(out, 1, &format!("let p{i} = {};", dot(stage, 1, "c", spec.kept_rank, true)));
@@ -351,12 +354,11 @@ fn reduce_functions(out: &mut String, spec: &Spec) {
     line(out, 0, "fn finish(k: u32, split: u32, terms: Terms) {");
     coordinates(out, 1, "k", "c", 0, spec.kept_rank);
     for i in operands_of(&spec.epilogue) {
-        let o = &spec.operands[i];
         let stage = spec.first_stage(i);
-        let position = match (spec.split, o.linear) {
-            (true, _) => format!("{} + split * params.n + k", stage_word(stage, 0)),
-            (false, true) => format!("{} + k", stage_word(stage, 0)),
-            (false, false) => dot(stage, 1, "c", spec.kept_rank, true),
+        let position = if spec.split {
+            format!("{} + split * params.n + k", stage_word(stage, 0))
+        } else {
+            dot(stage, 1, "c", spec.kept_rank, true)
         };
         line(out, 1, &format!("let p{i} = {position};"));
     }
@@ -443,7 +445,7 @@ fn neighbours(spec: &Spec, operand: usize, inner: usize) -> Vec<String> {
             _ if !o.stages.is_empty() || o.mode == Mode::Each => format!("place_{operand}(i + {c}u)"),
             Mode::Splat => format!("p{operand}"),
             _ if c == 0 => format!("p{operand}"),
-            _ if o.linear => format!("p{operand} + {c}u"),
+            _ if o.order != Order::Strided => format!("p{operand} + {c}u"),
             _ => format!("p{operand} + {c}u * {}", stride()),
         })
         .collect()

@@ -7,7 +7,7 @@ use super::{Launch, Output, Planner, Slot};
 use crate::expr::graph::Id;
 use crate::gpu::grid::Grid;
 use crate::gpu::params::{Dim, Head, stage_words};
-use crate::gpu::spec::{Binding, Code, Inst, Kernel, Line, Mode, Operand, Spec};
+use crate::gpu::spec::{Binding, Code, Inst, Kernel, Line, Mode, Operand, Order, Spec};
 use crate::layout::{Access, Layout, Strides, collapse};
 use crate::{DType, Result, Shape};
 
@@ -83,7 +83,10 @@ impl Planner<'_> {
         }
         dims.sort_unstable_by_key(|d| std::cmp::Reverse(d.0));
 
-        let whole = |mode, stages| Operand { binding: 0, dtype: *dtype, mode, linear: mode == Mode::Vec, stages };
+        let whole = |mode, stages| {
+            let order = if mode == Mode::Vec { Order::Linear } else { Order::Strided };
+            Operand { binding: 0, dtype: *dtype, mode, order, stages }
+        };
         let operands = vec![
             (whole(Mode::Vec, vec![]), &memory),
             (whole(Mode::Found, vec![dims.len() + 1]), &from),
@@ -203,7 +206,12 @@ impl Planner<'_> {
                     Some(_) => Mode::Step,
                 };
                 let stages = v.access.stages()[1..].iter().map(|l| l.shape().rank()).collect();
-                (Operand { binding: 0, dtype: v.dtype, mode, linear: linear && s.is_some(), stages }, v)
+                let order = match s {
+                    Some(_) if linear && v.access.footprint().offset() == 0 => Order::Identity,
+                    Some(_) if linear => Order::Linear,
+                    _ => Order::Strided,
+                };
+                (Operand { binding: 0, dtype: v.dtype, mode, order, stages }, v)
             })
             .collect();
         let (bindings, slots, operands) = bind(operands, n_loads);

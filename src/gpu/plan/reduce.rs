@@ -8,7 +8,7 @@ use super::shares::Shares;
 use super::{Output, Planner, Slot};
 use crate::expr::graph::{Fold, Id, Step};
 use crate::gpu::params::Head;
-use crate::gpu::spec::{Code, Inst, Kernel, Line, Mode, Operand, Spec};
+use crate::gpu::spec::{Code, Inst, Kernel, Line, Mode, Operand, Order, Spec};
 use crate::layout::{Layout, Strides, collapse};
 use crate::{DType, Result, Shape};
 
@@ -327,7 +327,8 @@ impl Planner<'_> {
                 _ if inner == 0 => Mode::Splat,
                 _ => Mode::Step,
             };
-            operands.push((Operand { binding: 0, dtype: read.dtype, mode, linear: false, stages: vec![] }, read));
+            operands
+                .push((Operand { binding: 0, dtype: read.dtype, mode, order: Order::Strided, stages: vec![] }, read));
             table.push((offset, k.iter().chain(r).copied().collect()));
         }
         for ((read, _), k) in views.iter().zip(&kept[body.reads.len()..]) {
@@ -346,7 +347,8 @@ impl Planner<'_> {
                 _ if inner == 0 && !split => Mode::Splat,
                 _ => Mode::Step,
             };
-            operands.push((Operand { binding: 0, dtype: read.dtype, mode, linear: split, stages: vec![] }, read));
+            let order = if split { Order::Linear } else { Order::Strided };
+            operands.push((Operand { binding: 0, dtype: read.dtype, mode, order, stages: vec![] }, read));
             table.push((offset, k.clone()));
         }
         let n = self.count(kept_sizes.iter().product())?;
