@@ -17,6 +17,10 @@ const MAP: &str = include_str!("../../shaders/map.wgsl");
 const REDUCE_OUTER: &str = include_str!("../../shaders/reduce_outer.wgsl");
 const REDUCE_INNER: &str = include_str!("../../shaders/reduce_inner.wgsl");
 
+/// What the lines of a body and of an epilogue are called.
+const BODY: &str = "v";
+const EPILOGUE: &str = "e";
+
 /// Functions that a shader may call, a family a file. A file may call those below it.
 const LIBRARY: [&str; 13] = [
     include_str!("../../shaders/lib/erf_f64.wgsl"),
@@ -237,7 +241,7 @@ fn map_body(out: &mut String, spec: &Spec) {
             line(out, 1, &format!("let p{i} = {};", dot(stage, 1, "c", spec.kept_rank, true)));
         }
     }
-    code(out, spec, &spec.body, "v", spec.kept_rank);
+    code(out, spec, &spec.body, BODY, spec.kept_rank);
     line(out, 0, "}");
 }
 
@@ -250,30 +254,50 @@ fn reduce_functions(out: &mut String, spec: &Spec) {
     line(out, 0, &format!("struct Terms {{ {} }}", members.join(", ")));
 
     let loads = operands_of(&spec.body);
-    let places: Vec<String> = loads.iter().map(|i| format!("p{i}: u32")).collect();
-    let nothing = if places.is_empty() { "unused: u32".to_owned() } else { String::new() };
-    line(out, 0, &format!("struct Place {{ {}{nothing} }}", places.join(", ")));
+    // What stays the same along the walk is fetched once: a driver may fetch params again at every step.
+    let one_stride = spec.reduced_rank == 1;
+    let mut fields: Vec<(String, String)> = Vec::new();
+    for &i in &loads {
+        let stage = spec.first_stage(i);
+        fields.push((format!("p{i}: u32"), dot(stage, 1, "c", spec.kept_rank, true)));
+        if one_stride {
+            fields.push((format!("s{i}: u32"), stage_word(stage, 1 + spec.kept_rank)));
+        }
+    }
+    for (i, Line { inst, dtype }) in spec.body.lines.iter().enumerate() {
+        if let Inst::Scalar(word) = *inst {
+            fields.push((format!("n{i}: {}", alias(*dtype)), scalar(word, *dtype)));
+        }
+    }
+    if fields.is_empty() {
+        fields.push(("unused: u32".to_owned(), "0u".to_owned()));
+    }
+    let (names, values): (Vec<String>, Vec<String>) = fields.into_iter().unzip();
+    line(out, 0, &format!("struct Place {{ {} }}", names.join(", ")));
 
     line(out, 0, "");
-    line(out, 0, "// Where the elements reduced into output k begin.");
+    line(out, 0, "// Where the elements reduced into output k begin, and what stays the same among them.");
     line(out, 0, "fn place(k: u32) -> Place {");
     coordinates(out, 1, "k", "c", 0, spec.kept_rank);
-    let begins: Vec<String> = loads.iter().map(|&i| dot(spec.first_stage(i), 1, "c", spec.kept_rank, true)).collect();
-    line(out, 1, &format!("return Place({});", if begins.is_empty() { "0u".to_owned() } else { begins.join(", ") }));
+    line(out, 1, &format!("return Place({});", values.join(", ")));
     line(out, 0, "}");
 
     line(out, 0, "");
     line(out, 0, "fn body(place: Place, r: u32) -> Terms {");
     coordinates(out, 1, "r", "c", spec.kept_rank, spec.reduced_rank);
     for &i in &loads {
-        let within = dot(spec.first_stage(i), 1 + spec.kept_rank, "c", spec.reduced_rank, false);
+        let within = if one_stride {
+            format!("c0 * place.s{i}")
+        } else {
+            dot(spec.first_stage(i), 1 + spec.kept_rank, "c", spec.reduced_rank, false)
+        };
         line(out, 1, &format!("let p{i} = place.p{i} + {within};"));
     }
     let inner_dim = match spec.kernel {
         Kernel::ReduceInner => spec.kept_rank + spec.reduced_rank,
         _ => spec.kept_rank,
     };
-    code(out, spec, &spec.body, "v", inner_dim);
+    code(out, spec, &spec.body, BODY, inner_dim);
     let results: Vec<String> = spec.body.results.iter().map(|r| format!("v{r}")).collect();
     line(out, 1, &format!("return Terms({});", results.join(", ")));
     line(out, 0, "}");
@@ -336,7 +360,7 @@ fn reduce_functions(out: &mut String, spec: &Spec) {
         };
         line(out, 1, &format!("let p{i} = {position};"));
     }
-    code(out, spec, &spec.epilogue, "e", spec.kept_rank);
+    code(out, spec, &spec.epilogue, EPILOGUE, spec.kept_rank);
     line(out, 0, "}");
 }
 
@@ -389,6 +413,9 @@ fn code(out: &mut String, spec: &Spec, code: &Code, prefix: &str, inner: usize) 
             Inst::Has(operand) => {
                 let each = (0..spec.width).map(|c| format!("find_{operand}(i + {c}u) != NOWHERE"));
                 format!("B({})", each.collect::<Vec<_>>().join(", "))
+            }
+            Inst::Scalar(_) if prefix == BODY && spec.kernel != Kernel::Map => {
+                format!("place.n{i}")
             }
             Inst::Scalar(word) => scalar(word, *dtype),
             Inst::Term(fold) => format!("terms.t{fold}"),

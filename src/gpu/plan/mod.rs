@@ -6,6 +6,7 @@
 mod map;
 mod reduce;
 mod region;
+mod shares;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 

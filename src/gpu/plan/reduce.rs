@@ -4,6 +4,7 @@ use smallvec::SmallVec;
 
 use super::map::{bind, bytes_touched};
 use super::region::{Emitted, Numbers, Read, Region, emit};
+use super::shares::Shares;
 use super::{Output, Planner, Slot};
 use crate::expr::graph::{Fold, Id, Step};
 use crate::gpu::params::Head;
@@ -11,22 +12,11 @@ use crate::gpu::spec::{Code, Inst, Kernel, Line, Mode, Operand, Spec};
 use crate::layout::{Layout, Strides, collapse};
 use crate::{DType, Result, Shape};
 
-/// Partial results a second pass takes up at most.
-const MAX_SPLITS: usize = 1024;
-
 /// How a reduction walks its domain: kept dims and reduced dims, each in the order that reads memory in runs, with
 /// size-1 dims dropped.
 struct Walk {
     kept: SmallVec<[usize; 8]>,
     reduced: SmallVec<[usize; 8]>,
-}
-
-/// How the work is shared out. It depends on the shape and the class of device, never on timing.
-struct Shares {
-    lanes: u32,
-    blocks: usize,
-    splits: usize,
-    chunk: usize,
 }
 
 impl Planner<'_> {
@@ -155,7 +145,7 @@ impl Planner<'_> {
         let rows: usize = walk.reduced.iter().map(|&d| domain[d]).product();
         let kernel = kernel_for(&walk, &body.reads, n);
         let width = self.width(kernel, &walk, domain, &body.reads);
-        let shares = self.shares(kernel, width, n, rows);
+        let shares = Shares::new(kernel, width, n, rows, &self.caps.tuning);
 
         // The domain's kept dims among those of an output, which may have dims of size 1 besides.
         let kept_views = |read: &Read| -> Strides {
@@ -240,8 +230,7 @@ impl Planner<'_> {
         };
         let kernel = if n == 1 { Kernel::ReduceInner } else { Kernel::ReduceOuter };
         let width = self.width(kernel, &walk, &sizes, &body.reads);
-        let mut last = self.shares(kernel, width, n, shares.splits);
-        (last.splits, last.chunk) = (1, shares.splits);
+        let last = Shares::unsplit(kernel, width, n, shares.splits, &self.caps.tuning);
         self.reduce_launch(
             kernel,
             width,
@@ -264,9 +253,6 @@ impl Planner<'_> {
             Kernel::ReduceInner => &walk.reduced,
             _ => &walk.kept,
         };
-        if kernel == Kernel::ReduceOuter && !self.caps.tuning.wide_columns {
-            return 1;
-        }
         let Some(&inner) = along.last() else { return 1 };
         // Groups of four must not run over the end of a row, unless the row is all there is and its end is masked.
         let joined = reads.iter().all(|r| {
@@ -278,35 +264,6 @@ impl Planner<'_> {
         let fits = run % 4 == 0 || kernel == Kernel::ReduceInner && joined && run >= 16;
         let pays = reads.iter().any(|r| r.dtype != DType::F64 && r.access.footprint().strides()[inner] == 1);
         if fits && pays { 4 } else { 1 }
-    }
-
-    fn shares(&self, kernel: Kernel, width: u32, n: usize, rows: usize) -> Shares {
-        let tuning = &self.caps.tuning;
-        let (workgroup, width) = (tuning.workgroup as usize, width as usize);
-        let columns_of = |lanes: usize| match kernel {
-            Kernel::ReduceInner => n.div_ceil(workgroup / lanes),
-            _ => n.div_ceil(width).div_ceil(workgroup / lanes),
-        };
-        let steps = match kernel {
-            Kernel::ReduceInner => rows.div_ceil(width),
-            _ => rows,
-        };
-        let wanted = match kernel {
-            // At least two steps a lane.
-            Kernel::ReduceInner => (steps / 2).max(1),
-            // As many as there are no columns for.
-            _ => (workgroup / n.div_ceil(width).min(workgroup)).min(steps.max(1)),
-        };
-        let lanes = (wanted.min(workgroup).max(1) + 1).next_power_of_two() / 2;
-        let blocks = columns_of(lanes).max(1);
-        let have = blocks * workgroup;
-        let steps_a_lane = steps.div_ceil(lanes);
-        let splits =
-            (tuning.invocations as usize / have).min(steps_a_lane / tuning.min_rows as usize).clamp(1, MAX_SPLITS);
-        let unit = width * lanes;
-        let chunk = if splits == 1 { rows } else { rows.div_ceil(splits).next_multiple_of(unit.max(4)) };
-        let splits = if splits == 1 { 1 } else { rows.div_ceil(chunk) };
-        Shares { lanes: lanes as u32, blocks, splits, chunk }
     }
 
     #[allow(clippy::too_many_arguments, reason = "the parts of a launch, each made where it is known")]
@@ -399,7 +356,7 @@ impl Planner<'_> {
         let spec = Spec {
             kernel,
             width,
-            workgroup: self.caps.tuning.workgroup,
+            workgroup: shares.workgroup,
             lanes: shares.lanes,
             kept_rank,
             reduced_rank,

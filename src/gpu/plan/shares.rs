@@ -1,0 +1,115 @@
+//! How the work of a reduction is shared out. It depends on the shape and the class of device, never on timing, so
+//! that the same input gives the same bits.
+
+use crate::gpu::spec::Kernel;
+use crate::gpu::tuning::Tuning;
+
+/// Partial results a second pass takes up at most.
+const MAX_SPLITS: usize = 1024;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Shares {
+    /// Invocations in a workgroup.
+    pub(super) workgroup: u32,
+    /// Of those, how many share an output.
+    pub(super) lanes: u32,
+    /// Workgroups that together cover the outputs once.
+    pub(super) blocks: usize,
+    /// Into how many parts the rows are split, each by workgroups of its own.
+    pub(super) splits: usize,
+    /// Rows in a part.
+    pub(super) chunk: usize,
+}
+
+impl Shares {
+    /// For `n` outputs of `rows` rows each, where an invocation takes `width` elements at a step.
+    pub(super) fn new(kernel: Kernel, width: u32, n: usize, rows: usize, tuning: &Tuning) -> Self {
+        let whole = Self::unsplit(kernel, width, n, rows, tuning);
+        let have = whole.blocks * whole.workgroup as usize;
+        let steps = whole.steps(kernel, width, rows);
+        let splits = (tuning.invocations as usize / have).min(steps / tuning.min_rows as usize).min(MAX_SPLITS);
+        if splits < 2 {
+            return whole;
+        }
+        // Whole steps of all lanes, so that only the last part may end in the middle of one.
+        let unit = (width * whole.lanes).max(4) as usize;
+        let chunk = rows.div_ceil(splits).next_multiple_of(unit);
+        Self { splits: rows.div_ceil(chunk), chunk, ..whole }
+    }
+
+    /// The same with each output finished by one workgroup.
+    pub(super) fn unsplit(kernel: Kernel, width: u32, n: usize, rows: usize, tuning: &Tuning) -> Self {
+        let (most, max_lanes) = (tuning.workgroup as usize, tuning.max_lanes as usize);
+        // What neighbouring invocations have of their own: outputs, or groups of `width` of them.
+        let columns = match kernel {
+            Kernel::ReduceInner => n,
+            _ => n.div_ceil(width as usize),
+        };
+        let wanted = match kernel {
+            // At least two steps a lane.
+            Kernel::ReduceInner => rows.div_ceil(width as usize) / 2,
+            // The invocations that columns leave idle; and where few workgroups would be busy, more of them, each
+            // with a run of columns.
+            _ if columns < tuning.invocations as usize / 16 => (most / columns.min(tuning.run as usize)).min(rows / 8),
+            _ => 1,
+        };
+        let lanes = floor_power_of_two(wanted.clamp(1, max_lanes.min(most)));
+        // Fewer outputs than a workgroup has room for: a smaller workgroup, where lanes are limited, for the rest of
+        // it would be idle.
+        let room = most / lanes;
+        let workgroup = if max_lanes < most { lanes * columns.next_power_of_two().min(room) } else { most };
+        let blocks = columns.div_ceil(workgroup / lanes).max(1);
+        Self { workgroup: workgroup as u32, lanes: lanes as u32, blocks, splits: 1, chunk: rows }
+    }
+
+    /// Steps that each lane takes.
+    fn steps(&self, kernel: Kernel, width: u32, rows: usize) -> usize {
+        let along = match kernel {
+            Kernel::ReduceInner => rows.div_ceil(width as usize),
+            _ => rows,
+        };
+        along.div_ceil(self.lanes as usize)
+    }
+}
+
+fn floor_power_of_two(n: usize) -> usize {
+    1 << n.ilog2()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_is_in_one_part_and_every_output_in_one_block() {
+        let software = Tuning { workgroup: 64, max_lanes: 8, run: 64, ..Tuning::discrete() };
+        for tuning in [Tuning::discrete(), software] {
+            for kernel in [Kernel::ReduceInner, Kernel::ReduceOuter] {
+                for width in [1_u32, 4] {
+                    for n in [1, 3, 4, 64, 1000, 4096, 16_000_000] {
+                        for rows in [0, 1, 5, 63, 64, 1025, 70_000, 16_000_000] {
+                            let s = Shares::new(kernel, width, n, rows, &tuning);
+                            assert!(s.splits * s.chunk >= rows, "{s:?}");
+                            assert!(s.splits == 1 || (s.splits - 1) * s.chunk < rows, "an empty part: {s:?}");
+                            assert!(s.lanes.is_power_of_two() && s.workgroup % s.lanes == 0, "{s:?}");
+                            let per_block = (s.workgroup / s.lanes) as usize
+                                * if kernel == Kernel::ReduceOuter { width as usize } else { 1 };
+                            assert!(s.blocks * per_block >= n, "{s:?}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn few_outputs_keep_the_whole_device_busy() {
+        let tuning = Tuning::discrete();
+        for (kernel, n, rows) in
+            [(Kernel::ReduceOuter, 4, 16 << 20), (Kernel::ReduceInner, 4, 16 << 20), (Kernel::ReduceInner, 1, 64 << 20)]
+        {
+            let s = Shares::new(kernel, 4, n, rows, &tuning);
+            assert!(s.blocks * s.splits * s.workgroup as usize >= tuning.invocations as usize / 4, "{s:?}");
+        }
+    }
+}
