@@ -45,7 +45,8 @@ fn scale_f64(x: D, n: I) -> D {
     let four = two * two;
     let sixteen = four * four;
     let half = sixteen * sixteen;
-    return x * half * half * D(bitcast<F>((r + I(127)) << U(23u)));
+    // In this order nothing overflows on the way, and only the last product may be subnormal and be rounded.
+    return x * half * D(bitcast<F>((r + I(127)) << U(23u))) * half;
 }
 
 // The n for which 2^n <= |x| < 2^(n+1), give or take a rounding of x to f32: x 2^-n may be just below 1. For x that is

@@ -21,8 +21,8 @@ fn erf_f(x: F) -> F {
     p = p * s + F(1.12819925e-1);
     p = p * s + F(-3.76125336e-1);
     p = p * s + F(1.28379166e-1);
-    // Not x + p x: hardware that flushes subnormals would lose the product for the smallest x.
-    let within = x * (F(1.0) + p);
+    // For the smallest x hardware may flush p x to zero; there the first term is all there is.
+    let within = select(p * x + x, x * F(1.12837917), t < F(1e-10));
     let y = select(within, select(beyond, -beyond, x < F(0.0)), t > F(0.927734375));
     return select(y, x, isnan_f(x));
 }

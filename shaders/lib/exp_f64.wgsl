@@ -31,8 +31,8 @@ fn exp_f64(x: D) -> D {
     let low = select(x, D(-750.0), x < D(-750.0));
     let inside = select(low, D(710.0), low > D(710.0));
     let n = exp_whole_f64(inside);
-    // One place less: 2^1024 is infinite where the product is not.
-    let y = scale_f64(D(1.0) + expm1_short_f64(exp_rest_f64(inside, n)), I(n) - I(1)) * D(2.0);
+    // Twice 2^(n-1): 2^1024 is infinite where the product is not.
+    let y = scale_f64(D(2.0) * (D(1.0) + expm1_short_f64(exp_rest_f64(inside, n))), I(n) - I(1));
     return select(y, x, isnan_f64(x));
 }
 
@@ -43,7 +43,7 @@ fn expm1_f64(x: D) -> D {
     let n = exp_whole_f64(inside);
     let short = expm1_short_f64(exp_rest_f64(inside, n));
     let one = D(1.0) - D(bitcast<F>((I(127) - min(I(n), I(100))) << U(23u)));
-    let y = select(scale_f64(short + one, I(n) - I(1)) * D(2.0), short, n == D(0.0));
+    let y = select(scale_f64(D(2.0) * (short + one), I(n) - I(1)), short, n == D(0.0));
     return select(y, x, isnan_f64(x));
 }
 

@@ -68,7 +68,7 @@ fn power_f64(size: D, exponent: D) -> D {
     let whole = select(select(D(-1080.0), D(1025.0), sum > D(0.0)), floor(sum + D(0.5)), inside);
     let clamped = select(whole, D(1024.0), whole > D(1024.0));
     let rest = select(D(0.0), (high - clamped) + low, inside & (sum < D(1025.0)));
-    return scale_f64(D(1.0) + expm1_short_f64(rest * D(6.93147180559945286227e-01)), I(clamped) - I(1)) * D(2.0);
+    return scale_f64(D(2.0) * (D(1.0) + expm1_short_f64(rest * D(6.93147180559945286227e-01))), I(clamped) - I(1));
 }
 
 // A negative base has a power if the exponent is whole; zero and infinity have powers whatever the exponent.

@@ -5,6 +5,8 @@
 //! that is the standard library's, which is within one ULP. What may be flushed to zero (subnormals, as arguments and
 //! as results) is left out.
 
+use std::f64::consts::{FRAC_1_SQRT_2, FRAC_PI_4, SQRT_2};
+
 use crate::{BinaryOp, DType, Device, Element, Expr, Result, Tensor, UnaryOp};
 
 /// The largest error of a function on a device.
@@ -149,7 +151,7 @@ fn arguments<T: Float>(op: UnaryOp) -> Vec<T> {
             (90.0, &[0.0, 0.346_573_6, 1.039_72, 16.635_5, 17.328_68, 87.336_54, 88.029_7, 88.722_84, 708.39, 709.78])
         }
         UnaryOp::Expm1 => (90.0, &[0.0, 0.346_573_6, 0.5, 1.039_72, 17.328_68, 88.722_84, 709.78]),
-        UnaryOp::Log => (4.0, &[0.5, 0.707_106_77, 1.0, 1.414_213_5, 2.0, 4.0]),
+        UnaryOp::Log => (4.0, &[0.5, FRAC_1_SQRT_2, 1.0, SQRT_2, 2.0, 4.0]),
         UnaryOp::Log1p => (4.0, &[0.0, 0.29, 0.292_893_2, 0.41, 0.414_213_5, 0.5, 1.0, 16_777_216.0]),
         UnaryOp::Tanh => (10.0, &[0.0, 0.2, 0.346_573_6, 0.625, 1.0, 9.0, 22.0]),
         UnaryOp::Erf => (7.0, &[0.0, 0.843_75, 0.927_734, 1.0, 1.25, 2.0, 2.857, 3.9, 6.0, 9.3]),
@@ -161,10 +163,9 @@ fn arguments<T: Float>(op: UnaryOp) -> Vec<T> {
     }
     if matches!(op, UnaryOp::Sin | UnaryOp::Cos) {
         // Around multiples of a quarter of π, where one of the two cancels or the formula changes.
-        let quarters = (TURNS / std::f64::consts::FRAC_PI_4) as i64;
+        let quarters = (TURNS / FRAC_PI_4) as i64;
         out.extend(
-            (-quarters..=quarters)
-                .flat_map(|n| (-2..=2).map(move |by| T::from_f64(n as f64 * std::f64::consts::FRAC_PI_4).step(by))),
+            (-quarters..=quarters).flat_map(|n| (-2..=2).map(move |by| T::from_f64(n as f64 * FRAC_PI_4).step(by))),
         );
         out.extend((0..USUAL).map(|i| T::from_f64(unit(i) * TURNS)));
         out.retain(|x| !(x.to_f64().abs() > TURNS && x.to_f64().is_finite()));

@@ -1,7 +1,7 @@
 //! The elementwise operations and reductions: one row each for name, dtype rule, meaning and WGSL.
 //!
 //! To add an elementwise operation, add a variant and a row here, its strip in `cpu/strips.rs` and, if WGSL has no
-//! such function, its formula in `shaders/lib/numeric.wgsl`. Tests and `hadamard check` walk the `ALL` lists.
+//! such function, its formula in `shaders/lib/`. Tests and `hadamard check` walk the `ALL` lists.
 
 use crate::DType;
 use crate::dtype::Category;
