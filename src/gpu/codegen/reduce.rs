@@ -15,6 +15,16 @@ pub(super) fn reduce_functions(out: &mut String, spec: &Spec) {
     line(out, 0, "");
     line(out, 0, &format!("struct Terms {{ {} }}", members.join(", ")));
 
+    rows(out, spec);
+    combination(out, spec);
+    if spec.kernel == Kernel::ReduceInner {
+        ends(out, spec);
+    }
+    finish(out, spec);
+}
+
+/// Where an output's elements begin, and what each step along them gives.
+fn rows(out: &mut String, spec: &Spec) {
     let loads = operands_of(&spec.body);
     // What stays the same along the walk is fetched once: a driver may fetch params again at every step.
     let one_stride = spec.reduced_rank == 1;
@@ -63,52 +73,57 @@ pub(super) fn reduce_functions(out: &mut String, spec: &Spec) {
     let results: Vec<String> = spec.body.results.iter().map(|r| format!("v{r}")).collect();
     line(out, 1, &format!("return Terms({});", results.join(", ")));
     line(out, 0, "}");
+}
 
-    let each = |f: &dyn Fn(usize, Fold, DType) -> String| {
-        let parts: Vec<String> = spec.folds.iter().enumerate().map(|(j, &(fold, dtype))| f(j, fold, dtype)).collect();
-        format!("return Terms({});", parts.join(", "))
-    };
+/// `return Terms(…)` of one value for each reduction.
+fn terms(spec: &Spec, f: impl Fn(usize, Fold, DType) -> String) -> String {
+    let parts: Vec<String> = spec.folds.iter().enumerate().map(|(j, &(fold, dtype))| f(j, fold, dtype)).collect();
+    format!("return Terms({});", parts.join(", "))
+}
+
+/// What a reduction starts from, and how two results become one.
+fn combination(out: &mut String, spec: &Spec) {
     line(out, 0, "");
     line(out, 0, "fn identity() -> Terms {");
-    line(out, 1, &each(&|_, fold, dtype| identity(fold, dtype)));
+    line(out, 1, &terms(spec, |_, fold, dtype| identity(fold, dtype)));
     line(out, 0, "}");
     line(out, 0, "");
     line(out, 0, "fn combine(a: Terms, b: Terms) -> Terms {");
-    line(out, 1, &each(&|j, fold, dtype| combine(fold, dtype, &format!("a.t{j}"), &format!("b.t{j}"))));
+    line(out, 1, &terms(spec, |j, fold, dtype| combine(fold, dtype, &format!("a.t{j}"), &format!("b.t{j}"))));
     line(out, 0, "}");
+}
 
-    if spec.kernel == Kernel::ReduceInner {
-        line(out, 0, "");
-        line(out, 0, "// The elements from r on that lie below end.");
-        line(out, 0, "fn masked(place: Place, r: u32, end: u32) -> Terms {");
-        line(out, 1, "let terms = body(place, r);");
-        line(out, 1, "let nothing = identity();");
-        line(
-            out,
-            1,
-            if spec.width == 1 {
-                "let inside = r < end;"
-            } else {
-                "let inside = U(r) + vec4u(0u, 1u, 2u, 3u) < U(end);"
-            },
-        );
-        line(out, 1, &each(&|j, _, _| format!("select(nothing.t{j}, terms.t{j}, inside)")));
-        line(out, 0, "}");
-        line(out, 0, "");
-        line(out, 0, "// What a vector's components come to, in each of them.");
-        line(out, 0, "fn across(terms: Terms) -> Terms {");
-        if spec.width == 1 {
-            line(out, 1, "return terms;");
-        } else {
-            let swizzle = |s: &'static str, from: &'static str| {
-                each(&|j, _, _| format!("{from}.t{j}.{s}")).replace("return ", "").replace(';', "")
-            };
-            line(out, 1, &format!("let pairs = combine(terms, {});", swizzle("zwxy", "terms")));
-            line(out, 1, &format!("return combine(pairs, {});", swizzle("yxwz", "pairs")));
-        }
-        line(out, 0, "}");
+/// The end of a row that is no whole step, and a vector's components as one.
+fn ends(out: &mut String, spec: &Spec) {
+    line(out, 0, "");
+    line(out, 0, "// The elements from r on that lie below end.");
+    line(out, 0, "fn masked(place: Place, r: u32, end: u32) -> Terms {");
+    line(out, 1, "let terms = body(place, r);");
+    line(out, 1, "let nothing = identity();");
+    line(
+        out,
+        1,
+        if spec.width == 1 { "let inside = r < end;" } else { "let inside = U(r) + vec4u(0u, 1u, 2u, 3u) < U(end);" },
+    );
+    line(out, 1, &terms(spec, |j, _, _| format!("select(nothing.t{j}, terms.t{j}, inside)")));
+    line(out, 0, "}");
+    line(out, 0, "");
+    line(out, 0, "// What a vector's components come to, in each of them.");
+    line(out, 0, "fn across(terms: Terms) -> Terms {");
+    if spec.width == 1 {
+        line(out, 1, "return terms;");
+    } else {
+        let swizzle = |s: &'static str, from: &'static str| {
+            terms(spec, |j, _, _| format!("{from}.t{j}.{s}")).replace("return ", "").replace(';', "")
+        };
+        line(out, 1, &format!("let pairs = combine(terms, {});", swizzle("zwxy", "terms")));
+        line(out, 1, &format!("return combine(pairs, {});", swizzle("yxwz", "pairs")));
     }
+    line(out, 0, "}");
+}
 
+/// What is made of an output's results, and stored.
+fn finish(out: &mut String, spec: &Spec) {
     line(out, 0, "");
     line(out, 0, "fn finish(k: u32, split: u32, terms: Terms) {");
     coordinates(out, 1, "k", "c", 0, spec.kept_rank);
