@@ -157,11 +157,8 @@ fn expressions_are_what_pytorch_computes() {
             }
             let answer = |expr: &Expr| expr.eval().map(|x| (x.dtype(), x.shape().clone(), values(&x)));
             let by_reference = flushes && row.get("error").is_none() && has_subnormals(row, &file);
-            let outcome = if by_reference {
-                judge_by_reference(row, &file, &device)
-            } else {
-                judge(row, &file, &device, answer)
-            };
+            let outcome =
+                if by_reference { judge_by_reference(row, &file, &device) } else { judge(row, &file, &device, answer) };
             if let Err(message) = outcome {
                 failures.push(format!("{device}: {message}"));
             }

@@ -1,9 +1,9 @@
 //! Every elementwise operation on every dtype, with ordinary, special and mixed operands.
 
-use super::super::inputs::{Fill, SPECIAL};
+use super::super::inputs::{Fill, Inputs, SPECIAL};
 use super::{EVERY, FLOATS, Table};
 use crate::expr::Rule;
-use crate::{BinaryOp, DType, Expr, UnaryOp};
+use crate::{BinaryOp, DType, Expr, Result, Tensor, UnaryOp};
 
 /// A prime a little above 4 workgroups of 64.
 const N: usize = 263;
@@ -162,6 +162,22 @@ fn select(table: &mut Table) {
         let x = inputs.f32([SPECIAL.len() * 3], Fill::Special)?;
         Ok(Expr::select(x.isnan(), 0.0, &x))
     });
+    for dtype in FLOATS {
+        let pairs = move |inputs: &mut Inputs<'_>| -> Result<(Tensor, Tensor)> {
+            let n = SPECIAL.len() * SPECIAL.len();
+            Ok((inputs.tensor([n], dtype, Fill::SpecialSlow)?, inputs.tensor([n], dtype, Fill::Special)?))
+        };
+        for op in [BinaryOp::Lt, BinaryOp::Le, BinaryOp::Gt, BinaryOp::Ge] {
+            table.expr("where", format!("{dtype} {} of special values", op.name()), &[dtype], move |inputs| {
+                let (a, b) = pairs(inputs)?;
+                Ok(Expr::select(a.binary(op, &b), &a, &b))
+            });
+            table.expr("logical_not", format!("{dtype} {} of special values", op.name()), &[dtype], move |inputs| {
+                let (a, b) = pairs(inputs)?;
+                Ok(a.binary(op, &b).logical_not())
+            });
+        }
+    }
     table.expr("where", "bools of bools", &[DType::Bool], |inputs| {
         let mut next = || inputs.tensor([N], DType::Bool, Fill::Whole(0, 1));
         Ok(Expr::select(next()?, next()?, !next()?))
