@@ -104,6 +104,10 @@ fn binary(table: &mut Table, op: BinaryOp) {
             Ok(inputs.tensor([N], dtype, a)?.binary(op, inputs.tensor((), dtype, b)?))
         });
         if dtype.is_float() {
+            table.expr(op.name(), format!("{dtype} special values with themselves"), &[dtype], move |inputs| {
+                let x = inputs.tensor([SPECIAL.len() * 2], dtype, Fill::Special)?;
+                Ok(x.binary(op, &x))
+            });
             table.expr(op.name(), format!("{dtype} every pair of special values"), &[dtype], move |inputs| {
                 let n = SPECIAL.len() * SPECIAL.len();
                 let slow = inputs.tensor([n], dtype, Fill::SpecialSlow)?;
@@ -137,6 +141,14 @@ fn promotion(table: &mut Table) {
             table.expr("promotion", format!("{a} add {b} of rank 0"), &[a, b], move |inputs| {
                 Ok(inputs.tensor([67], a, fill(a))? + inputs.tensor((), b, fill(b))?)
             });
+        }
+        if a.is_float() {
+            for op in [BinaryOp::Mul, BinaryOp::Div] {
+                table.expr("promotion", format!("bool {} special {a}", op.name()), &[a], move |inputs| {
+                    let truth = inputs.tensor([SPECIAL.len() * 4], DType::Bool, Fill::Whole(0, 1))?;
+                    Ok(truth.binary(op, inputs.tensor([SPECIAL.len() * 4], a, Fill::Special)?))
+                });
+            }
         }
         table.expr("promotion", format!("{a} and numbers"), &[a], move |inputs| {
             let x = inputs.tensor([67], a, Fill::Whole(0, 100))?;
