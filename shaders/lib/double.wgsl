@@ -3,7 +3,7 @@
 // f64 for adapters that have it: conversions and short functions. WGSL can take no f64 apart and put none together
 // from bits, so that is done by exact arithmetic, and by way of f32.
 //
-// From the prelude: D, F, I, U, B. From lib/numeric.wgsl: isnan_f.
+// From the prelude: D, F, I, U, B. From lib/numeric.wgsl: isnan_f, nan_f, infinity_f.
 
 // The number with these bits. WGSL cannot bitcast to f64, so it is put together by exact arithmetic.
 fn f64_from_bits(low: u32, high: u32) -> f64 {
@@ -76,6 +76,19 @@ fn exponent_f64(x: D) -> I {
     a = select(select(a, a * p64, up64), a / p64, down64);
     n = n + select(select(I(0), I(-64), up64), I(64), down64);
     return n + bitcast<I>(bitcast<U>(F(a)) >> U(23u)) - I(127);
+}
+
+fn isfinite_f64(x: D) -> B {
+    return !isnan_f64(x) & (abs(x) < D(infinity_f()));
+}
+
+// x - x, as no compiler would keep it.
+fn minus_itself_f64(x: D) -> D {
+    return select(D(nan_f()), D(0.0), isfinite_f64(x));
+}
+
+fn over_itself_f64(x: D) -> D {
+    return select(D(nan_f()), D(1.0), isfinite_f64(x) & !(x == D(0.0)));
 }
 
 fn maximum_f64(a: D, b: D) -> D {

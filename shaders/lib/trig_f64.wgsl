@@ -6,7 +6,7 @@
 // exact while n is below 2^20, that is for |x| up to 1.6 million. Beyond, digits of r are lost in proportion to |x|.
 // Constants are those of fdlibm (Sun Microsystems).
 //
-// From the prelude: D, F, I, U. From lib/numeric.wgsl: nan_f, isfinite_f.
+// From the prelude: D, F, I, U. From lib/double.wgsl: isfinite_f64; from lib/numeric.wgsl: nan_f.
 
 fn turns_f64(x: D) -> D {
     return floor(x * D(6.36619772367581382433e-01) + D(0.5));
@@ -50,10 +50,10 @@ fn quadrant_f64(n: D) -> U {
 
 fn sin_f64(x: D) -> D {
     let n = turns_f64(x);
-    return select(sin_turned_f64(turned_f64(x, n), quadrant_f64(n)), D(nan_f()), isnan_f64(x - x));
+    return select(D(nan_f()), sin_turned_f64(turned_f64(x, n), quadrant_f64(n)), isfinite_f64(x));
 }
 
 fn cos_f64(x: D) -> D {
     let n = turns_f64(x);
-    return select(sin_turned_f64(turned_f64(x, n), quadrant_f64(n) + U(1u)), D(nan_f()), isnan_f64(x - x));
+    return select(D(nan_f()), sin_turned_f64(turned_f64(x, n), quadrant_f64(n) + U(1u)), isfinite_f64(x));
 }

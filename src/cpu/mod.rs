@@ -23,18 +23,22 @@ mod vector;
 use std::sync::atomic::Ordering;
 
 pub(crate) use buffer::{Buffer, memory, trim};
-pub(crate) use program::Program;
+
+use program::Program;
 
 use crate::expr::graph::Graph;
 use crate::{Counters, DeviceInfo, DeviceKind, Result, Tensor};
 
 /// Runs a graph; root `i` is written to `targets[i]`. What the caller promises is said at `eval::run`.
 pub(crate) fn run(op: &'static str, graph: &Graph, targets: &[Tensor]) -> Result<()> {
-    if let Some(program) = graph.program.get() {
+    if let Some(program) = graph.prepared.get().and_then(|p| p.downcast_ref::<Program>()) {
         return program.run(op, graph, targets);
     }
     let program = Program::new(op, graph)?;
-    graph.program.get_or_init(|| program).run(op, graph, targets)
+    program.run(op, graph, targets)?;
+    // Another thread may have been first, or another backend where the graph reads no buffer: theirs stays.
+    let _ = graph.prepared.set(Box::new(program));
+    Ok(())
 }
 
 pub(crate) fn info() -> DeviceInfo {

@@ -4,6 +4,7 @@
 //! arithmetic is carried out in; common subexpressions become one value; numbers become slots, so that a graph with
 //! another learning rate is the same graph. What runs it, and in how many passes, is the backend's affair.
 
+use std::any::Any;
 use std::hash::{Hash, Hasher};
 use std::sync::OnceLock;
 
@@ -12,7 +13,6 @@ use smallvec::{SmallVec, smallvec};
 
 use super::node::{Expr, Node, Op, View};
 use super::op::{BinaryOp, ReduceOp, UnaryOp};
-use crate::cpu::Program;
 use crate::layout::{Access, Layout};
 use crate::tensor::Storage;
 use crate::{DType, Error, Result, Scalar, Shape};
@@ -118,8 +118,8 @@ pub(crate) struct Graph {
     /// Of everything but the buffers' contents and the scalars' values: graphs that differ in no more than those
     /// run by one plan.
     pub(crate) hash: u64,
-    /// What the CPU makes of it, at the first run.
-    pub(crate) program: OnceLock<Program>,
+    /// What a backend makes of it at the first run, to be found again at the next.
+    pub(crate) prepared: OnceLock<Box<dyn Any + Send + Sync>>,
 }
 
 impl Graph {
@@ -139,7 +139,7 @@ impl Graph {
         for (_, dtype) in &buffers {
             dtype.hash(&mut hasher);
         }
-        Ok(Self { values, buffers, scalars, roots, hash: hasher.finish(), program: OnceLock::new() })
+        Ok(Self { values, buffers, scalars, roots, hash: hasher.finish(), prepared: OnceLock::new() })
     }
 }
 

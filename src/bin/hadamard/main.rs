@@ -10,6 +10,7 @@ mod check;
 mod devices;
 mod eval;
 mod files;
+mod findings;
 mod picture;
 mod report;
 mod table;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::bench::Findings;
+use crate::findings::Findings;
 use crate::table;
 
 const STYLE: &str = "

@@ -1,9 +1,9 @@
 //! Every elementwise operation on every dtype, with ordinary, special and mixed operands.
 
-use super::super::inputs::{Fill, SPECIAL};
+use super::super::inputs::{Fill, Inputs, SPECIAL};
 use super::{EVERY, FLOATS, Table};
 use crate::expr::Rule;
-use crate::{BinaryOp, DType, Expr, UnaryOp};
+use crate::{BinaryOp, DType, Expr, Result, Tensor, UnaryOp};
 
 /// A prime a little above 4 workgroups of 64.
 const N: usize = 263;
@@ -104,6 +104,10 @@ fn binary(table: &mut Table, op: BinaryOp) {
             Ok(inputs.tensor([N], dtype, a)?.binary(op, inputs.tensor((), dtype, b)?))
         });
         if dtype.is_float() {
+            table.expr(op.name(), format!("{dtype} special values with themselves"), &[dtype], move |inputs| {
+                let x = inputs.tensor([SPECIAL.len() * 2], dtype, Fill::Special)?;
+                Ok(x.binary(op, &x))
+            });
             table.expr(op.name(), format!("{dtype} every pair of special values"), &[dtype], move |inputs| {
                 let n = SPECIAL.len() * SPECIAL.len();
                 let slow = inputs.tensor([n], dtype, Fill::SpecialSlow)?;
@@ -138,6 +142,14 @@ fn promotion(table: &mut Table) {
                 Ok(inputs.tensor([67], a, fill(a))? + inputs.tensor((), b, fill(b))?)
             });
         }
+        if a.is_float() {
+            for op in [BinaryOp::Mul, BinaryOp::Div] {
+                table.expr("promotion", format!("bool {} special {a}", op.name()), &[a], move |inputs| {
+                    let truth = inputs.tensor([SPECIAL.len() * 4], DType::Bool, Fill::Whole(0, 1))?;
+                    Ok(truth.binary(op, inputs.tensor([SPECIAL.len() * 4], a, Fill::Special)?))
+                });
+            }
+        }
         table.expr("promotion", format!("{a} and numbers"), &[a], move |inputs| {
             let x = inputs.tensor([67], a, Fill::Whole(0, 100))?;
             Ok((&x * 2 + 1.5) * true)
@@ -162,6 +174,22 @@ fn select(table: &mut Table) {
         let x = inputs.f32([SPECIAL.len() * 3], Fill::Special)?;
         Ok(Expr::select(x.isnan(), 0.0, &x))
     });
+    for dtype in FLOATS {
+        let pairs = move |inputs: &mut Inputs<'_>| -> Result<(Tensor, Tensor)> {
+            let n = SPECIAL.len() * SPECIAL.len();
+            Ok((inputs.tensor([n], dtype, Fill::SpecialSlow)?, inputs.tensor([n], dtype, Fill::Special)?))
+        };
+        for op in [BinaryOp::Lt, BinaryOp::Le, BinaryOp::Gt, BinaryOp::Ge] {
+            table.expr("where", format!("{dtype} {} of special values", op.name()), &[dtype], move |inputs| {
+                let (a, b) = pairs(inputs)?;
+                Ok(Expr::select(a.binary(op, &b), &a, &b))
+            });
+            table.expr("logical_not", format!("{dtype} {} of special values", op.name()), &[dtype], move |inputs| {
+                let (a, b) = pairs(inputs)?;
+                Ok(a.binary(op, &b).logical_not())
+            });
+        }
+    }
     table.expr("where", "bools of bools", &[DType::Bool], |inputs| {
         let mut next = || inputs.tensor([N], DType::Bool, Fill::Whole(0, 1));
         Ok(Expr::select(next()?, next()?, !next()?))
