@@ -4,6 +4,7 @@ use super::operation::{binary, convert, round, round_source, unary};
 use super::place::stage_word;
 use super::{BODY, alias, line};
 use crate::DType;
+use crate::expr::{BinaryOp, UnaryOp};
 use crate::gpu::spec::{Code, Inst, Kernel, Line, Mode, Operand, Order, Spec};
 
 /// Loads, arithmetic and stores, as lines `{prefix}0`, `{prefix}1`, …; positions of operands are `p{i}`, or come from
@@ -23,9 +24,23 @@ pub(super) fn code(out: &mut String, spec: &Spec, code: &Code, prefix: &str, inn
             }
             Inst::Scalar(word) => scalar(word, *dtype),
             Inst::Term(fold) => format!("terms.t{fold}"),
+            // GLSL compilers take `!(p < q)` for `p >= q`, which NaN makes false too.
+            Inst::Unary(UnaryOp::Not, a) => match ordering(code, a) {
+                Some((p, q)) => format!("!{} | {}", arg(a), either_nan(from(p), &arg(p), &arg(q))),
+                None => unary(UnaryOp::Not, from(a), &arg(a)),
+            },
             Inst::Unary(op, a) => unary(op, from(a), &arg(a)),
             Inst::Binary(op, a, b) => binary(op, from(a), &arg(a), &arg(b)),
-            Inst::Select(c, a, b) => format!("select({}, {}, {})", arg(b), arg(a), arg(c)),
+            Inst::Select(c, a, b) => {
+                let plain = format!("select({}, {}, {})", arg(b), arg(a), arg(c));
+                // And they take `p < q ? p : q` for a minimum, which NaN passes by.
+                match ordering(code, c) {
+                    Some((p, q)) if [a, b].contains(&p) || [a, b].contains(&q) => {
+                        format!("select({plain}, {}, {})", arg(b), either_nan(from(p), &arg(p), &arg(q)))
+                    }
+                    _ => plain,
+                }
+            }
             Inst::Convert(a) => convert(from(a), *dtype, &arg(a)),
             Inst::Round(to, a) => round(to, from(a), &arg(a)),
         };
@@ -34,6 +49,23 @@ pub(super) fn code(out: &mut String, spec: &Spec, code: &Code, prefix: &str, inn
     for &(operand, value) in &code.stores {
         store(out, spec, operand, &format!("{prefix}{value}"), code.lines[value].dtype, inner);
     }
+}
+
+/// The arguments of a line that says which of two floats is less.
+fn ordering(code: &Code, line: usize) -> Option<(usize, usize)> {
+    match code.lines[line].inst {
+        Inst::Binary(BinaryOp::Lt | BinaryOp::Le | BinaryOp::Gt | BinaryOp::Ge, p, q)
+            if code.lines[p].dtype.is_float() =>
+        {
+            Some((p, q))
+        }
+        _ => None,
+    }
+}
+
+fn either_nan(dtype: DType, p: &str, q: &str) -> String {
+    let isnan = if dtype == DType::F64 { "isnan_f64" } else { "isnan_f" };
+    format!("({isnan}({p}) | {isnan}({q}))")
 }
 
 /// Positions of the `width` neighbours of an operand.

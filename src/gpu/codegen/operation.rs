@@ -21,7 +21,22 @@ pub(super) fn unary(op: UnaryOp, dtype: DType, a: &str) -> String {
     }
 }
 
+/// An operation on a float and itself. A compiler would take `x - x` for 0, `x / x` for 1 and `x == x` for true.
+fn with_itself(op: BinaryOp, dtype: DType, x: &str) -> Option<String> {
+    let suffix = if dtype == DType::F64 { "f64" } else { "f" };
+    Some(match op {
+        BinaryOp::Sub => format!("minus_itself_{suffix}({x})"),
+        BinaryOp::Div => format!("over_itself_{suffix}({x})"),
+        BinaryOp::Eq | BinaryOp::Le | BinaryOp::Ge => format!("!isnan_{suffix}({x})"),
+        BinaryOp::Ne => format!("isnan_{suffix}({x})"),
+        _ => return None,
+    })
+}
+
 pub(super) fn binary(op: BinaryOp, dtype: DType, a: &str, b: &str) -> String {
+    if let Some(same) = with_itself(op, dtype, a).filter(|_| a == b && dtype.is_float()) {
+        return same;
+    }
     let symbol = match op {
         BinaryOp::Add => "+",
         BinaryOp::Sub => "-",
@@ -54,7 +69,8 @@ pub(super) fn convert(from: DType, to: DType, a: &str) -> String {
     match (from, to) {
         (DType::F32, DType::I32) => format!("to_i32({a})"),
         (DType::F64, DType::I32) => format!("f64_to_i32({a})"),
-        (DType::Bool, DType::F64) => format!("D(select(F(0.0), F(1.0), {a}))"),
+        (DType::Bool, DType::F64) => format!("D(truth_f({a}))"),
+        (DType::Bool, DType::F32) => format!("truth_f({a})"),
         (DType::Bool, _) => format!("select({0}(0), {0}(1), {a})", alias(to)),
         (_, DType::Bool) => format!("!({a} == {}(0))", alias(from)),
         _ => format!("{}({a})", alias(to)),
