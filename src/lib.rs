@@ -2,6 +2,8 @@
 
 #[doc(hidden)]
 pub mod check;
+#[doc = include_str!("../docs/pytorch.md")]
+pub mod pytorch {}
 pub mod reference;
 
 mod cpu;

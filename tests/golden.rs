@@ -223,3 +223,23 @@ fn a_wrong_element_is_noticed() {
         assert!(first_mismatch(&got, &want, tol).is_some_and(|(index, ..)| index == at), "{wrong} at {at}");
     }
 }
+
+/// The passes are counted for WebGPU's default limits, more bindings than any of these needs.
+#[test]
+fn an_elementwise_expression_is_one_kernel() {
+    let bytes = read("expressions.safetensors");
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let mut counted = 0;
+    for row in rows("expressions.json") {
+        let text = row["expr"].as_str().unwrap();
+        let reduces = ["sum(", "mean(", "amax(", "amin(", "einsum("].iter().any(|name| text.contains(name));
+        if reduces || row.get("error").is_some() {
+            continue;
+        }
+        let expr = parse(&row, &file, &Device::cpu()).unwrap();
+        let explanation = expr.explain().unwrap();
+        assert_eq!(explanation.passes.len(), usize::from(expr.shape().numel() > 0), "{text}\n{explanation}");
+        counted += 1;
+    }
+    assert!(counted > 300, "{counted}");
+}

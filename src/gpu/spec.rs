@@ -70,10 +70,20 @@ pub(crate) struct Operand {
     pub(crate) binding: usize,
     pub(crate) dtype: DType,
     pub(crate) mode: Mode,
-    /// Elements follow the domain's own order: no coordinates are needed, only the index.
-    pub(crate) linear: bool,
+    pub(crate) order: Order,
     /// Ranks of the stages after the first, for a view that strides cannot express.
     pub(crate) stages: Vec<usize>,
+}
+
+/// Where an operand's elements lie as the domain is walked.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Order {
+    /// By coordinates and strides.
+    Strided,
+    /// In the domain's own order: no coordinates are needed, only the index.
+    Linear,
+    /// The same from the start of the buffer: not even an offset.
+    Identity,
 }
 
 /// How an operand's `width` neighbours are found.

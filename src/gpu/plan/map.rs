@@ -7,7 +7,7 @@ use super::{Launch, Output, Planner, Slot};
 use crate::expr::graph::Id;
 use crate::gpu::grid::Grid;
 use crate::gpu::params::{Dim, Head, stage_words};
-use crate::gpu::spec::{Binding, Code, Inst, Kernel, Line, Mode, Operand, Spec};
+use crate::gpu::spec::{Binding, Code, Inst, Kernel, Line, Mode, Operand, Order, Spec};
 use crate::layout::{Access, Layout, Strides, collapse};
 use crate::{DType, Result, Shape};
 
@@ -83,7 +83,10 @@ impl Planner<'_> {
         }
         dims.sort_unstable_by_key(|d| std::cmp::Reverse(d.0));
 
-        let whole = |mode, stages| Operand { binding: 0, dtype: *dtype, mode, linear: mode == Mode::Vec, stages };
+        let whole = |mode, stages| {
+            let order = if mode == Mode::Vec { Order::Linear } else { Order::Strided };
+            Operand { binding: 0, dtype: *dtype, mode, order, stages }
+        };
         let operands = vec![
             (whole(Mode::Vec, vec![]), &memory),
             (whole(Mode::Found, vec![dims.len() + 1]), &from),
@@ -102,7 +105,7 @@ impl Planner<'_> {
             stores: vec![(2, 3)],
             results: vec![],
         };
-        let spec = self.map_spec(4, 1, bindings, operands, 0, body, false);
+        let spec = Spec { width: 4, ..self.map_spec(bindings, operands, body) };
         let (count, grid) = (self.count(n)?, self.grid(n.div_ceil((4 * spec.workgroup) as usize))?);
         let head = Head { n: count, n_reduced: 1, chunk: 1, grid_x: grid.x, blocks: grid.x, ..Head::default() };
         // The dims of the domain, then what positions divide by, then one that is not used.
@@ -121,30 +124,22 @@ impl Planner<'_> {
         Ok(())
     }
 
-    fn map_spec(
-        &self,
-        width: u32,
-        rank: usize,
-        bindings: Vec<Binding>,
-        operands: Vec<Operand>,
-        n_scalars: usize,
-        body: Code,
-        tail: bool,
-    ) -> Spec {
+    /// A map that takes one element at a step, of a domain of rank 1 and without numbers.
+    fn map_spec(&self, bindings: Vec<Binding>, operands: Vec<Operand>, body: Code) -> Spec {
         Spec {
             kernel: Kernel::Map,
-            width,
+            width: 1,
             workgroup: self.caps.tuning.workgroup,
             lanes: 1,
-            kept_rank: rank,
+            kept_rank: 1,
             reduced_rank: 0,
             bindings,
             operands,
-            n_scalars,
+            n_scalars: 0,
             body,
             folds: vec![],
             epilogue: Code::default(),
-            tail,
+            tail: false,
             split: false,
         }
     }
@@ -203,12 +198,18 @@ impl Planner<'_> {
                     Some(_) => Mode::Step,
                 };
                 let stages = v.access.stages()[1..].iter().map(|l| l.shape().rank()).collect();
-                (Operand { binding: 0, dtype: v.dtype, mode, linear: linear && s.is_some(), stages }, v)
+                let order = match s {
+                    Some(_) if linear && v.access.footprint().offset() == 0 => Order::Identity,
+                    Some(_) if linear => Order::Linear,
+                    _ => Order::Strided,
+                };
+                (Operand { binding: 0, dtype: v.dtype, mode, order, stages }, v)
             })
             .collect();
         let (bindings, slots, operands) = bind(operands, n_loads);
         let tail = n % width != 0;
-        let spec = self.map_spec(width, rank, bindings, operands, numbers.words, code, tail);
+        let spec =
+            Spec { width, kept_rank: rank, n_scalars: numbers.words, tail, ..self.map_spec(bindings, operands, code) };
         let workgroups = (n as usize).div_ceil((width * spec.workgroup) as usize);
         let grid = self.grid(workgroups)?;
         let head = Head { n, n_reduced: 1, chunk: 1, grid_x: grid.x, blocks: grid.x, ..Head::default() };

@@ -8,7 +8,7 @@ use super::shares::Shares;
 use super::{Output, Planner, Slot};
 use crate::expr::graph::{Fold, Id, Step};
 use crate::gpu::params::Head;
-use crate::gpu::spec::{Code, Inst, Kernel, Line, Mode, Operand, Spec};
+use crate::gpu::spec::{Code, Inst, Kernel, Line, Mode, Operand, Order, Spec};
 use crate::layout::{Layout, Strides, collapse};
 use crate::{DType, Result, Shape};
 
@@ -144,7 +144,7 @@ impl Planner<'_> {
         let n: usize = walk.kept.iter().map(|&d| domain[d]).product();
         let rows: usize = walk.reduced.iter().map(|&d| domain[d]).product();
         let kernel = kernel_for(&walk, &body.reads, n);
-        let width = self.width(kernel, &walk, domain, &body.reads);
+        let width = width_for(kernel, &walk, domain, &body.reads);
         let shares = Shares::new(kernel, width, n, rows, &self.caps.tuning);
 
         // The domain's kept dims among those of an output, which may have dims of size 1 besides.
@@ -229,7 +229,7 @@ impl Planner<'_> {
             reduced: if sizes[0] == 1 { SmallVec::new() } else { SmallVec::from_slice(&[0]) },
         };
         let kernel = if n == 1 { Kernel::ReduceInner } else { Kernel::ReduceOuter };
-        let width = self.width(kernel, &walk, &sizes, &body.reads);
+        let width = width_for(kernel, &walk, &sizes, &body.reads);
         let last = Shares::unsplit(kernel, width, n, shares.splits, &self.caps.tuning);
         self.reduce_launch(
             kernel,
@@ -245,25 +245,6 @@ impl Planner<'_> {
             numbers,
             false,
         )
-    }
-
-    /// Elements an invocation takes at a step.
-    fn width(&self, kernel: Kernel, walk: &Walk, domain: &Shape, reads: &[Read]) -> u32 {
-        let along = match kernel {
-            Kernel::ReduceInner => &walk.reduced,
-            _ => &walk.kept,
-        };
-        let Some(&inner) = along.last() else { return 1 };
-        // Groups of four must not run over the end of a row, unless the row is all there is and its end is masked.
-        let joined = reads.iter().all(|r| {
-            let s = r.access.footprint().strides();
-            along.windows(2).all(|w| s[w[0]] == s[w[1]] * domain[w[1]] as isize)
-        });
-        let whole: usize = along.iter().map(|&d| domain[d]).product();
-        let run = if joined { whole } else { domain[inner] };
-        let fits = run % 4 == 0 || kernel == Kernel::ReduceInner && joined && run >= 16;
-        let pays = reads.iter().any(|r| r.dtype != DType::F64 && r.access.footprint().strides()[inner] == 1);
-        if fits && pays { 4 } else { 1 }
     }
 
     #[allow(clippy::too_many_arguments, reason = "the parts of a launch, each made where it is known")]
@@ -327,7 +308,8 @@ impl Planner<'_> {
                 _ if inner == 0 => Mode::Splat,
                 _ => Mode::Step,
             };
-            operands.push((Operand { binding: 0, dtype: read.dtype, mode, linear: false, stages: vec![] }, read));
+            operands
+                .push((Operand { binding: 0, dtype: read.dtype, mode, order: Order::Strided, stages: vec![] }, read));
             table.push((offset, k.iter().chain(r).copied().collect()));
         }
         for ((read, _), k) in views.iter().zip(&kept[body.reads.len()..]) {
@@ -346,7 +328,8 @@ impl Planner<'_> {
                 _ if inner == 0 && !split => Mode::Splat,
                 _ => Mode::Step,
             };
-            operands.push((Operand { binding: 0, dtype: read.dtype, mode, linear: split, stages: vec![] }, read));
+            let order = if split { Order::Linear } else { Order::Strided };
+            operands.push((Operand { binding: 0, dtype: read.dtype, mode, order, stages: vec![] }, read));
             table.push((offset, k.clone()));
         }
         let n = self.count(kept_sizes.iter().product())?;
@@ -430,4 +413,23 @@ fn kernel_for(walk: &Walk, reads: &[Read], n: usize) -> Kernel {
         })
     };
     if step(&walk.reduced) < step(&walk.kept) { Kernel::ReduceInner } else { Kernel::ReduceOuter }
+}
+
+/// Elements an invocation takes at a step.
+fn width_for(kernel: Kernel, walk: &Walk, domain: &Shape, reads: &[Read]) -> u32 {
+    let along = match kernel {
+        Kernel::ReduceInner => &walk.reduced,
+        _ => &walk.kept,
+    };
+    let Some(&inner) = along.last() else { return 1 };
+    // Groups of four must not run over the end of a row, unless the row is all there is and its end is masked.
+    let joined = reads.iter().all(|r| {
+        let s = r.access.footprint().strides();
+        along.windows(2).all(|w| s[w[0]] == s[w[1]] * domain[w[1]] as isize)
+    });
+    let whole: usize = along.iter().map(|&d| domain[d]).product();
+    let run = if joined { whole } else { domain[inner] };
+    let fits = run % 4 == 0 || kernel == Kernel::ReduceInner && joined && run >= 16;
+    let pays = reads.iter().any(|r| r.dtype != DType::F64 && r.access.footprint().strides()[inner] == 1);
+    if fits && pays { 4 } else { 1 }
 }

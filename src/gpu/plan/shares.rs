@@ -91,7 +91,7 @@ mod tests {
                             let s = Shares::new(kernel, width, n, rows, &tuning);
                             assert!(s.splits * s.chunk >= rows, "{s:?}");
                             assert!(s.splits == 1 || (s.splits - 1) * s.chunk < rows, "an empty part: {s:?}");
-                            assert!(s.lanes.is_power_of_two() && s.workgroup % s.lanes == 0, "{s:?}");
+                            assert!(s.lanes.is_power_of_two() && s.workgroup.is_multiple_of(s.lanes), "{s:?}");
                             let per_block = (s.workgroup / s.lanes) as usize
                                 * if kernel == Kernel::ReduceOuter { width as usize } else { 1 };
                             assert!(s.blocks * per_block >= n, "{s:?}");

@@ -1,0 +1,177 @@
+//! The functions a reduction's kernel calls: where rows begin, what is reduced, how results combine, what is stored.
+
+use super::code::{code, scalar};
+use super::operation::binary;
+use super::place::{coordinates, dot, stage_word};
+use super::{BODY, EPILOGUE, alias, line};
+use crate::DType;
+use crate::expr::BinaryOp;
+use crate::expr::graph::Fold;
+use crate::gpu::spec::{Code, Inst, Kernel, Line, Spec};
+
+pub(super) fn reduce_functions(out: &mut String, spec: &Spec) {
+    let member = |j: usize| format!("t{j}: {}", alias(spec.folds[j].1));
+    let members: Vec<String> = (0..spec.folds.len()).map(member).collect();
+    line(out, 0, "");
+    line(out, 0, &format!("struct Terms {{ {} }}", members.join(", ")));
+
+    rows(out, spec);
+    combination(out, spec);
+    if spec.kernel == Kernel::ReduceInner {
+        ends(out, spec);
+    }
+    finish(out, spec);
+}
+
+/// Where an output's elements begin, and what each step along them gives.
+fn rows(out: &mut String, spec: &Spec) {
+    let loads = operands_of(&spec.body);
+    // What stays the same along the walk is fetched once: a driver may fetch params again at every step.
+    let one_stride = spec.reduced_rank == 1;
+    let mut fields: Vec<(String, String)> = Vec::new();
+    for &i in &loads {
+        let stage = spec.first_stage(i);
+        fields.push((format!("p{i}: u32"), dot(stage, 1, "c", spec.kept_rank, true)));
+        if one_stride {
+            fields.push((format!("s{i}: u32"), stage_word(stage, 1 + spec.kept_rank)));
+        }
+    }
+    for (i, Line { inst, dtype }) in spec.body.lines.iter().enumerate() {
+        if let Inst::Scalar(word) = *inst {
+            fields.push((format!("n{i}: {}", alias(*dtype)), scalar(word, *dtype)));
+        }
+    }
+    if fields.is_empty() {
+        fields.push(("unused: u32".to_owned(), "0u".to_owned()));
+    }
+    let (names, values): (Vec<String>, Vec<String>) = fields.into_iter().unzip();
+    line(out, 0, &format!("struct Place {{ {} }}", names.join(", ")));
+
+    line(out, 0, "");
+    line(out, 0, "// Where the elements reduced into output k begin, and what stays the same among them.");
+    line(out, 0, "fn place(k: u32) -> Place {");
+    coordinates(out, 1, "k", "c", 0, spec.kept_rank);
+    line(out, 1, &format!("return Place({});", values.join(", ")));
+    line(out, 0, "}");
+
+    line(out, 0, "");
+    line(out, 0, "fn body(place: Place, r: u32) -> Terms {");
+    coordinates(out, 1, "r", "c", spec.kept_rank, spec.reduced_rank);
+    for &i in &loads {
+        let within = if one_stride {
+            format!("c0 * place.s{i}")
+        } else {
+            dot(spec.first_stage(i), 1 + spec.kept_rank, "c", spec.reduced_rank, false)
+        };
+        line(out, 1, &format!("let p{i} = place.p{i} + {within};"));
+    }
+    let inner_dim = match spec.kernel {
+        Kernel::ReduceInner => spec.kept_rank + spec.reduced_rank,
+        _ => spec.kept_rank,
+    };
+    code(out, spec, &spec.body, BODY, inner_dim);
+    let results: Vec<String> = spec.body.results.iter().map(|r| format!("v{r}")).collect();
+    line(out, 1, &format!("return Terms({});", results.join(", ")));
+    line(out, 0, "}");
+}
+
+/// `return Terms(…)` of one value for each reduction.
+fn terms(spec: &Spec, f: impl Fn(usize, Fold, DType) -> String) -> String {
+    let parts: Vec<String> = spec.folds.iter().enumerate().map(|(j, &(fold, dtype))| f(j, fold, dtype)).collect();
+    format!("return Terms({});", parts.join(", "))
+}
+
+/// What a reduction starts from, and how two results become one.
+fn combination(out: &mut String, spec: &Spec) {
+    line(out, 0, "");
+    line(out, 0, "fn identity() -> Terms {");
+    line(out, 1, &terms(spec, |_, fold, dtype| identity(fold, dtype)));
+    line(out, 0, "}");
+    line(out, 0, "");
+    line(out, 0, "fn combine(a: Terms, b: Terms) -> Terms {");
+    line(out, 1, &terms(spec, |j, fold, dtype| combine(fold, dtype, &format!("a.t{j}"), &format!("b.t{j}"))));
+    line(out, 0, "}");
+}
+
+/// The end of a row that is no whole step, and a vector's components as one.
+fn ends(out: &mut String, spec: &Spec) {
+    line(out, 0, "");
+    line(out, 0, "// The elements from r on that lie below end.");
+    line(out, 0, "fn masked(place: Place, r: u32, end: u32) -> Terms {");
+    line(out, 1, "let terms = body(place, r);");
+    line(out, 1, "let nothing = identity();");
+    line(
+        out,
+        1,
+        if spec.width == 1 { "let inside = r < end;" } else { "let inside = U(r) + vec4u(0u, 1u, 2u, 3u) < U(end);" },
+    );
+    line(out, 1, &terms(spec, |j, _, _| format!("select(nothing.t{j}, terms.t{j}, inside)")));
+    line(out, 0, "}");
+    line(out, 0, "");
+    line(out, 0, "// What a vector's components come to, in each of them.");
+    line(out, 0, "fn across(terms: Terms) -> Terms {");
+    if spec.width == 1 {
+        line(out, 1, "return terms;");
+    } else {
+        let swizzle = |s: &'static str, from: &'static str| {
+            terms(spec, |j, _, _| format!("{from}.t{j}.{s}")).replace("return ", "").replace(';', "")
+        };
+        line(out, 1, &format!("let pairs = combine(terms, {});", swizzle("zwxy", "terms")));
+        line(out, 1, &format!("return combine(pairs, {});", swizzle("yxwz", "pairs")));
+    }
+    line(out, 0, "}");
+}
+
+/// What is made of an output's results, and stored.
+fn finish(out: &mut String, spec: &Spec) {
+    line(out, 0, "");
+    line(out, 0, "fn finish(k: u32, split: u32, terms: Terms) {");
+    coordinates(out, 1, "k", "c", 0, spec.kept_rank);
+    for i in operands_of(&spec.epilogue) {
+        let stage = spec.first_stage(i);
+        let position = if spec.split {
+            format!("{} + split * params.n + k", stage_word(stage, 0))
+        } else {
+            dot(stage, 1, "c", spec.kept_rank, true)
+        };
+        line(out, 1, &format!("let p{i} = {position};"));
+    }
+    code(out, spec, &spec.epilogue, EPILOGUE, spec.kept_rank);
+    line(out, 0, "}");
+}
+
+/// The operands that code loads or stores, in order.
+fn operands_of(code: &Code) -> Vec<usize> {
+    let mut found: Vec<usize> = code
+        .lines
+        .iter()
+        .filter_map(|l| if let Inst::Load(i) = l.inst { Some(i) } else { None })
+        .chain(code.stores.iter().map(|s| s.0))
+        .collect();
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+fn identity(fold: Fold, dtype: DType) -> String {
+    let of = alias(dtype);
+    match (fold, dtype) {
+        (Fold::Sum, _) => format!("{of}(0)"),
+        (Fold::Prod, _) => format!("{of}(1)"),
+        (Fold::Amax, DType::I32) => "I(bitcast<i32>(0x80000000u))".to_owned(),
+        (Fold::Amin, DType::I32) => "I(2147483647)".to_owned(),
+        (Fold::Amax, DType::F64) => "D(f64(bitcast<f32>(params.minus_infinity)))".to_owned(),
+        (Fold::Amin, DType::F64) => "D(-f64(bitcast<f32>(params.minus_infinity)))".to_owned(),
+        (Fold::Amax, _) => "F(bitcast<f32>(params.minus_infinity))".to_owned(),
+        (Fold::Amin, _) => "F(-bitcast<f32>(params.minus_infinity))".to_owned(),
+    }
+}
+
+fn combine(fold: Fold, dtype: DType, a: &str, b: &str) -> String {
+    match fold {
+        Fold::Sum => format!("{a} + {b}"),
+        Fold::Prod => format!("{a} * {b}"),
+        Fold::Amax => binary(BinaryOp::Maximum, dtype, a, b),
+        Fold::Amin => binary(BinaryOp::Minimum, dtype, a, b),
+    }
+}
