@@ -1,6 +1,6 @@
 //! Straight-line code: loads, arithmetic and stores, one value a line.
 
-use super::operation::{binary, convert, round, round_source, unary};
+use super::operation::{binary, convert, either_nan, round, round_source, unary};
 use super::place::stage_word;
 use super::{BODY, alias, line};
 use crate::DType;
@@ -61,11 +61,6 @@ fn ordering(code: &Code, line: usize) -> Option<(usize, usize)> {
         }
         _ => None,
     }
-}
-
-fn either_nan(dtype: DType, p: &str, q: &str) -> String {
-    let isnan = if dtype == DType::F64 { "isnan_f64" } else { "isnan_f" };
-    format!("({isnan}({p}) | {isnan}({q}))")
 }
 
 /// Positions of the `width` neighbours of an operand.

@@ -89,3 +89,9 @@ pub(super) fn round(to: DType, from: DType, a: &str) -> String {
         _ => format!("{a} & I(0xff)"),
     }
 }
+
+/// Whether either of two floats is NaN.
+pub(super) fn either_nan(dtype: DType, p: &str, q: &str) -> String {
+    let isnan = if dtype == DType::F64 { "isnan_f64" } else { "isnan_f" };
+    format!("({isnan}({p}) | {isnan}({q}))")
+}
