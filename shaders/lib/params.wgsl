@@ -29,8 +29,9 @@ struct Params {
     blocks: u32,
     // The bits of minus infinity, which WGSL cannot write down.
     minus_infinity: u32,
-    unused_0: u32,
-    unused_1: u32,
+    // Nothing, which a compiler cannot know.
+    zero: u32,
+    unused: u32,
     dims: array<Dim, N_DIMS>,
     stages: array<Stage, N_STAGES>,
     scalars: array<vec4u, N_SCALARS>,

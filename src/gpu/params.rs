@@ -18,7 +18,9 @@ pub(crate) struct Head {
     pub(crate) blocks: u32,
     /// The bits of minus infinity, which WGSL cannot write down.
     pub(crate) minus_infinity: u32,
-    pub(crate) unused: [u32; 2],
+    /// Nothing, which a compiler cannot know.
+    pub(crate) zero: u32,
+    pub(crate) unused: u32,
 }
 
 /// What an index below 2³¹ is divided by: a dim's size, with the constants that divide by it with a multiply and a

@@ -21,20 +21,31 @@ pub(super) fn unary(op: UnaryOp, dtype: DType, a: &str) -> String {
     }
 }
 
-/// An operation on a float and itself. A compiler would take `x - x` for 0, `x / x` for 1 and `x == x` for true.
+/// An operation on a number and itself. A compiler would take `x - x` for 0, `x / x` for 1 and `x == x` for true, which
+/// NaN belies; and what it then knows to be 0 it takes for the product with NaN, too.
 fn with_itself(op: BinaryOp, dtype: DType, x: &str) -> Option<String> {
+    let never = || "B(params.zero != 0u)".to_owned();
+    if dtype == DType::I32 {
+        return Some(match op {
+            BinaryOp::Sub => "I(bitcast<i32>(params.zero))".to_owned(),
+            BinaryOp::Eq | BinaryOp::Le | BinaryOp::Ge => "B(params.zero == 0u)".to_owned(),
+            BinaryOp::Ne | BinaryOp::Lt | BinaryOp::Gt => never(),
+            _ => return None,
+        });
+    }
     let suffix = if dtype == DType::F64 { "f64" } else { "f" };
     Some(match op {
         BinaryOp::Sub => format!("minus_itself_{suffix}({x})"),
         BinaryOp::Div => format!("over_itself_{suffix}({x})"),
         BinaryOp::Eq | BinaryOp::Le | BinaryOp::Ge => format!("!isnan_{suffix}({x})"),
         BinaryOp::Ne => format!("isnan_{suffix}({x})"),
+        BinaryOp::Lt | BinaryOp::Gt => never(),
         _ => return None,
     })
 }
 
 pub(super) fn binary(op: BinaryOp, dtype: DType, a: &str, b: &str) -> String {
-    if let Some(same) = with_itself(op, dtype, a).filter(|_| a == b && dtype.is_float()) {
+    if let Some(same) = with_itself(op, dtype, a).filter(|_| a == b && dtype != DType::Bool) {
         return same;
     }
     let symbol = match op {

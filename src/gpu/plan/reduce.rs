@@ -144,8 +144,6 @@ impl Planner<'_> {
         let n: usize = walk.kept.iter().map(|&d| domain[d]).product();
         let rows: usize = walk.reduced.iter().map(|&d| domain[d]).product();
         let kernel = kernel_for(&walk, &body.reads, n);
-        let width = width_for(kernel, &walk, domain, &body.reads);
-        let shares = Shares::new(kernel, width, n, rows, &self.caps.tuning);
 
         // The domain's kept dims among those of an output, which may have dims of size 1 besides.
         let kept_views = |read: &Read| -> Strides {
@@ -157,10 +155,13 @@ impl Planner<'_> {
             walk.kept.iter().map(|d| big[in_order.iter().position(|e| e == d).unwrap_or(0)]).collect()
         };
 
+        let mut all_numbers = numbers.clone();
+        let mut epilogue = emit(self.graph, &self.stored, group, &roots, &mut all_numbers, body.reads.len());
+        let stores = finish_stores(&mut epilogue, finals, body.reads.len());
+        let views = epilogue.reads.iter().chain(&stores).map(|r| (r, kept_views(r))).collect::<Vec<_>>();
+        let width = width_for(kernel, &walk, domain, &body.reads, &views);
+        let shares = Shares::new(kernel, width, n, rows, &self.caps.tuning);
         if shares.splits == 1 {
-            let mut epilogue = emit(self.graph, &self.stored, group, &roots, &mut numbers, body.reads.len());
-            let stores = finish_stores(&mut epilogue, finals, body.reads.len());
-            let views = epilogue.reads.iter().chain(&stores).map(|r| (r, kept_views(r))).collect::<Vec<_>>();
             return self.reduce_launch(
                 kernel,
                 width,
@@ -172,10 +173,13 @@ impl Planner<'_> {
                 &views,
                 stores.len(),
                 &shares,
-                numbers,
+                all_numbers,
                 false,
             );
         }
+        // Partial results lie as they are walked: what the outputs' own places would forbid does not matter yet.
+        let width = width_for(kernel, &walk, domain, &body.reads, &[]);
+        let shares = Shares::new(kernel, width, n, rows, &self.caps.tuning);
 
         // Partial results lie split by split, outputs in the order they are walked.
         let partials: Vec<Read> = folds
@@ -229,7 +233,7 @@ impl Planner<'_> {
             reduced: if sizes[0] == 1 { SmallVec::new() } else { SmallVec::from_slice(&[0]) },
         };
         let kernel = if n == 1 { Kernel::ReduceInner } else { Kernel::ReduceOuter };
-        let width = width_for(kernel, &walk, &sizes, &body.reads);
+        let width = width_for(kernel, &walk, &sizes, &body.reads, &views);
         let last = Shares::unsplit(kernel, width, n, shares.splits, &self.caps.tuning);
         self.reduce_launch(
             kernel,
@@ -415,18 +419,20 @@ fn kernel_for(walk: &Walk, reads: &[Read], n: usize) -> Kernel {
     if step(&walk.reduced) < step(&walk.kept) { Kernel::ReduceInner } else { Kernel::ReduceOuter }
 }
 
-/// Elements an invocation takes at a step.
-fn width_for(kernel: Kernel, walk: &Walk, domain: &Shape, reads: &[Read]) -> u32 {
+/// Elements an invocation takes at a step. `views` are what an epilogue reads and writes, with strides over the kept
+/// dims in the order they are walked.
+fn width_for(kernel: Kernel, walk: &Walk, domain: &Shape, reads: &[Read], views: &[(&Read, Strides)]) -> u32 {
     let along = match kernel {
         Kernel::ReduceInner => &walk.reduced,
         _ => &walk.kept,
     };
     let Some(&inner) = along.last() else { return 1 };
     // Groups of four must not run over the end of a row, unless the row is all there is and its end is masked.
-    let joined = reads.iter().all(|r| {
-        let s = r.access.footprint().strides();
-        along.windows(2).all(|w| s[w[0]] == s[w[1]] * domain[w[1]] as isize)
-    });
+    let steps_as_one =
+        |strides: &[isize]| strides.windows(2).zip(&along[1..]).all(|(s, &next)| s[0] == s[1] * domain[next] as isize);
+    let of_read = |r: &Read| along.iter().map(|&d| r.access.footprint().strides()[d]).collect::<Strides>();
+    let joined = reads.iter().all(|r| steps_as_one(&of_read(r)))
+        && (kernel == Kernel::ReduceInner || views.iter().all(|v| steps_as_one(&v.1)));
     let whole: usize = along.iter().map(|&d| domain[d]).product();
     let run = if joined { whole } else { domain[inner] };
     let fits = run % 4 == 0 || kernel == Kernel::ReduceInner && joined && run >= 16;

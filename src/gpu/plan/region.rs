@@ -70,7 +70,7 @@ pub(super) struct Emitted {
 }
 
 /// Numbers a kernel is given: the graph's slot, the dtype, the word.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Numbers {
     pub(super) list: Vec<(usize, DType, usize)>,
     pub(super) words: usize,
