@@ -19,6 +19,42 @@ struct Walk {
     reduced: SmallVec<[usize; 8]>,
 }
 
+impl Walk {
+    /// The strides over the kept dims, as they are walked, of a view that has those dims and maybe dims of size 1
+    /// besides.
+    fn kept_strides(&self, read: &Read) -> Strides {
+        let layout = read.access.footprint();
+        let big: SmallVec<[isize; 8]> =
+            layout.shape().iter().zip(layout.strides()).filter(|&(&n, _)| n != 1).map(|(_, &s)| s).collect();
+        let mut in_order = self.kept.clone();
+        in_order.sort_unstable();
+        self.kept.iter().map(|d| big[in_order.iter().position(|e| e == d).unwrap_or(0)]).collect()
+    }
+}
+
+/// One walk over a domain.
+struct Pass {
+    kernel: Kernel,
+    width: u32,
+    domain: Shape,
+    walk: Walk,
+    body: Emitted,
+    folds: Vec<(Fold, DType)>,
+    shares: Shares,
+}
+
+/// What becomes of its results.
+struct Ending {
+    code: Code,
+    /// What the code reads, then the `n_stores` views it writes, with strides over the kept dims as they are walked.
+    views: Vec<(Read, Strides)>,
+    n_stores: usize,
+    /// The numbers of the body and of the ending.
+    numbers: Numbers,
+    /// Whether the results are partial, and lie split by split.
+    split: bool,
+}
+
 impl Planner<'_> {
     /// Kernels for reductions that share a pass, with the outputs that can be made of their results at once. Those
     /// outputs are taken from `outputs`; results that others need are stored.
@@ -127,7 +163,6 @@ impl Planner<'_> {
     }
 
     /// One pass over the domain, and a second over the partial results if its rows were split.
-    #[allow(clippy::too_many_lines, reason = "one pass, put together from top to bottom")]
     fn reduce(&mut self, group: &[Id], args: &[Id], domain: &Shape, dims: &[usize], finals: &[Output]) -> Result<()> {
         let folds: Vec<(Fold, DType)> = group
             .iter()
@@ -139,134 +174,90 @@ impl Planner<'_> {
         let mut numbers = Numbers::default();
         let body = emit(self.graph, &self.stored, &[], args, &mut numbers, 0);
         let walk = walk(domain, dims, &body.reads);
-        let roots: Vec<Id> = finals.iter().map(|o| o.value).collect();
-
         let n: usize = walk.kept.iter().map(|&d| domain[d]).product();
         let rows: usize = walk.reduced.iter().map(|&d| domain[d]).product();
         let kernel = kernel_for(&walk, &body.reads, n);
 
-        // The domain's kept dims among those of an output, which may have dims of size 1 besides.
-        let kept_views = |read: &Read| -> Strides {
-            let layout = read.access.footprint();
-            let big: SmallVec<[isize; 8]> =
-                layout.shape().iter().zip(layout.strides()).filter(|&(&n, _)| n != 1).map(|(_, &s)| s).collect();
-            let mut in_order: SmallVec<[usize; 8]> = walk.kept.clone();
-            in_order.sort_unstable();
-            walk.kept.iter().map(|d| big[in_order.iter().position(|e| e == d).unwrap_or(0)]).collect()
-        };
-
-        let mut all_numbers = numbers.clone();
-        let mut epilogue = emit(self.graph, &self.stored, group, &roots, &mut all_numbers, body.reads.len());
-        let stores = finish_stores(&mut epilogue, finals, body.reads.len());
-        let views = epilogue.reads.iter().chain(&stores).map(|r| (r, kept_views(r))).collect::<Vec<_>>();
-        let width = width_for(kernel, &walk, domain, &body.reads, &views);
+        let ending = self.ending(group, finals, &walk, &body, numbers.clone());
+        let width = width_for(kernel, &walk, domain, &body.reads, &ending.views);
         let shares = Shares::new(kernel, width, n, rows, &self.caps.tuning);
-        if shares.splits == 1 {
-            return self.reduce_launch(
-                kernel,
-                width,
-                domain,
-                &walk,
-                &body,
-                &folds,
-                epilogue.code,
-                &views,
-                stores.len(),
-                &shares,
-                all_numbers,
-                false,
-            );
+        let mut pass = Pass { kernel, width, domain: domain.clone(), walk, body, folds, shares };
+        if pass.shares.splits == 1 {
+            return self.reduce_launch(&pass, ending);
         }
         // Partial results lie as they are walked: what the outputs' own places would forbid does not matter yet.
-        let width = width_for(kernel, &walk, domain, &body.reads, &[]);
-        let shares = Shares::new(kernel, width, n, rows, &self.caps.tuning);
+        pass.width = width_for(kernel, &pass.walk, domain, &pass.body.reads, &[]);
+        pass.shares = Shares::new(kernel, pass.width, n, rows, &self.caps.tuning);
+        let partials = self.reduce_in_parts(&pass, n, numbers)?;
+        self.reduce_partials(group, finals, &pass, n, &partials)
+    }
 
-        // Partial results lie split by split, outputs in the order they are walked.
-        let partials: Vec<Read> = folds
+    /// What becomes of the results of a group: the code, what it reads and writes, and where that lies.
+    fn ending(&self, group: &[Id], finals: &[Output], walk: &Walk, body: &Emitted, mut numbers: Numbers) -> Ending {
+        let roots: Vec<Id> = finals.iter().map(|o| o.value).collect();
+        let mut epilogue = emit(self.graph, &self.stored, group, &roots, &mut numbers, body.reads.len());
+        let stores = finish_stores(&mut epilogue, finals, body.reads.len());
+        let n_stores = stores.len();
+        let placed = |read: Read| {
+            let strides = walk.kept_strides(&read);
+            (read, strides)
+        };
+        let views = epilogue.reads.into_iter().chain(stores).map(placed).collect();
+        Ending { code: epilogue.code, views, n_stores, numbers, split: false }
+    }
+
+    /// The pass that stores partial results: split by split, outputs in the order they are walked.
+    fn reduce_in_parts(&mut self, pass: &Pass, n: usize, numbers: Numbers) -> Result<Vec<Read>> {
+        let partials: Vec<Read> = pass
+            .folds
             .iter()
             .map(|&(_, dtype)| {
-                let slot = self.temp(shares.splits * n, dtype);
+                let slot = self.temp(pass.shares.splits * n, dtype);
                 Read { slot, dtype, access: Layout::contiguous(Shape::from([n])).into() }
             })
             .collect();
         let mut code = Code::default();
-        for (j, &(_, dtype)) in folds.iter().enumerate() {
+        for (j, &(_, dtype)) in pass.folds.iter().enumerate() {
             code.lines.push(Line { inst: Inst::Term(j), dtype });
-            code.stores.push((body.reads.len() + j, j));
+            code.stores.push((pass.body.reads.len() + j, j));
         }
-        let views: Vec<(&Read, Strides)> = partials.iter().map(|r| (r, Strides::from_slice(&[1]))).collect();
-        self.reduce_launch(
-            kernel,
-            width,
-            domain,
-            &walk,
-            &body,
-            &folds,
-            code,
-            &views,
-            partials.len(),
-            &shares,
-            numbers,
-            true,
-        )?;
+        let views = partials.iter().map(|r| (r.clone(), Strides::from_slice(&[1]))).collect();
+        let ending = Ending { code, views, n_stores: partials.len(), numbers, split: true };
+        self.reduce_launch(pass, ending)?;
+        Ok(partials)
+    }
 
-        // Second pass: the same folds over [splits, n], in the order of the splits.
-        let mut numbers = Numbers::default();
-        let second = Shape::from([shares.splits, n]);
+    /// The pass that reduces partial results, in the order of the splits.
+    fn reduce_partials(
+        &mut self,
+        group: &[Id],
+        finals: &[Output],
+        first: &Pass,
+        n: usize,
+        partials: &[Read],
+    ) -> Result<()> {
+        // Over [splits, kept dims as they were walked], where the partial results are contiguous.
+        let kept = first.walk.kept.iter().map(|&d| first.domain[d]);
+        let domain: Shape = std::iter::once(first.shares.splits).chain(kept).collect();
         let mut body = Emitted::default();
         for (j, partial) in partials.iter().enumerate() {
-            let access = Layout::contiguous(second.clone()).into();
+            let access = Layout::contiguous(domain.clone()).into();
             body.reads.push(Read { slot: partial.slot, dtype: partial.dtype, access });
             body.code.lines.push(Line { inst: Inst::Load(j), dtype: partial.dtype });
             body.code.results.push(j);
         }
-        let mut epilogue = emit(self.graph, &self.stored, group, &roots, &mut numbers, body.reads.len());
-        let stores = finish_stores(&mut epilogue, finals, body.reads.len());
-        let views = epilogue.reads.iter().chain(&stores).map(|r| (r, kept_views(r))).collect::<Vec<_>>();
-        // The partials have one kept dim where the outputs may have several: walk those, all of them contiguous.
-        let sizes: Shape = std::iter::once(shares.splits).chain(walk.kept.iter().map(|&d| domain[d])).collect();
-        for read in &mut body.reads {
-            read.access = Layout::contiguous(sizes.clone()).into();
-        }
-        let walk = Walk {
-            kept: (1..sizes.rank()).filter(|&d| sizes[d] != 1).collect(),
-            reduced: if sizes[0] == 1 { SmallVec::new() } else { SmallVec::from_slice(&[0]) },
-        };
+        let ending = self.ending(group, finals, &first.walk, &body, Numbers::default());
+        let walk = Walk { kept: (1..domain.rank()).collect(), reduced: SmallVec::from_slice(&[0]) };
         let kernel = if n == 1 { Kernel::ReduceInner } else { Kernel::ReduceOuter };
-        let width = width_for(kernel, &walk, &sizes, &body.reads, &views);
-        let last = Shares::unsplit(kernel, width, n, shares.splits, &self.caps.tuning);
-        self.reduce_launch(
-            kernel,
-            width,
-            &sizes,
-            &walk,
-            &body,
-            &folds,
-            epilogue.code,
-            &views,
-            stores.len(),
-            &last,
-            numbers,
-            false,
-        )
+        let width = width_for(kernel, &walk, &domain, &body.reads, &ending.views);
+        let shares = Shares::unsplit(kernel, width, n, first.shares.splits, &self.caps.tuning);
+        let pass = Pass { kernel, width, domain, walk, body, folds: first.folds.clone(), shares };
+        self.reduce_launch(&pass, ending)
     }
 
-    #[allow(clippy::too_many_arguments, reason = "the parts of a launch, each made where it is known")]
-    fn reduce_launch(
-        &mut self,
-        kernel: Kernel,
-        width: u32,
-        domain: &Shape,
-        walk: &Walk,
-        body: &Emitted,
-        folds: &[(Fold, DType)],
-        epilogue: Code,
-        views: &[(&Read, Strides)],
-        n_stores: usize,
-        shares: &Shares,
-        numbers: Numbers,
-        split: bool,
-    ) -> Result<()> {
+    fn reduce_launch(&mut self, pass: &Pass, ending: Ending) -> Result<()> {
+        let Pass { kernel, width, ref domain, ref walk, ref body, ref folds, ref shares } = *pass;
+        let Ending { code: epilogue, views, n_stores, numbers, split } = ending;
         let over = |dims: &[usize], read: &Read| -> Strides {
             dims.iter().map(|&d| read.access.footprint().strides()[d]).collect()
         };
@@ -351,7 +342,7 @@ impl Planner<'_> {
             operands,
             n_scalars: numbers.words,
             body: body.code.clone(),
-            folds: folds.to_vec(),
+            folds: folds.clone(),
             epilogue,
             tail: kernel == Kernel::ReduceOuter && n % width != 0,
             split,
@@ -421,7 +412,7 @@ fn kernel_for(walk: &Walk, reads: &[Read], n: usize) -> Kernel {
 
 /// Elements an invocation takes at a step. `views` are what an epilogue reads and writes, with strides over the kept
 /// dims in the order they are walked.
-fn width_for(kernel: Kernel, walk: &Walk, domain: &Shape, reads: &[Read], views: &[(&Read, Strides)]) -> u32 {
+fn width_for(kernel: Kernel, walk: &Walk, domain: &Shape, reads: &[Read], views: &[(Read, Strides)]) -> u32 {
     let along = match kernel {
         Kernel::ReduceInner => &walk.reduced,
         _ => &walk.kept,
