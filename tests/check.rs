@@ -2,14 +2,13 @@
 
 mod devices;
 
-use devices::{devices, note};
+use devices::{failures_on_each, note};
 use hadamard::check;
 
 #[test]
 fn every_case_is_right_on_every_device() {
-    let mut failures = Vec::new();
-    for device in devices() {
-        let report = check::run(&device, |_, _, _| ());
+    let failures = failures_on_each(|device| {
+        let report = check::run(device, |_, _, _| ());
         note(&format!(
             "{device}: {} cases, {} failed, {} skipped for want of f64",
             report.cases(),
@@ -23,7 +22,7 @@ fn every_case_is_right_on_every_device() {
             );
         }
         assert!(report.cases() > 2500 && report.cases() > 5 * report.skipped, "the table has shrunk");
-        failures.extend(report.failures.into_iter().map(|failure| format!("{device}: {failure}")));
-    }
+        report.failures.into_iter().map(|failure| format!("{device}: {failure}")).collect()
+    });
     assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
 }

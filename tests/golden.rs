@@ -7,7 +7,7 @@ mod devices;
 
 use std::path::Path;
 
-use devices::{devices, note};
+use devices::{failures_on_each, note};
 use hadamard::{DType, Device, Element, Expr, Shape, Tensor, reference};
 use half::{bf16, f16};
 use safetensors::{Dtype, SafeTensors};
@@ -145,10 +145,10 @@ fn expressions_are_what_pytorch_computes() {
     let file = SafeTensors::deserialize(&bytes).unwrap();
     let rows = rows("expressions.json");
     assert!(rows.len() > 600);
-    let mut failures = Vec::new();
-    for device in devices() {
+    let failures = failures_on_each(|device| {
+        let mut failures = Vec::new();
         let f64 = device.info().f64;
-        let flushes = flushes(&device);
+        let flushes = flushes(device);
         let mut skipped = 0;
         for row in &rows {
             if needs_f64(row) && !f64 {
@@ -158,13 +158,14 @@ fn expressions_are_what_pytorch_computes() {
             let answer = |expr: &Expr| expr.eval().map(|x| (x.dtype(), x.shape().clone(), values(&x)));
             let by_reference = flushes && row.get("error").is_none() && has_subnormals(row, &file);
             let outcome =
-                if by_reference { judge_by_reference(row, &file, &device) } else { judge(row, &file, &device, answer) };
+                if by_reference { judge_by_reference(row, &file, device) } else { judge(row, &file, device, answer) };
             if let Err(message) = outcome {
                 failures.push(format!("{device}: {message}"));
             }
         }
         note(&format!("{device}: {} of PyTorch's answers, {skipped} skipped for want of f64", rows.len() - skipped));
-    }
+        failures
+    });
     assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
 }
 

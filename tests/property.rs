@@ -7,7 +7,7 @@ mod devices;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use devices::{devices, note};
+use devices::{failures_on_each, note};
 use hadamard::{
     BinaryOp, DType, Device, DeviceKind, Error, Expr, ReduceOp, Result, Shape, Tensor, UnaryOp, assign, eval_all,
     reference,
@@ -358,14 +358,14 @@ fn variable(name: &str) -> Option<u64> {
 fn random_expressions_are_right_on_every_device() {
     let wanted = variable("HADAMARD_PROPERTY_CASES");
     let first = variable("HADAMARD_PROPERTY_SEED").unwrap_or(1);
-    let mut failures = Vec::new();
-    for device in devices() {
+    let failures = failures_on_each(|device| {
+        let mut failures = Vec::new();
         let software = device.info().kind == DeviceKind::Software;
         let cases = wanted.unwrap_or(if software { SOFTWARE_CASES } else { CASES });
         let (mut judged, mut undetermined, mut refused) = (0, 0, 0);
         for seed in first..first + cases {
             let depth = 1 + (seed % 5) as usize;
-            match check_or_panic(&device, seed, depth) {
+            match check_or_panic(device, seed, depth) {
                 Ok((elements, unknown)) => {
                     judged += elements;
                     undetermined += unknown;
@@ -374,7 +374,7 @@ fn random_expressions_are_right_on_every_device() {
                 Err(message) if message.contains("f64") && message.contains("is not supported by") => refused += 1,
                 Err(message) => {
                     // The same choices cut short often fail the same way and are easier to read.
-                    let shallower = (0..depth).find_map(|depth| check_or_panic(&device, seed, depth).err());
+                    let shallower = (0..depth).find_map(|depth| check_or_panic(device, seed, depth).err());
                     failures.push(format!("{device}, seed {seed}: {}", shallower.unwrap_or(message)));
                 }
             }
@@ -384,7 +384,8 @@ fn random_expressions_are_right_on_every_device() {
         ));
         assert!(refused * 4 < cases, "too much is refused to be worth testing");
         assert!(undetermined * 4 < judged + 4, "too little is determined to be worth testing");
-    }
+        failures
+    });
     let shown = failures.iter().take(20).map(String::as_str).collect::<Vec<_>>().join("\n\n");
     assert!(failures.is_empty(), "{} failures:\n{shown}", failures.len());
 }

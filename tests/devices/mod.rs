@@ -27,3 +27,17 @@ pub(crate) fn devices() -> Vec<Device> {
 pub(crate) fn note(text: &str) {
     let _ = writeln!(std::io::stderr(), "note: {text}");
 }
+
+/// What `test` finds wrong on each device, each on a thread of its own: a driver that compiles shaders keeps one core
+/// busy.
+#[allow(dead_code, reason = "not every test that names devices goes through them this way")]
+pub(crate) fn failures_on_each(test: impl Fn(&Device) -> Vec<String> + Sync) -> Vec<String> {
+    let devices = devices();
+    std::thread::scope(|scope| {
+        let running: Vec<_> = devices.iter().map(|device| scope.spawn(|| test(device))).collect();
+        running
+            .into_iter()
+            .flat_map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    })
+}

@@ -267,22 +267,13 @@ impl Planner<'_> {
         if !split {
             kept.extend(views.iter().map(|v| v.1.clone()));
         }
-        let (mut kept_sizes, mut kept) = collapse(&kept_shape, &kept.iter().map(|s| &s[..]).collect::<Vec<_>>());
-        if kept_sizes.is_empty() {
-            kept_sizes.push(1);
-            kept.iter_mut().for_each(|s| s.push(0));
-        }
+        let (kept_sizes, mut kept) = collapse_to_some(&kept_shape, &kept);
         if split {
             kept.extend(views.iter().map(|_| Strides::from_elem(0, kept_sizes.len())));
         }
         let reduced_shape: Shape = walk.reduced.iter().map(|&d| domain[d]).collect();
         let reduced: Vec<Strides> = body.reads.iter().map(|r| over(&walk.reduced, r)).collect();
-        let (mut reduced_sizes, mut reduced) =
-            collapse(&reduced_shape, &reduced.iter().map(|s| &s[..]).collect::<Vec<_>>());
-        if reduced_sizes.is_empty() {
-            reduced_sizes.push(1);
-            reduced.iter_mut().for_each(|s| s.push(0));
-        }
+        let (reduced_sizes, reduced) = collapse_to_some(&reduced_shape, &reduced);
         let (kept_rank, reduced_rank) = (kept_sizes.len(), reduced_sizes.len());
 
         let mut table: Vec<(usize, Strides)> = Vec::new();
@@ -429,4 +420,14 @@ fn width_for(kernel: Kernel, walk: &Walk, domain: &Shape, reads: &[Read], views:
     let fits = run % 4 == 0 || kernel == Kernel::ReduceInner && joined && run >= 16;
     let pays = reads.iter().any(|r| r.dtype != DType::F64 && r.access.footprint().strides()[inner] == 1);
     if fits && pays { 4 } else { 1 }
+}
+
+/// Collapsed dims, at least one: no dims at all are one of size 1.
+fn collapse_to_some(shape: &Shape, strides: &[Strides]) -> (SmallVec<[usize; 8]>, Vec<Strides>) {
+    let (mut sizes, mut strides) = collapse(shape, &strides.iter().map(|s| &s[..]).collect::<Vec<_>>());
+    if sizes.is_empty() {
+        sizes.push(1);
+        strides.iter_mut().for_each(|s| s.push(0));
+    }
+    (sizes, strides)
 }
