@@ -105,7 +105,7 @@ impl Planner<'_> {
         let region = Region::of(self.graph, &self.stored, &[], &[output.value]);
         let here: Vec<Id> = region.reads.iter().copied().filter(|r| group.contains(r)).collect();
         let placed_alike = |id: Id| match &self.graph.values[id].step {
-            Step::Read { of, access } => !group.contains(of) || access.is_identity(),
+            Step::Read { of, access } => access.layout().is_some() && (!group.contains(of) || access.is_identity()),
             Step::Load { access, .. } => access.layout().is_some(),
             _ => true,
         };
@@ -115,9 +115,6 @@ impl Planner<'_> {
             && output.target.dtype.size() >= 4
             && region.reads.iter().all(|r| group.contains(r) || self.stored.contains_key(r))
             && region.values.iter().all(|&id| placed_alike(id))
-            && self.graph.values.iter().enumerate().all(|(id, v)| {
-                !region.values.contains(&id) || !matches!(v.step, Step::Read { ref access, .. } if access.layout().is_none())
-            })
     }
 
     /// As many of the outputs as one kernel can write beside what it must bind; the others go back.
@@ -368,17 +365,13 @@ fn finish_stores(epilogue: &mut Emitted, finals: &[Output], first: usize) -> Vec
 /// The order in which dims are walked: by the strides of the view that touches most memory, so that what lies
 /// together is read together.
 fn walk(domain: &Shape, dims: &[usize], reads: &[Read]) -> Walk {
-    let dominant = reads.iter().max_by_key(|r| bytes_touched(r));
     let mut kept: SmallVec<[usize; 8]> = SmallVec::new();
     let mut reduced: SmallVec<[usize; 8]> = SmallVec::new();
     for d in (0..domain.rank()).filter(|&d| domain[d] != 1) {
         if dims.contains(&d) { reduced.push(d) } else { kept.push(d) }
     }
-    if let Some(read) = dominant {
-        let stride = |d: &usize| match read.access.footprint().strides()[*d].unsigned_abs() {
-            0 => usize::MAX,
-            s => s,
-        };
+    if let Some(read) = dominant(reads) {
+        let stride = |d: &usize| step_along(read, *d);
         // A stable sort: equal strides keep their order, and the common case is in order already.
         kept.sort_by_key(|d| std::cmp::Reverse(stride(d)));
         reduced.sort_by_key(|d| std::cmp::Reverse(stride(d)));
@@ -386,18 +379,26 @@ fn walk(domain: &Shape, dims: &[usize], reads: &[Read]) -> Walk {
     Walk { kept, reduced }
 }
 
+/// The view that touches most memory.
+fn dominant(reads: &[Read]) -> Option<&Read> {
+    reads.iter().max_by_key(|r| bytes_touched(r))
+}
+
+/// How far apart a view's neighbours along a dim lie; a broadcast dim counts as the farthest.
+fn step_along(read: &Read, dim: usize) -> usize {
+    match read.access.footprint().strides()[dim].unsigned_abs() {
+        0 => usize::MAX,
+        step => step,
+    }
+}
+
 /// Outer if what is kept lies closest together in memory, inner if what is reduced does.
 fn kernel_for(walk: &Walk, reads: &[Read], n: usize) -> Kernel {
     if n == 1 {
         return Kernel::ReduceInner;
     }
-    let Some(read) = reads.iter().max_by_key(|r| bytes_touched(r)) else { return Kernel::ReduceOuter };
-    let step = |dims: &[usize]| {
-        dims.last().map_or(usize::MAX, |&d| match read.access.footprint().strides()[d].unsigned_abs() {
-            0 => usize::MAX,
-            s => s,
-        })
-    };
+    let Some(read) = dominant(reads) else { return Kernel::ReduceOuter };
+    let step = |dims: &[usize]| dims.last().map_or(usize::MAX, |&d| step_along(read, d));
     if step(&walk.reduced) < step(&walk.kept) { Kernel::ReduceInner } else { Kernel::ReduceOuter }
 }
 
