@@ -219,3 +219,21 @@ fn many_operands_in_any_order_of_contraction() {
         failures
     }));
 }
+
+#[test]
+fn a_matrix_product_is_one_tiled_pass() {
+    let device = Device::cpu();
+    let (a, b) = (tensor(14, &[1280, 600], &device), tensor(15, &[600, 1440], &device));
+    let kernels = |expr: &Expr| {
+        let explained = expr.explain().unwrap();
+        explained.passes.iter().map(|pass| pass.kernel).collect::<Vec<_>>()
+    };
+    let product = einsum("ik,kj->ij", &[&a, &b]);
+    assert_eq!(kernels(&product), ["contract"]);
+    assert_eq!(kernels(&einsum("ik,kj->ji", &[&a, &b])), ["contract"]);
+    // A factor that is an expression is computed once, not once for every row of the other.
+    assert_eq!(kernels(&einsum("ik,kj->ij", &[a.exp(), Expr::from(&b)])), ["map", "contract"]);
+    // What reads each element once is the fused pass that it is written out.
+    assert_eq!(kernels(&einsum("ik,ik->k", &[&a, &a])), kernels(&(&a * &a).sum(0)));
+    assert_eq!(kernels(&einsum("ik,k->i", &[Expr::from(&a), b.sum(1)])).last(), Some(&"reduce_inner"));
+}

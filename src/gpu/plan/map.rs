@@ -125,7 +125,7 @@ impl Planner<'_> {
     }
 
     /// A map that takes one element at a step, of a domain of rank 1 and without numbers.
-    fn map_spec(&self, bindings: Vec<Binding>, operands: Vec<Operand>, body: Code) -> Spec {
+    pub(super) fn map_spec(&self, bindings: Vec<Binding>, operands: Vec<Operand>, body: Code) -> Spec {
         Spec {
             kernel: Kernel::Map,
             width: 1,
@@ -145,7 +145,7 @@ impl Planner<'_> {
     }
 
     /// One map kernel over `shape`; the first `n_loads` of `views` are read, the others written.
-    fn map_launch(
+    pub(super) fn map_launch(
         &mut self,
         shape: &Shape,
         views: &[Read],

@@ -3,6 +3,7 @@
 //! Elementwise values fuse into whatever consumes them. Reductions over the same domain and dims share a pass; what
 //! follows them at their own shape is their epilogue. A reduced value used again at full size is stored and read.
 
+mod contract;
 mod map;
 mod reduce;
 mod region;
@@ -14,6 +15,7 @@ use self::region::Region;
 use super::grid::Grid;
 use super::spec::Spec;
 use super::tuning::Tuning;
+use crate::expr::contraction::Contraction;
 use crate::expr::graph::{Graph, Id, Step};
 use crate::layout::Layout;
 use crate::{DType, DeviceInfo, Error, Result, Shape};
@@ -205,7 +207,9 @@ impl Planner<'_> {
             let Step::Reduce { dims, arg, .. } = &self.graph.values[id].step else { continue };
             let below = self.reductions_under(*arg);
             let earliest = below.iter().map(|r| level[r] + 1).max().unwrap_or(0);
+            let is_product = |id: Id| Contraction::of(self.graph, id, contract::LEAST).is_some();
             let joins = |group: &Vec<Id>| match &self.graph.values[group[0]].step {
+                Step::Reduce { .. } if is_product(id) || is_product(group[0]) => false,
                 Step::Reduce { dims: d, arg: a, .. } => {
                     d == dims && self.graph.values[*a].shape == self.graph.values[*arg].shape
                 }

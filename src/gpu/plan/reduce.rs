@@ -2,10 +2,12 @@
 
 use smallvec::SmallVec;
 
+use super::contract::LEAST;
 use super::map::{bind, bytes_touched};
 use super::region::{Emitted, Numbers, Read, Region, emit};
 use super::shares::Shares;
 use super::{Output, Planner, Slot};
+use crate::expr::contraction::Contraction;
 use crate::expr::graph::{Fold, Id, Step};
 use crate::gpu::params::Head;
 use crate::gpu::spec::{Code, Inst, Kernel, Line, Mode, Operand, Order, Spec};
@@ -14,15 +16,24 @@ use crate::{DType, Result, Shape};
 
 /// How a reduction walks its domain: kept dims and reduced dims, each in the order that reads memory in runs, with
 /// size-1 dims dropped.
-struct Walk {
-    kept: SmallVec<[usize; 8]>,
-    reduced: SmallVec<[usize; 8]>,
+pub(super) struct Walk {
+    pub(super) kept: SmallVec<[usize; 8]>,
+    pub(super) reduced: SmallVec<[usize; 8]>,
+}
+
+/// Partial results of a group, split by split, each row-major over the kept dims as they are walked.
+pub(super) struct Parts {
+    pub(super) walk: Walk,
+    pub(super) domain: Shape,
+    pub(super) splits: usize,
+    pub(super) folds: Vec<(Fold, DType)>,
+    pub(super) reads: Vec<Read>,
 }
 
 impl Walk {
     /// The strides over the kept dims, as they are walked, of a view that has those dims and maybe dims of size 1
     /// besides.
-    fn kept_strides(&self, read: &Read) -> Strides {
+    pub(super) fn kept_strides(&self, read: &Read) -> Strides {
         let layout = read.access.footprint();
         let big: SmallVec<[isize; 8]> =
             layout.shape().iter().zip(layout.strides()).filter(|&(&n, _)| n != 1).map(|(_, &s)| s).collect();
@@ -85,14 +96,25 @@ impl Planner<'_> {
             let target = super::Target { slot: temp, layout, dtype };
             finals.push(Output { value: id, shape: kept_shape.clone(), target });
         }
-        self.materialise_chained(&args)?;
-        let members: Vec<Slot> = group.iter().map(|_| Slot::Temp(usize::MAX)).collect();
-        self.cut_until_it_fits(&args, &[], &members)?;
-        self.reduce(group, &args, &domain, &dims, &finals)?;
+        self.store_as(group, &args, &domain, &dims, &finals)?;
         for output in finals.iter().filter(|o| kept.contains(&o.value)) {
             self.stored.insert(output.value, (output.target.slot, output.target.dtype));
         }
         Ok(())
+    }
+
+    /// Kernels that compute a group and write what is made of it.
+    fn store_as(&mut self, group: &[Id], args: &[Id], domain: &Shape, dims: &[usize], finals: &[Output]) -> Result<()> {
+        if let [id] = group
+            && let Some(found) = Contraction::of(self.graph, *id, LEAST)
+            && self.contract(*id, &found, domain, finals)?
+        {
+            return Ok(());
+        }
+        self.materialise_chained(args)?;
+        let members: Vec<Slot> = group.iter().map(|_| Slot::Temp(usize::MAX)).collect();
+        self.cut_until_it_fits(args, &[], &members)?;
+        self.reduce(group, args, domain, dims, finals)
     }
 
     fn roots_of(outputs: &[Output]) -> Vec<Id> {
@@ -185,8 +207,10 @@ impl Planner<'_> {
         // Partial results lie as they are walked: what the outputs' own places would forbid does not matter yet.
         pass.width = width_for(kernel, &pass.walk, domain, &pass.body.reads, &[]);
         pass.shares = Shares::new(kernel, pass.width, n, rows, &self.caps.tuning);
-        let partials = self.reduce_in_parts(&pass, n, numbers)?;
-        self.reduce_partials(group, finals, &pass, n, &partials)
+        let reads = self.reduce_in_parts(&pass, n, numbers)?;
+        let Pass { walk, domain, folds, .. } = pass;
+        let parts = Parts { walk, domain, splits: pass.shares.splits, folds, reads };
+        self.reduce_partials(group, finals, &parts)
     }
 
     /// What becomes of the results of a group: the code, what it reads and writes, and where that lies.
@@ -225,30 +249,24 @@ impl Planner<'_> {
     }
 
     /// The pass that reduces partial results, in the order of the splits.
-    fn reduce_partials(
-        &mut self,
-        group: &[Id],
-        finals: &[Output],
-        first: &Pass,
-        n: usize,
-        partials: &[Read],
-    ) -> Result<()> {
+    pub(super) fn reduce_partials(&mut self, group: &[Id], finals: &[Output], parts: &Parts) -> Result<()> {
         // Over [splits, kept dims as they were walked], where the partial results are contiguous.
-        let kept = first.walk.kept.iter().map(|&d| first.domain[d]);
-        let domain: Shape = std::iter::once(first.shares.splits).chain(kept).collect();
+        let kept = parts.walk.kept.iter().map(|&d| parts.domain[d]);
+        let domain: Shape = std::iter::once(parts.splits).chain(kept).collect();
+        let n: usize = domain[1..].iter().product();
         let mut body = Emitted::default();
-        for (j, partial) in partials.iter().enumerate() {
+        for (j, partial) in parts.reads.iter().enumerate() {
             let access = Layout::contiguous(domain.clone()).into();
             body.reads.push(Read { slot: partial.slot, dtype: partial.dtype, access });
             body.code.lines.push(Line { inst: Inst::Load(j), dtype: partial.dtype });
             body.code.results.push(j);
         }
-        let ending = self.ending(group, finals, &first.walk, &body, Numbers::default());
+        let ending = self.ending(group, finals, &parts.walk, &body, Numbers::default());
         let walk = Walk { kept: (1..domain.rank()).collect(), reduced: SmallVec::from_slice(&[0]) };
         let kernel = if n == 1 { Kernel::ReduceInner } else { Kernel::ReduceOuter };
         let width = width_for(kernel, &walk, &domain, &body.reads, &ending.views);
-        let shares = Shares::unsplit(kernel, width, n, first.shares.splits, &self.caps.tuning);
-        let pass = Pass { kernel, width, domain, walk, body, folds: first.folds.clone(), shares };
+        let shares = Shares::unsplit(kernel, width, n, parts.splits, &self.caps.tuning);
+        let pass = Pass { kernel, width, domain, walk, body, folds: parts.folds.clone(), shares };
         self.reduce_launch(&pass, ending)
     }
 
