@@ -28,7 +28,8 @@ pub(crate) fn devices() -> Vec<Device> {
 pub(crate) fn limited(device: &Device, tighten: impl FnOnce(&mut wgpu::Limits)) -> Device {
     let info = device.info();
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
-    let adapters = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::all()));
+    let backends = if info.backend == "gl" { wgpu::Backends::GL } else { wgpu::Backends::PRIMARY };
+    let adapters = pollster::block_on(instance.enumerate_adapters(backends));
     let same = |a: &wgpu::Adapter| a.get_info().name == info.name && a.get_info().backend.to_str() == info.backend;
     let adapter = adapters.into_iter().find(same).unwrap_or_else(|| panic!("{device} is there"));
     let mut required_limits = adapter.limits();
