@@ -6,7 +6,7 @@
 use smallvec::SmallVec;
 
 use super::map::{bind, bytes_touched};
-use super::reduce::{Parts, Walk};
+use super::reduce::{Job, Walk};
 use super::region::{Emitted, Numbers, Read, Region, emit};
 use super::{Output, Planner, Slot};
 use crate::expr::contraction::Contraction;
@@ -27,51 +27,53 @@ const MAX_SPLITS: usize = 64;
 type Axis = (usize, [isize; 3]);
 
 impl Planner<'_> {
-    /// Kernels for a matrix product and the outputs made of it, unless its views do not allow for it.
+    /// Kernels for a matrix product and the outputs made of it, unless it is too large or its views do not allow for it.
     pub(super) fn contract(&mut self, id: Id, found: &Contraction, domain: &Shape, finals: &[Output]) -> Result<bool> {
         let dtype = self.graph.values[id].dtype;
-        let Some(factors) = self.factors(found, domain, dtype)? else { return Ok(false) };
-        let kept: SmallVec<[usize; 8]> =
-            [&found.batch, &found.rows, &found.columns].into_iter().flatten().copied().collect();
+        let kept = [&found.batch, &found.rows, &found.columns].into_iter().flatten().copied().collect();
         let walk = Walk { kept, reduced: found.summed.iter().copied().collect() };
+        let job = Job {
+            group: &[id],
+            folds: &[(Fold::Sum, dtype)],
+            finals,
+            domain: domain.clone(),
+            walk,
+            body: Emitted::default(),
+            numbers: Numbers::default(),
+            cuts: SmallVec::new(),
+        };
+        if self.ending_beyond(&job) > 0.0 {
+            return Ok(false);
+        }
+        let Some(factors) = self.factors(found, domain, dtype)? else { return Ok(false) };
         let direct = match finals {
-            [output] if output.value == id && output.target.dtype == dtype => {
-                Some(Read { slot: output.target.slot, dtype, access: output.target.layout.clone().into() })
-            }
+            [output] if output.value == id && output.target.dtype == dtype => Some(&output.target),
             _ => None,
         };
-        let n: usize = walk.kept.iter().map(|&d| domain[d]).product();
-        let terms: usize = walk.reduced.iter().map(|&d| domain[d]).product();
-        let side = side(self.square(dtype)) as usize;
-        let tiles = |dims: &[usize]| dims.iter().map(|&d| domain[d]).product::<usize>().div_ceil(side);
-        let batch: usize = found.batch.iter().map(|&d| domain[d]).product();
-        let blocks = batch * tiles(&found.rows) * tiles(&found.columns);
-        let wanted = self.caps.tuning.invocations as usize / 4 / self.caps.tuning.workgroup as usize;
-        let splits = (wanted / blocks.max(1)).min(terms / DEPTH).clamp(1, MAX_SPLITS);
-        let chunk = terms.div_ceil(splits);
-        let splits = terms.div_ceil(chunk);
-
-        // Row-major in the order of the walk, split by split.
-        let in_parts = |planner: &mut Self| Read {
-            slot: planner.temp(splits * n, dtype),
-            dtype,
-            access: Layout::contiguous(walk.kept.iter().map(|&d| domain[d]).collect()).into(),
-        };
-        match direct.filter(|_| splits == 1) {
-            Some(out) => {
-                let strides = walk.kept_strides(&out);
-                self.contract_launch(found, domain, &factors, (&out, &strides), chunk)?;
-            }
-            None => {
-                let out = in_parts(self);
-                let strides = Strides::from_slice(out.access.footprint().strides());
-                self.contract_launch(found, domain, &factors, (&out, &strides), chunk)?;
-                let parts =
-                    Parts { walk, domain: domain.clone(), splits, folds: vec![(Fold::Sum, dtype)], reads: vec![out] };
-                self.reduce_partials(&[id], finals, &parts)?;
-            }
+        let chunk = self.chunk(found, &job, dtype);
+        let splits = job.rows().div_ceil(chunk);
+        if let Some(target) = direct.filter(|_| splits == 1) {
+            let out = Read { slot: target.slot, dtype, access: target.layout.clone().into() };
+            self.contract_launch(found, &job, &factors, &job.walk.over_kept(&out), chunk)?;
+            return Ok(true);
         }
+        // Row-major in the order of the walk, split by split.
+        let partials = self.partials(&job, splits);
+        let shape: Shape = job.walk.kept.iter().map(|&d| domain[d]).collect();
+        let first = Read { access: Layout::contiguous(shape).into(), ..partials[0].clone() };
+        self.contract_launch(found, &job, &factors, &first, chunk)?;
+        self.reduce_partials(&job, &partials)?;
         Ok(true)
+    }
+
+    /// Terms a workgroup takes: all, unless there are too few tiles to keep the device busy.
+    fn chunk(&self, found: &Contraction, job: &Job, dtype: DType) -> usize {
+        let side = side(self.square(dtype)) as usize;
+        let all = |dims: &[usize]| dims.iter().map(|&d| job.domain[d]).product::<usize>();
+        let tiles = all(&found.batch) * all(&found.rows).div_ceil(side) * all(&found.columns).div_ceil(side);
+        let wanted = self.caps.tuning.invocations as usize / 4 / self.caps.tuning.workgroup as usize;
+        let most = MAX_SPLITS.min(self.most_splits(job)).min(job.rows() / DEPTH).max(1);
+        job.rows().div_ceil((wanted / tiles.max(1)).clamp(1, most))
     }
 
     /// Both factors as memory to be read over the domain, or `None` if what is summed does not step as one in both.
@@ -98,6 +100,13 @@ impl Planner<'_> {
         } else {
             return Ok(None);
         };
+        let views = [0, 1].map(|i| {
+            let copy = || Read { slot: Slot::Temp(usize::MAX - i), dtype, access: copies[i].clone().into() };
+            lying[i].clone().unwrap_or_else(copy)
+        });
+        if self.beyond(&views) > 0.0 {
+            return Ok(None);
+        }
         let [a, b] = lying;
         let a = a.map_or_else(|| self.compute(found.a, &found.columns, domain, dtype), Ok)?;
         let b = b.map_or_else(|| self.compute(found.b, &found.rows, domain, dtype), Ok)?;
@@ -128,7 +137,7 @@ impl Planner<'_> {
         code.stores = vec![(n_loads, code.results[0])];
         code.results.clear();
         views.push(Read { slot, dtype, access: layout.clone().into() });
-        self.map_launch(&shape, &views, n_loads, code, numbers)?;
+        self.map_pieces(&shape, &views, n_loads, code, &numbers)?;
         Ok(Read { slot, dtype, access: layout.broadcast_to(domain, "einsum")?.into() })
     }
 
@@ -138,19 +147,21 @@ impl Planner<'_> {
         self.caps.tuning.workgroup.min(most).isqrt().pow(2)
     }
 
+    /// The kernel; `out` is over the kept dims as they are walked.
     fn contract_launch(
         &mut self,
         found: &Contraction,
-        domain: &Shape,
+        job: &Job,
         [a, b]: &[Read; 2],
-        (out, out_strides): (&Read, &Strides),
+        out: &Read,
         chunk: usize,
     ) -> Result<()> {
-        let kept: SmallVec<[usize; 8]> =
-            [&found.batch, &found.rows, &found.columns].into_iter().flatten().copied().collect();
-        let of_out = |d: usize| kept.iter().position(|&k| k == d).map_or(0, |at| out_strides[at]);
+        let of_out = |d: usize| {
+            let at = job.walk.kept.iter().position(|&k| k == d);
+            at.map_or(0, |at| out.access.footprint().strides()[at])
+        };
         let axes = |dims: &[usize]| -> Vec<Axis> {
-            let shape: Shape = dims.iter().map(|&d| domain[d]).collect();
+            let shape: Shape = dims.iter().map(|&d| job.domain[d]).collect();
             let of = |read: &Read| dims.iter().map(|&d| read.access.footprint().strides()[d]).collect::<Strides>();
             let strides = [of(a), of(b), dims.iter().map(|&d| of_out(d)).collect()];
             let (sizes, strides) = collapse(&shape, &[&strides[0], &strides[1], &strides[2]]);
@@ -181,7 +192,8 @@ impl Planner<'_> {
             (operand(out, false), out),
         ];
         let bytes = [a, b, out].into_iter().map(bytes_touched).sum();
-        let (bindings, slots, operands) = bind(operands, 2);
+        let windows = self.windows(&[a.clone(), b.clone(), out.clone()])?;
+        let (bindings, operands) = bind(operands, 2, &windows);
         let workgroup = self.square(a.dtype);
         let spec = Spec {
             kernel: Kernel::Contract,
@@ -208,9 +220,9 @@ impl Planner<'_> {
         let table: Vec<(usize, Strides)> = [a, b, out]
             .into_iter()
             .enumerate()
-            .map(|(i, read)| (read.access.footprint().offset(), all.iter().map(|axis| axis.1[i]).collect()))
+            .map(|(i, read)| (windows.offset(i, read), all.iter().map(|axis| axis.1[i]).collect()))
             .collect();
-        self.push(spec, slots, head, &dims, &table, Numbers::default(), grid, bytes);
+        self.push(spec, windows.list, head, &dims, &table, Numbers::default(), grid, bytes);
         Ok(())
     }
 }
