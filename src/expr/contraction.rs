@@ -68,7 +68,9 @@ fn varies(graph: &Graph, id: Id, known: &mut FxHashMap<Id, u32>) -> u32 {
         }
         let value = &graph.values[id];
         let bits = match &value.step {
-            Step::Load { access, .. } | Step::Read { access, .. } => Some(steps(&access.stages()[0])),
+            Step::Load { access, .. } | Step::Index { access } | Step::Read { access, .. } => {
+                Some(steps(&access.stages()[0]))
+            }
             Step::Reduce { .. } => Some(steps(&Layout::contiguous(value.shape.clone()))),
             step => {
                 let args = step.args();

@@ -53,7 +53,7 @@ impl Planner<'_> {
         let chunk = self.chunk(found, &job, dtype);
         let splits = job.rows().div_ceil(chunk);
         if let Some(target) = direct.filter(|_| splits == 1) {
-            let out = Read { slot: target.slot, dtype, access: target.layout.clone().into() };
+            let out = Read { slot: Some(target.slot), dtype, access: target.layout.clone().into() };
             self.contract_launch(found, &job, &factors, &job.walk.over_kept(&out), chunk)?;
             return Ok(true);
         }
@@ -101,7 +101,7 @@ impl Planner<'_> {
             return Ok(None);
         };
         let views = [0, 1].map(|i| {
-            let copy = || Read { slot: Slot::Temp(usize::MAX - i), dtype, access: copies[i].clone().into() };
+            let copy = || Read { slot: Some(Slot::Temp(usize::MAX - i)), dtype, access: copies[i].clone().into() };
             lying[i].clone().unwrap_or_else(copy)
         });
         if self.beyond(&views) > 0.0 {
@@ -117,7 +117,9 @@ impl Planner<'_> {
     fn lies(&self, id: Id, dtype: DType) -> Option<Read> {
         let emitted = emit(self.graph, &self.stored, &[], &[id], &mut Numbers::default(), 0);
         match (&emitted.reads[..], &emitted.code.lines[..]) {
-            ([read], [_]) if read.dtype == dtype && read.access.layout().is_some() => Some(read.clone()),
+            ([read], [_]) if read.slot.is_some() && read.dtype == dtype && read.access.layout().is_some() => {
+                Some(read.clone())
+            }
             _ => None,
         }
     }
@@ -132,7 +134,7 @@ impl Planner<'_> {
             }
         }
         let shape: Shape = domain.iter().enumerate().map(|(d, &n)| if absent.contains(&d) { 1 } else { n }).collect();
-        let (slot, layout) = (self.temp(shape.numel(), dtype), Layout::contiguous(shape.clone()));
+        let (slot, layout) = (Some(self.temp(shape.numel(), dtype)), Layout::contiguous(shape.clone()));
         let n_loads = views.len();
         code.stores = vec![(n_loads, code.results[0])];
         code.results.clear();

@@ -208,7 +208,7 @@ impl Planner<'_> {
 
     /// Whether a target's buffer is also read or written elsewhere, out of reach of the target's own binding.
     fn used_far_apart(&self, target: &Target, outputs: &[Output]) -> bool {
-        let view = |access| Read { slot: target.slot, dtype: target.dtype, access };
+        let view = |access| Read { slot: Some(target.slot), dtype: target.dtype, access };
         let loads = self.graph.values.iter().filter_map(|v| match &v.step {
             Step::Load { buffer, access } if Slot::Buffer(*buffer) == target.slot => Some(view(access.clone())),
             _ => None,
@@ -337,8 +337,9 @@ impl Planner<'_> {
         let mut best: Option<(usize, usize, Id)> = None;
         for &id in &region.values {
             let value = &self.graph.values[id];
-            if roots.contains(&id) || matches!(value.step, Step::Load { .. } | Step::Scalar { .. } | Step::Read { .. })
-            {
+            let is_source =
+                matches!(value.step, Step::Load { .. } | Step::Index { .. } | Step::Scalar { .. } | Step::Read { .. });
+            if is_source || roots.contains(&id) {
                 continue;
             }
             let part = Region::up_to(self.graph, &self.stored, &[], &[id], MAX_LINES + 1);
