@@ -13,6 +13,7 @@ mod fuse;
 mod kernel;
 mod map;
 mod math;
+mod moments;
 mod program;
 mod reduce;
 mod region;
