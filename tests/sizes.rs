@@ -45,18 +45,21 @@ fn one_below_at_and_above_what_a_binding_reaches() {
         let dtypes = [DType::F32, DType::U8, DType::F16, DType::F64];
         for dtype in dtypes.into_iter().filter(|&d| d != DType::F64 || device.info().f64) {
             let full = BINDING / dtype.size();
-            let sizes = [1, 2].into_iter().flat_map(|k| [-5, -1, 0, 1, 3].map(|by| (k * full).saturating_add_signed(by)));
+            let sizes =
+                [1, 2].into_iter().flat_map(|k| [-5, -1, 0, 1, 3].map(|by| (k * full).saturating_add_signed(by)));
             for n in sizes {
                 let x = numbers(&[n], dtype, &device);
                 let map = &x * 1.0 + 1.0;
-                let exprs = [map.cast(dtype), map.flip(0), map.sum(..), map.amax(..), x.narrow(0, n - 9, 7).unwrap() + 0];
+                let exprs =
+                    [map.cast(dtype), map.flip(0), map.sum(..), map.amax(..), x.narrow(0, n - 9, 7).unwrap() + 0];
                 let results = eval_all(&exprs).unwrap();
                 failures.extend(exprs.iter().zip(&results).filter_map(|(e, r)| wrong(&format!("{n} elements"), e, r)));
                 // In place, whole and every third element, which for u8 and f16 shares words with its neighbours.
                 let old = x.to_vec_f64();
                 x.assign(&x + 1.0).unwrap();
                 x.slice(0, 1, n, 3).unwrap().assign(&x.slice(0, 1, n, 3).unwrap() + 1.0).unwrap();
-                let want: Vec<f64> = old.iter().enumerate().map(|(i, v)| v + if i % 3 == 1 { 2.0 } else { 1.0 }).collect();
+                let want: Vec<f64> =
+                    old.iter().enumerate().map(|(i, v)| v + if i % 3 == 1 { 2.0 } else { 1.0 }).collect();
                 if x.to_vec_f64() != want {
                     failures.push(format!("{n} {dtype} in place on {device}"));
                 }
@@ -205,8 +208,16 @@ fn nothing_and_one_thing() {
         let empty = Tensor::zeros([0, 3], DType::F32, device).unwrap();
         let one = Tensor::full((), 5.0_f32, device).unwrap();
         let mut failures = Vec::new();
-        let exprs =
-            [&empty + 1.0, empty.sum(0), empty.sum(1), empty.sum(..), empty.prod(0), &one * 2.0, one.sum(..), one.amax(0)];
+        let exprs = [
+            &empty + 1.0,
+            empty.sum(0),
+            empty.sum(1),
+            empty.sum(..),
+            empty.prod(0),
+            &one * 2.0,
+            one.sum(..),
+            one.amax(0),
+        ];
         for expr in &exprs {
             failures.extend(wrong("the value", expr, &expr.eval().unwrap()));
         }
