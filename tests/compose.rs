@@ -17,6 +17,9 @@ fn rows(x: &Tensor) -> Vec<Vec<f64>> {
     values.chunks(x.shape()[1]).map(<[f64]>::to_vec).collect()
 }
 
+type Reduction<'a> = (Expr, &'a dyn Fn(&[f64]) -> f64);
+type Map<'a> = (Expr, &'a dyn Fn(&[f64], f64) -> f64);
+
 /// The formulas as they are defined, in plain loops, against what the expressions mean.
 #[test]
 fn the_formulas_are_those_of_the_definitions() {
@@ -27,7 +30,6 @@ fn the_formulas_are_those_of_the_definitions() {
         sum(row, &|v| (v - mean) * (v - mean)) / (33.0 - correction)
     };
     let lse = |row: &[f64]| sum(row, &f64::exp).ln();
-    type Reduction<'a> = (Expr, &'a dyn Fn(&[f64]) -> f64);
     let reductions: [Reduction<'_>; 10] = [
         (x.norm(2, 1), &|r| sum(r, &|v| v * v).sqrt()),
         (x.norm(1, 1), &|r| sum(r, &f64::abs)),
@@ -46,7 +48,6 @@ fn the_formulas_are_those_of_the_definitions() {
             assert!((got - want(&row)).abs() < 1e-12 * want(&row).abs().max(1.0), "{expr:?}: {got}, {}", want(&row));
         }
     }
-    type Map<'a> = (Expr, &'a dyn Fn(&[f64], f64) -> f64);
     let maps: [Map<'_>; 3] = [
         (x.softmax(1), &|r, v| v.exp() / sum(r, &f64::exp)),
         (x.log_softmax(-1), &|r, v| v - lse(r)),
@@ -122,7 +123,7 @@ fn the_edges_are_pytorch_s() {
         expect("logsumexp of nothing", &none.logsumexp(0), &[-inf, -inf]);
         expect("softmax of nothing", &none.softmax(0), &[]);
         expect("layer norm of nothing", &none.layer_norm(0, 1e-5), &[]);
-        expect("dot of nothing", &of(&[]).dot(&of(&[])), &[0.0]);
+        expect("dot of nothing", &of(&[]).dot(of(&[])), &[0.0]);
         expect("softmax of a scalar", &Tensor::full((), 3.0_f32, device).unwrap().softmax(0), &[1.0]);
         failures
     });

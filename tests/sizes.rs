@@ -273,3 +273,32 @@ fn tensors_larger_than_a_binding() {
     });
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
+
+/// Counts that 32 bits do not hold, without memory for them, on one GPU: it takes ten seconds.
+#[test]
+fn more_than_two_to_the_31_elements_of_a_broadcast() {
+    let Some(device) = devices::devices().into_iter().find(Device::is_gpu) else { return };
+    let (rows, columns) = (1 << 16, (1 << 15) + 1);
+    let count = |n: usize, by: usize| (0..n).map(|i| (i % by) as i32).collect::<Vec<_>>();
+    let column = Tensor::from_slice(&count(rows, 5), [rows, 1], &device).unwrap();
+    let row = Tensor::from_slice(&count(columns, 3), [columns], &device).unwrap();
+    assert_eq!((&column + 10 * &row).amax(..).eval().unwrap().item::<i32>().unwrap(), 24, "{device}");
+}
+
+/// Takes 2 GiB, and a minute on two cores.
+#[test]
+#[ignore = "takes 2 GiB and a minute: .ci/run names it"]
+fn more_than_two_to_the_31_elements_in_memory() {
+    let device = Device::cpu();
+    let n = (1 << 31) + 5;
+    let x = Tensor::full([n], 1_u8, &device).unwrap();
+    x.narrow(0, n - 2, 1).unwrap().fill(7).unwrap();
+    let results = eval_all(&[x.sum(..), (&x * 3).amax(..).cast(DType::I32), x.eq(7).sum(0)]).unwrap();
+    let got: Vec<i32> = results.iter().map(|r| r.item().unwrap()).collect();
+    assert_eq!(got, [((n + 6) as u32).cast_signed(), 21, 1]);
+    x.assign(&x * 3).unwrap();
+    assert_eq!(x.narrow(0, n - 4, 4).unwrap().to_vec::<u8>().unwrap(), [3, 3, 21, 3]);
+    let rows = x.narrow(0, 0, n - 1).unwrap().reshape([2, n / 2]).unwrap();
+    assert_eq!(rows.amax(1).eval().unwrap().to_vec::<u8>().unwrap(), [3, 21]);
+    device.trim();
+}
