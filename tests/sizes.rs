@@ -6,7 +6,7 @@
 mod devices;
 
 use devices::{failures_on_each, limited};
-use hadamard::{DType, Device, Error, Expr, Tensor, eval_all, reference};
+use hadamard::{DType, Device, Error, Expr, Tensor, einsum, eval_all, reference};
 
 /// Bytes of a binding on the tight devices.
 const BINDING: usize = 64 << 10;
@@ -96,8 +96,8 @@ fn views_that_reach_too_far_are_read_in_pieces() {
                 &t + &a,
                 (&x + &b).cast(dtype),
                 (Expr::from(&t) + 0).reshape([301 * 303]).flip(0),
-                flat.narrow(0, 0, half).unwrap().maximum(&flat.narrow(0, half, half).unwrap()),
-                x.maximum(&x.flip(0).unwrap()).maximum(&x.flip(1).unwrap()).maximum(&a.transpose(0, 1).unwrap()),
+                flat.narrow(0, 0, half).unwrap().maximum(flat.narrow(0, half, half).unwrap()),
+                x.maximum(x.flip(0).unwrap()).maximum(x.flip(1).unwrap()).maximum(a.transpose(0, 1).unwrap()),
                 x.sum(0),
                 x.sum(1),
                 (&t * &a).sum(0),
@@ -301,4 +301,28 @@ fn more_than_two_to_the_31_elements_in_memory() {
     let rows = x.narrow(0, 0, n - 1).unwrap().reshape([2, n / 2]).unwrap();
     assert_eq!(rows.amax(1).eval().unwrap().to_vec::<u8>().unwrap(), [3, 21]);
     device.trim();
+}
+
+#[test]
+fn matrix_products_beyond_the_limits() {
+    let failures = failures_on_each(|device| {
+        if !device.is_gpu() {
+            return vec![];
+        }
+        // Factors and results at, below and beyond what a binding reaches.
+        let tight = limited(device, |limits| limits.max_storage_buffer_binding_size = 16 << 10);
+        let mut failures = Vec::new();
+        for (rows, terms, columns) in [(64, 64, 64), (40, 300, 40), (130, 50, 120), (20, 700, 200), (17, 5000, 19)] {
+            let (a, b) = (numbers(&[rows, terms], DType::F32, &tight), numbers(&[columns, terms], DType::F32, &tight));
+            let b = b.transpose(0, 1).unwrap();
+            for expr in [einsum("ij,jk->ik", &[&a, &b]), einsum("ij,jk->ki", &[&a, &b]) * 0.5 + 1] {
+                match expr.eval() {
+                    Ok(got) => failures.extend(wrong(&format!("{rows} by {terms} by {columns}"), &expr, &got)),
+                    Err(error) => failures.push(format!("{rows} by {terms} by {columns} on {tight}: {error}")),
+                }
+            }
+        }
+        failures
+    });
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
 }

@@ -37,6 +37,10 @@ pub(crate) enum Step {
         buffer: usize,
         access: Access,
     },
+    /// Where an access would find each element, as a number: a load without a buffer.
+    Index {
+        access: Access,
+    },
     /// A number, converted from [`Graph::scalars`].
     Scalar {
         slot: usize,
@@ -66,7 +70,7 @@ impl Step {
     /// The values it is computed from.
     pub(crate) fn args(&self) -> SmallVec<[Id; 3]> {
         match *self {
-            Self::Load { .. } | Self::Scalar { .. } => smallvec![],
+            Self::Load { .. } | Self::Index { .. } | Self::Scalar { .. } => smallvec![],
             Self::Unary(_, a) | Self::Convert(a) | Self::Round(_, a) => smallvec![a],
             Self::Reduce { arg, .. } => smallvec![arg],
             Self::Read { of, .. } => smallvec![of],
@@ -248,6 +252,10 @@ impl Lowering {
                 let access = self.through(tensor.layout().clone().into(), pile)?;
                 let buffer = self.buffer(tensor.storage(), tensor.dtype());
                 self.push(Step::Load { buffer, access }, shape, dtype)
+            }
+            Op::Index => {
+                let access = self.through(Layout::contiguous(node.shape.clone()).into(), pile)?;
+                self.push(Step::Index { access }, shape, dtype)
             }
             &Op::Scalar(value) => self.scalar(value, dtype),
             &Op::Unary(op) => {

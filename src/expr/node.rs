@@ -48,6 +48,8 @@ pub(crate) enum Op {
     Leaf(Tensor),
     /// A number.
     Scalar(Scalar),
+    /// The row-major number of each element, in i32: coordinates, without memory.
+    Index,
     Unary(UnaryOp),
     Binary(BinaryOp),
     /// Elements of the second argument where the first is true, else of the third.
@@ -196,6 +198,7 @@ fn write_node(f: &mut fmt::Formatter<'_>, expr: &Expr, depth: usize) -> fmt::Res
         Op::Scalar(Scalar::Bool(b)) => return write!(f, "{b}"),
         Op::Scalar(Scalar::Int(i)) => return write!(f, "{i}"),
         Op::Scalar(Scalar::Float(x)) => return write!(f, "{x:?}"),
+        Op::Index => return write!(f, "arange({})", expr.shape().numel()),
         Op::Unary(op) => op.name(),
         Op::Binary(op) => op.name(),
         Op::Select => "where",

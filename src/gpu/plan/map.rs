@@ -38,7 +38,7 @@ impl Planner<'_> {
         for (output, &line) in outputs.iter().zip(&code.results) {
             code.stores.push((reads.len(), line));
             let access = Access::from(output.target.layout.clone());
-            reads.push(Read { slot: output.target.slot, dtype: output.target.dtype, access });
+            reads.push(Read { slot: Some(output.target.slot), dtype: output.target.dtype, access });
         }
         code.results.clear();
         let n_loads = reads.len() - outputs.len();
@@ -53,8 +53,8 @@ impl Planner<'_> {
             let (shape, dtype) = (layout.shape().clone(), read.dtype);
             let from = Read { slot: read.slot, dtype, access: layout.into() };
             let temp = self.temp(shape.numel(), dtype);
-            self.copy_view(from, Read { slot: temp, dtype, access: Layout::contiguous(shape).into() })?;
-            *read = Read { slot: temp, dtype, access: read.access.without_last_stage() };
+            self.copy_view(from, Read { slot: Some(temp), dtype, access: Layout::contiguous(shape).into() })?;
+            *read = Read { slot: Some(temp), dtype, access: read.access.without_last_stage() };
         }
         Ok(())
     }
@@ -63,8 +63,8 @@ impl Planner<'_> {
     pub(super) fn copy(&mut self, temp: Slot, output: Output) -> Result<()> {
         let Target { slot, layout, dtype } = output.target;
         let to_words = dtype.size() >= 4 || owns_words(&layout);
-        let from = Read { slot: temp, dtype, access: Layout::contiguous(output.shape).into() };
-        let to = Read { slot, dtype, access: layout.into() };
+        let from = Read { slot: Some(temp), dtype, access: Layout::contiguous(output.shape).into() };
+        let to = Read { slot: Some(slot), dtype, access: layout.into() };
         if to_words { self.copy_view(from, to) } else { self.patch(&from, &to) }
     }
 
@@ -80,7 +80,7 @@ impl Planner<'_> {
 
     /// Map kernels over `shape`, one unless it must be cut; the first `n_loads` of `views` are read, the others
     /// written.
-    fn map_pieces(
+    pub(super) fn map_pieces(
         &mut self,
         shape: &Shape,
         views: &[Read],
@@ -143,7 +143,7 @@ impl Planner<'_> {
         if (n_loads..views.len()).any(|i| is_packed(&views[i]) && !domain.aligned(i, &views[i])) {
             return self.map_beside(shape, views, n_loads, code, numbers);
         }
-        let pays = views.iter().enumerate().any(|(i, v)| domain.aligned(i, v));
+        let pays = views.iter().enumerate().any(|(i, v)| v.slot.is_some() && domain.aligned(i, v));
         let width = if packed || !domain.ragged() && pays { 4 } else { 1 };
 
         let windows = self.windows(views)?;
@@ -188,7 +188,7 @@ impl Planner<'_> {
     ) -> Result<()> {
         let mut beside = views.to_vec();
         for view in beside[n_loads..].iter_mut().filter(|v| v.dtype.size() < 4) {
-            view.slot = self.temp(shape.numel(), view.dtype);
+            view.slot = Some(self.temp(shape.numel(), view.dtype));
             view.access = Layout::contiguous(shape.clone()).into();
         }
         self.map_launch(shape, &beside, n_loads, code, numbers)?;
@@ -324,6 +324,12 @@ pub(super) fn bind(operands: Vec<(Operand, &Read)>, n_loads: usize, windows: &Wi
     for (i, (mut operand, view)) in operands.into_iter().enumerate() {
         let wide = operand.mode == Mode::Vec;
         let write = i >= n_loads;
+        if view.slot.is_none() {
+            // A position is no load, wide or narrow.
+            operand.mode = if wide { Mode::Step } else { operand.mode };
+            out.push(operand);
+            continue;
+        }
         operand.binding = windows.of[i];
         // Windows are in the order in which views first need them.
         if let Some(binding) = bindings.get_mut(operand.binding) {

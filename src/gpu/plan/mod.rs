@@ -3,6 +3,7 @@
 //! Elementwise values fuse into whatever consumes them. Reductions over the same domain and dims share a pass; what
 //! follows them at their own shape is their epilogue. A reduced value used again at full size is stored and read.
 
+mod contract;
 mod map;
 mod patch;
 mod reduce;
@@ -17,6 +18,7 @@ pub(crate) use self::windows::Window;
 use super::grid::Grid;
 use super::spec::Spec;
 use super::tuning::Tuning;
+use crate::expr::contraction::Contraction;
 use crate::expr::graph::{Graph, Id, Step};
 use crate::layout::Layout;
 use crate::{DType, DeviceInfo, Error, Result, Shape};
@@ -206,7 +208,7 @@ impl Planner<'_> {
 
     /// Whether a target's buffer is also read or written elsewhere, out of reach of the target's own binding.
     fn used_far_apart(&self, target: &Target, outputs: &[Output]) -> bool {
-        let view = |access| Read { slot: target.slot, dtype: target.dtype, access };
+        let view = |access| Read { slot: Some(target.slot), dtype: target.dtype, access };
         let loads = self.graph.values.iter().filter_map(|v| match &v.step {
             Step::Load { buffer, access } if Slot::Buffer(*buffer) == target.slot => Some(view(access.clone())),
             _ => None,
@@ -231,7 +233,9 @@ impl Planner<'_> {
             let Step::Reduce { dims, arg, .. } = &self.graph.values[id].step else { continue };
             let below = self.reductions_under(*arg);
             let earliest = below.iter().map(|r| level[r] + 1).max().unwrap_or(0);
+            let is_product = |id: Id| Contraction::of(self.graph, id, contract::LEAST).is_some();
             let joins = |group: &Vec<Id>| match &self.graph.values[group[0]].step {
+                Step::Reduce { .. } if is_product(id) || is_product(group[0]) => false,
                 Step::Reduce { dims: d, arg: a, .. } => {
                     d == dims && self.graph.values[*a].shape == self.graph.values[*arg].shape
                 }
@@ -333,8 +337,9 @@ impl Planner<'_> {
         let mut best: Option<(usize, usize, Id)> = None;
         for &id in &region.values {
             let value = &self.graph.values[id];
-            if roots.contains(&id) || matches!(value.step, Step::Load { .. } | Step::Scalar { .. } | Step::Read { .. })
-            {
+            let is_source =
+                matches!(value.step, Step::Load { .. } | Step::Index { .. } | Step::Scalar { .. } | Step::Read { .. });
+            if is_source || roots.contains(&id) {
                 continue;
             }
             let part = Region::up_to(self.graph, &self.stored, &[], &[id], MAX_LINES + 1);

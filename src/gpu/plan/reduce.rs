@@ -2,11 +2,13 @@
 
 use smallvec::SmallVec;
 
+use super::contract::LEAST;
 use super::map::{bind, bytes_touched};
 use super::region::{Emitted, Numbers, Read, Region, emit};
 use super::shares::{MAX_SPLITS, Shares};
 use super::windows::{best_cut, excess, halves, resized};
 use super::{Output, Planner, Slot};
+use crate::expr::contraction::Contraction;
 use crate::expr::graph::{Fold, Id, Step};
 use crate::gpu::params::Head;
 use crate::gpu::spec::{Code, Inst, Kernel, Line, Mode, Operand, Order, Spec};
@@ -16,14 +18,14 @@ use crate::{DType, Result, Shape};
 /// How a reduction walks its domain: kept dims and reduced dims, each in the order that reads memory in runs, with
 /// size-1 dims dropped.
 #[derive(Clone)]
-struct Walk {
-    kept: SmallVec<[usize; 8]>,
-    reduced: SmallVec<[usize; 8]>,
+pub(super) struct Walk {
+    pub(super) kept: SmallVec<[usize; 8]>,
+    pub(super) reduced: SmallVec<[usize; 8]>,
 }
 
 impl Walk {
     /// A view that has the kept dims, and maybe dims of size 1 besides, over the kept dims as they are walked.
-    fn over_kept(&self, read: &Read) -> Read {
+    pub(super) fn over_kept(&self, read: &Read) -> Read {
         let layout = read.access.footprint();
         let big: SmallVec<[(usize, isize); 8]> =
             layout.shape().iter().zip(layout.strides()).filter(|&(&n, _)| n != 1).map(|(&n, &s)| (n, s)).collect();
@@ -39,17 +41,17 @@ impl Walk {
 
 /// Reductions to be planned together, over one domain or a part of it.
 #[derive(Clone)]
-struct Job<'a> {
-    group: &'a [Id],
-    folds: &'a [(Fold, DType)],
-    finals: &'a [Output],
-    domain: Shape,
-    walk: Walk,
-    body: Emitted,
+pub(super) struct Job<'a> {
+    pub(super) group: &'a [Id],
+    pub(super) folds: &'a [(Fold, DType)],
+    pub(super) finals: &'a [Output],
+    pub(super) domain: Shape,
+    pub(super) walk: Walk,
+    pub(super) body: Emitted,
     /// The numbers of the body.
-    numbers: Numbers,
+    pub(super) numbers: Numbers,
     /// What was cut off kept dims, in order: position in the walk, start, length.
-    cuts: SmallVec<[(usize, usize, usize); 4]>,
+    pub(super) cuts: SmallVec<[(usize, usize, usize); 4]>,
 }
 
 impl Job<'_> {
@@ -69,11 +71,11 @@ impl Job<'_> {
         halves(self.domain[dim]).map(|(start, len)| self.narrow(dim, start, len))
     }
 
-    fn outputs(&self) -> usize {
+    pub(super) fn outputs(&self) -> usize {
         self.walk.kept.iter().map(|&d| self.domain[d]).product()
     }
 
-    fn rows(&self) -> usize {
+    pub(super) fn rows(&self) -> usize {
         self.walk.reduced.iter().map(|&d| self.domain[d]).product()
     }
 }
@@ -131,14 +133,32 @@ impl Planner<'_> {
             let target = super::Target { slot: temp, layout, dtype };
             finals.push(Output { value: id, shape: kept_shape.clone(), target });
         }
-        self.materialise_chained(&args)?;
-        let members: Vec<Slot> = group.iter().map(|_| Slot::Temp(usize::MAX)).collect();
-        self.cut_until_it_fits(&args, &[], &members)?;
-        self.reduce(group, &args, &domain, &dims, &finals)?;
+        self.reduce_into(group, &args, &domain, &dims, &finals)?;
         for output in finals.iter().filter(|o| kept.contains(&o.value)) {
             self.stored.insert(output.value, (output.target.slot, output.target.dtype));
         }
         Ok(())
+    }
+
+    /// Kernels that compute a group and write what is made of it.
+    fn reduce_into(
+        &mut self,
+        group: &[Id],
+        args: &[Id],
+        domain: &Shape,
+        dims: &[usize],
+        finals: &[Output],
+    ) -> Result<()> {
+        if let [id] = group
+            && let Some(found) = Contraction::of(self.graph, *id, LEAST)
+            && self.contract(*id, &found, domain, finals)?
+        {
+            return Ok(());
+        }
+        self.materialise_chained(args)?;
+        let members: Vec<Slot> = group.iter().map(|_| Slot::Temp(usize::MAX)).collect();
+        self.cut_until_it_fits(args, &[], &members)?;
+        self.reduce(group, args, domain, dims, finals)
     }
 
     fn roots_of(outputs: &[Output]) -> Vec<Id> {
@@ -152,7 +172,7 @@ impl Planner<'_> {
         let here: Vec<Id> = region.reads.iter().copied().filter(|r| group.contains(r)).collect();
         let placed_alike = |id: Id| match &self.graph.values[id].step {
             Step::Read { of, access } => access.layout().is_some() && (!group.contains(of) || access.is_identity()),
-            Step::Load { access, .. } => access.layout().is_some(),
+            Step::Load { access, .. } | Step::Index { access } => access.layout().is_some(),
             _ => true,
         };
         !here.is_empty()
@@ -192,7 +212,9 @@ impl Planner<'_> {
         let region = Region::of(self.graph, &self.stored, &[], args);
         for id in region.values {
             let value = &self.graph.values[id];
-            let (Step::Load { access, .. } | Step::Read { access, .. }) = &value.step else { continue };
+            let (Step::Load { access, .. } | Step::Index { access } | Step::Read { access, .. }) = &value.step else {
+                continue;
+            };
             if access.layout().is_some() || self.stored.contains_key(&id) {
                 continue;
             }
@@ -242,7 +264,7 @@ impl Planner<'_> {
     }
 
     /// How far what follows a reduction is beyond the limits.
-    fn ending_beyond(&self, job: &Job) -> f64 {
+    pub(super) fn ending_beyond(&self, job: &Job) -> f64 {
         let outputs = self.most_elements().min(u64::from(self.caps.max_workgroups).pow(2));
         self.beyond(&self.ending(job, &job.body).views) + excess(job.outputs() as u64, outputs)
     }
@@ -314,7 +336,7 @@ impl Planner<'_> {
     }
 
     /// Parts into which rows may be split, so that partial results can be bound and the grid holds the workgroups.
-    fn most_splits(&self, job: &Job) -> usize {
+    pub(super) fn most_splits(&self, job: &Job) -> usize {
         let reach = super::Window::most_bytes(self.caps.max_binding);
         let widest = job.folds.iter().map(|f| f.1.size()).max().unwrap_or(8);
         let bound = reach / (job.outputs() * widest) as u64;
@@ -345,10 +367,10 @@ impl Planner<'_> {
     }
 
     /// Memory for so many partial results of each fold.
-    fn partials(&mut self, job: &Job, splits: usize) -> Vec<Read> {
+    pub(super) fn partials(&mut self, job: &Job, splits: usize) -> Vec<Read> {
         let shape = Shape::from([splits, job.outputs()]);
         let partial = |&(_, dtype): &(Fold, DType)| {
-            let slot = self.temp(shape.numel(), dtype);
+            let slot = Some(self.temp(shape.numel(), dtype));
             Read { slot, dtype, access: Layout::contiguous(shape.clone()).into() }
         };
         job.folds.iter().map(partial).collect()
@@ -367,7 +389,7 @@ impl Planner<'_> {
     }
 
     /// The pass that reduces partial results, in the order of the splits.
-    fn reduce_partials(&mut self, job: &Job, partials: &[Read]) -> Result<()> {
+    pub(super) fn reduce_partials(&mut self, job: &Job, partials: &[Read]) -> Result<()> {
         // Over [splits, kept dims as they were walked], where the partial results are contiguous.
         let (splits, n) = (partials[0].access.shape()[0], job.outputs());
         let domain: Shape = std::iter::once(splits).chain(job.walk.kept.iter().map(|&d| job.domain[d])).collect();
@@ -494,7 +516,7 @@ fn finish_stores(epilogue: &mut Emitted, finals: &[Output], first: usize) -> Vec
     epilogue.code.stores = results.into_iter().enumerate().map(|(i, line)| (at + i, line)).collect();
     finals
         .iter()
-        .map(|o| Read { slot: o.target.slot, dtype: o.target.dtype, access: o.target.layout.clone().into() })
+        .map(|o| Read { slot: Some(o.target.slot), dtype: o.target.dtype, access: o.target.layout.clone().into() })
         .collect()
 }
 
@@ -555,7 +577,8 @@ fn width_for(kernel: Kernel, walk: &Walk, domain: &Shape, reads: &[Read], views:
     let whole: usize = along.iter().map(|&d| domain[d]).product();
     let run = if joined { whole } else { domain[inner] };
     let fits = run % 4 == 0 || kernel == Kernel::ReduceInner && joined && run >= 16;
-    let pays = reads.iter().any(|r| r.dtype != DType::F64 && r.access.footprint().strides()[inner] == 1);
+    let pays =
+        reads.iter().any(|r| r.slot.is_some() && r.dtype != DType::F64 && r.access.footprint().strides()[inner] == 1);
     if fits && pays { 4 } else { 1 }
 }
 

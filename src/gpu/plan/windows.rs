@@ -30,7 +30,7 @@ impl Window {
 /// The windows of a launch.
 pub(super) struct Windows {
     pub(super) list: Vec<Window>,
-    /// For each view, its window.
+    /// For each view, its window; out of range where it has none.
     pub(super) of: Vec<usize>,
 }
 
@@ -38,7 +38,7 @@ impl Windows {
     /// Where a view's offset lies in its window, in elements. It may lie before it where a view is read by its
     /// elements' numbers, so the difference wraps, as do the kernel's sums.
     pub(super) fn offset(&self, view: usize, read: &Read) -> usize {
-        let start = self.list[self.of[view]].start / read.dtype.size() as u64;
+        let start = self.list.get(self.of[view]).map_or(0, |w| w.start) / read.dtype.size() as u64;
         read.access.footprint().offset().wrapping_sub(start as usize)
     }
 }
@@ -47,6 +47,10 @@ impl Windows {
 type Span = (u64, u64);
 
 fn span(read: &Read) -> Span {
+    // What is not read needs no binding.
+    if read.slot.is_none() {
+        return (0, 0);
+    }
     let size = read.dtype.size();
     let Some((low, high)) = read.access.footprint().bounds() else { return (0, 0) };
     ((low * size) as u64 / ALIGNMENT * ALIGNMENT, ((high + 1) * size).next_multiple_of(16) as u64)
@@ -82,16 +86,20 @@ impl Planner<'_> {
         let mut spans: Vec<(Slot, Span)> = Vec::new();
         let mut of = Vec::with_capacity(views.len());
         for view in views {
+            let Some(slot) = view.slot else {
+                of.push(usize::MAX);
+                continue;
+            };
             let whole = self.within_reach(views.iter().filter(|v| v.slot == view.slot));
-            let joins = |&(slot, other): &(Slot, Span)| {
-                slot == view.slot && (whole || self.needed_for(union(other, span(view))) <= self.reach())
+            let joins = |&(found, other): &(Slot, Span)| {
+                found == slot && (whole || self.needed_for(union(other, span(view))) <= self.reach())
             };
             if let Some(found) = spans.iter().position(joins) {
                 spans[found].1 = union(spans[found].1, span(view));
                 of.push(found);
             } else {
                 of.push(spans.len());
-                spans.push((view.slot, span(view)));
+                spans.push((slot, span(view)));
             }
         }
         if spans.len() > self.caps.max_bindings {
