@@ -347,26 +347,6 @@ impl Expr {
         }))
     }
 
-    /// Keeps the dims that the reduction just below removed, with size 1: PyTorch's `keepdim=True`.
-    ///
-    /// ```
-    /// use hadamard::{Device, Tensor};
-    /// let x = Tensor::from_slice(&[1.0_f32, 2.0, 3.0, 4.0], [2, 2], &Device::cpu())?;
-    /// assert_eq!(x.amax(1).keepdim().shape().dims(), [2, 1]);
-    /// # Ok::<(), hadamard::Error>(())
-    /// ```
-    #[must_use]
-    pub fn keepdim(&self) -> Self {
-        carry(self.check().and_then(|()| match &self.0.op {
-            Op::Reduce(_, dims) => {
-                let full = self.0.args[0].shape();
-                let shape = full.iter().enumerate().map(|(d, &n)| if dims.contains(&d) { 1 } else { n });
-                Ok(self.reshape(shape.collect::<Shape>()))
-            }
-            _ => Err(Error::argument("keepdim", "a reduction just below", format!("{self:?}"))),
-        }))
-    }
-
     pub(crate) fn check(&self) -> Result<()> {
         self.error().map_or(Ok(()), |e| Err(e.clone()))
     }

@@ -1,6 +1,7 @@
 //! Expressions: descriptions of work over tensors, built by arithmetic and evaluated in as few passes as they need.
 
 pub(crate) mod build;
+mod compose;
 pub(crate) mod contraction;
 mod einsum;
 pub(crate) mod graph;
