@@ -2,6 +2,7 @@
 
 pub(crate) mod build;
 mod einsum;
+mod grad;
 pub(crate) mod graph;
 mod node;
 mod op;
