@@ -101,7 +101,7 @@ fn every_function_in_every_form() {
         ("clamp(a, -0.1, 0.1)", a.clamp(-0.1, 0.1)),
         ("clamp(a, min=-0.1)", a.maximum(-0.1)),
         ("clamp(a, max=c)", Expr::select(a.le(&c), &a, a.minimum(&c))),
-        ("arange(3) * c", Expr::arange(3) * &c),
+        ("arange(4) * c", Expr::arange(4) * &c),
         ("clamp(a, None, 1)", a.minimum(1)),
         ("clamp(a, 1, None)", a.maximum(1)),
         ("a.clamp(max=1, min=0)", a.clamp(0, 1)),
