@@ -185,8 +185,8 @@ impl Expr {
         self.at_least(&low.into()).at_most(&high.into())
     }
 
-    /// The larger of `self` and a bound. Unlike with `maximum`, where they are equal it is `self` that is taken, and
-    /// gets the gradient; of a number, which wants none, a maximum gives it to the other side anyway.
+    /// The larger of `self` and a bound. Where they are equal it is `self` that gets the gradient, of which a maximum
+    /// would give either side half. A number wants none, so that with one a maximum will do.
     pub(crate) fn at_least(&self, low: &Self) -> Self {
         let larger = self.maximum(low);
         if low.as_scalar().is_some() { larger } else { Self::select(self.ge(low), self, larger) }
