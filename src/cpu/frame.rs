@@ -6,7 +6,7 @@ use pulp::Arch;
 use smallvec::{SmallVec, smallvec};
 
 use super::kernel::Src;
-use super::region::{Region, Source};
+use super::region::{Number, Region, Source};
 use super::space::{Operand, Space};
 use crate::expr::graph::Graph;
 use crate::{DType, Scalar};
@@ -20,17 +20,13 @@ const CACHE: usize = 32 * 1024;
 pub(super) struct Memory {
     pub(super) buffers: SmallVec<[*mut u8; 8]>,
     pub(super) temps: SmallVec<[*mut u8; 4]>,
-    /// Where the first element of each target lies.
-    pub(super) targets: SmallVec<[*mut u8; 4]>,
-    /// Whether a target's memory may also be read.
-    pub(super) aliased: SmallVec<[bool; 4]>,
 }
 
 // SAFETY: the pointers are to memory that the run holds the locks of; its threads write to elements of their own.
 unsafe impl Sync for Memory {}
 
 impl Memory {
-    fn source(&self, source: Source) -> *const u8 {
+    pub(super) fn source(&self, source: Source) -> *const u8 {
         match source {
             Source::Buffer(i) => self.buffers[i],
             Source::Temp(i) => self.temps[i],
@@ -43,7 +39,11 @@ impl Memory {
 pub(super) type Numbers = SmallVec<[u64; 8]>;
 
 pub(super) fn numbers(region: &Region, graph: &Graph) -> Numbers {
-    region.numbers.iter().map(|&(slot, dtype)| element(graph.scalars[slot], dtype)).collect()
+    let value = |&(number, dtype): &(Number, DType)| match number {
+        Number::Slot(slot) => element(graph.scalars[slot], dtype),
+        Number::One => element(Scalar::Float(1.0), dtype),
+    };
+    region.numbers.iter().map(value).collect()
 }
 
 /// The bytes of a number as an element of a compute dtype, in the low addresses.
@@ -193,12 +193,12 @@ impl<'a> Frame<'a> {
         }
         let first = self.slots.len() - self.region.code.len();
         for (i, instruction) in self.region.code.iter().enumerate() {
-            let mut args = instruction.args.map(|slot| self.slots[slot]);
+            let mut args: SmallVec<[Src; 8]> = instruction.args.iter().map(|&slot| self.slots[slot]).collect();
             // Where every argument is one element for all, so is the result.
-            let splat = args[..instruction.arity].iter().all(|arg| arg.splat);
+            let splat = args.iter().all(|arg| arg.splat);
             let n = if splat { 1 } else { n };
             if splat {
-                args = args.map(|arg| Src { splat: false, ..arg });
+                args.iter_mut().for_each(|arg| arg.splat = false);
             }
             let out = match instruction.output {
                 Some(output) if !splat && direct.get(output).is_some_and(|at| !at.is_null()) => direct[output],

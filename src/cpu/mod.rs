@@ -6,12 +6,13 @@
 )]
 
 mod buffer;
+mod contract;
 mod fold;
 mod frame;
+mod fuse;
 mod kernel;
 mod map;
 mod math;
-mod pairs;
 mod program;
 mod reduce;
 mod region;

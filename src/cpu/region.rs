@@ -1,9 +1,10 @@
 //! An elementwise part of a graph, as a short list of kernels over strips.
 
 use rustc_hash::{FxHashMap, FxHashSet};
+use smallvec::SmallVec;
 
+use super::fuse::{Arg, fuse};
 use super::kernel::Kernel;
-use super::pairs::{Side, pair};
 use super::strips;
 use crate::expr::graph::{Graph, Id, Step};
 use crate::layout::{Access, Layout};
@@ -16,8 +17,8 @@ pub(super) type Slot = usize;
 pub(super) struct Region {
     pub(super) shape: Shape,
     pub(super) leaves: Vec<Leaf>,
-    /// Slots of [`Graph::scalars`], each with the dtype it is used in.
-    pub(super) numbers: Vec<(usize, DType)>,
+    /// Each with the dtype it is used in.
+    pub(super) numbers: Vec<(Number, DType)>,
     pub(super) code: Vec<Instruction>,
     pub(super) outputs: Vec<Slot>,
     /// The dtype of each output.
@@ -44,10 +45,16 @@ pub(super) enum Source {
     Index,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) enum Number {
+    /// Of [`Graph::scalars`].
+    Slot(usize),
+    One,
+}
+
 pub(super) struct Instruction {
     pub(super) kernel: Kernel,
-    pub(super) args: [Slot; 3],
-    pub(super) arity: usize,
+    pub(super) args: SmallVec<[Slot; 3]>,
     /// Where the result goes, unless it is written straight to where output `output` belongs.
     pub(super) register: usize,
     pub(super) output: Option<usize>,
@@ -57,7 +64,7 @@ pub(super) struct Instruction {
 struct Builder<'a> {
     graph: &'a Graph,
     leaves: Vec<Leaf>,
-    numbers: Vec<(usize, DType)>,
+    numbers: Vec<(Number, DType)>,
     /// Kernel, arguments and dtype of the result.
     code: Vec<(Kernel, Vec<Place>, DType)>,
 }
@@ -82,14 +89,19 @@ impl Region {
         let mut builder = Builder { graph, leaves: Vec::new(), numbers: Vec::new(), code: Vec::new() };
         let mut places: FxHashMap<Id, Place> = FxHashMap::default();
         let ids = elementwise(graph, outputs.iter().map(|o| o.0));
-        let pairs = pairs(graph, &ids, outputs);
+        let fused = fuse(graph, &ids, outputs);
         for id in ids {
-            if pairs.absorbed.contains(&id) {
+            if fused.absorbed.contains(&id) {
                 continue;
             }
-            if let Some(&(kernel, [a, b, c])) = pairs.made.get(&id) {
-                let args = vec![places[&a], places[&b], places[&c]];
-                places.insert(id, builder.push(kernel, args, graph.values[id].dtype));
+            if let Some((kernel, args)) = fused.made.get(&id) {
+                let (kernel, dtype) = (*kernel, graph.values[id].dtype);
+                let place = |arg: &Arg| match arg {
+                    Arg::Value(id) => places[id],
+                    Arg::One => builder.number(Number::One, dtype),
+                };
+                let args = args.iter().map(place).collect();
+                places.insert(id, builder.push(kernel, args, dtype));
                 continue;
             }
             let place = builder.value(id, &places, temps).ok_or_else(|| unsupported(op, graph, id))?;
@@ -107,6 +119,24 @@ impl Region {
         }
         let dtypes = outputs.iter().map(|o| o.1).collect();
         Ok(builder.finish(shape.clone(), &ends, dtypes))
+    }
+}
+
+impl Region {
+    /// The leaf that the one output is and nothing else.
+    pub(super) fn plain(&self) -> Option<&Leaf> {
+        self.leaves.get(self.outputs[0]).filter(|leaf| self.outputs.len() == 1 && leaf.dtype == self.dtypes[0])
+    }
+
+    /// The same at the first index of some dims.
+    pub(super) fn narrowed(mut self, dims: &[usize]) -> Result<Self> {
+        for &d in dims {
+            for leaf in &mut self.leaves {
+                leaf.access = leaf.access.map(|l| Ok(l.narrow(d, 0, 1, 1)))?;
+            }
+        }
+        self.shape = self.shape.iter().enumerate().map(|(d, &n)| if dims.contains(&d) { 1 } else { n }).collect();
+        Ok(self)
     }
 }
 
@@ -129,42 +159,8 @@ fn elementwise(graph: &Graph, outputs: impl Iterator<Item = Id>) -> Vec<Id> {
     ids
 }
 
-/// Operations that are done in one loop with the one operation that uses them.
-#[derive(Default)]
-struct Pairs {
-    absorbed: FxHashSet<Id>,
-    /// By the second operation: the kernel of both, and its arguments.
-    made: FxHashMap<Id, (Kernel, [Id; 3])>,
-}
-
-fn pairs(graph: &Graph, ids: &[Id], outputs: &[(Id, DType)]) -> Pairs {
-    let mut uses: FxHashMap<Id, usize> = FxHashMap::default();
-    let args = ids.iter().filter(|&&id| !is_source(graph, id)).flat_map(|&id| graph.values[id].step.args());
-    for id in args.chain(outputs.iter().map(|o| o.0)) {
-        *uses.entry(id).or_default() += 1;
-    }
-    let mut pairs = Pairs::default();
-    for &id in ids.iter().rev() {
-        let Step::Binary(second, left, right) = graph.values[id].step else { continue };
-        if pairs.absorbed.contains(&id) {
-            continue;
-        }
-        for (first, other, side) in [(left, right, Side::Left), (right, left, Side::Right)] {
-            let Step::Binary(op, a, b) = graph.values[first].step else { continue };
-            if uses.get(&first) == Some(&1)
-                && let Some(kernel) = pair(op, second, side, graph.values[first].dtype)
-            {
-                pairs.absorbed.insert(first);
-                pairs.made.insert(id, (kernel, [a, b, other]));
-                break;
-            }
-        }
-    }
-    pairs
-}
-
 /// Whether a region reads this value from memory.
-fn is_source(graph: &Graph, id: Id) -> bool {
+pub(super) fn is_source(graph: &Graph, id: Id) -> bool {
     matches!(graph.values[id].step, Step::Reduce { .. } | Step::Read { .. })
 }
 
@@ -180,10 +176,7 @@ impl Builder<'_> {
                 self.convert(leaf, stored, value.dtype)?
             }
             Step::Index { access } => self.leaf(Source::Index, access.clone(), value.dtype),
-            &Step::Scalar { slot } => {
-                self.numbers.push((slot, value.dtype));
-                Place::Number(self.numbers.len() - 1)
-            }
+            &Step::Scalar { slot } => self.number(Number::Slot(slot), value.dtype),
             Step::Reduce { .. } => {
                 let access = Layout::contiguous(value.shape.clone()).into();
                 self.leaf(Source::Temp(*temps.get(&id)?), access, value.dtype)
@@ -199,6 +192,11 @@ impl Builder<'_> {
             &Step::Convert(a) => self.convert(places[&a], dtype_of(a), value.dtype)?,
             &Step::Round(to, a) => self.push(strips::round(dtype_of(a), to)?, vec![places[&a]], value.dtype),
         })
+    }
+
+    fn number(&mut self, number: Number, dtype: DType) -> Place {
+        self.numbers.push((number, dtype));
+        Place::Number(self.numbers.len() - 1)
     }
 
     fn leaf(&mut self, source: Source, access: Access, dtype: DType) -> Place {
@@ -249,9 +247,9 @@ impl Builder<'_> {
                 registers - 1
             });
             register_of.push(register);
-            let mut slots = [0; 3];
-            for (k, &arg) in args.iter().enumerate() {
-                slots[k] = slot(arg);
+            let mut slots = SmallVec::new();
+            for &arg in args {
+                slots.push(slot(arg));
                 if let Place::Code(j) = arg
                     && last_use[j] == i
                 {
@@ -260,7 +258,7 @@ impl Builder<'_> {
                 }
             }
             let output = output_of[i];
-            instructions.push(Instruction { kernel: *kernel, args: slots, arity: args.len(), register, output });
+            instructions.push(Instruction { kernel: *kernel, args: slots, register, output });
         }
         let stored = leaves.iter().map(|l| l.dtype.size());
         let width = stored.chain(code.iter().map(|c| c.2.size())).max().unwrap_or(8);

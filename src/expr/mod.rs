@@ -1,6 +1,7 @@
 //! Expressions: descriptions of work over tensors, built by arithmetic and evaluated in as few passes as they need.
 
 pub(crate) mod build;
+pub(crate) mod contraction;
 mod einsum;
 mod grad;
 pub(crate) mod graph;
