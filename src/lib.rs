@@ -18,6 +18,7 @@ mod gpu;
 #[cfg(feature = "io")]
 mod io;
 mod layout;
+pub mod optim;
 mod pool;
 mod shape;
 mod tensor;
@@ -27,7 +28,7 @@ pub use dtype::{DType, Element, Scalar};
 pub use error::{Error, Result};
 pub use eval::{assign, eval_all};
 pub use explain::{Explanation, Pass};
-pub use expr::{BinaryOp, Expr, ReduceOp, UnaryOp, einsum};
+pub use expr::{BinaryOp, Expr, ReduceOp, ScalarCell, UnaryOp, einsum};
 #[cfg(feature = "io")]
 pub use io::{read_safetensors, safetensors_names, write_safetensors};
 pub use shape::{Dims, MAX_RANK, Shape};

@@ -42,7 +42,7 @@ impl Memory {
 pub(super) type Numbers = SmallVec<[u64; 8]>;
 
 pub(super) fn numbers(region: &Region, graph: &Graph) -> Numbers {
-    region.numbers.iter().map(|&(slot, dtype)| element(graph.scalars[slot], dtype)).collect()
+    region.numbers.iter().map(|&(slot, dtype)| element(graph.scalars[slot].get(), dtype)).collect()
 }
 
 /// The bytes of a number as an element of a compute dtype, in the low addresses.

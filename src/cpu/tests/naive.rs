@@ -70,7 +70,7 @@ pub(super) fn evaluate(exprs: &[(&Expr, DType)]) -> Vec<Vec<f64>> {
         let dtype = value.dtype;
         let out: Vec<f64> = match &value.step {
             Step::Load { buffer, access } => read(access, &buffers[*buffer]),
-            &Step::Scalar { slot } => vec![fit(graph.scalars[slot].to_f64(), dtype)],
+            &Step::Scalar { slot } => vec![fit(graph.scalars[slot].get().to_f64(), dtype)],
             Step::Read { of, access } => read(access, &values[*of]),
             &Step::Unary(op, a) => (0..n).map(|i| fit(op.apply(at(a, i)), dtype)).collect(),
             &Step::Binary(op, a, b) if dtype == DType::I32 => {

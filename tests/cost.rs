@@ -1,0 +1,71 @@
+//! What training steps cost, by the devices' counters. Those of the CPU count what all threads do, so each test here waits
+//! for the others.
+
+mod devices;
+
+use std::sync::{Mutex, PoisonError};
+
+use hadamard::optim::{Adam, AdamW, SGD};
+use hadamard::{DType, Device, Tensor};
+
+static ALONE: Mutex<()> = Mutex::new(());
+
+fn tensor(values: &[f32], device: &Device) -> Tensor {
+    Tensor::from_slice(values, [values.len()], device).unwrap()
+}
+
+/// Counts what `steps` cost after the first.
+fn costs_nothing_again(device: &Device, mut step: impl FnMut(usize)) {
+    step(0);
+    device.synchronize().unwrap();
+    let before = device.counters();
+    for i in 1..10 {
+        step(i);
+    }
+    device.synchronize().unwrap();
+    let after = device.counters();
+    assert_eq!((after.compiled, after.planned), (before.compiled, before.planned), "{device}");
+}
+
+#[test]
+fn a_step_plans_and_compiles_nothing() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    for device in devices::devices() {
+        let (a, b) = (tensor(&[1.0, 2.0, 3.0], &device), Tensor::zeros([2, 5], DType::F32, &device).unwrap());
+        let mut adam = AdamW::new(&[&a, &b]).clip_grad_norm(1.0);
+        let (ga, gb) = (2.0 * &a, &b - 1.0);
+        costs_nothing_again(&device, |i| {
+            // Numbers that would simplify if they were known as the update is built.
+            adam.set_lr([0.1, 1.0, 0.0, 2.0, 0.001][i % 5]);
+            adam.step(&[ga.clone(), gb.clone()]).unwrap();
+        });
+        // Gradients built anew, in other memory.
+        let mut sgd = SGD::new(&[&a, &b]).momentum(0.9).dampening(0.5);
+        costs_nothing_again(&device, |i| {
+            let new = [tensor(&[i as f32; 3], &device), tensor(&[0.5; 10], &device).reshape([2, 5]).unwrap()];
+            sgd.step(&new).unwrap();
+        });
+        let mut adam = Adam::new(&[&a]);
+        costs_nothing_again(&device, |i| adam.step(&[&a * 3.25 - (i as f64 + 7.5)]).unwrap());
+    }
+}
+
+#[test]
+fn an_elementwise_step_is_one_launch() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    for device in devices::devices() {
+        let w = Tensor::ones([300, 7], DType::F32, &device).unwrap();
+        let g = Tensor::ones([300, 7], DType::F32, &device).unwrap();
+        let mask = g.gt(0.0).eval().unwrap();
+        let mut adam = Adam::new(&[&w])
+            .amsgrad(true)
+            .weight_decay(0.1)
+            .grad_hook(|g| g.clamp(-1.0, 1.0))
+            .weight_hook(move |w| w * &mask);
+        adam.step(&[&g]).unwrap();
+        let before = device.counters().kernels;
+        adam.step(&[&g]).unwrap();
+        device.synchronize().unwrap();
+        assert_eq!(device.counters().kernels - before, 1, "{device}");
+    }
+}
