@@ -34,6 +34,7 @@ impl Memory {
         match source {
             Source::Buffer(i) => self.buffers[i],
             Source::Temp(i) => self.temps[i],
+            Source::Index => std::ptr::null(),
         }
     }
 }
@@ -59,7 +60,10 @@ fn element(value: Scalar, dtype: DType) -> u64 {
 
 /// The views of a region's leaves.
 pub(super) fn operands(region: &Region) -> impl Iterator<Item = Operand<'_>> {
-    region.leaves.iter().map(|leaf| Operand::of(&leaf.access, leaf.dtype.size()))
+    region.leaves.iter().map(|leaf| match leaf.source {
+        Source::Index => Operand::index(&leaf.access),
+        _ => Operand::of(&leaf.access, leaf.dtype.size()),
+    })
 }
 
 /// How many elements a strip may have.

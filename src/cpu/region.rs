@@ -27,7 +27,7 @@ pub(super) struct Region {
     pub(super) width: usize,
 }
 
-/// Something read from memory, in its storage dtype.
+/// Something read from memory, in its storage dtype, or numbered.
 pub(super) struct Leaf {
     pub(super) source: Source,
     pub(super) access: Access,
@@ -40,6 +40,8 @@ pub(super) enum Source {
     Buffer(usize),
     /// The result of an earlier reduction.
     Temp(usize),
+    /// No memory: an element is where it would lie, as an i32.
+    Index,
 }
 
 pub(super) struct Instruction {
@@ -177,6 +179,7 @@ impl Builder<'_> {
                 let leaf = self.leaf(Source::Buffer(*buffer), access.clone(), stored);
                 self.convert(leaf, stored, value.dtype)?
             }
+            Step::Index { access } => self.leaf(Source::Index, access.clone(), value.dtype),
             &Step::Scalar { slot } => {
                 self.numbers.push((slot, value.dtype));
                 Place::Number(self.numbers.len() - 1)

@@ -31,6 +31,7 @@ pub(super) struct View {
     pub(super) period: usize,
     /// What follows the first stage of the access.
     chain: Vec<Layout>,
+    is_index: bool,
 }
 
 /// A tensor to be walked: its layout over the domain, what follows it, and the size of an element.
@@ -38,15 +39,21 @@ pub(super) struct Operand<'a> {
     layout: &'a Layout,
     chain: &'a [Layout],
     size: usize,
+    /// Whether it is no tensor: an element is its own position, as an i32.
+    is_index: bool,
 }
 
 impl<'a> Operand<'a> {
     pub(super) fn of(access: &'a Access, size: usize) -> Self {
-        Self { layout: &access.stages()[0], chain: &access.stages()[1..], size }
+        Self { layout: &access.stages()[0], chain: &access.stages()[1..], size, is_index: false }
+    }
+
+    pub(super) fn index(access: &'a Access) -> Self {
+        Self { is_index: true, ..Self::of(access, size_of::<i32>()) }
     }
 
     pub(super) fn layout(layout: &'a Layout, size: usize) -> Self {
-        Self { layout, chain: &[], size }
+        Self { layout, chain: &[], size, is_index: false }
     }
 
     pub(super) fn stride(&self, dim: usize) -> isize {
@@ -75,9 +82,10 @@ impl Space {
             .map(|(operand, strides)| View {
                 offset: operand.layout.offset() as isize,
                 size: operand.size,
-                span: if operand.chain.is_empty() { span(&sizes, &strides) } else { 0 },
+                span: if operand.chain.is_empty() && !operand.is_index { span(&sizes, &strides) } else { 0 },
                 period: period(&sizes, &strides),
                 chain: operand.chain.to_vec(),
+                is_index: operand.is_index,
                 strides,
             })
             .collect();
@@ -117,10 +125,10 @@ impl Space {
 
     /// Whether what lies together in memory are columns of the last two dims, not rows.
     pub(super) fn is_turned(&self, view: usize) -> bool {
-        let View { strides, chain, .. } = &self.views[view];
+        let View { strides, chain, is_index, .. } = &self.views[view];
         let rank = strides.len();
         let step = |d: usize| strides[d].unsigned_abs();
-        chain.is_empty() && rank >= 2 && step(rank - 2) > 0 && step(rank - 2) < step(rank - 1)
+        !is_index && chain.is_empty() && rank >= 2 && step(rank - 2) > 0 && step(rank - 2) < step(rank - 1)
     }
 
     /// Copies `rows` by `columns` points of the last two dims, from `point` on, to `out`, row by row.
@@ -180,6 +188,9 @@ impl Space {
     #[inline]
     pub(super) fn in_place(&self, view: usize, point: usize, n: usize, base: *const u8) -> Option<Src> {
         let view = &self.views[view];
+        if view.is_index {
+            return None;
+        }
         let splat = if view.span >= self.numel || view.span > 0 && point % view.span + n <= view.span {
             false
         } else if view.strides[self.sizes.len() - 1] == 0
@@ -217,7 +228,7 @@ impl Space {
         }
     }
 
-    /// Copies the strip of `n` points from `point` on to `out`, in a row.
+    /// Copies the strip of `n` points from `point` on to `out`, in a row; of an index, writes its numbers there.
     ///
     /// # Safety
     ///
@@ -226,6 +237,9 @@ impl Space {
     pub(super) unsafe fn gather(&self, view: usize, point: usize, n: usize, base: *const u8, out: *mut u8) {
         // SAFETY: the caller's.
         unsafe {
+            if self.views[view].is_index {
+                return self.number(&self.views[view], point, n, out.cast());
+            }
             match self.views[view].size {
                 1 => self.gather_as::<u8>(view, point, n, base, out),
                 2 => self.gather_as::<u16>(view, point, n, base, out),
@@ -233,6 +247,24 @@ impl Space {
                 _ => self.gather_as::<u64>(view, point, n, base, out),
             }
         }
+    }
+
+    /// # Safety
+    ///
+    /// `out` must be writable for `n` numbers.
+    unsafe fn number(&self, view: &View, point: usize, n: usize, mut out: *mut i32) {
+        self.pieces(view, point, n, |piece| {
+            for row in 0..piece.rows {
+                let start = piece.start + row as isize * piece.row_step;
+                for i in 0..piece.count {
+                    let number = (start + i as isize * piece.step) as usize;
+                    let number = view.chain.iter().fold(number, |at, layout| layout.at(at));
+                    // SAFETY: the pieces have `n` elements in all.
+                    unsafe { out.add(i).write(number as i32) };
+                }
+                out = out.wrapping_add(piece.count);
+            }
+        });
     }
 
     /// # Safety

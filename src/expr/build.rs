@@ -60,6 +60,30 @@ impl Expr {
         Ok(Self::new(Op::Unary(op), smallvec![self.convert(from)], self.shape().clone(), to))
     }
 
+    /// The whole numbers from 0 to `n - 1`, as i32: PyTorch's `arange(n)`.
+    ///
+    /// They are computed where they are used and take no memory. Reshaped and broadcast they are coordinates.
+    ///
+    /// ```
+    /// use hadamard::{Device, Expr, Tensor};
+    /// let x = Tensor::from_slice(&[1.0_f32; 6], [2, 3], &Device::cpu())?;
+    /// let column = Expr::arange(3);
+    /// let row = Expr::arange(2).reshape([2, 1]);
+    /// let upper = Expr::select(column.ge(row), x, 0);
+    /// assert_eq!(upper.eval()?.to_vec::<f32>()?, [1.0, 1.0, 1.0, 0.0, 1.0, 1.0]);
+    /// # Ok::<(), hadamard::Error>(())
+    /// ```
+    ///
+    /// More elements than i32 has numbers for are a mistake that the result carries.
+    #[must_use]
+    pub fn arange(n: usize) -> Self {
+        if n > 1 << 31 {
+            let error = Error::argument("arange", "at most 2147483648 elements, which i32 can number", n.to_string());
+            return Self::invalid(error);
+        }
+        Self::new(Op::Index, smallvec![], Shape::from([n]), DType::I32)
+    }
+
     /// Applies an elementwise operation of two arguments, broadcasting and promoting as PyTorch does.
     #[must_use]
     pub fn binary(&self, op: BinaryOp, rhs: impl Into<Self>) -> Self {

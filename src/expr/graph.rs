@@ -38,6 +38,10 @@ pub(crate) enum Step {
         buffer: usize,
         access: Access,
     },
+    /// Where an access would find each element, as a number: a load without a buffer.
+    Index {
+        access: Access,
+    },
     /// A number, converted from [`Graph::scalars`].
     Scalar {
         slot: usize,
@@ -67,7 +71,7 @@ impl Step {
     /// The values it is computed from.
     pub(crate) fn args(&self) -> SmallVec<[Id; 3]> {
         match *self {
-            Self::Load { .. } | Self::Scalar { .. } => smallvec![],
+            Self::Load { .. } | Self::Index { .. } | Self::Scalar { .. } => smallvec![],
             Self::Unary(_, a) | Self::Convert(a) | Self::Round(_, a) => smallvec![a],
             Self::Reduce { arg, .. } => smallvec![arg],
             Self::Read { of, .. } => smallvec![of],
@@ -267,6 +271,10 @@ impl Lowering {
                 self.push(Step::Load { buffer, access }, shape, dtype)
             }
             Op::Number(number) => self.number(number.clone(), dtype),
+            Op::Index => {
+                let access = self.through(Layout::contiguous(node.shape.clone()).into(), pile)?;
+                self.push(Step::Index { access }, shape, dtype)
+            }
             &Op::Unary(op) => {
                 let x = arg(self, 0, operand_dtype(0));
                 let y = self.push(Step::Unary(op, x), shape, dtype);

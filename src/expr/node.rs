@@ -49,6 +49,8 @@ pub(crate) enum Op {
     Leaf(Tensor),
     /// A number. It has no shape and a dtype only where it is used.
     Number(Number),
+    /// The row-major number of each element, in i32: coordinates, without memory.
+    Index,
     Unary(UnaryOp),
     Binary(BinaryOp),
     /// Elements of the second argument where the first is true, else of the third.
@@ -213,6 +215,7 @@ fn write_node(f: &mut fmt::Formatter<'_>, expr: &Expr, depth: usize) -> fmt::Res
         Op::Number(Number::Scalar(Scalar::Bool(b))) => return write!(f, "{b}"),
         Op::Number(Number::Scalar(Scalar::Int(i))) => return write!(f, "{i}"),
         Op::Number(number) => return write!(f, "{:?}", number.get().to_f64()),
+        Op::Index => return write!(f, "arange({})", expr.shape().numel()),
         Op::Unary(op) => op.name(),
         Op::Binary(op) => op.name(),
         Op::Select => "where",

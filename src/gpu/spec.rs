@@ -67,6 +67,7 @@ pub(crate) struct Binding {
 /// One view of a buffer that the kernel reads or writes.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Operand {
+    /// Of no meaning for an operand of [`Inst::Index`].
     pub(crate) binding: usize,
     pub(crate) dtype: DType,
     pub(crate) mode: Mode,
@@ -123,6 +124,8 @@ pub(crate) struct Line {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Inst {
     Load(usize),
+    /// Where an operand's elements would lie, as a number. The operand has no binding.
+    Index(usize),
     /// Whether an operand of mode `Found` has each element.
     Has(usize),
     /// A number of the params, by the position of its first word.

@@ -164,6 +164,7 @@ fn node(expr: &Expr, args: &[Rc<Values>]) -> Result<Rc<Values>> {
     let items = match &node.op {
         Op::Leaf(tensor) => leaf(tensor)?,
         Op::Number(value) => vec![number(value.get(), dtype.compute())],
+        Op::Index => elements.map(|i| Approx::exact(i as f64)).collect(),
         &Op::Unary(op) => {
             let x = operand(0, common);
             elements.map(|i| approx::unary(op, x.at(i), common, dtype)).collect()

@@ -71,6 +71,7 @@ pub(super) fn evaluate(exprs: &[(&Expr, DType)]) -> Vec<Vec<f64>> {
         let out: Vec<f64> = match &value.step {
             Step::Load { buffer, access } => read(access, &buffers[*buffer]),
             &Step::Scalar { slot } => vec![fit(graph.scalars[slot].get().to_f64(), dtype)],
+            Step::Index { access } => (0..n).map(|i| access.at(i) as f64).collect(),
             Step::Read { of, access } => read(access, &values[*of]),
             &Step::Unary(op, a) => (0..n).map(|i| fit(op.apply(at(a, i)), dtype)).collect(),
             &Step::Binary(op, a, b) if dtype == DType::I32 => {

@@ -40,7 +40,8 @@ const fn special(
 }
 
 /// Alphabetical.
-static SPECIALS: [Special; 18] = [
+static SPECIALS: [Special; 19] = [
+    special("arange", &["end"], 1, |c| Ok(Expr::arange(c.size(0)?))),
     special("broadcast_to", &["input", "size"], 2, |c| Ok(c.expr(0)?.broadcast_to(c.sizes(1)?))),
     special("cast", &["input", "dtype"], 2, |c| Ok(c.expr(0)?.cast(c.dtype(1)?))),
     special("clamp", &["input", "min", "max"], 1, clamp),

@@ -15,6 +15,7 @@ pub(super) fn code(out: &mut String, spec: &Spec, code: &Code, prefix: &str, inn
         let from = |j: usize| code.lines[j].dtype;
         let value = match *inst {
             Inst::Load(operand) => load(spec, operand, inner),
+            Inst::Index(operand) => format!("bitcast<I>(U({}))", neighbours(spec, operand, inner).join(", ")),
             Inst::Has(operand) => {
                 let each = (0..spec.width).map(|c| format!("find_{operand}(i + {c}u) != NOWHERE"));
                 format!("B({})", each.collect::<Vec<_>>().join(", "))

@@ -145,7 +145,7 @@ fn operands_of(code: &Code) -> Vec<usize> {
     let mut found: Vec<usize> = code
         .lines
         .iter()
-        .filter_map(|l| if let Inst::Load(i) = l.inst { Some(i) } else { None })
+        .filter_map(|l| if let Inst::Load(i) | Inst::Index(i) = l.inst { Some(i) } else { None })
         .chain(code.stores.iter().map(|s| s.0))
         .collect();
     found.sort_unstable();

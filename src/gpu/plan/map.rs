@@ -34,7 +34,7 @@ impl Planner<'_> {
         for (output, &line) in outputs.iter().zip(&code.results) {
             code.stores.push((reads.len(), line));
             let access = Access::from(output.target.layout.clone());
-            reads.push(Read { slot: output.target.slot, dtype: output.target.dtype, access });
+            reads.push(Read { slot: Some(output.target.slot), dtype: output.target.dtype, access });
         }
         code.results.clear();
         let n_loads = reads.len() - outputs.len();
@@ -47,8 +47,8 @@ impl Planner<'_> {
         if dtype.size() < 4 && !owns_words(&output.target.layout) {
             return self.patch(temp, &output);
         }
-        let from = Read { slot: temp, dtype, access: Layout::contiguous(output.shape.clone()).into() };
-        let to = Read { slot: output.target.slot, dtype, access: output.target.layout.into() };
+        let from = Read { slot: Some(temp), dtype, access: Layout::contiguous(output.shape.clone()).into() };
+        let to = Read { slot: Some(output.target.slot), dtype, access: output.target.layout.into() };
         let code = Code {
             lines: vec![Line { inst: Inst::Load(0), dtype: dtype.compute() }],
             stores: vec![(1, 0)],
@@ -65,8 +65,8 @@ impl Planner<'_> {
         let base = low / 4 * 4;
         let n = (high + 1).next_multiple_of(4) - base;
         let memory = Layout::new(Shape::from([n]), Strides::from_slice(&[1]), base);
-        let memory = Read { slot: *slot, dtype: *dtype, access: memory.into() };
-        let from = Read { slot: temp, dtype: *dtype, access: Layout::contiguous(output.shape.clone()).into() };
+        let memory = Read { slot: Some(*slot), dtype: *dtype, access: memory.into() };
+        let from = Read { slot: Some(temp), dtype: *dtype, access: Layout::contiguous(output.shape.clone()).into() };
 
         // The target's dims by stride, largest first, and how its elements' numbers step along each.
         let (mut start, mut number_step) = (0_isize, 1_isize);
@@ -179,7 +179,7 @@ impl Planner<'_> {
         let mut of_plain = strides.iter();
         let strides: Vec<Option<&Strides>> =
             views.iter().map(|v| v.access.layout().and_then(|_| of_plain.next())).collect();
-        let pays = views.iter().zip(&strides).any(|(v, s)| s.is_some_and(|s| aligned(v, s)));
+        let pays = views.iter().zip(&strides).any(|(v, s)| v.slot.is_some() && s.is_some_and(|s| aligned(v, s)));
         let width = if packed || !ragged && pays { 4 } else { 1 };
 
         let operands: Vec<(Operand, &Read)> = views
@@ -280,13 +280,19 @@ pub(super) fn bind(operands: Vec<(Operand, &Read)>, n_loads: usize) -> (Vec<Bind
     for (i, (mut operand, view)) in operands.into_iter().enumerate() {
         let wide = operand.mode == Mode::Vec;
         let write = i >= n_loads;
-        if let Some(found) = slots.iter().position(|s| *s == view.slot) {
+        let Some(slot) = view.slot else {
+            // A position is no load, wide or narrow.
+            operand.mode = if wide { Mode::Step } else { operand.mode };
+            out.push(operand);
+            continue;
+        };
+        if let Some(found) = slots.iter().position(|s| *s == slot) {
             operand.binding = found;
             bindings[found].wide &= wide;
             bindings[found].write |= write;
         } else {
             operand.binding = slots.len();
-            slots.push(view.slot);
+            slots.push(slot);
             bindings.push(Binding { dtype: operand.dtype, wide, write });
         }
         out.push(operand);
@@ -303,6 +309,9 @@ pub(super) fn bind(operands: Vec<(Operand, &Read)>, n_loads: usize) -> (Vec<Bind
 
 /// Bytes of the different elements a view touches.
 pub(super) fn bytes_touched(view: &Read) -> u64 {
+    if view.slot.is_none() {
+        return 0;
+    }
     let layout = view.access.footprint();
     let touched: SmallVec<[usize; 8]> =
         layout.shape().iter().zip(layout.strides()).filter(|&(_, &s)| s != 0).map(|(&n, _)| n).collect();

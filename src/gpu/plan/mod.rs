@@ -307,8 +307,9 @@ impl Planner<'_> {
         let mut best: Option<(usize, usize, Id)> = None;
         for &id in &region.values {
             let value = &self.graph.values[id];
-            if roots.contains(&id) || matches!(value.step, Step::Load { .. } | Step::Scalar { .. } | Step::Read { .. })
-            {
+            let is_source =
+                matches!(value.step, Step::Load { .. } | Step::Index { .. } | Step::Scalar { .. } | Step::Read { .. });
+            if is_source || roots.contains(&id) {
                 continue;
             }
             let part = Region::up_to(self.graph, &self.stored, &[], &[id], MAX_LINES + 1);

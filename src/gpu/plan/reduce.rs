@@ -106,7 +106,7 @@ impl Planner<'_> {
         let here: Vec<Id> = region.reads.iter().copied().filter(|r| group.contains(r)).collect();
         let placed_alike = |id: Id| match &self.graph.values[id].step {
             Step::Read { of, access } => access.layout().is_some() && (!group.contains(of) || access.is_identity()),
-            Step::Load { access, .. } => access.layout().is_some(),
+            Step::Load { access, .. } | Step::Index { access } => access.layout().is_some(),
             _ => true,
         };
         !here.is_empty()
@@ -146,7 +146,9 @@ impl Planner<'_> {
         let region = Region::of(self.graph, &self.stored, &[], args);
         for id in region.values {
             let value = &self.graph.values[id];
-            let (Step::Load { access, .. } | Step::Read { access, .. }) = &value.step else { continue };
+            let (Step::Load { access, .. } | Step::Index { access } | Step::Read { access, .. }) = &value.step else {
+                continue;
+            };
             if access.layout().is_some() || self.stored.contains_key(&id) {
                 continue;
             }
@@ -209,7 +211,7 @@ impl Planner<'_> {
             .folds
             .iter()
             .map(|&(_, dtype)| {
-                let slot = self.temp(pass.shares.splits * n, dtype);
+                let slot = Some(self.temp(pass.shares.splits * n, dtype));
                 Read { slot, dtype, access: Layout::contiguous(Shape::from([n])).into() }
             })
             .collect();
@@ -358,7 +360,7 @@ fn finish_stores(epilogue: &mut Emitted, finals: &[Output], first: usize) -> Vec
     epilogue.code.stores = results.into_iter().enumerate().map(|(i, line)| (at + i, line)).collect();
     finals
         .iter()
-        .map(|o| Read { slot: o.target.slot, dtype: o.target.dtype, access: o.target.layout.clone().into() })
+        .map(|o| Read { slot: Some(o.target.slot), dtype: o.target.dtype, access: o.target.layout.clone().into() })
         .collect()
 }
 
@@ -419,7 +421,8 @@ fn width_for(kernel: Kernel, walk: &Walk, domain: &Shape, reads: &[Read], views:
     let whole: usize = along.iter().map(|&d| domain[d]).product();
     let run = if joined { whole } else { domain[inner] };
     let fits = run % 4 == 0 || kernel == Kernel::ReduceInner && joined && run >= 16;
-    let pays = reads.iter().any(|r| r.dtype != DType::F64 && r.access.footprint().strides()[inner] == 1);
+    let pays =
+        reads.iter().any(|r| r.slot.is_some() && r.dtype != DType::F64 && r.access.footprint().strides()[inner] == 1);
     if fits && pays { 4 } else { 1 }
 }
 

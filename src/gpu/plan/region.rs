@@ -57,7 +57,8 @@ impl Region {
 /// How a kernel reads memory, as the graph says it: over a value's whole domain.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Read {
-    pub(super) slot: Slot,
+    /// None where nothing is read: what is wanted is the position itself.
+    pub(super) slot: Option<Slot>,
     pub(super) dtype: DType,
     pub(super) access: Access,
 }
@@ -104,25 +105,28 @@ pub(super) fn emit(
     let mut at: FxHashMap<Id, usize> = FxHashMap::default();
     for &id in &region.values {
         let value = &graph.values[id];
-        let mut read = |slot: Slot, dtype: DType, access: Access| {
+        let mut read = |slot: Option<Slot>, dtype: DType, access: Access| {
             let read = Read { slot, dtype, access };
             let found = out.reads.iter().position(|r| *r == read).unwrap_or_else(|| {
                 out.reads.push(read);
                 out.reads.len() - 1
             });
-            Inst::Load(first_read + found)
+            first_read + found
         };
         let memory = |of: &Id| stored.get(of).copied();
         let inst = if let Some(term) = terms.iter().position(|t| *t == id) {
             Inst::Term(term)
         } else if let Some((slot, dtype)) = memory(&id) {
-            read(slot, dtype, Layout::contiguous(value.shape.clone()).into())
+            Inst::Load(read(Some(slot), dtype, Layout::contiguous(value.shape.clone()).into()))
         } else {
             match &value.step {
-                Step::Load { buffer, access } => read(Slot::Buffer(*buffer), graph.buffers[*buffer].1, access.clone()),
+                Step::Load { buffer, access } => {
+                    Inst::Load(read(Some(Slot::Buffer(*buffer)), graph.buffers[*buffer].1, access.clone()))
+                }
+                Step::Index { access } => Inst::Index(read(None, value.dtype, access.clone())),
                 Step::Read { of, access } => match (terms.iter().position(|t| t == of), memory(of)) {
                     (Some(term), _) => Inst::Term(term),
-                    (None, Some((slot, dtype))) => read(slot, dtype, access.clone()),
+                    (None, Some((slot, dtype))) => Inst::Load(read(Some(slot), dtype, access.clone())),
                     (None, None) => unreachable!("a reduction is stored before it is read"),
                 },
                 Step::Reduce { .. } => unreachable!("a reduction is stored before it is read"),
