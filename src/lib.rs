@@ -19,6 +19,7 @@ mod gpu;
 mod io;
 mod layout;
 pub mod optim;
+mod params;
 mod pool;
 mod shape;
 mod tensor;
@@ -31,5 +32,6 @@ pub use explain::{Explanation, Pass};
 pub use expr::{BinaryOp, Expr, ReduceOp, ScalarCell, UnaryOp, einsum};
 #[cfg(feature = "io")]
 pub use io::{read_safetensors, safetensors_names, write_safetensors};
+pub use params::Params;
 pub use shape::{Dims, MAX_RANK, Shape};
 pub use tensor::Tensor;

@@ -32,7 +32,7 @@ mod asgd;
 mod lion;
 mod nadam;
 mod optimizer;
-mod parameters;
+pub(crate) mod parameters;
 mod radam;
 mod rmsprop;
 mod rprop;

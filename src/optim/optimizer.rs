@@ -8,7 +8,7 @@ use super::stage::{cut_reductions, room, widened};
 use super::{Parameters, Rule};
 use crate::eval::Update;
 use crate::expr::Op;
-use crate::{DType, Error, Expr, Result, ScalarCell, Tensor};
+use crate::{DType, Device, Error, Expr, Result, ScalarCell, Tensor};
 
 type Hook = Box<dyn Fn(&Expr) -> Expr + Send + Sync>;
 type Schedule = Box<dyn Fn(u64) -> f64 + Send + Sync>;
@@ -213,6 +213,66 @@ impl<R: Rule> Optimizer<R> {
         self.prepared = None;
         let parts = self.groups.iter_mut().flat_map(|group| &mut group.blocks).flat_map(|b| &mut b.block.parts);
         parts.filter(|part| which(&part.name)).for_each(|part| part.frozen = frozen);
+    }
+
+    /// Everything the optimizer remembers: the state of each parameter, as `NAME.STATE`, and for each group, as
+    /// `group.0` and so on, the steps taken, the learning rate and what else its rule keeps, in f64 on the CPU.
+    ///
+    /// # Errors
+    ///
+    /// As [`step`](Self::step), for options and parameters.
+    pub fn state(&mut self) -> Result<Vec<(String, Tensor)>> {
+        self.check()?;
+        self.groups.iter_mut().try_for_each(Group::begin)?;
+        let mut all = Vec::new();
+        for (g, group) in self.groups.iter().enumerate() {
+            all.extend(group.named_state()?);
+            let mut numbers = vec![group.step as f64, group.lr];
+            numbers.extend(group.memory.iter().flatten());
+            all.push((format!("group.{g}"), Tensor::from_slice(&numbers, [numbers.len()], &Device::cpu())?));
+        }
+        Ok(all)
+    }
+
+    /// Takes up what [`state`](Self::state) gave: from there on every step is, bit for bit, what it would have been.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Argument`] if this is not the state of such an optimizer, with such parameters: a name is missing or
+    /// unknown, a shape or dtype differs. Then nothing has changed. Also as [`step`](Self::step).
+    pub fn load_state(&mut self, state: &[(String, Tensor)]) -> Result<()> {
+        const OP: &str = "load_state";
+        let own = self.state()?;
+        let mut found = Vec::with_capacity(own.len());
+        for (name, tensor) in &own {
+            let Some((_, new)) = state.iter().find(|(n, _)| n == name) else {
+                return Err(Error::argument(OP, format!("a tensor '{name}'"), format!("{} without it", state.len())));
+            };
+            if (new.dtype(), new.shape()) != (tensor.dtype(), tensor.shape()) {
+                let expected = format!("{}{} for '{name}'", tensor.dtype(), tensor.shape());
+                return Err(Error::argument(OP, expected, format!("{}{}", new.dtype(), new.shape())));
+            }
+            found.push(new.to_device(&tensor.device())?);
+        }
+        if let Some((name, _)) = state.iter().find(|(name, _)| own.iter().all(|(n, _)| n != name)) {
+            return Err(Error::argument(
+                OP,
+                format!("{} tensors, those of {}", own.len(), R::NAME),
+                format!("'{name}'"),
+            ));
+        }
+        let mut found = own.iter().zip(found);
+        for group in &mut self.groups {
+            let count = group.named_state()?.len();
+            for ((_, own), new) in found.by_ref().take(count) {
+                own.assign(new)?;
+            }
+            let Some((_, numbers)) = found.next() else { continue };
+            let numbers = numbers.to_vec::<f64>()?;
+            (group.step, group.lr) = (numbers[0] as u64, numbers[1]);
+            group.memory = Some(numbers[2..].to_vec());
+        }
+        Ok(())
     }
 
     /// Changes every parameter by its gradient.
@@ -427,6 +487,19 @@ impl<R: Rule> Optimizer<R> {
 }
 
 impl<R: Rule> Group<R> {
+    /// The tensors kept for each parameter, by name.
+    fn named_state(&self) -> Result<Vec<(String, Tensor)>> {
+        let mut all = Vec::new();
+        for Stateful { block, state } in &self.blocks {
+            for (i, part) in block.parts.iter().enumerate() {
+                for (name, tensor) in state {
+                    all.push((format!("{}.{name}", part.name), block.view(tensor, &(i..i + 1))?));
+                }
+            }
+        }
+        Ok(all)
+    }
+
     fn current_lr(&self) -> f64 {
         self.lr * self.schedule.as_ref().map_or(1.0, |factor| factor(self.step))
     }

@@ -36,6 +36,14 @@ impl Block {
         Self { whole: tensor.clone(), parts: vec![part] }
     }
 
+    /// A block of some of the parts, which lie in a row.
+    pub(crate) fn of(&self, parts: &[Part]) -> crate::Result<Self> {
+        let (first, last) = (&parts[0], &parts[parts.len() - 1]);
+        let whole = self.whole.narrow(0, first.start, last.start + last.tensor.numel() - first.start)?;
+        let parts = parts.iter().map(|part| Part { start: part.start - first.start, ..part.clone() }).collect();
+        Ok(Self { whole, parts })
+    }
+
     /// The part of `flat`, a tensor laid out as this block, that belongs to some parts in a row: with the parameter's
     /// shape if it is one.
     pub(crate) fn view(&self, flat: &Tensor, parts: &std::ops::Range<usize>) -> crate::Result<Tensor> {
