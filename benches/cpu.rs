@@ -9,7 +9,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use hadamard::{DType, Device, Expr, Tensor, assign};
+use hadamard::{DType, Device, Expr, Tensor, assign, einsum};
 use rayon::prelude::*;
 
 const N: usize = 4096;
@@ -111,6 +111,22 @@ fn reductions(c: &mut Criterion) {
     group.bench_function("(a*b).T.sum(0)", |bench| bench.iter(|| sum.eval().unwrap()));
 }
 
+fn contractions(c: &mut Criterion) {
+    let mut group = c.benchmark_group("einsum f32");
+    let mut bench = |name: &str, equation: &str, a: [usize; 2], b: [usize; 2], flops: usize| {
+        let product = einsum(equation, &[&tensor(1, a), &tensor(2, b)]);
+        group.throughput(Throughput::Elements(flops as u64));
+        group.bench_function(name, |bench| bench.iter(|| product.eval().unwrap()));
+    };
+    bench("ik,kj->ij 1024", "ik,kj->ij", [1024, 1024], [1024, 1024], 2 << 30);
+    bench("ik,jk->ij 1024", "ik,jk->ij", [1024, 1024], [1024, 1024], 2 << 30);
+    bench("ki,kj->ij 1024", "ki,kj->ij", [1024, 1024], [1024, 1024], 2 << 30);
+    bench("ik,kj->ij [4096, 4096] [4096, 64]", "ik,kj->ij", [4096, 4096], [4096, 64], 2 << 30);
+    bench("ik,jk->ij [64, 262144]", "ik,jk->ij", [64, 1 << 18], [64, 1 << 18], 2 << 30);
+    bench("ik,kj->ij 128", "ik,kj->ij", [128, 128], [128, 128], 2 << 21);
+    bench("ik,ik->k 4096", "ik,ik->k", [N, N], [N, N], 2 * N * N);
+}
+
 fn overhead(c: &mut Criterion) {
     let mut group = c.benchmark_group("1024 f32");
     let (a, b, out) = (tensor(1, [1, 1024]), tensor(2, [1, 1024]), zeros([1, 1024]));
@@ -128,6 +144,6 @@ criterion_group! {
         .sample_size(20)
         .warm_up_time(Duration::from_millis(300))
         .measurement_time(Duration::from_secs(1));
-    targets = overhead, maps, adam, reductions
+    targets = overhead, maps, adam, reductions, contractions
 }
 criterion_main!(benches);

@@ -324,6 +324,18 @@ impl Access {
         Ok(out)
     }
 
+    /// Indices `start..start + len` of a dim of the domain. The caller has checked the range.
+    pub(crate) fn narrow(&self, dim: usize, start: usize, len: usize) -> Self {
+        let mut out = self.clone();
+        out.stages[0] = self.stages[0].narrow(dim, start, len, 1);
+        out
+    }
+
+    /// The same without its last stage, which the reader has applied.
+    pub(crate) fn without_last_stage(&self) -> Self {
+        Self { stages: self.stages[..self.stages.len() - 1].iter().cloned().collect() }
+    }
+
     /// The same elements in row-major order under another shape.
     pub(crate) fn reshape(&self, shape: &Shape) -> Self {
         let mut out = self.clone();

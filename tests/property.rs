@@ -7,7 +7,7 @@ mod devices;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use devices::{failures_on_each, note};
+use devices::{failures_on_each, limited, note};
 use hadamard::{
     BinaryOp, DType, Device, DeviceKind, Error, Expr, ReduceOp, Result, Shape, Tensor, UnaryOp, assign, eval_all,
     reference,
@@ -18,6 +18,9 @@ use half::{bf16, f16};
 const CASES: u64 = 2000;
 /// How many a software adapter, which compiles a shader or more for each.
 const SOFTWARE_CASES: u64 = 500;
+
+/// How many on each device with small limits.
+const LIMITED_CASES: u64 = 100;
 
 /// Random choices (Steele, Lea and Flood's splitmix64).
 struct Random(u64);
@@ -354,40 +357,69 @@ fn variable(name: &str) -> Option<u64> {
     Some(value.parse().unwrap_or_else(|_| panic!("{name} is a number, not '{value}'")))
 }
 
+/// What is wrong with so many random expressions, from seed `first` on.
+fn sweep(device: &Device, name: &str, first: u64, cases: u64) -> Vec<String> {
+    let mut failures = Vec::new();
+    let (mut judged, mut undetermined, mut refused) = (0, 0, 0);
+    for seed in first..first + cases {
+        let depth = 1 + (seed % 5) as usize;
+        match check_or_panic(device, seed, depth) {
+            Ok((elements, unknown)) => {
+                judged += elements;
+                undetermined += unknown;
+            }
+            // A device may do no more with f64 than arithmetic, if it says so.
+            Err(message) if message.contains("f64") && message.contains("is not supported by") => refused += 1,
+            Err(message) => {
+                // The same choices cut short often fail the same way and are easier to read.
+                let shallower = (0..depth).find_map(|depth| check_or_panic(device, seed, depth).err());
+                failures.push(format!("{name}, seed {seed}: {}", shallower.unwrap_or(message)));
+            }
+        }
+    }
+    note(&format!(
+        "{name}: {cases} random expressions, {judged} elements, {undetermined} of them undetermined, {refused} refused"
+    ));
+    assert!(refused * 4 < cases, "too much is refused to be worth testing");
+    assert!(undetermined * 4 < judged + 4, "too little is determined to be worth testing");
+    failures
+}
+
+fn report(failures: &[String]) {
+    let shown = failures.iter().take(20).map(String::as_str).collect::<Vec<_>>().join("\n\n");
+    assert!(failures.is_empty(), "{} failures:\n{shown}", failures.len());
+}
+
 #[test]
 fn random_expressions_are_right_on_every_device() {
     let wanted = variable("HADAMARD_PROPERTY_CASES");
     let first = variable("HADAMARD_PROPERTY_SEED").unwrap_or(1);
-    let failures = failures_on_each(|device| {
-        let mut failures = Vec::new();
+    report(&failures_on_each(|device| {
         let software = device.info().kind == DeviceKind::Software;
         let cases = wanted.unwrap_or(if software { SOFTWARE_CASES } else { CASES });
-        let (mut judged, mut undetermined, mut refused) = (0, 0, 0);
-        for seed in first..first + cases {
-            let depth = 1 + (seed % 5) as usize;
-            match check_or_panic(device, seed, depth) {
-                Ok((elements, unknown)) => {
-                    judged += elements;
-                    undetermined += unknown;
-                }
-                // A device may do no more with f64 than arithmetic, if it says so.
-                Err(message) if message.contains("f64") && message.contains("is not supported by") => refused += 1,
-                Err(message) => {
-                    // The same choices cut short often fail the same way and are easier to read.
-                    let shallower = (0..depth).find_map(|depth| check_or_panic(device, seed, depth).err());
-                    failures.push(format!("{device}, seed {seed}: {}", shallower.unwrap_or(message)));
-                }
-            }
+        sweep(device, &device.to_string(), first, cases)
+    }));
+}
+
+/// The same where a binding reaches 2 KiB and a grid has 8 by 8 workgroups, so that most work is done in pieces.
+#[test]
+fn random_expressions_are_right_in_pieces() {
+    let cases = variable("HADAMARD_PROPERTY_CASES").unwrap_or(LIMITED_CASES);
+    let first = variable("HADAMARD_PROPERTY_SEED").unwrap_or(100_000);
+    report(&failures_on_each(|device| {
+        if !device.is_gpu() {
+            return vec![];
         }
-        note(&format!(
-            "{device}: {cases} random expressions, {judged} elements, {undetermined} of them undetermined, {refused} refused"
-        ));
-        assert!(refused * 4 < cases, "too much is refused to be worth testing");
-        assert!(undetermined * 4 < judged + 4, "too little is determined to be worth testing");
+        let small = limited(device, |limits| {
+            limits.max_storage_buffer_binding_size = 2048;
+            limits.max_compute_workgroups_per_dimension = 8;
+        });
+        let before = small.counters().kernels;
+        let failures = sweep(&small, &format!("{device} with small limits"), first, cases);
+        let kernels = small.counters().kernels - before;
+        assert!(kernels > 5 * cases, "{kernels} kernels for {cases} expressions: were they cut?");
         failures
-    });
-    let shown = failures.iter().take(20).map(String::as_str).collect::<Vec<_>>().join("\n\n");
-    assert!(failures.is_empty(), "{} failures:\n{shown}", failures.len());
+    }));
 }
 
 /// The same seed builds the same expression, or nothing could be replayed.

@@ -20,17 +20,13 @@ const CACHE: usize = 32 * 1024;
 pub(super) struct Memory {
     pub(super) buffers: SmallVec<[*mut u8; 8]>,
     pub(super) temps: SmallVec<[*mut u8; 4]>,
-    /// Where the first element of each target lies.
-    pub(super) targets: SmallVec<[*mut u8; 4]>,
-    /// Whether a target's memory may also be read.
-    pub(super) aliased: SmallVec<[bool; 4]>,
 }
 
 // SAFETY: the pointers are to memory that the run holds the locks of; its threads write to elements of their own.
 unsafe impl Sync for Memory {}
 
 impl Memory {
-    fn source(&self, source: Source) -> *const u8 {
+    pub(super) fn source(&self, source: Source) -> *const u8 {
         match source {
             Source::Buffer(i) => self.buffers[i],
             Source::Temp(i) => self.temps[i],

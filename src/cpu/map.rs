@@ -1,4 +1,4 @@
-//! A pass that computes every element of some targets of one shape.
+//! A pass that computes every element of some outputs of one shape.
 
 use std::sync::OnceLock;
 
@@ -8,7 +8,6 @@ use super::frame::{Frame, Memory, Numbers, PANEL, numbers, operands, scratch_byt
 use super::region::Region;
 use super::space::{Operand, Space};
 use super::threads;
-use crate::Tensor;
 use crate::expr::graph::Graph;
 use crate::layout::Layout;
 
@@ -17,28 +16,42 @@ const CHUNK: usize = 64 * 1024;
 
 pub(super) struct Map {
     pub(super) region: Region,
-    /// Which of the graph's roots the outputs are.
-    pub(super) roots: Vec<usize>,
-    /// Where everything lies if all targets are contiguous.
+    /// Where everything lies if all outputs are contiguous.
     space: OnceLock<Space>,
 }
 
+/// Where an output goes.
+#[derive(Clone, Copy)]
+pub(super) struct Destination<'a> {
+    /// Its first element.
+    pub(super) at: *mut u8,
+    /// Its shape and strides.
+    pub(super) layout: &'a Layout,
+    /// Whether its memory may also be read.
+    pub(super) aliased: bool,
+}
+
+// SAFETY: threads write to elements of their own.
+unsafe impl Sync for Destination<'_> {}
+
 impl Map {
-    pub(super) fn new(region: Region, roots: Vec<usize>) -> Self {
-        Self { region, roots, space: OnceLock::new() }
+    pub(super) fn new(region: Region) -> Self {
+        Self { region, space: OnceLock::new() }
     }
 
+    /// Writes each output where `to` says.
+    ///
     /// # Safety
     ///
-    /// `memory` must hold the graph's buffers, the temporaries and the targets, those to be written by nobody else,
-    /// and what is promised at `eval::run` must be kept.
-    pub(super) unsafe fn run(&self, graph: &Graph, targets: &[Tensor], memory: &Memory) {
+    /// `memory` must hold the graph's buffers and the temporaries; destinations must be writable, by nobody else, and
+    /// what is promised at `eval::run` must be kept.
+    pub(super) unsafe fn run(&self, graph: &Graph, to: &[Destination<'_>], memory: &Memory) {
         let custom;
-        let layouts = self.roots.iter().map(|&root| targets[root].layout());
+        let layouts = to.iter().map(|to| to.layout);
         let space = if layouts.clone().all(Layout::is_contiguous) {
             self.space.get_or_init(|| {
                 let layout = Layout::contiguous(self.region.shape.clone());
-                self.walk(&vec![layout; self.roots.len()])
+                self.walk(&vec![layout; to.len()])
             })
         } else {
             // Bases are where targets begin, so offsets are left out here.
@@ -56,7 +69,7 @@ impl Map {
             && leaves.clone().any(|i| space.is_turned(i))
         {
             // SAFETY: the caller's.
-            return unsafe { self.panels(space, plane, memory, &numbers, most) };
+            return unsafe { self.panels(space, plane, to, memory, &numbers, most) };
         }
         let units = space.numel.div_ceil(CHUNK);
         threads::each(units, space.numel, |unit| {
@@ -66,7 +79,7 @@ impl Map {
                 while point < end {
                     let n = space.strip(point, end, most);
                     // SAFETY: the caller's promises; strips lie apart, so no two threads write the same element.
-                    unsafe { self.strip(&mut frame, space, memory, point, n) };
+                    unsafe { self.strip(&mut frame, space, to, point, n) };
                     point += n;
                 }
             });
@@ -82,6 +95,7 @@ impl Map {
         &self,
         space: &Space,
         [rows, columns]: [usize; 2],
+        to: &[Destination<'_>],
         memory: &Memory,
         numbers: &Numbers,
         most: usize,
@@ -102,7 +116,7 @@ impl Map {
                     unsafe {
                         frame.gather_panel(start, n_rows, n, columns);
                         for row in 0..n_rows {
-                            self.strip(&mut frame, space, memory, start + row * columns, n);
+                            self.strip(&mut frame, space, to, start + row * columns, n);
                         }
                     }
                 }
@@ -122,26 +136,23 @@ impl Map {
     /// # Safety
     ///
     /// As [`run`](Self::run).
-    unsafe fn strip(&self, frame: &mut Frame<'_>, space: &Space, memory: &Memory, point: usize, n: usize) {
+    unsafe fn strip(&self, frame: &mut Frame<'_>, space: &Space, to: &[Destination<'_>], point: usize, n: usize) {
         let first = self.region.leaves.len();
         let mut direct: SmallVec<[*mut u8; 4]> = SmallVec::new();
-        for (i, &root) in self.roots.iter().enumerate() {
+        for (i, to) in to.iter().enumerate() {
             // What is still to be read is written only when all of the strip has been computed.
-            let place = if memory.aliased[root] {
-                None
-            } else {
-                space.in_place(first + i, point, n, memory.targets[root]).filter(|place| !place.splat)
-            };
+            let place =
+                if to.aliased { None } else { space.in_place(first + i, point, n, to.at).filter(|place| !place.splat) };
             direct.push(place.map_or(std::ptr::null_mut(), |place| place.at.cast_mut()));
         }
         // SAFETY: the caller's promises; `direct` is memory of targets that are not read.
         unsafe { frame.eval(point, n, &direct) };
-        for (i, &root) in self.roots.iter().enumerate() {
+        for (i, to) in to.iter().enumerate() {
             let value = frame.output(i);
             if value.at != direct[i].cast_const() {
                 // SAFETY: targets are writable and lie apart from registers, numbers and what is read in place, with
                 // the exception of a value that is a leaf: and a target that it may overlap it equals.
-                unsafe { space.scatter(first + i, point, n, memory.targets[root], value) };
+                unsafe { space.scatter(first + i, point, n, to.at, value) };
             }
         }
     }

@@ -6,6 +6,7 @@
 )]
 
 mod buffer;
+mod contract;
 mod fold;
 mod frame;
 mod kernel;

@@ -9,11 +9,13 @@ use smallvec::SmallVec;
 
 use super::Buffer;
 use super::buffer::{Reading, Writing};
+use super::contract::{self, Contract, Factor};
 use super::fold::FoldKernels;
 use super::frame::Memory;
-use super::map::Map;
+use super::map::{Destination, Map};
 use super::reduce::{Folded, Reduce};
 use super::region::Region;
+use crate::expr::contraction::Contraction;
 use crate::expr::graph::{Fold, Graph, Id, Step};
 use crate::tensor::Storage;
 use crate::{BinaryOp, DType, Error, Result, Shape, Tensor};
@@ -25,63 +27,58 @@ pub(super) static PASSES: AtomicU64 = AtomicU64::new(0);
 /// What evaluating a graph takes. It knows nothing of the numbers in the graph, nor of where buffers and targets lie.
 pub(crate) struct Program {
     /// Each only needs the results of those before it.
-    reductions: Vec<Reduce>,
-    maps: Vec<Map>,
+    passes: Vec<Pass>,
+    maps: Vec<Last>,
     temps: Vec<Temp>,
-    /// The temporary a map does nothing but copy, if it does nothing else.
-    copies: Vec<Option<usize>>,
 }
 
 impl std::fmt::Debug for Program {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} reductions, {} maps", self.reductions.len(), self.maps.len())
+        write!(f, "{} reductions, {} maps", self.passes.len(), self.maps.len())
     }
 }
 
-/// The results of a reduction.
+/// What fills temporaries.
+enum Pass {
+    Reduce(Box<Reduce>),
+    Contract(Box<Contract>),
+}
+
+/// A map that writes targets.
+struct Last {
+    map: Map,
+    /// Which of the graph's roots the outputs are.
+    roots: Vec<usize>,
+    /// The temporary it does nothing but copy, if it does nothing else.
+    copies: Option<usize>,
+}
+
+/// The results of a reduction, or a factor of a matrix product.
 struct Temp {
     bytes: usize,
     /// The root that is this and nothing else, to be written without a detour if it is contiguous.
     root: Option<usize>,
 }
 
+/// Which temporary holds the results of each reduction.
+type Place = FxHashMap<Id, usize>;
+
 impl Program {
     pub(super) fn new(op: &'static str, graph: &Graph) -> Result<Self> {
         PROGRAMS.fetch_add(1, Ordering::Relaxed);
-        let (groups, place) = reductions(graph);
+        let groups = groups(graph);
+        let place: Place = groups.iter().flat_map(Group::ids).enumerate().map(|(temp, &id)| (id, temp)).collect();
         let bytes = |id: Id| graph.values[id].shape.numel() * graph.values[id].dtype.size();
-        let mut temps: Vec<Temp> = Vec::new();
-        let mut reductions = Vec::new();
-        for ids in groups {
-            let (mut outputs, mut folds, mut over, mut domain) =
-                (Vec::new(), Vec::new(), SmallVec::new(), &Shape::default());
-            for id in ids {
-                let value = &graph.values[id];
-                let Step::Reduce { op: fold, dims, arg } = &value.step else { continue };
-                let kernels = FoldKernels::new(*fold, value.dtype).ok_or_else(|| Error::Unsupported {
-                    op,
-                    what: format!("{} of {}", fold.name(), value.dtype),
-                    device: "cpu".to_owned(),
-                })?;
-                let output = outputs.len();
-                let factors = match graph.values[*arg].step {
-                    Step::Binary(BinaryOp::Mul, a, b) if *fold == Fold::Sum && value.dtype != DType::I32 => {
-                        Some([a, b])
-                    }
-                    _ => None,
-                };
-                // A sum of products is one loop, but where both factors are read from memory: that runs further ahead
-                // while a strip of products is folded, and two loops take less time than one (by a fifth).
-                let is_computed = |&id: &Id| !matches!(graph.values[id].step, Step::Load { .. } | Step::Scalar { .. });
-                let factors = factors.filter(|factors| factors.iter().any(is_computed));
-                outputs.extend(factors.map_or(vec![*arg], Vec::from).into_iter().map(|x| (x, value.dtype)));
-                folds.push(Folded { kernels, output, product: factors.is_some(), temp: place[&id] });
-                (over, domain) = (dims.clone(), &graph.values[*arg].shape);
-                temps.push(Temp { bytes: bytes(id), root: None });
-            }
-            // A number has no shape of its own to fold over; the graph never folds one.
-            let region = Region::new(op, graph, domain, &outputs, &place)?;
-            reductions.push(Reduce::new(region, folds, over));
+        let mut temps: Vec<Temp> =
+            groups.iter().flat_map(Group::ids).map(|&id| Temp { bytes: bytes(id), root: None }).collect();
+        let mut passes = Vec::new();
+        for group in &groups {
+            passes.push(match group {
+                Group::Fold(ids) => Pass::Reduce(Box::new(reduce(op, graph, ids, &place)?)),
+                Group::Product(id, found) => {
+                    Pass::Contract(Box::new(contract(op, graph, *id, found, &place, &mut temps)?))
+                }
+            });
         }
 
         let mut by_shape: BTreeMap<(&[usize], Option<usize>), Vec<usize>> = BTreeMap::new();
@@ -93,31 +90,34 @@ impl Program {
             let alone = temp.filter(|&t| temps[t].root == Some(i));
             by_shape.entry((&root.shape[..], alone)).or_default().push(i);
         }
-        let (mut maps, mut copies) = (Vec::new(), Vec::new());
-        for ((shape, temp), roots) in by_shape {
+        let mut maps = Vec::new();
+        for ((shape, copies), roots) in by_shape {
             let outputs: Vec<_> = roots.iter().map(|&i| (graph.roots[i].value, graph.roots[i].dtype)).collect();
-            maps.push(Map::new(Region::new(op, graph, &Shape::from(shape), &outputs, &place)?, roots));
-            copies.push(temp);
+            let map = Map::new(Region::new(op, graph, &Shape::from(shape), &outputs, &place)?);
+            maps.push(Last { map, roots, copies });
         }
-        Ok(Self { reductions, maps, temps, copies })
+        Ok(Self { passes, maps, temps })
     }
 
     pub(super) fn run(&self, op: &'static str, graph: &Graph, targets: &[Tensor]) -> Result<()> {
         let locks = Locks::new(graph, targets);
+        let to: SmallVec<[Destination<'_>; 4]> = targets
+            .iter()
+            .map(|t| Destination {
+                at: locks.start(t.storage()).wrapping_add(t.offset() * t.dtype().size()),
+                layout: t.layout(),
+                aliased: locks.is_read(t.storage()),
+            })
+            .collect();
         let mut memory = Memory {
             buffers: graph.buffers.iter().map(|(storage, _)| locks.start(storage)).collect(),
-            targets: targets
-                .iter()
-                .map(|t| locks.start(t.storage()).wrapping_add(t.offset() * t.dtype().size()))
-                .collect(),
-            aliased: targets.iter().map(|t| locks.is_read(t.storage())).collect(),
             temps: SmallVec::new(),
         };
         let mut held: SmallVec<[Arc<Buffer>; 4]> = SmallVec::new();
         let is_direct = |temp: &Temp| temp.root.is_some_and(|root| targets[root].is_contiguous());
         for temp in &self.temps {
             if let Some(root) = temp.root.filter(|_| is_direct(temp)) {
-                memory.temps.push(memory.targets[root]);
+                memory.temps.push(to[root].at);
             } else {
                 let buffer = Buffer::new(op, temp.bytes)?;
                 // Nobody else knows of it, so it needs no lock beyond this line.
@@ -125,17 +125,30 @@ impl Program {
                 held.push(buffer);
             }
         }
-        let mut passes = self.reductions.len() as u64;
-        for reduce in &self.reductions {
+        let mut passes = self.passes.len() as u64;
+        for pass in &self.passes {
             // SAFETY: every buffer is locked, temporaries are this run's own, and one that is a target is read by no
             // leaf (promised: a graph with reductions does not read its targets).
-            unsafe { reduce.run(op, graph, &memory)? };
+            unsafe {
+                match pass {
+                    Pass::Reduce(reduce) => reduce.run(op, graph, &memory)?,
+                    Pass::Contract(contract) => contract.run(op, graph, &memory)?,
+                }
+            }
         }
-        for (map, copy) in self.maps.iter().zip(&self.copies) {
-            if copy.is_none_or(|temp| !is_direct(&self.temps[temp])) {
+        for Last { map, roots, copies } in &self.maps {
+            if copies.is_none_or(|temp| !is_direct(&self.temps[temp])) {
                 passes += 1;
+                let all = roots.iter().enumerate().all(|(i, &root)| i == root) && roots.len() == to.len();
+                let some: SmallVec<[Destination<'_>; 4]>;
+                let to = if all {
+                    &to
+                } else {
+                    some = roots.iter().map(|&root| to[root]).collect();
+                    &some
+                };
                 // SAFETY: as above, and targets are locked for writing.
-                unsafe { map.run(graph, targets, &memory) };
+                unsafe { map.run(graph, to, &memory) };
             }
         }
         PASSES.fetch_add(passes, Ordering::Relaxed);
@@ -143,12 +156,76 @@ impl Program {
     }
 }
 
+/// The pass of reductions over one domain and dims.
+fn reduce(op: &'static str, graph: &Graph, ids: &[Id], place: &Place) -> Result<Reduce> {
+    let (mut outputs, mut folds, mut over, mut domain) = (Vec::new(), Vec::new(), SmallVec::new(), &Shape::default());
+    for &id in ids {
+        let value = &graph.values[id];
+        let Step::Reduce { op: fold, dims, arg } = &value.step else { continue };
+        let kernels = FoldKernels::new(*fold, value.dtype).ok_or_else(|| Error::Unsupported {
+            op,
+            what: format!("{} of {}", fold.name(), value.dtype),
+            device: "cpu".to_owned(),
+        })?;
+        let output = outputs.len();
+        let factors = match graph.values[*arg].step {
+            Step::Binary(BinaryOp::Mul, a, b) if *fold == Fold::Sum && value.dtype != DType::I32 => Some([a, b]),
+            _ => None,
+        };
+        // A sum of products is one loop, but where both factors are read from memory: that runs further ahead
+        // while a strip of products is folded, and two loops take less time than one (by a fifth).
+        let is_computed = |&id: &Id| !matches!(graph.values[id].step, Step::Load { .. } | Step::Scalar { .. });
+        let factors = factors.filter(|factors| factors.iter().any(is_computed));
+        outputs.extend(factors.map_or(vec![*arg], Vec::from).into_iter().map(|x| (x, value.dtype)));
+        folds.push(Folded { kernels, output, product: factors.is_some(), temp: place[&id] });
+        (over, domain) = (dims.clone(), &graph.values[*arg].shape);
+    }
+    // A number has no shape of its own to fold over; the graph never folds one.
+    Ok(Reduce::new(Region::new(op, graph, domain, &outputs, place)?, folds, over))
+}
+
+/// The pass of a matrix product, and temporaries for factors that have to be computed first.
+fn contract(
+    op: &'static str,
+    graph: &Graph,
+    id: Id,
+    found: &Contraction,
+    place: &Place,
+    temps: &mut Vec<Temp>,
+) -> Result<Contract> {
+    let value = &graph.values[id];
+    let domain = value.step.args().first().map_or(&value.shape, |&arg| &graph.values[arg].shape);
+    let mut factor = |id: Id, absent: &[usize]| {
+        let region = Region::new(op, graph, domain, &[(id, value.dtype)], place)?;
+        Factor::new(region, absent, |numel| {
+            temps.push(Temp { bytes: numel * value.dtype.size(), root: None });
+            temps.len() - 1
+        })
+    };
+    let factors = [factor(found.a, &found.columns)?, factor(found.b, &found.rows)?];
+    Contract::new(domain, &value.shape, found, factors, value.dtype, place[&id])
+}
+
 /// A shape, as something that has an order.
 type Sizes<'a> = &'a [usize];
 
-/// The reductions that roots need, those that can share a pass together, in an order in which none needs a later one;
-/// and the temporary of each.
-fn reductions(graph: &Graph) -> (Vec<Vec<Id>>, FxHashMap<Id, usize>) {
+/// Reductions that are done in one pass.
+enum Group {
+    Fold(Vec<Id>),
+    Product(Id, Contraction),
+}
+
+impl Group {
+    fn ids(&self) -> &[Id] {
+        match self {
+            Self::Fold(ids) => ids,
+            Self::Product(id, _) => std::slice::from_ref(id),
+        }
+    }
+}
+
+/// The reductions that roots need, those that can share a pass together, in an order in which none needs a later one.
+fn groups(graph: &Graph) -> Vec<Group> {
     let mut stack: Vec<Id> = graph.roots.iter().map(|root| root.value).collect();
     let mut live: FxHashSet<Id> = FxHashSet::default();
     while let Some(id) = stack.pop() {
@@ -158,8 +235,9 @@ fn reductions(graph: &Graph) -> (Vec<Vec<Id>>, FxHashMap<Id, usize>) {
     }
     // How many reductions lie on the longest way to each value.
     let mut depth = vec![0; graph.values.len()];
+    let mut products: BTreeMap<usize, Vec<Group>> = BTreeMap::new();
     // By depth, domain and dims.
-    let mut groups: BTreeMap<(usize, Sizes<'_>, Sizes<'_>), Vec<Id>> = BTreeMap::new();
+    let mut folds: BTreeMap<(usize, Sizes<'_>, Sizes<'_>), Vec<Id>> = BTreeMap::new();
     for (id, value) in graph.values.iter().enumerate() {
         let args = value.step.args().iter().map(|&arg| depth[arg]).max().unwrap_or(0);
         depth[id] = args;
@@ -167,12 +245,17 @@ fn reductions(graph: &Graph) -> (Vec<Vec<Id>>, FxHashMap<Id, usize>) {
             && live.contains(&id)
         {
             depth[id] += 1;
-            groups.entry((depth[id], &graph.values[*arg].shape, dims)).or_default().push(id);
+            match Contraction::of(graph, id, contract::LEAST) {
+                Some(found) => products.entry(depth[id]).or_default().push(Group::Product(id, found)),
+                None => folds.entry((depth[id], &graph.values[*arg].shape, dims)).or_default().push(id),
+            }
         }
     }
-    let groups: Vec<Vec<Id>> = groups.into_values().collect();
-    let place = groups.iter().flatten().enumerate().map(|(temp, &id)| (id, temp)).collect();
-    (groups, place)
+    let mut by_depth = products;
+    for ((depth, ..), ids) in folds {
+        by_depth.entry(depth).or_default().push(Group::Fold(ids));
+    }
+    by_depth.into_values().flatten().collect()
 }
 
 /// Every buffer of a run, locked once, in the order of their addresses, so that two runs never wait for each other.

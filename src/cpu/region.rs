@@ -110,6 +110,24 @@ impl Region {
     }
 }
 
+impl Region {
+    /// The leaf that the one output is and nothing else.
+    pub(super) fn plain(&self) -> Option<&Leaf> {
+        self.leaves.get(self.outputs[0]).filter(|leaf| self.outputs.len() == 1 && leaf.dtype == self.dtypes[0])
+    }
+
+    /// The same at the first index of some dims.
+    pub(super) fn narrowed(mut self, dims: &[usize]) -> Result<Self> {
+        for &d in dims {
+            for leaf in &mut self.leaves {
+                leaf.access = leaf.access.map(|l| Ok(l.narrow(d, 0, 1, 1)))?;
+            }
+        }
+        self.shape = self.shape.iter().enumerate().map(|(d, &n)| if dims.contains(&d) { 1 } else { n }).collect();
+        Ok(self)
+    }
+}
+
 fn unsupported(op: &'static str, graph: &Graph, id: Id) -> Error {
     let value = &graph.values[id];
     Error::Unsupported { op, what: format!("{:?} of {}", value.step, value.dtype), device: "cpu".to_owned() }

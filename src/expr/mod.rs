@@ -2,6 +2,7 @@
 
 pub(crate) mod build;
 mod cell;
+pub(crate) mod contraction;
 mod einsum;
 pub(crate) mod graph;
 mod node;

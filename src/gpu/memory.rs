@@ -57,11 +57,7 @@ impl Context {
         if dtype == DType::F64 && !self.info().f64 {
             return Err(Error::Unsupported { op, what: "f64".to_owned(), device: self.label().to_owned() });
         }
-        let max = self.info().max_buffer;
-        if bytes > max {
-            return Err(self.limit(op, "max_buffer_size", max, bytes));
-        }
-        let class = size_class(bytes).min(max / 4 * 4);
+        let class = self.class(op, bytes)?;
         let allocate = || {
             let descriptor = wgpu::BufferDescriptor {
                 label: Some("hadamard tensor"),
@@ -75,6 +71,15 @@ impl Context {
         let raw = self.memory.storage.take(class, |_| true, allocate)?;
         let batch = AtomicU64::new(raw.batch);
         Ok(Arc::new(Buffer { context: self.clone(), buffer: raw.buffer, id: raw.id, class, batch }))
+    }
+
+    /// The size of a buffer for `bytes` bytes: whole groups of four elements, of which the last is read like any other.
+    pub(super) fn class(&self, op: &'static str, bytes: u64) -> Result<u64> {
+        let max = self.info().max_buffer / 16 * 16;
+        if bytes > max {
+            return Err(self.limit(op, "max_buffer_size", max, bytes));
+        }
+        Ok(size_class(bytes).min(max))
     }
 
     /// A new wgpu buffer, or an error if there is no room even after the pool has been emptied.

@@ -22,7 +22,7 @@ pub(crate) use self::adapter::{Adapter, adapters, preferred_adapters};
 pub(crate) use self::codegen::{prelude, source};
 pub(crate) use self::context::Context;
 pub(crate) use self::memory::Buffer;
-pub(crate) use self::plan::{Caps, Plan, Slot, Target, plan};
+pub(crate) use self::plan::{Caps, Plan, Slot, Target, Window, plan};
 
 use self::recorder::Bound;
 use crate::expr::graph::Graph;
@@ -51,21 +51,15 @@ pub(crate) fn run(op: &'static str, context: &Arc<Context>, graph: &Graph, tenso
             Storage::Cpu(_) => unreachable!("evaluation checks that every tensor is on this device"),
         }
     };
-    let max = context.info().max_binding;
-    for launch in &ready.plan.launches {
-        if let Some(slot) = launch.slots.iter().find(|s| buffer(s).size() > max) {
-            let found = buffer(slot).size();
-            return Err(context.limit(op, "max_storage_buffer_binding_size", max, found));
-        }
-    }
+    let most = Window::most_bytes(context.info().max_binding);
     let mut recorder = context.recorder();
     for (launch, pipeline) in ready.plan.launches.iter().zip(&ready.pipelines) {
         let bound: SmallVec<[Bound<'_>; 8]> = launch
-            .slots
+            .windows
             .iter()
-            .map(|slot| {
-                let buffer = buffer(slot);
-                Bound { buffer, offset: 0, size: buffer.size() }
+            .map(|window| {
+                let buffer = buffer(&window.slot);
+                Bound { buffer, offset: window.start, size: most.min(buffer.size() - window.start) }
             })
             .collect();
         let mut params: SmallVec<[u32; 128]> = SmallVec::from_slice(&launch.params);

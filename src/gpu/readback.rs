@@ -5,7 +5,6 @@ use std::sync::Arc;
 use futures_intrusive::channel::shared::{OneshotReceiver, oneshot_channel};
 
 use super::{Buffer, Context};
-use crate::pool::size_class;
 use crate::{Error, Result};
 
 /// A read on its way.
@@ -58,7 +57,7 @@ impl Buffer {
         context.check(op)?;
         // Copies are in whole words.
         let (start, end) = (offset / 4 * 4, (offset + len).next_multiple_of(4));
-        let class = size_class(end - start);
+        let class = context.class(op, end - start)?;
         let allocate = || {
             let descriptor = wgpu::BufferDescriptor {
                 label: Some("hadamard readback"),

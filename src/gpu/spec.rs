@@ -44,6 +44,7 @@ pub(crate) enum Kernel {
     Map,
     ReduceOuter,
     ReduceInner,
+    Contract,
 }
 
 impl Kernel {
@@ -52,6 +53,7 @@ impl Kernel {
             Self::Map => "map",
             Self::ReduceOuter => "reduce_outer",
             Self::ReduceInner => "reduce_inner",
+            Self::Contract => "contract",
         }
     }
 }

@@ -23,6 +23,23 @@ pub(crate) fn devices() -> Vec<Device> {
     devices
 }
 
+/// The same adapter with tighter limits, as a caller's own wgpu device may have, so that a boundary is cheap to reach.
+#[allow(dead_code, reason = "for tests of sizes")]
+pub(crate) fn limited(device: &Device, tighten: impl FnOnce(&mut wgpu::Limits)) -> Device {
+    let info = device.info();
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
+    let backends = if info.backend == "gl" { wgpu::Backends::GL } else { wgpu::Backends::PRIMARY };
+    let adapters = pollster::block_on(instance.enumerate_adapters(backends));
+    let same = |a: &wgpu::Adapter| a.get_info().name == info.name && a.get_info().backend.to_str() == info.backend;
+    let adapter = adapters.into_iter().find(same).unwrap_or_else(|| panic!("{device} is there"));
+    let mut required_limits = adapter.limits();
+    tighten(&mut required_limits);
+    let required_features = adapter.features() & wgpu::Features::SHADER_F64;
+    let descriptor = wgpu::DeviceDescriptor { required_features, required_limits, ..wgpu::DeviceDescriptor::default() };
+    let (raw, queue) = pollster::block_on(adapter.request_device(&descriptor)).expect("a device with tighter limits");
+    Device::from_wgpu(&adapter, raw, queue).expect("a device of ours")
+}
+
 /// Prints where the test harness does not swallow it.
 pub(crate) fn note(text: &str) {
     let _ = writeln!(std::io::stderr(), "note: {text}");

@@ -6,11 +6,13 @@
 //! be read in `explain`.
 
 mod code;
+pub(super) mod contract;
 mod operation;
 mod place;
 mod reduce;
 
 use self::code::code;
+use self::contract::contract_functions;
 use self::place::{coordinates, dot, find_function, place_function, stage_word};
 use self::reduce::reduce_functions;
 use super::spec::{Binding, Kernel, Mode, Operand, Order, Spec};
@@ -21,6 +23,7 @@ const INDEX: &str = include_str!("../../../shaders/lib/index.wgsl");
 const TREE: &str = include_str!("../../../shaders/lib/tree.wgsl");
 const MAP: &str = include_str!("../../../shaders/map.wgsl");
 const REDUCE_OUTER: &str = include_str!("../../../shaders/reduce_outer.wgsl");
+const CONTRACT: &str = include_str!("../../../shaders/contract.wgsl");
 const REDUCE_INNER: &str = include_str!("../../../shaders/reduce_inner.wgsl");
 
 /// What the lines of a body and of an epilogue are called.
@@ -52,6 +55,7 @@ pub(crate) fn source(spec: &Spec) -> String {
         Kernel::Map => files.push(MAP),
         Kernel::ReduceOuter => files.extend([TREE, REDUCE_OUTER]),
         Kernel::ReduceInner => files.extend([TREE, REDUCE_INNER]),
+        Kernel::Contract => files.push(CONTRACT),
     }
     for file in files {
         text.push('\n');
@@ -113,6 +117,7 @@ pub(crate) fn prelude(spec: &Spec) -> String {
     match spec.kernel {
         Kernel::Map => map_body(&mut out, spec),
         Kernel::ReduceOuter | Kernel::ReduceInner => reduce_functions(&mut out, spec),
+        Kernel::Contract => contract_functions(&mut out, spec),
     }
     out
 }

@@ -3,7 +3,8 @@
 use smallvec::SmallVec;
 
 use super::region::{Numbers, Read, emit};
-use super::{Launch, Output, Planner, Slot};
+use super::windows::{Windows, best_cut, excess, halves, resized};
+use super::{Launch, Output, Planner, Slot, Target, Window};
 use crate::expr::graph::Id;
 use crate::gpu::grid::Grid;
 use crate::gpu::params::{Dim, Head, stage_words};
@@ -30,6 +31,9 @@ impl Planner<'_> {
         let emitted = emit(self.graph, &self.stored, &[], &roots, &mut numbers, 0);
         let shape = outputs[0].shape.clone();
         let mut reads = emitted.reads;
+        for read in &mut reads {
+            self.lay_out(read)?;
+        }
         let mut code = emitted.code;
         for (output, &line) in outputs.iter().zip(&code.results) {
             code.stores.push((reads.len(), line));
@@ -38,94 +42,73 @@ impl Planner<'_> {
         }
         code.results.clear();
         let n_loads = reads.len() - outputs.len();
-        self.map_launch(&shape, &reads, n_loads, code, numbers)
+        self.map_pieces(&shape, &reads, n_loads, code, &numbers)
+    }
+
+    /// Has a view that strides cannot express read its elements in the order of their numbers, where they are too far
+    /// apart to be bound together: cut by numbers, each piece would still touch all of them.
+    fn lay_out(&mut self, read: &mut Read) -> Result<()> {
+        while read.access.layout().is_none() && self.beyond(std::slice::from_ref(read)) > 0.0 {
+            let layout = read.access.footprint().clone();
+            let (shape, dtype) = (layout.shape().clone(), read.dtype);
+            let from = Read { slot: read.slot, dtype, access: layout.into() };
+            let temp = self.temp(shape.numel(), dtype);
+            self.copy_view(from, Read { slot: Some(temp), dtype, access: Layout::contiguous(shape).into() })?;
+            *read = Read { slot: Some(temp), dtype, access: read.access.without_last_stage() };
+        }
+        Ok(())
     }
 
     /// A copy from a temporary into a target that could not be written directly.
     pub(super) fn copy(&mut self, temp: Slot, output: Output) -> Result<()> {
-        let dtype = output.target.dtype;
-        if dtype.size() < 4 && !owns_words(&output.target.layout) {
-            return self.patch(temp, &output);
-        }
-        let from = Read { slot: Some(temp), dtype, access: Layout::contiguous(output.shape.clone()).into() };
-        let to = Read { slot: Some(output.target.slot), dtype, access: output.target.layout.into() };
+        let Target { slot, layout, dtype } = output.target;
+        let to_words = dtype.size() >= 4 || owns_words(&layout);
+        let from = Read { slot: Some(temp), dtype, access: Layout::contiguous(output.shape).into() };
+        let to = Read { slot: Some(slot), dtype, access: layout.into() };
+        if to_words { self.copy_view(from, to) } else { self.patch(&from, &to) }
+    }
+
+    fn copy_view(&mut self, from: Read, to: Read) -> Result<()> {
         let code = Code {
-            lines: vec![Line { inst: Inst::Load(0), dtype: dtype.compute() }],
+            lines: vec![Line { inst: Inst::Load(0), dtype: from.dtype.compute() }],
             stores: vec![(1, 0)],
             results: vec![],
         };
-        self.map_launch(&output.shape, &[from, to], 1, code, Numbers::default())
+        let shape = from.access.shape().clone();
+        self.map_pieces(&shape, &[from, to], 1, code, &Numbers::default())
     }
 
-    /// A copy into packed elements that share words with others: the domain is the target's memory, so that an
-    /// invocation owns whole words, and each element is looked for in the target.
-    fn patch(&mut self, temp: Slot, output: &Output) -> Result<()> {
-        let super::Target { slot, layout, dtype } = &output.target;
-        let Some((low, high)) = layout.bounds() else { return Ok(()) };
-        let base = low / 4 * 4;
-        let n = (high + 1).next_multiple_of(4) - base;
-        let memory = Layout::new(Shape::from([n]), Strides::from_slice(&[1]), base);
-        let memory = Read { slot: Some(*slot), dtype: *dtype, access: memory.into() };
-        let from = Read { slot: Some(temp), dtype: *dtype, access: Layout::contiguous(output.shape.clone()).into() };
-
-        // The target's dims by stride, largest first, and how its elements' numbers step along each.
-        let (mut start, mut number_step) = (0_isize, 1_isize);
-        let mut dims: Vec<(usize, usize, isize)> = Vec::new();
-        for (&size, &stride) in layout.shape().iter().zip(layout.strides()).rev() {
-            if size > 1 {
-                // A dim read backwards begins at its far end.
-                if stride < 0 {
-                    start += (size as isize - 1) * number_step;
-                }
-                dims.push((stride.unsigned_abs(), size, number_step * stride.signum()));
-            }
-            number_step *= size as isize;
+    /// Map kernels over `shape`, one unless it must be cut; the first `n_loads` of `views` are read, the others
+    /// written.
+    pub(super) fn map_pieces(
+        &mut self,
+        shape: &Shape,
+        views: &[Read],
+        n_loads: usize,
+        code: Code,
+        numbers: &Numbers,
+    ) -> Result<()> {
+        let most = self.most_elements();
+        let now = self.beyond(views) + excess(shape.numel() as u64, most);
+        if now == 0.0 {
+            return self.map_launch(shape, views, n_loads, code, numbers.clone());
         }
-        dims.sort_unstable_by_key(|d| std::cmp::Reverse(d.0));
-
-        let whole = |mode, stages| {
-            let order = if mode == Mode::Vec { Order::Linear } else { Order::Strided };
-            Operand { binding: 0, dtype: *dtype, mode, order, stages }
-        };
-        let operands = vec![
-            (whole(Mode::Vec, vec![]), &memory),
-            (whole(Mode::Found, vec![dims.len() + 1]), &from),
-            (whole(Mode::Vec, vec![]), &memory),
-        ];
-        let (bindings, slots, operands) = bind(operands, 2);
-        let line = |inst, dtype| Line { inst, dtype };
-        let value = dtype.compute();
-        let body = Code {
-            lines: vec![
-                line(Inst::Load(0), value),
-                line(Inst::Load(1), value),
-                line(Inst::Has(1), DType::Bool),
-                line(Inst::Select(2, 1, 0), value),
-            ],
-            stores: vec![(2, 3)],
-            results: vec![],
-        };
-        let spec = Spec { width: 4, ..self.map_spec(bindings, operands, body) };
-        let (count, grid) = (self.count(n)?, self.grid(n.div_ceil((4 * spec.workgroup) as usize))?);
-        let head = Head { n: count, n_reduced: 1, chunk: 1, grid_x: grid.x, blocks: grid.x, ..Head::default() };
-        // The dims of the domain, then what positions divide by, then one that is not used.
-        let mut table_dims = vec![Dim::new(count)];
-        for &(stride, size, _) in &dims {
-            table_dims.push(Dim { count: self.count(size)?, ..Dim::new(self.count(stride)?) });
+        // Joined dims are cut at better places.
+        let (shape, views) = joined(shape, views);
+        let narrowed = |dim, start, len| views.iter().map(|v| v.narrow(dim, start, len)).collect::<Vec<_>>();
+        let cut = best_cut(&shape, 0..shape.rank(), now, |dim, len| {
+            self.beyond(&narrowed(dim, 0, len)) + excess(resized(&shape, dim, len).numel() as u64, most)
+        });
+        let Some(dim) = cut else { return Err(self.no_cut(&views)) };
+        for (start, len) in halves(shape[dim]) {
+            let piece = resized(&shape, dim, len);
+            self.map_pieces(&piece, &narrowed(dim, start, len), n_loads, code.clone(), numbers)?;
         }
-        table_dims.push(Dim::new(1));
-        let mut steps: Strides = dims.iter().map(|d| d.2).collect();
-        steps.push(start);
-        let in_memory = (base, Strides::from_slice(&[1]));
-        let last = output.shape.numel() as isize - 1;
-        let table = [in_memory.clone(), (0, Strides::from_slice(&[last])), (low - base, steps), in_memory];
-        let bytes = 2 * bytes_touched(&from) + bytes_touched(&from);
-        self.push(spec, slots, head, &table_dims, &table, Numbers::default(), grid, bytes);
         Ok(())
     }
 
     /// A map that takes one element at a step, of a domain of rank 1 and without numbers.
-    fn map_spec(&self, bindings: Vec<Binding>, operands: Vec<Operand>, body: Code) -> Spec {
+    pub(super) fn map_spec(&self, bindings: Vec<Binding>, operands: Vec<Operand>, body: Code) -> Spec {
         Spec {
             kernel: Kernel::Map,
             width: 1,
@@ -144,7 +127,7 @@ impl Planner<'_> {
         }
     }
 
-    /// One map kernel over `shape`; the first `n_loads` of `views` are read, the others written.
+    /// One map kernel over `shape`, whose views are within reach.
     fn map_launch(
         &mut self,
         shape: &Shape,
@@ -154,81 +137,64 @@ impl Planner<'_> {
         numbers: Numbers,
     ) -> Result<()> {
         let n = self.count(shape.numel())?;
-        // Views in several stages are found by their own coordinates; the others collapse together.
-        let plain: Vec<&[isize]> = views.iter().filter_map(|v| v.access.layout()).map(Layout::strides).collect();
-        let chained = views.iter().any(|v| v.access.layout().is_none());
-        let (mut sizes, mut strides) = if chained {
-            (shape.iter().copied().collect(), plain.iter().map(|s| Strides::from_slice(s)).collect())
-        } else {
-            collapse(shape, &plain)
-        };
-        if sizes.is_empty() {
-            sizes.push(1);
-            strides.iter_mut().for_each(|s| s.push(0));
+        let domain = Domain::of(shape, views);
+        let is_packed = |v: &Read| v.dtype.size() < 4;
+        let packed = views[n_loads..].iter().any(is_packed);
+        if (n_loads..views.len()).any(|i| is_packed(&views[i]) && !domain.aligned(i, &views[i])) {
+            return self.map_beside(shape, views, n_loads, code, numbers);
         }
-        let rank = sizes.len();
-        let packed = views[n_loads..].iter().any(|v| v.dtype.size() < 4);
-        let ragged = rank > 1 && sizes[rank - 1] % 4 != 0;
-        let linear = |v: &Read| v.access.layout().is_some_and(Layout::is_contiguous);
-        let aligned = |v: &Read, s: &Strides| {
-            let offset = v.access.footprint().offset();
-            let whole = |s: &isize| s % 4 == 0;
-            let rows = linear(v) || s[rank - 1] == 1 && !ragged && s[..rank - 1].iter().all(whole);
-            v.dtype != DType::F64 && offset.is_multiple_of(4) && rows
-        };
-        let mut of_plain = strides.iter();
-        let strides: Vec<Option<&Strides>> =
-            views.iter().map(|v| v.access.layout().and_then(|_| of_plain.next())).collect();
-        let pays = views.iter().zip(&strides).any(|(v, s)| v.slot.is_some() && s.is_some_and(|s| aligned(v, s)));
-        let width = if packed || !ragged && pays { 4 } else { 1 };
+        let pays = views.iter().enumerate().any(|(i, v)| v.slot.is_some() && domain.aligned(i, v));
+        let width = if packed || !domain.ragged() && pays { 4 } else { 1 };
 
+        let windows = self.windows(views)?;
         let operands: Vec<(Operand, &Read)> = views
             .iter()
-            .zip(&strides)
-            .map(|(v, s)| {
-                let linear = linear(v);
-                let mode = match s {
-                    _ if width == 1 => Mode::Step,
-                    None => Mode::Each,
-                    Some(s) if aligned(v, s) => Mode::Vec,
-                    Some(s) if s.iter().all(|&s| s == 0) => Mode::Splat,
-                    Some(_) if linear => Mode::Step,
-                    Some(_) if ragged => Mode::Each,
-                    Some(s) if s[rank - 1] == 0 => Mode::Splat,
-                    Some(_) => Mode::Step,
-                };
-                let stages = v.access.stages()[1..].iter().map(|l| l.shape().rank()).collect();
-                let order = match s {
-                    Some(_) if linear && v.access.footprint().offset() == 0 => Order::Identity,
-                    Some(_) if linear => Order::Linear,
-                    _ => Order::Strided,
-                };
-                (Operand { binding: 0, dtype: v.dtype, mode, order, stages }, v)
-            })
+            .enumerate()
+            .map(|(i, v)| (domain.operand(i, v, width, windows.offset(i, v) == 0), v))
             .collect();
-        let (bindings, slots, operands) = bind(operands, n_loads);
+        let (bindings, operands) = bind(operands, n_loads, &windows);
         let tail = n % width != 0;
-        let spec =
-            Spec { width, kept_rank: rank, n_scalars: numbers.words, tail, ..self.map_spec(bindings, operands, code) };
+        let kept_rank = domain.sizes.len();
+        let spec = Spec { width, kept_rank, n_scalars: numbers.words, tail, ..self.map_spec(bindings, operands, code) };
         let workgroups = (n as usize).div_ceil((width * spec.workgroup) as usize);
         let grid = self.grid(workgroups)?;
         let head = Head { n, n_reduced: 1, chunk: 1, grid_x: grid.x, blocks: grid.x, ..Head::default() };
         let mut table: Vec<(usize, Strides)> = Vec::new();
-        let mut dims: Vec<usize> = sizes.to_vec();
-        for (v, s) in views.iter().zip(&strides) {
-            let stages = v.access.stages();
-            let first = s.map_or_else(|| Strides::from_slice(stages[0].strides()), |s| (*s).clone());
-            // A domain of rank 0 has one dim of size 1 here.
-            let first = if first.is_empty() { Strides::from_slice(&[0]) } else { first };
-            table.push((stages[0].offset(), first));
-            for stage in &stages[1..] {
-                table.push((stage.offset(), Strides::from_slice(stage.strides())));
-                dims.extend(stage.shape().iter());
+        let mut dims: Vec<usize> = domain.sizes.to_vec();
+        for (i, (view, joined)) in views.iter().zip(&domain.strides).enumerate() {
+            let stages = view.access.stages();
+            for (s, stage) in stages.iter().enumerate() {
+                let offset = if s + 1 == stages.len() { windows.offset(i, view) } else { stage.offset() };
+                let strides = joined.clone().unwrap_or_else(|| Strides::from_slice(stage.strides()));
+                table.push((offset, strides));
             }
+            dims.extend(stages[1..].iter().flat_map(|l| l.shape().iter()));
         }
         let bytes = views.iter().map(bytes_touched).sum();
         let dims = self.dims(&dims)?;
-        self.push(spec, slots, head, &dims, &table, numbers, grid, bytes);
+        self.push(spec, windows.list, head, &dims, &table, numbers, grid, bytes);
+        Ok(())
+    }
+
+    /// The same where a packed target, being a piece of a larger one, shares words with its neighbours: written
+    /// beside it, then patched in.
+    fn map_beside(
+        &mut self,
+        shape: &Shape,
+        views: &[Read],
+        n_loads: usize,
+        code: Code,
+        numbers: Numbers,
+    ) -> Result<()> {
+        let mut beside = views.to_vec();
+        for view in beside[n_loads..].iter_mut().filter(|v| v.dtype.size() < 4) {
+            view.slot = Some(self.temp(shape.numel(), view.dtype));
+            view.access = Layout::contiguous(shape.clone()).into();
+        }
+        self.map_launch(shape, &beside, n_loads, code, numbers)?;
+        for (from, to) in beside.iter().zip(views).filter(|(from, to)| from.slot != to.slot) {
+            self.patch(from, to)?;
+        }
         Ok(())
     }
 
@@ -242,7 +208,7 @@ impl Planner<'_> {
     pub(super) fn push(
         &mut self,
         spec: Spec,
-        slots: Vec<Slot>,
+        windows: Vec<Window>,
         head: Head,
         dims: &[Dim],
         table: &[(usize, Strides)],
@@ -261,7 +227,7 @@ impl Planner<'_> {
         params.resize(spec.params_words(), 0);
         let at = spec.scalars_at();
         let scalars = numbers.list.into_iter().map(|(slot, dtype, word)| (slot, dtype, at + word)).collect();
-        self.launches.push(Launch { spec, slots, params, scalars, grid, bytes });
+        self.launches.push(Launch { spec, windows, params, scalars, grid, bytes });
     }
 }
 
@@ -271,29 +237,106 @@ pub(super) fn owns_words(layout: &Layout) -> bool {
     layout.is_contiguous() && layout.offset().is_multiple_of(4)
 }
 
-/// Gives each buffer one binding, written if any view of it is, wide if all of them allow it. The first `n_loads`
+/// A map's domain, with those dims joined that all its views step through as one. Views in several stages are found
+/// by their own coordinates, so beside one of them nothing is joined.
+struct Domain {
+    sizes: SmallVec<[usize; 8]>,
+    /// None for a view in several stages.
+    strides: Vec<Option<Strides>>,
+}
+
+impl Domain {
+    fn of(shape: &Shape, views: &[Read]) -> Self {
+        let plain: Vec<&[isize]> = views.iter().filter_map(|v| v.access.layout()).map(Layout::strides).collect();
+        let (mut sizes, mut strides) = if plain.len() < views.len() {
+            (shape.iter().copied().collect(), plain.iter().map(|s| Strides::from_slice(s)).collect())
+        } else {
+            collapse(shape, &plain)
+        };
+        if sizes.is_empty() {
+            sizes.push(1);
+            strides.iter_mut().for_each(|s| s.push(0));
+        }
+        let mut of_plain = strides.into_iter();
+        let strides = views.iter().map(|v| v.access.layout().and_then(|_| of_plain.next())).collect();
+        Self { sizes, strides }
+    }
+
+    /// Whether groups of four run over the end of a row.
+    fn ragged(&self) -> bool {
+        let (inner, outer) = (self.sizes[self.sizes.len() - 1], &self.sizes[..self.sizes.len() - 1]);
+        !outer.is_empty() && !inner.is_multiple_of(4)
+    }
+
+    /// Whether each group of four of a view lies in a row at an aligned place.
+    fn aligned(&self, i: usize, view: &Read) -> bool {
+        let Some((inner, outer)) = self.strides[i].as_ref().and_then(|s| s.split_last()) else { return false };
+        let rows = is_linear(view) || *inner == 1 && !self.ragged() && outer.iter().all(|s| s % 4 == 0);
+        view.dtype != DType::F64 && view.access.footprint().offset().is_multiple_of(4) && rows
+    }
+
+    /// How a kernel finds a view's elements; `at_start` says whether it begins where its window does.
+    fn operand(&self, i: usize, view: &Read, width: u32, at_start: bool) -> Operand {
+        let mode = match &self.strides[i] {
+            _ if width == 1 => Mode::Step,
+            None => Mode::Each,
+            Some(_) if self.aligned(i, view) => Mode::Vec,
+            Some(s) if s.iter().all(|&s| s == 0) => Mode::Splat,
+            Some(_) if is_linear(view) => Mode::Step,
+            Some(_) if self.ragged() => Mode::Each,
+            Some(s) if s[s.len() - 1] == 0 => Mode::Splat,
+            Some(_) => Mode::Step,
+        };
+        let order = match &self.strides[i] {
+            Some(_) if is_linear(view) && at_start => Order::Identity,
+            Some(_) if is_linear(view) => Order::Linear,
+            _ => Order::Strided,
+        };
+        let stages = view.access.stages()[1..].iter().map(|l| l.shape().rank()).collect();
+        Operand { binding: 0, dtype: view.dtype, mode, order, stages }
+    }
+}
+
+fn is_linear(view: &Read) -> bool {
+    view.access.layout().is_some_and(Layout::is_contiguous)
+}
+
+/// A map's shape and views with as few dims as they allow.
+fn joined(shape: &Shape, views: &[Read]) -> (Shape, Vec<Read>) {
+    let Domain { sizes, strides } = Domain::of(shape, views);
+    let joined: Shape = sizes.iter().copied().collect();
+    let views = views.iter().zip(strides).map(|(view, strides)| match strides {
+        Some(strides) => {
+            let layout = Layout::new(joined.clone(), strides, view.access.footprint().offset());
+            Read { access: layout.into(), ..view.clone() }
+        }
+        None => view.clone(),
+    });
+    let views = views.collect();
+    (joined, views)
+}
+
+/// Gives each window one binding, written if any view in it is, wide if all of them allow it. The first `n_loads`
 /// operands are read.
-pub(super) fn bind(operands: Vec<(Operand, &Read)>, n_loads: usize) -> (Vec<Binding>, Vec<Slot>, Vec<Operand>) {
-    let mut slots: Vec<Slot> = Vec::new();
+pub(super) fn bind(operands: Vec<(Operand, &Read)>, n_loads: usize, windows: &Windows) -> (Vec<Binding>, Vec<Operand>) {
     let mut bindings: Vec<Binding> = Vec::new();
     let mut out = Vec::with_capacity(operands.len());
     for (i, (mut operand, view)) in operands.into_iter().enumerate() {
         let wide = operand.mode == Mode::Vec;
         let write = i >= n_loads;
-        let Some(slot) = view.slot else {
+        if view.slot.is_none() {
             // A position is no load, wide or narrow.
             operand.mode = if wide { Mode::Step } else { operand.mode };
             out.push(operand);
             continue;
-        };
-        if let Some(found) = slots.iter().position(|s| *s == slot) {
-            operand.binding = found;
-            bindings[found].wide &= wide;
-            bindings[found].write |= write;
+        }
+        operand.binding = windows.of[i];
+        // Windows are in the order in which views first need them.
+        if let Some(binding) = bindings.get_mut(operand.binding) {
+            binding.wide &= wide;
+            binding.write |= write;
         } else {
-            operand.binding = slots.len();
-            slots.push(slot);
-            bindings.push(Binding { dtype: operand.dtype, wide, write });
+            bindings.push(Binding { dtype: view.dtype, wide, write });
         }
         out.push(operand);
     }
@@ -304,14 +347,11 @@ pub(super) fn bind(operands: Vec<(Operand, &Read)>, n_loads: usize) -> (Vec<Bind
             operand.mode = Mode::Step;
         }
     }
-    (bindings, slots, out)
+    (bindings, out)
 }
 
 /// Bytes of the different elements a view touches.
 pub(super) fn bytes_touched(view: &Read) -> u64 {
-    if view.slot.is_none() {
-        return 0;
-    }
     let layout = view.access.footprint();
     let touched: SmallVec<[usize; 8]> =
         layout.shape().iter().zip(layout.strides()).filter(|&(_, &s)| s != 0).map(|(&n, _)| n).collect();

@@ -3,17 +3,22 @@
 //! Elementwise values fuse into whatever consumes them. Reductions over the same domain and dims share a pass; what
 //! follows them at their own shape is their epilogue. A reduced value used again at full size is stored and read.
 
+mod contract;
 mod map;
+mod patch;
 mod reduce;
 mod region;
 mod shares;
+mod windows;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use self::region::Region;
+use self::region::{Read, Region};
+pub(crate) use self::windows::Window;
 use super::grid::Grid;
 use super::spec::Spec;
 use super::tuning::Tuning;
+use crate::expr::contraction::Contraction;
 use crate::expr::graph::{Graph, Id, Step};
 use crate::layout::Layout;
 use crate::{DType, DeviceInfo, Error, Result, Shape};
@@ -40,7 +45,7 @@ pub(crate) struct Temp {
 pub(crate) struct Launch {
     pub(crate) spec: Spec,
     /// What is bound, in the order of the spec's bindings.
-    pub(crate) slots: Vec<Slot>,
+    pub(crate) windows: Vec<Window>,
     /// The params but for the numbers.
     pub(crate) params: Vec<u32>,
     /// The graph's scalar, its dtype, and the word of the params it goes to.
@@ -73,6 +78,8 @@ pub(crate) struct Target {
 pub(crate) struct Caps {
     pub(crate) tuning: Tuning,
     pub(crate) max_bindings: usize,
+    /// Bytes of a buffer that a binding may show.
+    pub(crate) max_binding: u64,
     pub(crate) max_workgroups: u32,
     pub(crate) max_workgroup_memory: u32,
     pub(crate) device: String,
@@ -81,15 +88,21 @@ pub(crate) struct Caps {
 impl Caps {
     /// A discrete GPU with no more than WebGPU promises.
     pub(crate) fn webgpu() -> Self {
-        let tuning = Tuning::discrete();
-        let (max_bindings, max_workgroups, max_workgroup_memory) = (8, 65_535, 16_384);
-        Self { tuning, max_bindings, max_workgroups, max_workgroup_memory, device: "webgpu".to_owned() }
+        Self {
+            tuning: Tuning::discrete(),
+            max_bindings: 8,
+            max_binding: 128 << 20,
+            max_workgroups: 65_535,
+            max_workgroup_memory: 16_384,
+            device: "webgpu".to_owned(),
+        }
     }
 
     pub(crate) fn of(info: &DeviceInfo, device: &str) -> Self {
         Self {
             tuning: Tuning::of(info),
             max_bindings: info.max_bindings as usize,
+            max_binding: info.max_binding,
             max_workgroups: info.max_workgroups,
             max_workgroup_memory: info.max_workgroup_memory,
             device: device.to_owned(),
@@ -155,8 +168,9 @@ impl Planner<'_> {
     /// Redirects to temporaries the outputs that must not be written as they are computed, and says which copies
     /// then finish the work.
     ///
-    /// That is so where a target is also read and not all outputs are sure to be written by one pass, and for packed
-    /// targets that do not own whole words.
+    /// That is so where a target is also read and not all outputs are sure to be written by one pass, for packed
+    /// targets that do not own whole words, and where one buffer is written and used in places too far apart for one
+    /// binding: what is written is bound once.
     fn stage_outputs(&mut self, outputs: &mut [Output]) -> Vec<(Slot, Output)> {
         let reads: FxHashSet<Slot> = self
             .graph
@@ -176,6 +190,7 @@ impl Planner<'_> {
             .map(|o| {
                 let packed = o.target.dtype.size() < 4;
                 in_place && !one_pass
+                    || self.used_far_apart(&o.target, outputs)
                     || packed && (!map::owns_words(&o.target.layout) || shared(o.target.slot, outputs))
             })
             .collect();
@@ -189,6 +204,19 @@ impl Planner<'_> {
             }
         }
         copies
+    }
+
+    /// Whether a target's buffer is also read or written elsewhere, out of reach of the target's own binding.
+    fn used_far_apart(&self, target: &Target, outputs: &[Output]) -> bool {
+        let view = |access| Read { slot: Some(target.slot), dtype: target.dtype, access };
+        let loads = self.graph.values.iter().filter_map(|v| match &v.step {
+            Step::Load { buffer, access } if Slot::Buffer(*buffer) == target.slot => Some(view(access.clone())),
+            _ => None,
+        });
+        let written = outputs.iter().filter(|o| o.target.slot == target.slot);
+        let views: Vec<Read> = loads.chain(written.map(|o| view(o.target.layout.clone().into()))).collect();
+        let elsewhere = views.iter().any(|v| v.access.layout() != Some(&target.layout));
+        elsewhere && !self.within_reach(views.iter())
     }
 
     fn temp(&mut self, numel: usize, dtype: DType) -> Slot {
@@ -205,7 +233,9 @@ impl Planner<'_> {
             let Step::Reduce { dims, arg, .. } = &self.graph.values[id].step else { continue };
             let below = self.reductions_under(*arg);
             let earliest = below.iter().map(|r| level[r] + 1).max().unwrap_or(0);
+            let is_product = |id: Id| Contraction::of(self.graph, id, contract::LEAST).is_some();
             let joins = |group: &Vec<Id>| match &self.graph.values[group[0]].step {
+                Step::Reduce { .. } if is_product(id) || is_product(group[0]) => false,
                 Step::Reduce { dims: d, arg: a, .. } => {
                     d == dims && self.graph.values[*a].shape == self.graph.values[*arg].shape
                 }

@@ -2,10 +2,13 @@
 
 use smallvec::SmallVec;
 
+use super::contract::LEAST;
 use super::map::{bind, bytes_touched};
 use super::region::{Emitted, Numbers, Read, Region, emit};
-use super::shares::Shares;
+use super::shares::{MAX_SPLITS, Shares};
+use super::windows::{best_cut, excess, halves, resized};
 use super::{Output, Planner, Slot};
+use crate::expr::contraction::Contraction;
 use crate::expr::graph::{Fold, Id, Step};
 use crate::gpu::params::Head;
 use crate::gpu::spec::{Code, Inst, Kernel, Line, Mode, Operand, Order, Spec};
@@ -14,21 +17,66 @@ use crate::{DType, Result, Shape};
 
 /// How a reduction walks its domain: kept dims and reduced dims, each in the order that reads memory in runs, with
 /// size-1 dims dropped.
-struct Walk {
-    kept: SmallVec<[usize; 8]>,
-    reduced: SmallVec<[usize; 8]>,
+#[derive(Clone)]
+pub(super) struct Walk {
+    pub(super) kept: SmallVec<[usize; 8]>,
+    pub(super) reduced: SmallVec<[usize; 8]>,
 }
 
 impl Walk {
-    /// The strides over the kept dims, as they are walked, of a view that has those dims and maybe dims of size 1
-    /// besides.
-    fn kept_strides(&self, read: &Read) -> Strides {
+    /// A view that has the kept dims, and maybe dims of size 1 besides, over the kept dims as they are walked.
+    pub(super) fn over_kept(&self, read: &Read) -> Read {
         let layout = read.access.footprint();
-        let big: SmallVec<[isize; 8]> =
-            layout.shape().iter().zip(layout.strides()).filter(|&(&n, _)| n != 1).map(|(_, &s)| s).collect();
+        let big: SmallVec<[(usize, isize); 8]> =
+            layout.shape().iter().zip(layout.strides()).filter(|&(&n, _)| n != 1).map(|(&n, &s)| (n, s)).collect();
         let mut in_order = self.kept.clone();
         in_order.sort_unstable();
-        self.kept.iter().map(|d| big[in_order.iter().position(|e| e == d).unwrap_or(0)]).collect()
+        let walked: SmallVec<[(usize, isize); 8]> =
+            self.kept.iter().map(|d| big[in_order.iter().position(|e| e == d).unwrap_or(0)]).collect();
+        let strides = walked.iter().map(|d| d.1).collect();
+        let layout = Layout::new(walked.iter().map(|d| d.0).collect(), strides, layout.offset());
+        Read { access: layout.into(), ..read.clone() }
+    }
+}
+
+/// Reductions to be planned together, over one domain or a part of it.
+#[derive(Clone)]
+pub(super) struct Job<'a> {
+    pub(super) group: &'a [Id],
+    pub(super) folds: &'a [(Fold, DType)],
+    pub(super) finals: &'a [Output],
+    pub(super) domain: Shape,
+    pub(super) walk: Walk,
+    pub(super) body: Emitted,
+    /// The numbers of the body.
+    pub(super) numbers: Numbers,
+    /// What was cut off kept dims, in order: position in the walk, start, length.
+    pub(super) cuts: SmallVec<[(usize, usize, usize); 4]>,
+}
+
+impl Job<'_> {
+    /// The same over a part of the domain.
+    fn narrow(&self, dim: usize, start: usize, len: usize) -> Self {
+        let mut out = self.clone();
+        out.domain = resized(&self.domain, dim, len);
+        out.body.reads.iter_mut().for_each(|r| *r = r.narrow(dim, start, len));
+        if let Some(kept) = self.walk.kept.iter().position(|&d| d == dim) {
+            out.cuts.push((kept, start, len));
+        }
+        out
+    }
+
+    /// Both halves.
+    fn halved(&self, dim: usize) -> [Self; 2] {
+        halves(self.domain[dim]).map(|(start, len)| self.narrow(dim, start, len))
+    }
+
+    pub(super) fn outputs(&self) -> usize {
+        self.walk.kept.iter().map(|&d| self.domain[d]).product()
+    }
+
+    pub(super) fn rows(&self) -> usize {
+        self.walk.reduced.iter().map(|&d| self.domain[d]).product()
     }
 }
 
@@ -46,8 +94,8 @@ struct Pass {
 /// What becomes of its results.
 struct Ending {
     code: Code,
-    /// What the code reads, then the `n_stores` views it writes, with strides over the kept dims as they are walked.
-    views: Vec<(Read, Strides)>,
+    /// What the code reads, then the `n_stores` views it writes, over the kept dims as they are walked.
+    views: Vec<Read>,
     n_stores: usize,
     /// The numbers of the body and of the ending.
     numbers: Numbers,
@@ -85,14 +133,32 @@ impl Planner<'_> {
             let target = super::Target { slot: temp, layout, dtype };
             finals.push(Output { value: id, shape: kept_shape.clone(), target });
         }
-        self.materialise_chained(&args)?;
-        let members: Vec<Slot> = group.iter().map(|_| Slot::Temp(usize::MAX)).collect();
-        self.cut_until_it_fits(&args, &[], &members)?;
-        self.reduce(group, &args, &domain, &dims, &finals)?;
+        self.reduce_into(group, &args, &domain, &dims, &finals)?;
         for output in finals.iter().filter(|o| kept.contains(&o.value)) {
             self.stored.insert(output.value, (output.target.slot, output.target.dtype));
         }
         Ok(())
+    }
+
+    /// Kernels that compute a group and write what is made of it.
+    fn reduce_into(
+        &mut self,
+        group: &[Id],
+        args: &[Id],
+        domain: &Shape,
+        dims: &[usize],
+        finals: &[Output],
+    ) -> Result<()> {
+        if let [id] = group
+            && let Some(found) = Contraction::of(self.graph, *id, LEAST)
+            && self.contract(*id, &found, domain, finals)?
+        {
+            return Ok(());
+        }
+        self.materialise_chained(args)?;
+        let members: Vec<Slot> = group.iter().map(|_| Slot::Temp(usize::MAX)).collect();
+        self.cut_until_it_fits(args, &[], &members)?;
+        self.reduce(group, args, domain, dims, finals)
     }
 
     fn roots_of(outputs: &[Output]) -> Vec<Id> {
@@ -173,84 +239,173 @@ impl Planner<'_> {
         let mut numbers = Numbers::default();
         let body = emit(self.graph, &self.stored, &[], args, &mut numbers, 0);
         let walk = walk(domain, dims, &body.reads);
-        let n: usize = walk.kept.iter().map(|&d| domain[d]).product();
-        let rows: usize = walk.reduced.iter().map(|&d| domain[d]).product();
-        let kernel = kernel_for(&walk, &body.reads, n);
+        let (folds, domain, cuts) = (&folds[..], domain.clone(), SmallVec::new());
+        self.reduce_pieces(&Job { group, folds, finals, domain, walk, body, numbers, cuts })
+    }
 
-        let ending = self.ending(group, finals, &walk, &body, numbers.clone());
-        let width = width_for(kernel, &walk, domain, &body.reads, &ending.views);
-        let shares = Shares::new(kernel, width, n, rows, &self.caps.tuning);
-        let mut pass = Pass { kernel, width, domain: domain.clone(), walk, body, folds, shares };
+    /// The same for a part of the domain. What touches more memory than can be bound is cut along a kept dim where
+    /// that helps most, into pieces that have nothing to do with each other, else along a reduced dim.
+    fn reduce_pieces(&mut self, job: &Job) -> Result<()> {
+        let kept = job.walk.kept.iter().copied();
+        // What follows the reduction can be cut along kept dims alone, so that comes first.
+        let after = self.ending_beyond(job);
+        if after > 0.0 {
+            let cut = best_cut(&job.domain, kept, after, |d, len| self.ending_beyond(&job.narrow(d, 0, len)));
+            let Some(dim) = cut else { return Err(self.no_cut(&self.ending(job, &job.body).views)) };
+            return job.halved(dim).iter().try_for_each(|half| self.reduce_pieces(half));
+        }
+        match self.reduction_cut(job)? {
+            None => self.reduce_whole(job),
+            Some(dim) if job.walk.kept.contains(&dim) => {
+                job.halved(dim).iter().try_for_each(|half| self.reduce_pieces(half))
+            }
+            Some(_) => self.reduce_far(job),
+        }
+    }
+
+    /// How far what follows a reduction is beyond the limits.
+    pub(super) fn ending_beyond(&self, job: &Job) -> f64 {
+        let outputs = self.most_elements().min(u64::from(self.caps.max_workgroups).pow(2));
+        self.beyond(&self.ending(job, &job.body).views) + excess(job.outputs() as u64, outputs)
+    }
+
+    /// The dim to cut what is reduced along, or none if it can stay whole.
+    fn reduction_cut(&self, job: &Job) -> Result<Option<usize>> {
+        let beyond = |j: &Job| self.beyond(&j.body.reads) + excess(j.rows() as u64, (1 << 31) - 1);
+        let now = beyond(job);
+        if now == 0.0 {
+            return Ok(None);
+        }
+        let dims = job.walk.kept.iter().chain(&job.walk.reduced).copied();
+        let cut = best_cut(&job.domain, dims, now, |d, len| beyond(&job.narrow(d, 0, len)));
+        cut.map(Some).ok_or_else(|| self.no_cut(&job.body.reads))
+    }
+
+    /// A reduction whose memory can be bound.
+    fn reduce_whole(&mut self, job: &Job) -> Result<()> {
+        let ending = self.ending(job, &job.body);
+        let most = self.most_splits(job);
+        let pass = self.pass(job, &ending.views, most);
         if pass.shares.splits == 1 {
             return self.reduce_launch(&pass, ending);
         }
         // Partial results lie as they are walked: what the outputs' own places would forbid does not matter yet.
-        pass.width = width_for(kernel, &pass.walk, domain, &pass.body.reads, &[]);
-        pass.shares = Shares::new(kernel, pass.width, n, rows, &self.caps.tuning);
-        let partials = self.reduce_in_parts(&pass, n, numbers)?;
-        self.reduce_partials(group, finals, &pass, n, &partials)
+        let pass = self.pass(job, &[], most);
+        let partials = self.partials(job, pass.shares.splits);
+        self.reduce_in_parts(&pass, &partials, 0, job.numbers.clone())?;
+        self.reduce_partials(job, &partials)
     }
 
-    /// What becomes of the results of a group: the code, what it reads and writes, and where that lies.
-    fn ending(&self, group: &[Id], finals: &[Output], walk: &Walk, body: &Emitted, mut numbers: Numbers) -> Ending {
-        let roots: Vec<Id> = finals.iter().map(|o| o.value).collect();
-        let mut epilogue = emit(self.graph, &self.stored, group, &roots, &mut numbers, body.reads.len());
-        let stores = finish_stores(&mut epilogue, finals, body.reads.len());
+    /// A reduction whose rows lie too far apart to be bound together: parts of them leave partial results, of which
+    /// the last pass makes an end.
+    fn reduce_far(&mut self, job: &Job) -> Result<()> {
+        let mut parts = Vec::new();
+        let mut cut = self.reduced_parts(job, &mut parts)?;
+        if cut.is_none() && parts.len() > self.most_splits(job) {
+            // More partial results than can be bound in turn.
+            cut = job.walk.kept.iter().copied().filter(|&d| job.domain[d] > 1).max_by_key(|&d| job.domain[d]);
+        }
+        if let Some(dim) = cut {
+            return job.halved(dim).iter().try_for_each(|half| self.reduce_pieces(half));
+        }
+        let most = (self.most_splits(job) / parts.len()).max(1);
+        let passes: Vec<Pass> = parts.iter().map(|part| self.pass(part, &[], most)).collect();
+        let partials = self.partials(job, passes.iter().map(|p| p.shares.splits).sum());
+        let mut first = 0;
+        for pass in &passes {
+            self.reduce_in_parts(pass, &partials, first, job.numbers.clone())?;
+            first += pass.shares.splits;
+        }
+        self.reduce_partials(job, &partials)
+    }
+
+    /// Parts of a job's rows that can each be bound, in order; or the kept dim that has to be cut for there to be any.
+    fn reduced_parts<'a>(&self, job: &Job<'a>, parts: &mut Vec<Job<'a>>) -> Result<Option<usize>> {
+        match self.reduction_cut(job)? {
+            None => parts.push(job.clone()),
+            Some(dim) if job.walk.kept.contains(&dim) => return Ok(Some(dim)),
+            Some(dim) => {
+                for half in job.halved(dim) {
+                    if let Some(kept) = self.reduced_parts(&half, parts)? {
+                        return Ok(Some(kept));
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Parts into which rows may be split, so that partial results can be bound and the grid holds the workgroups.
+    pub(super) fn most_splits(&self, job: &Job) -> usize {
+        let reach = super::Window::most_bytes(self.caps.max_binding);
+        let widest = job.folds.iter().map(|f| f.1.size()).max().unwrap_or(8);
+        let bound = reach / (job.outputs() * widest) as u64;
+        let grid = u64::from(self.caps.max_workgroups).pow(2) / job.outputs() as u64;
+        bound.min(grid).clamp(1, MAX_SPLITS as u64) as usize
+    }
+
+    /// How a job walks its domain, where its outputs lie in `views`.
+    fn pass(&self, job: &Job, views: &[Read], max_splits: usize) -> Pass {
+        let Job { domain, walk, body, folds, .. } = job.clone();
+        let (n, rows) = (job.outputs(), job.rows());
+        let kernel = kernel_for(&walk, &body.reads, n);
+        let width = width_for(kernel, &walk, &domain, &body.reads, views);
+        let shares = Shares::new(kernel, width, n, rows, &self.caps.tuning, max_splits);
+        Pass { kernel, width, domain, walk, body, folds: folds.to_vec(), shares }
+    }
+
+    /// What becomes of the results of a job that reads `body`: the code, what it reads and writes, and where that lies.
+    fn ending(&self, job: &Job, body: &Emitted) -> Ending {
+        let roots: Vec<Id> = job.finals.iter().map(|o| o.value).collect();
+        let mut numbers = job.numbers.clone();
+        let mut epilogue = emit(self.graph, &self.stored, job.group, &roots, &mut numbers, body.reads.len());
+        let stores = finish_stores(&mut epilogue, job.finals, body.reads.len());
         let n_stores = stores.len();
-        let placed = |read: Read| {
-            let strides = walk.kept_strides(&read);
-            (read, strides)
-        };
-        let views = epilogue.reads.into_iter().chain(stores).map(placed).collect();
+        let cut = |view: Read| job.cuts.iter().fold(view, |v, &(dim, start, len)| v.narrow(dim, start, len));
+        let views = epilogue.reads.into_iter().chain(stores).map(|r| cut(job.walk.over_kept(&r))).collect();
         Ending { code: epilogue.code, views, n_stores, numbers, split: false }
     }
 
-    /// The pass that stores partial results: split by split, outputs in the order they are walked.
-    fn reduce_in_parts(&mut self, pass: &Pass, n: usize, numbers: Numbers) -> Result<Vec<Read>> {
-        let partials: Vec<Read> = pass
-            .folds
-            .iter()
-            .map(|&(_, dtype)| {
-                let slot = Some(self.temp(pass.shares.splits * n, dtype));
-                Read { slot, dtype, access: Layout::contiguous(Shape::from([n])).into() }
-            })
-            .collect();
+    /// Memory for so many partial results of each fold.
+    pub(super) fn partials(&mut self, job: &Job, splits: usize) -> Vec<Read> {
+        let shape = Shape::from([splits, job.outputs()]);
+        let partial = |&(_, dtype): &(Fold, DType)| {
+            let slot = Some(self.temp(shape.numel(), dtype));
+            Read { slot, dtype, access: Layout::contiguous(shape.clone()).into() }
+        };
+        job.folds.iter().map(partial).collect()
+    }
+
+    /// The pass that stores partial results, from row `first` of them on: split by split, outputs in the order they
+    /// are walked.
+    fn reduce_in_parts(&mut self, pass: &Pass, partials: &[Read], first: usize, numbers: Numbers) -> Result<()> {
         let mut code = Code::default();
         for (j, &(_, dtype)) in pass.folds.iter().enumerate() {
             code.lines.push(Line { inst: Inst::Term(j), dtype });
             code.stores.push((pass.body.reads.len() + j, j));
         }
-        let views = partials.iter().map(|r| (r.clone(), Strides::from_slice(&[1]))).collect();
-        let ending = Ending { code, views, n_stores: partials.len(), numbers, split: true };
-        self.reduce_launch(pass, ending)?;
-        Ok(partials)
+        let views = partials.iter().map(|r| r.narrow(0, first, pass.shares.splits)).collect();
+        self.reduce_launch(pass, Ending { code, views, n_stores: partials.len(), numbers, split: true })
     }
 
     /// The pass that reduces partial results, in the order of the splits.
-    fn reduce_partials(
-        &mut self,
-        group: &[Id],
-        finals: &[Output],
-        first: &Pass,
-        n: usize,
-        partials: &[Read],
-    ) -> Result<()> {
+    pub(super) fn reduce_partials(&mut self, job: &Job, partials: &[Read]) -> Result<()> {
         // Over [splits, kept dims as they were walked], where the partial results are contiguous.
-        let kept = first.walk.kept.iter().map(|&d| first.domain[d]);
-        let domain: Shape = std::iter::once(first.shares.splits).chain(kept).collect();
+        let (splits, n) = (partials[0].access.shape()[0], job.outputs());
+        let domain: Shape = std::iter::once(splits).chain(job.walk.kept.iter().map(|&d| job.domain[d])).collect();
         let mut body = Emitted::default();
         for (j, partial) in partials.iter().enumerate() {
             let access = Layout::contiguous(domain.clone()).into();
-            body.reads.push(Read { slot: partial.slot, dtype: partial.dtype, access });
+            body.reads.push(Read { access, ..partial.clone() });
             body.code.lines.push(Line { inst: Inst::Load(j), dtype: partial.dtype });
             body.code.results.push(j);
         }
-        let ending = self.ending(group, finals, &first.walk, &body, Numbers::default());
+        let ending = self.ending(&Job { numbers: Numbers::default(), ..job.clone() }, &body);
         let walk = Walk { kept: (1..domain.rank()).collect(), reduced: SmallVec::from_slice(&[0]) };
         let kernel = if n == 1 { Kernel::ReduceInner } else { Kernel::ReduceOuter };
         let width = width_for(kernel, &walk, &domain, &body.reads, &ending.views);
-        let shares = Shares::unsplit(kernel, width, n, first.shares.splits, &self.caps.tuning);
-        let pass = Pass { kernel, width, domain, walk, body, folds: first.folds.clone(), shares };
+        let shares = Shares::unsplit(kernel, width, n, splits, &self.caps.tuning);
+        let pass = Pass { kernel, width, domain, walk, body, folds: job.folds.to_vec(), shares };
         self.reduce_launch(&pass, ending)
     }
 
@@ -264,7 +419,7 @@ impl Planner<'_> {
         let kept_shape: Shape = walk.kept.iter().map(|&d| domain[d]).collect();
         let mut kept: Vec<Strides> = body.reads.iter().map(|r| over(&walk.kept, r)).collect();
         if !split {
-            kept.extend(views.iter().map(|v| v.1.clone()));
+            kept.extend(views.iter().map(|v| Strides::from_slice(v.access.footprint().strides())));
         }
         let (kept_sizes, mut kept) = collapse_to_some(&kept_shape, &kept);
         if split {
@@ -274,6 +429,7 @@ impl Planner<'_> {
         let reduced: Vec<Strides> = body.reads.iter().map(|r| over(&walk.reduced, r)).collect();
         let (reduced_sizes, reduced) = collapse_to_some(&reduced_shape, &reduced);
         let (kept_rank, reduced_rank) = (kept_sizes.len(), reduced_sizes.len());
+        let windows = self.windows(&body.reads.iter().chain(&views).cloned().collect::<Vec<_>>())?;
 
         let mut table: Vec<(usize, Strides)> = Vec::new();
         let mut operands: Vec<(Operand, &Read)> = Vec::new();
@@ -295,9 +451,9 @@ impl Planner<'_> {
             };
             operands
                 .push((Operand { binding: 0, dtype: read.dtype, mode, order: Order::Strided, stages: vec![] }, read));
-            table.push((offset, k.iter().chain(r).copied().collect()));
+            table.push((windows.offset(table.len(), read), k.iter().chain(r).copied().collect()));
         }
-        for ((read, _), k) in views.iter().zip(&kept[body.reads.len()..]) {
+        for (read, k) in views.iter().zip(&kept[body.reads.len()..]) {
             let offset = read.access.footprint().offset();
             let inner = k[k.len() - 1];
             let n: usize = kept_sizes.iter().product();
@@ -315,12 +471,12 @@ impl Planner<'_> {
             };
             let order = if split { Order::Linear } else { Order::Strided };
             operands.push((Operand { binding: 0, dtype: read.dtype, mode, order, stages: vec![] }, read));
-            table.push((offset, k.clone()));
+            table.push((windows.offset(table.len(), read), k.clone()));
         }
         let n = self.count(kept_sizes.iter().product())?;
         let n_loads = operands.len() - n_stores;
         let bytes = operands.iter().map(|(_, r)| bytes_touched(r)).sum::<u64>();
-        let (bindings, slots, operands) = bind(operands, n_loads);
+        let (bindings, operands) = bind(operands, n_loads, &windows);
         let spec = Spec {
             kernel,
             width,
@@ -348,7 +504,7 @@ impl Planner<'_> {
             ..Head::default()
         };
         let dims = self.dims(&kept_sizes.iter().chain(&reduced_sizes).copied().collect::<Vec<_>>())?;
-        self.push(spec, slots, head, &dims, &table, numbers, grid, bytes);
+        self.push(spec, windows.list, head, &dims, &table, numbers, grid, bytes);
         Ok(())
     }
 }
@@ -404,9 +560,9 @@ fn kernel_for(walk: &Walk, reads: &[Read], n: usize) -> Kernel {
     if step(&walk.reduced) < step(&walk.kept) { Kernel::ReduceInner } else { Kernel::ReduceOuter }
 }
 
-/// Elements an invocation takes at a step. `views` are what an epilogue reads and writes, with strides over the kept
-/// dims in the order they are walked.
-fn width_for(kernel: Kernel, walk: &Walk, domain: &Shape, reads: &[Read], views: &[(Read, Strides)]) -> u32 {
+/// Elements an invocation takes at a step. `views` are what an epilogue reads and writes, over the kept dims in the
+/// order they are walked.
+fn width_for(kernel: Kernel, walk: &Walk, domain: &Shape, reads: &[Read], views: &[Read]) -> u32 {
     let along = match kernel {
         Kernel::ReduceInner => &walk.reduced,
         _ => &walk.kept,
@@ -417,7 +573,7 @@ fn width_for(kernel: Kernel, walk: &Walk, domain: &Shape, reads: &[Read], views:
         |strides: &[isize]| strides.windows(2).zip(&along[1..]).all(|(s, &next)| s[0] == s[1] * domain[next] as isize);
     let of_read = |r: &Read| along.iter().map(|&d| r.access.footprint().strides()[d]).collect::<Strides>();
     let joined = reads.iter().all(|r| steps_as_one(&of_read(r)))
-        && (kernel == Kernel::ReduceInner || views.iter().all(|v| steps_as_one(&v.1)));
+        && (kernel == Kernel::ReduceInner || views.iter().all(|v| steps_as_one(v.access.footprint().strides())));
     let whole: usize = along.iter().map(|&d| domain[d]).product();
     let run = if joined { whole } else { domain[inner] };
     let fits = run % 4 == 0 || kernel == Kernel::ReduceInner && joined && run >= 16;

@@ -63,8 +63,15 @@ pub(super) struct Read {
     pub(super) access: Access,
 }
 
+impl Read {
+    /// The same over a part of the domain.
+    pub(super) fn narrow(&self, dim: usize, start: usize, len: usize) -> Self {
+        Self { access: self.access.narrow(dim, start, len), ..self.clone() }
+    }
+}
+
 /// The code of a region, with its reads and numbers in the order the code names them.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Emitted {
     pub(super) code: Code,
     pub(super) reads: Vec<Read>,

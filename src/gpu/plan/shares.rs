@@ -5,7 +5,7 @@ use crate::gpu::spec::Kernel;
 use crate::gpu::tuning::Tuning;
 
 /// Partial results a second pass takes up at most.
-const MAX_SPLITS: usize = 1024;
+pub(super) const MAX_SPLITS: usize = 1024;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Shares {
@@ -22,12 +22,13 @@ pub(super) struct Shares {
 }
 
 impl Shares {
-    /// For `n` outputs of `rows` rows each, where an invocation takes `width` elements at a step.
-    pub(super) fn new(kernel: Kernel, width: u32, n: usize, rows: usize, tuning: &Tuning) -> Self {
+    /// For `n` outputs of `rows` rows each, where an invocation takes `width` elements at a step, in at most
+    /// `max_splits` parts.
+    pub(super) fn new(kernel: Kernel, width: u32, n: usize, rows: usize, tuning: &Tuning, max_splits: usize) -> Self {
         let whole = Self::unsplit(kernel, width, n, rows, tuning);
         let have = whole.blocks * whole.workgroup as usize;
         let steps = whole.steps(kernel, width, rows);
-        let splits = (tuning.invocations as usize / have).min(steps / tuning.min_rows as usize).min(MAX_SPLITS);
+        let splits = (tuning.invocations as usize / have).min(steps / tuning.min_rows as usize).min(max_splits);
         if splits < 2 {
             return whole;
         }
@@ -88,7 +89,7 @@ mod tests {
                 for width in [1_u32, 4] {
                     for n in [1, 3, 4, 64, 1000, 4096, 16_000_000] {
                         for rows in [0, 1, 5, 63, 64, 1025, 70_000, 16_000_000] {
-                            let s = Shares::new(kernel, width, n, rows, &tuning);
+                            let s = Shares::new(kernel, width, n, rows, &tuning, MAX_SPLITS);
                             assert!(s.splits * s.chunk >= rows, "{s:?}");
                             assert!(s.splits == 1 || (s.splits - 1) * s.chunk < rows, "an empty part: {s:?}");
                             assert!(s.lanes.is_power_of_two() && s.workgroup.is_multiple_of(s.lanes), "{s:?}");
@@ -108,7 +109,7 @@ mod tests {
         for (kernel, n, rows) in
             [(Kernel::ReduceOuter, 4, 16 << 20), (Kernel::ReduceInner, 4, 16 << 20), (Kernel::ReduceInner, 1, 64 << 20)]
         {
-            let s = Shares::new(kernel, 4, n, rows, &tuning);
+            let s = Shares::new(kernel, 4, n, rows, &tuning, MAX_SPLITS);
             assert!(s.blocks * s.splits * s.workgroup as usize >= tuning.invocations as usize / 4, "{s:?}");
         }
     }

@@ -1,49 +1,22 @@
-//! Einstein summation.
+//! The labels of an equation.
 
 use smallvec::SmallVec;
 
-use super::node::Expr;
-use crate::{Error, Result, Shape};
-
-const OP: &str = "einsum";
-
-/// Multiplies the operands and sums over the labels that `equation` does not keep: `"ik,ik->k"` is
-/// `(a * b).sum(0)`, and the same kernel.
-///
-/// Each letter names a dim; operands that share a letter agree in its size, or one of them has size 1. A letter
-/// twice in one operand takes its diagonal. `...` stands for the dims not named, which broadcast. Without `->`, the
-/// result has the letters that occur once, in alphabetical order. Spaces are ignored.
-///
-/// ```
-/// use hadamard::{Device, Tensor, einsum};
-/// let device = Device::cpu();
-/// let x = Tensor::from_slice(&[1.0_f32, 2.0, 3.0, 4.0], [2, 2], &device)?;
-/// let s = einsum("ik,ik->k", &[&x, &x]).eval()?;
-/// assert_eq!(s.to_vec::<f32>()?, [10.0, 20.0]);
-/// # Ok::<(), hadamard::Error>(())
-/// ```
-///
-/// An equation that does not parse, or does not fit the operands, is carried inside the result.
-#[must_use]
-pub fn einsum<T: Clone + Into<Expr>>(equation: &str, operands: &[T]) -> Expr {
-    let operands: Vec<Expr> = operands.iter().map(|x| x.clone().into()).collect();
-    build(equation, &operands).unwrap_or_else(Expr::invalid)
-}
+use super::OP;
+use crate::{Error, Expr, Result, Shape};
 
 /// A dim of an operand or of the result: a letter, or the `i`th dim from the right of what `...` stands for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Label {
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) enum Label {
     Letter(char),
     Ellipsis(usize),
 }
 
-type Labels = SmallVec<[Label; 8]>;
+pub(super) type Labels = SmallVec<[Label; 8]>;
 
-fn build(equation: &str, operands: &[Expr]) -> Result<Expr> {
+/// The labels of each operand, and of the result.
+pub(super) fn parse(equation: &str, operands: &[Expr]) -> Result<(Vec<Labels>, Labels)> {
     let refuse = |expected: &str| Error::argument(OP, expected, format!("'{equation}'"));
-    for operand in operands {
-        operand.check()?;
-    }
     let text: String = equation.chars().filter(|c| !c.is_whitespace()).collect();
     let (left, right) = match text.split_once("->") {
         Some((left, right)) => (left, Some(right)),
@@ -78,57 +51,10 @@ fn build(equation: &str, operands: &[Expr]) -> Result<Expr> {
         }
         None => implicit_output(&labels, hidden),
     };
-
-    // The order of the domain: what is kept, then what is summed.
-    let mut domain = out.clone();
-    for label in labels.iter().flatten() {
-        if !domain.contains(label) {
-            domain.push(*label);
-        }
-    }
-    if domain.len() > crate::MAX_RANK {
-        return Err(refuse(&format!("at most {} different dims", crate::MAX_RANK)));
-    }
-    let mut product: Option<Expr> = None;
-    for (operand, labels) in operands.iter().zip(&labels) {
-        let aligned = align(operand, labels, &domain);
-        let next = match product {
-            None => aligned,
-            Some(p) => p * aligned,
-        };
-        next.check().map_err(|e| match e {
-            Error::Broadcast { lhs, rhs, .. } => {
-                refuse(&format!("sizes that agree for each letter (aligned: {lhs} and {rhs})"))
-            }
-            other => other,
-        })?;
-        product = Some(next);
-    }
-    let product = product.ok_or_else(|| refuse("at least one operand"))?;
-    if domain.len() == out.len() {
-        return Ok(product);
-    }
-    let summed: Vec<isize> = (out.len() as isize..domain.len() as isize).collect();
-    Ok(product.sum(&summed[..]))
+    Ok((labels, out))
 }
 
-/// The operand with diagonals taken and its dims in the domain's order, with size 1 where it has none.
-fn align(operand: &Expr, labels: &Labels, domain: &Labels) -> Expr {
-    let (mut x, mut labels) = (operand.clone(), labels.clone());
-    while let Some((a, b)) = repeated(&labels) {
-        x = x.diagonal(a, b);
-        labels.remove(b);
-    }
-    let order: SmallVec<[isize; 8]> =
-        domain.iter().filter_map(|l| labels.iter().position(|m| m == l)).map(|d| d as isize).collect();
-    let x = x.permute(&order);
-    let mut sizes = x.shape().iter();
-    let shape: Shape =
-        domain.iter().map(|l| if labels.contains(l) { sizes.next().copied().unwrap_or(1) } else { 1 }).collect();
-    x.reshape(shape)
-}
-
-fn repeated(labels: &Labels) -> Option<(usize, usize)> {
+pub(super) fn repeated(labels: &Labels) -> Option<(usize, usize)> {
     (0..labels.len()).find_map(|b| labels[..b].iter().position(|l| *l == labels[b]).map(|a| (a, b)))
 }
 

@@ -1,0 +1,105 @@
+// contract.wgsl
+//
+// out[i, j] = sum over k of a[i, k] * b[k, j], for each index of a batch: a matrix product, of any strides.
+//
+// A workgroup owns a tile of SIDE x SIDE outputs and an invocation a square of 4 x 4 of them, kept in registers. All
+// walk the terms DEPTH at a time, through workgroup memory, so that an element of either factor is fetched from memory
+// once for SIDE outputs. Where tiles are few, the terms are split over workgroups, and what is stored is a partial sum
+// for each split. Terms are added in order, within a split.
+//
+// From the prelude: T, WG_SIZE, SIDE, TERMS_FIRST_A, TERMS_FIRST_B, Place, place(), at_a(), at_b() and store().
+
+// Terms a tile holds at a time.
+const DEPTH: u32 = 16u;
+// Squares along a side of the tile, and a row of the tile in workgroup memory: one more, so that neighbouring
+// invocations write to different banks.
+const SQUARES: u32 = SIDE / 4u;
+const PITCH: u32 = SQUARES + 1u;
+
+alias V = vec4<T>;
+
+// At term k and square s: a's four rows, b's four columns.
+var<workgroup> sh_a: array<V, DEPTH * PITCH>;
+var<workgroup> sh_b: array<V, DEPTH * PITCH>;
+
+// Which square and which term the n-th of a tile's vectors is, so that neighbours lie next to each other in memory.
+fn vector(n: u32, terms_first: bool) -> vec2u {
+    if terms_first {
+        return vec2u(n / DEPTH, n % DEPTH);
+    }
+    return vec2u(n % SQUARES, n / SQUARES);
+}
+
+@compute @workgroup_size(WG_SIZE)
+fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) lane: u32) {
+    let rows = params.dims[ROWS].size;
+    let columns = params.dims[COLUMNS].size;
+    let tiles_down = (rows + SIDE - 1u) / SIDE;
+    let tiles_across = (columns + SIDE - 1u) / SIDE;
+    let number = workgroup.y * params.grid_x + workgroup.x;
+    let split = number / params.blocks;
+    let tile = number - split * params.blocks;
+    let batch = tile / (tiles_down * tiles_across);
+    let row = (tile / tiles_across % tiles_down) * SIDE;
+    let column = (tile % tiles_across) * SIDE;
+    let place = place(batch);
+
+    let start = split * params.chunk;
+    // Workgroups past the last split are the surplus of a grid over two axes: they have no terms.
+    let end = min(start + params.chunk, params.n_reduced);
+    let my_row = lane / SQUARES;
+    let my_column = lane % SQUARES;
+    var sums = array<V, 4>();
+    for (var k = start; k < end; k += DEPTH) {
+        for (var n = lane; n < DEPTH * SQUARES; n += WG_SIZE) {
+            let a = vector(n, TERMS_FIRST_A);
+            sh_a[a.y * PITCH + a.x] = a_vector(place, row + 4u * a.x, rows, k + a.y, end);
+            let b = vector(n, TERMS_FIRST_B);
+            sh_b[b.y * PITCH + b.x] = b_vector(place, column + 4u * b.x, columns, k + b.y, end);
+        }
+        workgroupBarrier();
+        for (var t = 0u; t < DEPTH; t++) {
+            let a = sh_a[t * PITCH + my_row];
+            let b = sh_b[t * PITCH + my_column];
+            sums[0] += a.x * b;
+            sums[1] += a.y * b;
+            sums[2] += a.z * b;
+            sums[3] += a.w * b;
+        }
+        workgroupBarrier();
+    }
+    if split > 0u && start >= end {
+        return;
+    }
+    for (var i = 0u; i < 4u; i++) {
+        let r = row + 4u * my_row + i;
+        for (var j = 0u; j < 4u; j++) {
+            let c = column + 4u * my_column + j;
+            if r < rows && c < columns {
+                store(place, split, r, c, sums[i][j]);
+            }
+        }
+    }
+}
+
+// Four rows of a at term k. Beyond the end there is nothing, which adds nothing.
+fn a_vector(place: Place, row: u32, rows: u32, k: u32, end: u32) -> V {
+    var v = V();
+    for (var i = 0u; i < 4u; i++) {
+        if row + i < rows && k < end {
+            v[i] = at_a(place, row + i, k);
+        }
+    }
+    return v;
+}
+
+// Four columns of b at term k.
+fn b_vector(place: Place, column: u32, columns: u32, k: u32, end: u32) -> V {
+    var v = V();
+    for (var i = 0u; i < 4u; i++) {
+        if column + i < columns && k < end {
+            v[i] = at_b(place, k, column + i);
+        }
+    }
+    return v;
+}

@@ -1,0 +1,275 @@
+//! Sizes at, below and above every limit a device has, and far beyond them.
+//!
+//! A device made with tight limits reaches its boundaries with little memory; the large tensors are for the limits
+//! that adapters really have. Values are whole numbers, so that every answer is exact.
+
+mod devices;
+
+use devices::{failures_on_each, limited};
+use hadamard::{DType, Device, Error, Expr, Tensor, eval_all, reference};
+
+/// Bytes of a binding on the tight devices.
+const BINDING: usize = 64 << 10;
+
+/// A device of each GPU adapter with small limits.
+fn tight(device: &Device) -> Option<Device> {
+    device.is_gpu().then(|| {
+        limited(device, |limits| {
+            limits.max_storage_buffer_binding_size = BINDING as u64;
+            limits.max_compute_workgroups_per_dimension = 16;
+            limits.max_buffer_size = 1 << 20;
+        })
+    })
+}
+
+/// Whole numbers from -50 to 50, or 0 to 100 for u8, that do not repeat with any power of two.
+fn numbers(shape: &[usize], dtype: DType, device: &Device) -> Tensor {
+    let n: usize = shape.iter().product();
+    let low = if dtype == DType::U8 { 0 } else { -50 };
+    let values: Vec<i32> = (0..n).map(|i| (i * 7 % 101) as i32 + low).collect();
+    Tensor::from_slice(&values, shape, device).unwrap().to_dtype(dtype).unwrap()
+}
+
+/// What differs from the reference, if anything does.
+fn wrong(what: &str, expr: &Expr, got: &Tensor) -> Option<String> {
+    let want = reference::eval(expr).unwrap();
+    let comparison = reference::compare(got, &want).unwrap();
+    (!comparison.passed()).then(|| format!("{what} of {expr:?} on {}: {comparison}", got.device()))
+}
+
+#[test]
+fn one_below_at_and_above_what_a_binding_reaches() {
+    let failures = failures_on_each(|device| {
+        let Some(device) = tight(device) else { return vec![] };
+        let mut failures = Vec::new();
+        let dtypes = [DType::F32, DType::U8, DType::F16, DType::F64];
+        for dtype in dtypes.into_iter().filter(|&d| d != DType::F64 || device.info().f64) {
+            let full = BINDING / dtype.size();
+            let sizes =
+                [1, 2].into_iter().flat_map(|k| [-5, -1, 0, 1, 3].map(|by| (k * full).saturating_add_signed(by)));
+            for n in sizes {
+                let x = numbers(&[n], dtype, &device);
+                let map = &x * 1.0 + 1.0;
+                let exprs =
+                    [map.cast(dtype), map.flip(0), map.sum(..), map.amax(..), x.narrow(0, n - 9, 7).unwrap() + 0];
+                let results = eval_all(&exprs).unwrap();
+                failures.extend(exprs.iter().zip(&results).filter_map(|(e, r)| wrong(&format!("{n} elements"), e, r)));
+                // In place, whole and every third element, which for u8 and f16 shares words with its neighbours.
+                let old = x.to_vec_f64();
+                x.assign(&x + 1.0).unwrap();
+                x.slice(0, 1, n, 3).unwrap().assign(&x.slice(0, 1, n, 3).unwrap() + 1.0).unwrap();
+                let want: Vec<f64> =
+                    old.iter().enumerate().map(|(i, v)| v + if i % 3 == 1 { 2.0 } else { 1.0 }).collect();
+                if x.to_vec_f64() != want {
+                    failures.push(format!("{n} {dtype} in place on {device}"));
+                }
+            }
+        }
+        failures
+    });
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+trait Values {
+    fn to_vec_f64(&self) -> Vec<f64>;
+}
+
+impl Values for Tensor {
+    fn to_vec_f64(&self) -> Vec<f64> {
+        let cpu = self.to_device(&Device::cpu()).unwrap();
+        cpu.to_dtype(DType::F64).unwrap().to_vec().unwrap()
+    }
+}
+
+#[test]
+fn views_that_reach_too_far_are_read_in_pieces() {
+    let failures = failures_on_each(|device| {
+        let Some(device) = tight(device) else { return vec![] };
+        let mut failures = Vec::new();
+        for dtype in [DType::F32, DType::U8] {
+            let x = numbers(&[301, 303], dtype, &device);
+            let (a, b) = (numbers(&[303, 301], dtype, &device), numbers(&[303], dtype, &device));
+            let t = x.transpose(0, 1).unwrap();
+            let flat = x.reshape([301 * 303]).unwrap();
+            let half = 301 * 303 / 2;
+            let exprs = [
+                &t + &a,
+                (&x + &b).cast(dtype),
+                (Expr::from(&t) + 0).reshape([301 * 303]).flip(0),
+                flat.narrow(0, 0, half).unwrap().maximum(flat.narrow(0, half, half).unwrap()),
+                x.maximum(x.flip(0).unwrap()).maximum(x.flip(1).unwrap()).maximum(a.transpose(0, 1).unwrap()),
+                x.sum(0),
+                x.sum(1),
+                (&t * &a).sum(0),
+                (&t * &a).sum(1) + &b.amax(0),
+                (&t * &a).amin(..),
+                (x.sum(1).keepdim() - &x).cast(DType::I32),
+                a.sum(0) + x.sum(1),
+            ];
+            for expr in &exprs {
+                match expr.eval() {
+                    Ok(got) => failures.extend(wrong("the value", expr, &got)),
+                    Err(error) => failures.push(format!("{expr:?}: {error}")),
+                }
+            }
+            // A target of which other parts are read, far from it.
+            let want = reference::eval(&(flat.narrow(0, half, half).unwrap() + 0).flip(0)).unwrap();
+            let target = flat.narrow(0, 0, half).unwrap();
+            target.assign((flat.narrow(0, half, half).unwrap() + 0).flip(0)).unwrap();
+            let comparison = reference::compare(&target, &want).unwrap();
+            if !comparison.passed() {
+                failures.push(format!("a shifted copy of {dtype} on {device}: {comparison}"));
+            }
+        }
+        failures
+    });
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn workgroups_beyond_one_axis_and_beyond_the_grid() {
+    let failures = failures_on_each(|device| {
+        if !device.is_gpu() {
+            return vec![];
+        }
+        let device = limited(device, |limits| limits.max_compute_workgroups_per_dimension = 4);
+        let mut failures = Vec::new();
+        let group = device.info().max_workgroup_size.min(256) as usize;
+        // Software adapters have 64 invocations in a workgroup, others up to 256, of one element or four each.
+        for group in [64, group] {
+            for (workgroups, width) in [(4, 1), (4, 4), (16, 1), (16, 4)] {
+                for by in [-1, 0, 1] {
+                    let n = (workgroups * group * width).saturating_add_signed(by);
+                    let x = numbers(&[n], DType::F32, &device);
+                    let rows = numbers(&[n, 3], DType::F32, &device);
+                    let exprs = [&x + 1.0, rows.sum(1), rows.sum(0), rows.amax(..)];
+                    let results = eval_all(&exprs).unwrap();
+                    failures.extend(exprs.iter().zip(&results).filter_map(|(e, r)| wrong(&format!("{n}"), e, r)));
+                }
+            }
+        }
+        failures
+    });
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn more_workgroups_than_an_axis_has() {
+    let failures = failures_on_each(|device| {
+        let mut failures = Vec::new();
+        let axis = 65_535;
+        for n in [axis * 256 - 1, axis * 256, axis * 256 + 1] {
+            let x = Tensor::full([n], 41_u8, device).unwrap();
+            if (&x + 1).eval().unwrap().to_vec::<u8>().unwrap().iter().any(|&v| v != 42) {
+                failures.push(format!("{n} elements on {device}"));
+            }
+        }
+        // Eight rows a workgroup on a software adapter.
+        for n in [axis * 8 - 1, axis * 8, axis * 8 + 1] {
+            let x = Tensor::full([n, 16], 3_u8, device).unwrap();
+            if x.sum(1).eval().unwrap().to_vec::<i32>().unwrap().iter().any(|&v| v != 48) {
+                failures.push(format!("{n} rows on {device}"));
+            }
+        }
+        failures
+    });
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn a_tensor_beyond_a_buffer_is_refused_by_name() {
+    let failures = failures_on_each(|device| {
+        let mut failures = Vec::new();
+        if let Some(tight) = tight(device) {
+            let most = 1 << 20;
+            for (bytes, fits) in [(most - 1, true), (most, true), (most + 1, false)] {
+                let result = Tensor::full([bytes], 7_u8, &tight).and_then(|x| x.to_vec::<u8>());
+                match result {
+                    Ok(values) if fits && values.iter().all(|&v| v == 7) && values.len() == bytes => {}
+                    Err(Error::Limit { limit: "max_buffer_size", max, found, .. })
+                        if !fits && max == most as u64 && found == bytes as u64 => {}
+                    other => failures.push(format!("{bytes} bytes on {tight}: {other:?}")),
+                }
+            }
+        }
+        // More than there is, whatever the device says of buffers.
+        match Tensor::zeros([1 << 50], DType::F64, device).map(|x| x.numel()) {
+            Err(Error::Limit { .. } | Error::OutOfMemory { .. } | Error::Unsupported { .. }) => {}
+            other => failures.push(format!("2^53 bytes on {device}: {other:?}")),
+        }
+        failures
+    });
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn nothing_and_one_thing() {
+    let failures = failures_on_each(|device| {
+        let empty = Tensor::zeros([0, 3], DType::F32, device).unwrap();
+        let one = Tensor::full((), 5.0_f32, device).unwrap();
+        let mut failures = Vec::new();
+        let exprs = [
+            &empty + 1.0,
+            empty.sum(0),
+            empty.sum(1),
+            empty.sum(..),
+            empty.prod(0),
+            &one * 2.0,
+            one.sum(..),
+            one.amax(0),
+        ];
+        for expr in &exprs {
+            failures.extend(wrong("the value", expr, &expr.eval().unwrap()));
+        }
+        empty.assign(&empty * 2.0).unwrap();
+        failures
+    });
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// `[rows, columns]` of `row number % 97 + column number % 89 - 90`, made on the device.
+fn table(rows: usize, columns: usize, dtype: DType, device: &Device) -> Tensor {
+    let count = |n: usize, by: usize| (0..n).map(|i| (i % by) as i32).collect::<Vec<_>>();
+    let row = Tensor::from_slice(&count(rows, 97), [rows, 1], device).unwrap();
+    let column = Tensor::from_slice(&count(columns, 89), [columns], device).unwrap();
+    (&row + &column - 90).cast(dtype).eval().unwrap()
+}
+
+fn cell(row: usize, column: usize) -> i32 {
+    (row % 97) as i32 + (column % 89) as i32 - 90
+}
+
+/// 300 MiB, more than twice what a binding reaches on most adapters.
+#[test]
+fn tensors_larger_than_a_binding() {
+    let failures = failures_on_each(|device| {
+        let mut failures = Vec::new();
+        let mut expect = |what: &str, right: bool| {
+            if !right {
+                failures.push(format!("{what} on {device}"));
+            }
+        };
+        let (rows, columns) = (19_200_000, 4);
+        let x = table(rows, columns, DType::I32, device);
+        let of_column = |c: usize| (0..rows).fold(0_i32, |sum, r| sum.wrapping_add(cell(r, c)));
+        let sums: Vec<i32> = (0..columns).map(of_column).collect();
+        expect("[N, 4].sum(0)", x.sum(0).eval().unwrap().to_vec::<i32>().unwrap() == sums);
+        let total = sums.iter().fold(0_i32, |a, b| a.wrapping_add(*b));
+        expect("the sum of all", x.sum(..).eval().unwrap().item::<i32>().unwrap() == total);
+        x.assign(&x * 2 + 1).unwrap();
+        let values = x.to_vec::<i32>().unwrap();
+        let right = |(i, &v): (usize, &i32)| v == 2 * cell(i / columns, i % columns) + 1;
+        expect("an update in place", values.iter().enumerate().all(right));
+        let t = x.transpose(0, 1).unwrap();
+        let last = t.narrow(1, rows - 3, 3).unwrap().to_vec::<i32>().unwrap();
+        let want: Vec<i32> = (0..4).flat_map(|c| (rows - 3..rows).map(move |r| 2 * cell(r, c) + 1)).collect();
+        expect("the end of a transposed view", last == want);
+        let half = rows / 2;
+        let halves = x.narrow(0, 0, half).unwrap() + x.narrow(0, half, half).unwrap();
+        let got = halves.amax(0).eval().unwrap().to_vec::<i32>().unwrap();
+        let largest = |c: usize| (0..half).map(|r| 2 * (cell(r, c) + cell(r + half, c)) + 2).max().unwrap_or(0);
+        expect("one half and the other", got == (0..4).map(largest).collect::<Vec<_>>());
+        failures
+    });
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
