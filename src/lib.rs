@@ -28,7 +28,7 @@ pub use device::{Counters, DEVICE_VARIABLE, Device, DeviceInfo, DeviceKind, Memo
 pub use dtype::{DType, Element, Scalar};
 pub use error::{Error, Result};
 pub use eval::{assign, eval_all};
-pub use explain::{Explanation, Pass};
+pub use explain::{Explanation, Pass, explain_all};
 pub use expr::{BinaryOp, Expr, ReduceOp, ScalarCell, UnaryOp, einsum};
 #[cfg(feature = "io")]
 pub use io::{read_safetensors, safetensors_names, write_safetensors};

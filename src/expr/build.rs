@@ -5,6 +5,7 @@ use smallvec::{SmallVec, smallvec};
 use super::node::{Expr, Op, View};
 use super::op::{BinaryOp, ReduceOp, Rule, UnaryOp};
 use crate::dtype::{Category, result_type};
+use crate::layout::Layout;
 use crate::shape::Dims;
 use crate::{DType, Error, Result, Scalar, Shape};
 
@@ -155,7 +156,7 @@ impl Expr {
     }
 
     /// Conversion of an operand to the dtype an operation works in; numbers convert as the kernel is prepared.
-    fn convert(&self, dtype: DType) -> Self {
+    pub(crate) fn convert(&self, dtype: DType) -> Self {
         if self.as_number().is_some() || self.dtype() == dtype {
             return self.clone();
         }
@@ -195,7 +196,20 @@ impl Expr {
     /// `self` kept between `low` and `high`; NaN stays. Where `low > high` the result is `high`, as in PyTorch.
     #[must_use]
     pub fn clamp(&self, low: impl Into<Self>, high: impl Into<Self>) -> Self {
-        self.maximum(low).minimum(high)
+        self.at_least(&low.into()).at_most(&high.into())
+    }
+
+    /// The larger of `self` and a bound. Unlike with `maximum`, where they are equal it is `self` that is taken, and
+    /// gets the gradient; of a number, which wants none, a maximum gives it to the other side anyway.
+    pub(crate) fn at_least(&self, low: &Self) -> Self {
+        let larger = self.maximum(low);
+        if low.as_scalar().is_some() { larger } else { Self::select(self.ge(low), self, larger) }
+    }
+
+    /// The smaller of `self` and a bound; see [`at_least`](Self::at_least).
+    pub(crate) fn at_most(&self, high: &Self) -> Self {
+        let smaller = self.minimum(high);
+        if high.as_scalar().is_some() { smaller } else { Self::select(self.le(high), self, smaller) }
     }
 
     /// `self + weight * (end - self)`, computed from the nearer end so that both ends are exact.
@@ -335,6 +349,12 @@ impl Expr {
         let keep = (0..self.shape().rank()).filter(|&d| d != b);
         let shape = keep.map(|d| if d == a { size } else { self.shape()[d] }).collect();
         self.view(View::Diagonal(a, b), shape)
+    }
+
+    /// The elements by their row-major numbers, as `layout`, which must not leave them, places them.
+    pub(crate) fn strided(&self, layout: Layout) -> Self {
+        let shape = layout.shape().clone();
+        self.view(View::Strided(layout), shape)
     }
 
     // ---- reductions ----

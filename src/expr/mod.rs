@@ -4,6 +4,7 @@ pub(crate) mod build;
 mod cell;
 pub(crate) mod contraction;
 mod einsum;
+mod grad;
 pub(crate) mod graph;
 mod node;
 mod op;

@@ -10,7 +10,7 @@ use super::cell::Number;
 use super::graph::Graph;
 use super::op::{BinaryOp, ReduceOp, UnaryOp};
 use crate::dtype::Standing;
-use crate::layout::Access;
+use crate::layout::{Access, Layout};
 use crate::{DType, Error, Result, Scalar, Shape, Tensor};
 
 /// A description of elementwise work and reductions over tensors: no work is done and nothing fails until it is
@@ -73,9 +73,16 @@ pub(crate) enum View {
     Reshape(Shape),
     Permute(SmallVec<[usize; 4]>),
     Broadcast(Shape),
-    Narrow { dim: usize, start: usize, len: usize, step: usize },
+    Narrow {
+        dim: usize,
+        start: usize,
+        len: usize,
+        step: usize,
+    },
     Flip(usize),
     Diagonal(usize, usize),
+    /// The elements by their row-major numbers, as a layout places them: PyTorch's `as_strided`.
+    Strided(Layout),
 }
 
 impl View {
@@ -88,6 +95,7 @@ impl View {
             &Self::Narrow { dim, start, len, step } => access.map(|l| Ok(l.narrow(dim, start, len, step))),
             &Self::Flip(dim) => access.map(|l| Ok(l.flip(dim))),
             &Self::Diagonal(a, b) => access.map(|l| Ok(l.diagonal(a, b))),
+            Self::Strided(layout) => Ok(access.strided(layout)),
         }
     }
 }
@@ -227,6 +235,7 @@ fn write_node(f: &mut fmt::Formatter<'_>, expr: &Expr, depth: usize) -> fmt::Res
         Op::View(View::Narrow { .. }) => "narrow",
         Op::View(View::Flip(_)) => "flip",
         Op::View(View::Diagonal(..)) => "diagonal",
+        Op::View(View::Strided(_)) => "as_strided",
         Op::Reduce(op, _) => op.name(),
         Op::Invalid(error) => return write!(f, "<{error}>"),
     };

@@ -63,6 +63,7 @@ struct Prepared {
 /// Where the gradients come from.
 enum Source {
     Grads(Vec<Expr>),
+    Loss(Expr),
 }
 
 /// Parameters in a row that are updated together.
@@ -292,11 +293,48 @@ impl<R: Rule> Optimizer<R> {
             Some(Prepared { source: Source::Grads(old), .. }) => {
                 old.len() == grads.len() && old.iter().zip(&grads).all(|(a, b)| is_same(a, b))
             }
-            None => false,
+            _ => false,
         };
         if !ready {
             let updates = self.updates(&grads)?;
             self.keep(Source::Grads(grads), updates);
+        }
+        self.run()
+    }
+
+    /// Changes every parameter along the gradient of `loss`, an expression with one element.
+    ///
+    /// It is differentiated at the first call and whenever another loss is given; so build the loss once. Where the
+    /// gradient has no reduction in it, it is computed in the update's own pass.
+    ///
+    /// ```
+    /// use hadamard::{Device, Tensor, optim::Adam};
+    /// let device = Device::cpu();
+    /// let x = Tensor::from_slice(&[1.0_f32, 2.0, 3.0], [3], &device)?;
+    /// let y = Tensor::from_slice(&[3.0_f32, 5.0, 7.0], [3], &device)?;
+    /// let (w, b) = (Tensor::full([], 0.0_f32, &device)?, Tensor::full([], 0.0_f32, &device)?);
+    /// let loss = (&w * &x + &b - &y).square().mean(..);
+    /// let mut adam = Adam::new(&[&w, &b]).lr(0.1);
+    /// for _ in 0..500 {
+    ///     adam.minimize(&loss)?;
+    /// }
+    /// assert!((w.item::<f32>()? - 2.0).abs() < 1e-3 && (b.item::<f32>()? - 1.0).abs() < 1e-3);
+    /// # Ok::<(), hadamard::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`Expr::grad`] and [`step`](Self::step).
+    pub fn minimize(&mut self, loss: &Expr) -> Result<()> {
+        let ready = matches!(&self.prepared, Some(Prepared { source: Source::Loss(old), .. }) if is_same(old, loss));
+        if !ready {
+            let tensors: Vec<&Tensor> = self.parts().filter(|part| !part.frozen).map(|part| &part.tensor).collect();
+            let mut found = loss.grad(&tensors)?.into_iter();
+            // Of what is frozen, no gradient is asked for; whatever stands in its place is not looked at.
+            let parts = self.parts().map(|part| if part.frozen { None } else { found.next() });
+            let grads: Vec<Expr> = parts.map(|grad| grad.unwrap_or_else(|| 0.0.into())).collect();
+            let updates = self.updates(&grads)?;
+            self.keep(Source::Loss(loss.clone()), updates);
         }
         self.run()
     }
