@@ -6,7 +6,7 @@ mod devices;
 use std::sync::{Mutex, PoisonError};
 
 use hadamard::optim::{Adam, AdamW, SGD};
-use hadamard::{DType, Device, Tensor};
+use hadamard::{DType, Device, Params, Tensor};
 
 static ALONE: Mutex<()> = Mutex::new(());
 
@@ -65,6 +65,53 @@ fn an_elementwise_step_is_one_launch() {
         adam.step(&[&g]).unwrap();
         let before = device.counters().kernels;
         adam.step(&[&g]).unwrap();
+        device.synchronize().unwrap();
+        assert_eq!(device.counters().kernels - before, 1, "{device}");
+    }
+}
+
+#[test]
+fn a_thousand_packed_tensors_are_one_launch() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    for device in devices::devices() {
+        let shapes = [vec![3], vec![2, 5], vec![], vec![4, 1, 3], vec![7, 7], vec![1, 128]];
+        let tensors: Vec<(String, Tensor)> = (0..1000)
+            .map(|i| (format!("p{i}"), Tensor::ones(&shapes[i % 6][..], DType::F32, &device).unwrap()))
+            .collect();
+        let named: Vec<(&str, &Tensor)> = tensors.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect();
+        let params = Params::pack(&named).unwrap();
+        let grads = params.zeros_like().unwrap();
+        for (_, grad) in grads.iter().skip(1) {
+            grad.fill(1.0).unwrap();
+        }
+        let mut adam = Adam::new(&params).lr(0.5);
+        adam.step(&[grads.flat()]).unwrap();
+        let before = device.counters();
+        adam.step(&[grads.flat()]).unwrap();
+        device.synchronize().unwrap();
+        let after = device.counters();
+        assert_eq!(after.kernels - before.kernels, 1, "{device}");
+        assert_eq!((after.compiled, after.planned), (before.compiled, before.planned), "{device}");
+        let values = |name: &str| params.get(name).unwrap().to_vec::<f32>().unwrap();
+        assert_eq!(values("p0"), [1.0; 3], "{device}");
+        assert!(["p1", "p2", "p999"].iter().all(|name| values(name).iter().all(|x| x.abs() < 1e-6)), "{device}");
+    }
+}
+
+#[test]
+fn minimizing_differentiates_once() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    for device in devices::devices() {
+        let x = Tensor::ones([30, 40], DType::F32, &device).unwrap();
+        let w = Tensor::zeros([30, 40], DType::F32, &device).unwrap();
+        let s = Tensor::zeros([40], DType::F32, &device).unwrap();
+        let (elementwise, summed) = ((&w * &x - 1.0).square().sum(..), (&s * &x - 1.0).square().mean(..));
+        let (mut of_w, mut of_s) = (Adam::new(&[&w]), Adam::new(&[&s]));
+        costs_nothing_again(&device, |_| of_w.minimize(&elementwise).unwrap());
+        costs_nothing_again(&device, |_| of_s.minimize(&summed).unwrap());
+        // The gradient of an elementwise loss is computed in the update's own pass.
+        let before = device.counters().kernels;
+        of_w.minimize(&elementwise).unwrap();
         device.synchronize().unwrap();
         assert_eq!(device.counters().kernels - before, 1, "{device}");
     }

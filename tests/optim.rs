@@ -9,7 +9,7 @@ use devices::{failures_on_each, note};
 use hadamard::optim::{
     ASGD, Adadelta, Adagrad, Adam, AdamW, Adamax, Lion, NAdam, Optimizer, RAdam, RMSprop, Rprop, Rule, SGD, schedule,
 };
-use hadamard::{DType, Device, Error, Expr, Result, ScalarCell, Tensor, read_safetensors};
+use hadamard::{DType, Device, Error, Expr, Params, Result, ScalarCell, Tensor, einsum, read_safetensors};
 use serde_json::Value;
 
 /// An optimizer whose rule is not known.
@@ -406,4 +406,179 @@ fn a_cell_is_read_at_every_evaluation_in_any_dtype() {
     // In f64 a cell has all its digits.
     let x = Tensor::from_slice(&[1.0_f64], [1], &Device::cpu()).unwrap();
     assert_eq!((&x * ScalarCell::new(0.1)).eval().unwrap().item::<f64>().unwrap(), 0.1);
+}
+
+/// The weighted combination of two images: a scalar weight, one for each channel, one for each instance.
+#[test]
+fn minimizing_finds_the_weights_that_made_the_target() {
+    for device in devices::devices() {
+        let noise = |seed: usize, n: usize| -> Vec<f32> {
+            (0..n).map(|i| ((i * 7919 + seed * 104_729) % 1009) as f32 / 504.5 - 1.0).collect()
+        };
+        for shape in [vec![], vec![3, 1, 1], vec![5, 1, 1, 1]] {
+            let a = Tensor::from_slice(&noise(1, 5 * 3 * 8 * 8), [5, 3, 8, 8], &device).unwrap();
+            let b = Tensor::from_slice(&noise(2, 5 * 3 * 8 * 8), [5, 3, 8, 8], &device).unwrap();
+            let n = shape.iter().product();
+            let truth: Vec<f32> = (0..n).map(|i| 0.3 + 0.1 * i as f32).collect();
+            let wanted = Tensor::from_slice(&truth, &shape[..], &device).unwrap();
+            let target = (&wanted * &a + (1.0 - &wanted) * &b).eval().unwrap();
+            let w = Tensor::zeros(&shape[..], DType::F32, &device).unwrap();
+            let loss = (&w * &a + (1.0 - &w) * &b - &target).square().mean(..);
+            let mut adam = Adam::new(&[&w]).lr(0.05).schedule(schedule::exponential(0.99));
+            for _ in 0..300 {
+                adam.minimize(&loss).unwrap();
+            }
+            let far = values(&w).iter().zip(&truth).any(|(w, t)| (w - t).abs() > 1e-3);
+            assert!(!far, "{device}: {w:?} {:?} instead of {truth:?}", values(&w));
+        }
+    }
+}
+
+#[test]
+fn regularisers_are_terms_of_the_loss() {
+    for device in devices::devices() {
+        // The minimum of (w - t)² + 2 λ |w| is t drawn λ towards 0; of (w - t)² + λ w², t / (1 + λ).
+        let t = tensor(&[2.0, -1.0, 0.05], &device);
+        let lasso = tensor(&[1.0, 1.0, 1.0], &device);
+        let loss = (&lasso - &t).square().sum(..) + 2.0 * 0.5 * lasso.abs().sum(..);
+        let mut sgd = SGD::new(&[&lasso]).lr(0.1).schedule(schedule::exponential(0.985));
+        let ridge = tensor(&[1.0, 1.0, 1.0], &device);
+        let other = (&ridge - &t).square().sum(..) + 0.25 * ridge.square().sum(..);
+        let mut plain = SGD::new(&[&ridge]).lr(0.05);
+        for _ in 0..300 {
+            sgd.minimize(&loss).unwrap();
+            plain.minimize(&other).unwrap();
+        }
+        let near = |w: &Tensor, want: [f32; 3]| values(w).iter().zip(want).all(|(w, want)| (w - want).abs() < 2e-3);
+        assert!(near(&lasso, [1.5, -0.5, 0.0]), "{device}: {:?}", values(&lasso));
+        assert!(near(&ridge, [1.6, -0.8, 0.04]), "{device}: {:?}", values(&ridge));
+    }
+}
+
+/// Two parameters of unlike shapes, a loss of both, and an optimizer with everything on.
+fn model(device: &Device) -> (Params, Expr) {
+    let x = Tensor::from_slice(&(0..12).map(|i| (i as f32 * 0.7).sin()).collect::<Vec<_>>(), [4, 3], device).unwrap();
+    let weight = Tensor::from_slice(&(0..6).map(|i| (i as f32).cos()).collect::<Vec<_>>(), [2, 3], device).unwrap();
+    let bias = Tensor::from_slice(&[0.1_f32, -0.1], [2], device).unwrap();
+    let params = Params::pack(&[("layer.weight", &weight), ("layer.bias", &bias)]).unwrap();
+    let (w, b) = (params.get("layer.weight").unwrap(), params.get("layer.bias").unwrap());
+    let loss = (einsum("bi,oi->bo", &[&x, w]) + b).tanh().square().mean(..);
+    (params, loss)
+}
+
+fn training_goes_on<R: Rule>(device: &Device, new: impl Fn(&Params) -> Optimizer<R>) {
+    let folder = tempfile::tempdir().unwrap();
+    let (at_once, loss) = model(device);
+    let mut optimizer = new(&at_once);
+    for _ in 0..10 {
+        optimizer.minimize(&loss).unwrap();
+    }
+    let (first, loss) = model(device);
+    let mut optimizer = new(&first);
+    for _ in 0..5 {
+        optimizer.minimize(&loss).unwrap();
+    }
+    let (weights, state) = (folder.path().join("weights.safetensors"), folder.path().join("state.safetensors"));
+    first.save(&weights).unwrap();
+    optimizer.save(&state).unwrap();
+    let (second, loss) = model(device);
+    let mut optimizer = new(&second);
+    second.load(&weights).unwrap();
+    optimizer.load(&state).unwrap();
+    for _ in 0..5 {
+        optimizer.minimize(&loss).unwrap();
+    }
+    let bits = |params: &Params| values(params.flat()).iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+    assert_eq!(bits(&at_once), bits(&second), "{device}: {}", R::NAME);
+    assert_ne!(bits(&first), bits(&second), "{device}: {}", R::NAME);
+}
+
+#[test]
+fn training_is_resumed_bit_for_bit() {
+    for device in devices::devices() {
+        training_goes_on(&device, |p| SGD::new(p).lr(0.1).momentum(0.9).dampening(0.5));
+        training_goes_on(&device, |p| Adam::new(p).lr(0.1).amsgrad(true).schedule(schedule::cosine(10, 0.1)));
+        training_goes_on(&device, |p| NAdam::new(p).lr(0.1));
+        training_goes_on(&device, |p| ASGD::new(p).lr(0.1).t0(3.0));
+        training_goes_on(&device, |p| Rprop::new(p).lr(0.1));
+    }
+}
+
+#[test]
+fn a_state_of_something_else_is_refused() {
+    let (params, loss) = model(&Device::cpu());
+    let mut adam = Adam::new(&params);
+    adam.minimize(&loss).unwrap();
+    let names: Vec<String> = adam.state().unwrap().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(
+        names,
+        ["layer.weight.exp_avg", "layer.weight.exp_avg_sq", "layer.bias.exp_avg", "layer.bias.exp_avg_sq", "group.0"]
+    );
+    let state = adam.state().unwrap();
+    let mut without = state.clone();
+    without.remove(1);
+    assert!(adam.load_state(&without).unwrap_err().to_string().contains("'layer.weight.exp_avg_sq'"));
+    let mut more = state.clone();
+    more.push(("other".to_owned(), state[0].1.clone()));
+    assert!(adam.load_state(&more).unwrap_err().to_string().contains("'other'"));
+    let mut another = state.clone();
+    another[0].1 = state[2].1.clone();
+    assert_eq!(
+        adam.load_state(&another).unwrap_err().to_string(),
+        "load_state: expected f32[2, 3] for 'layer.weight.exp_avg', found f32[2]"
+    );
+    let mut sgd = SGD::new(&params);
+    assert!(sgd.load_state(&state).is_err());
+    adam.load_state(&state).unwrap();
+}
+
+#[test]
+fn packed_parameters_train_as_single_ones_do() {
+    for device in devices::devices() {
+        let (params, loss) = model(&device);
+        let (weight, bias) = (params.get("layer.weight").unwrap(), params.get("layer.bias").unwrap());
+        let grads = loss.grad(&[weight, bias]).unwrap();
+        let single = [weight, bias].map(|t| (Expr::from(t) + 0.0).eval().unwrap());
+        let mut alone = AdamW::new(&single[..]).lr(0.05).clip_grad_norm(0.1);
+        let mut packed = AdamW::new(&params).lr(0.05).clip_grad_norm(0.1);
+        for _ in 0..5 {
+            let now: Vec<Tensor> = grads.iter().map(|g| g.eval().unwrap()).collect();
+            alone.step(&now).unwrap();
+            packed.minimize(&loss).unwrap();
+        }
+        // The norm is summed in another order.
+        let close = |a: &Tensor, b: &Tensor| values(a).iter().zip(values(b)).all(|(a, b)| (a - b).abs() < 1e-6);
+        assert!(close(&single[0], weight) && close(&single[1], bias), "{device}");
+        // Groups of one buffer, and a part of it frozen.
+        let (params, loss) = model(&device);
+        let before = values(params.get("layer.bias").unwrap());
+        let mut sgd = SGD::new(params.select(|name| name.ends_with("weight")).unwrap())
+            .lr(0.1)
+            .group(params.select(|name| name.ends_with("bias")).unwrap())
+            .lr(0.0);
+        sgd.minimize(&loss).unwrap();
+        assert_eq!(values(params.get("layer.bias").unwrap()), before, "{device}");
+        let mut sgd = SGD::new(&params).lr(0.1);
+        sgd.freeze(true, |name| name == "layer.bias");
+        let weight = values(params.get("layer.weight").unwrap());
+        sgd.minimize(&loss).unwrap();
+        assert_eq!(values(params.get("layer.bias").unwrap()), before, "{device}");
+        assert_ne!(values(params.get("layer.weight").unwrap()), weight, "{device}");
+    }
+}
+
+#[test]
+fn what_cannot_be_packed_is_refused() {
+    let device = Device::cpu();
+    let (a, b) = (tensor(&[1.0], &device), Tensor::zeros([1], DType::F16, &device).unwrap());
+    let message = |named: &[(&str, &Tensor)]| Params::pack(named).unwrap_err().to_string();
+    assert_eq!(message(&[]), "Params::pack: expected at least one parameter, found none");
+    assert_eq!(message(&[("a", &a), ("a", &a)]), "Params::pack: expected a name for each parameter, found 'a' twice");
+    assert_eq!(
+        message(&[("a", &a), ("b", &b)]),
+        "Params::pack: expected parameters of one dtype, f32 as 'a' has, found f16 of 'b'"
+    );
+    let params = Params::pack(&[("a", &a)]).unwrap();
+    assert!(params.get("b").unwrap_err().to_string().contains("'b'"));
+    assert!(params.select(|_| false).is_err());
 }
