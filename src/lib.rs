@@ -15,12 +15,14 @@ mod eval;
 mod explain;
 mod expr;
 mod gpu;
+pub mod init;
 #[cfg(feature = "io")]
 mod io;
 mod layout;
 pub mod optim;
 mod params;
 mod pool;
+pub mod random;
 mod shape;
 mod tensor;
 

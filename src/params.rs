@@ -45,8 +45,8 @@ impl Params {
         let dtype = first.dtype();
         let mut names: Vec<&str> = named.iter().map(|(name, _)| *name).collect();
         names.sort_unstable();
-        if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(Error::argument(OP, "a name for each parameter", format!("'{}' twice", pair[0])));
+        if let Some([twice, _]) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(Error::argument(OP, "a name for each parameter", format!("'{twice}' twice")));
         }
         if let Some((name, other)) = named.iter().find(|(_, tensor)| tensor.dtype() != dtype) {
             let expected = format!("parameters of one dtype, {dtype} as '{}' has", named[0].0);

@@ -6,7 +6,7 @@ mod devices;
 use std::sync::{Mutex, PoisonError};
 
 use hadamard::optim::{Adam, AdamW, SGD};
-use hadamard::{DType, Device, Params, Tensor};
+use hadamard::{DType, Device, Params, Tensor, init};
 
 static ALONE: Mutex<()> = Mutex::new(());
 
@@ -114,5 +114,16 @@ fn minimizing_differentiates_once() {
         of_w.minimize(&elementwise).unwrap();
         device.synchronize().unwrap();
         assert_eq!(device.counters().kernels - before, 1, "{device}");
+    }
+}
+
+#[test]
+fn a_new_seed_compiles_nothing() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    for device in devices::devices().into_iter().filter(Device::is_gpu) {
+        let w = Tensor::zeros([100, 30], DType::F32, &device).unwrap();
+        costs_nothing_again(&device, |i| {
+            init::kaiming_normal(&w, init::Fan::In, init::Nonlinearity::Relu, (i as u64 + 7) << 20).unwrap();
+        });
     }
 }

@@ -13,6 +13,7 @@ mod kernel;
 mod map;
 mod math;
 mod pairs;
+mod philox;
 mod program;
 mod reduce;
 mod region;

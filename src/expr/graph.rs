@@ -46,6 +46,8 @@ pub(crate) enum Step {
     Scalar {
         slot: usize,
     },
+    /// The upper 24 bits of one of Philox's four words, of a counter and the two words of a key; all i32.
+    Random(u8, [Id; 3]),
     Unary(UnaryOp, Id),
     /// Arithmetic and comparisons on i32, f32, f64; `And` and `Or` on bool.
     Binary(BinaryOp, Id, Id),
@@ -76,7 +78,7 @@ impl Step {
             Self::Reduce { arg, .. } => smallvec![arg],
             Self::Read { of, .. } => smallvec![of],
             Self::Binary(_, a, b) => smallvec![a, b],
-            Self::Select(c, a, b) => smallvec![c, a, b],
+            Self::Select(c, a, b) | Self::Random(_, [c, a, b]) => smallvec![c, a, b],
         }
     }
 }
@@ -269,6 +271,10 @@ impl Lowering {
                 let access = self.through(tensor.layout().clone().into(), pile)?;
                 let buffer = self.buffer(tensor.storage(), tensor.dtype());
                 self.push(Step::Load { buffer, access }, shape, dtype)
+            }
+            &Op::Random(word) => {
+                let args = [0, 1, 2].map(|i| arg(self, i, DType::I32));
+                self.push(Step::Random(word, args), shape, dtype)
             }
             Op::Number(number) => self.number(number.clone(), dtype),
             Op::Index => {

@@ -51,6 +51,8 @@ pub(crate) enum Op {
     Number(Number),
     /// The row-major number of each element, in i32: coordinates, without memory.
     Index,
+    /// The upper 24 bits of this one of Philox's four words, in i32, of a counter and a key of two numbers.
+    Random(u8),
     Unary(UnaryOp),
     Binary(BinaryOp),
     /// Elements of the second argument where the first is true, else of the third.
@@ -224,6 +226,7 @@ fn write_node(f: &mut fmt::Formatter<'_>, expr: &Expr, depth: usize) -> fmt::Res
         Op::Number(Number::Scalar(Scalar::Int(i))) => return write!(f, "{i}"),
         Op::Number(number) => return write!(f, "{:?}", number.get().to_f64()),
         Op::Index => return write!(f, "arange({})", expr.shape().numel()),
+        Op::Random(_) => "random",
         Op::Unary(op) => op.name(),
         Op::Binary(op) => op.name(),
         Op::Select => "where",

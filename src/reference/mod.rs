@@ -26,6 +26,7 @@
 
 mod approx;
 mod compare;
+mod philox;
 mod reduce;
 mod view;
 
@@ -165,6 +166,14 @@ fn node(expr: &Expr, args: &[Rc<Values>]) -> Result<Rc<Values>> {
         Op::Leaf(tensor) => leaf(tensor)?,
         Op::Number(value) => vec![number(value.get(), dtype.compute())],
         Op::Index => elements.map(|i| Approx::exact(i as f64)).collect(),
+        &Op::Random(word) => {
+            let [counter, key0, key1] = [0, 1, 2].map(|i| operand(i, DType::I32));
+            let draw = |i: usize| {
+                let [counter, key0, key1] = [&counter, &key0, &key1].map(|x| x.at(i).v as i32 as u32);
+                philox::word(counter, [key0, key1], word.into()) >> 8
+            };
+            elements.map(|i| Approx::exact(f64::from(draw(i)))).collect()
+        }
         &Op::Unary(op) => {
             let x = operand(0, common);
             elements.map(|i| approx::unary(op, x.at(i), common, dtype)).collect()
