@@ -40,7 +40,7 @@ pub(super) type Numbers = SmallVec<[u64; 8]>;
 
 pub(super) fn numbers(region: &Region, graph: &Graph) -> Numbers {
     let value = |&(number, dtype): &(Number, DType)| match number {
-        Number::Slot(slot) => element(graph.scalars[slot], dtype),
+        Number::Slot(slot) => element(graph.scalars[slot].get(), dtype),
         Number::One => element(Scalar::Float(1.0), dtype),
     };
     region.numbers.iter().map(value).collect()

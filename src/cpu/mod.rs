@@ -14,6 +14,7 @@ mod kernel;
 mod map;
 mod math;
 mod moments;
+mod philox;
 mod program;
 mod reduce;
 mod region;

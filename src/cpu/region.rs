@@ -203,6 +203,9 @@ impl Builder<'_> {
             &Step::Binary(op, a, b) => {
                 self.push(strips::binary(op, dtype_of(a))?, vec![places[&a], places[&b]], value.dtype)
             }
+            Step::Random(word, args) => {
+                self.push(strips::random(*word), args.iter().map(|arg| places[arg]).collect(), value.dtype)
+            }
             Step::Select(c, a, b) => {
                 self.push(strips::select(value.dtype), vec![places[c], places[a], places[b]], value.dtype)
             }
