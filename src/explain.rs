@@ -64,32 +64,44 @@ impl Expr {
     ///
     /// The mistake the expression carries, or a limit of the device that it exceeds.
     pub fn explain(&self) -> Result<Explanation> {
-        self.check()?;
-        let graph = Graph::new(&[(self, self.dtype())])?;
-        let device = graph.buffers.first().map_or_else(Device::cpu, |b| b.0.device());
-        let (caps, name) = match device.kind() {
-            Kind::Gpu(context) => (Caps::of(context.info(), context.label()), context.label().to_owned()),
-            Kind::Cpu => (Caps::webgpu(), "a GPU with WebGPU's default limits (the tensors are on the CPU)".to_owned()),
-        };
-        let target =
-            Target { slot: Slot::Target(0), layout: Layout::contiguous(self.shape().clone()), dtype: self.dtype() };
-        let Plan { launches, .. } = gpu::plan("explain", &graph, &[target], &caps)?;
-        let passes = launches
-            .iter()
-            .map(|launch| Pass {
-                kernel: launch.spec.kernel.name(),
-                workgroups: (u64::from(launch.grid.x) * u64::from(launch.grid.y), launch.spec.workgroup),
-                bytes: launch.bytes,
-                buffers: (
-                    launch.spec.bindings.iter().filter(|b| !b.write).count(),
-                    launch.spec.bindings.iter().filter(|b| b.write).count(),
-                ),
-                prelude: gpu::prelude(&launch.spec),
-                wgsl: gpu::source(&launch.spec),
-            })
-            .collect();
-        Ok(Explanation { device: name, passes })
+        explain_all(std::slice::from_ref(self))
     }
+}
+
+/// Says what evaluating several expressions together, by [`eval_all`](crate::eval_all), takes.
+///
+/// # Errors
+///
+/// As [`Expr::explain`].
+pub fn explain_all<E: Clone + Into<Expr>>(exprs: &[E]) -> Result<Explanation> {
+    let exprs: Vec<Expr> = exprs.iter().map(|e| e.clone().into()).collect();
+    let graph = Graph::new(&exprs.iter().map(|e| (e, e.dtype())).collect::<Vec<_>>())?;
+    let device = graph.buffers.first().map_or_else(Device::cpu, |b| b.0.device());
+    let (caps, name) = match device.kind() {
+        Kind::Gpu(context) => (Caps::of(context.info(), context.label()), context.label().to_owned()),
+        Kind::Cpu => (Caps::webgpu(), "a GPU with WebGPU's default limits (the tensors are on the CPU)".to_owned()),
+    };
+    let target = |(i, e): (usize, &Expr)| {
+        let layout = Layout::contiguous(e.shape().clone());
+        Target { slot: Slot::Target(i), layout, dtype: e.dtype() }
+    };
+    let targets: Vec<Target> = exprs.iter().enumerate().map(target).collect();
+    let Plan { launches, .. } = gpu::plan("explain", &graph, &targets, &caps)?;
+    let passes = launches
+        .iter()
+        .map(|launch| Pass {
+            kernel: launch.spec.kernel.name(),
+            workgroups: (u64::from(launch.grid.x) * u64::from(launch.grid.y), launch.spec.workgroup),
+            bytes: launch.bytes,
+            buffers: (
+                launch.spec.bindings.iter().filter(|b| !b.write).count(),
+                launch.spec.bindings.iter().filter(|b| b.write).count(),
+            ),
+            prelude: gpu::prelude(&launch.spec),
+            wgsl: gpu::source(&launch.spec),
+        })
+        .collect();
+    Ok(Explanation { device: name, passes })
 }
 
 impl fmt::Display for Explanation {

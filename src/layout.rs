@@ -346,7 +346,17 @@ impl Access {
         out
     }
 
-    #[cfg(test)]
+    /// Elements of this one, by their row-major numbers, as `layout` places them.
+    pub(crate) fn strided(&self, layout: &Layout) -> Self {
+        let mut out = self.clone();
+        if self.stages[0].is_contiguous() {
+            out.stages[0] = Layout { offset: self.stages[0].offset + layout.offset, ..layout.clone() };
+        } else {
+            out.stages.insert(0, layout.clone());
+        }
+        out
+    }
+
     /// Which element of the buffer domain index `index` (its row-major number) reads.
     #[cfg(test)]
     pub(crate) fn at(&self, index: usize) -> usize {

@@ -1,4 +1,4 @@
-//! Expressions against PyTorch's answers, on every device; and the reference itself against them.
+//! Expressions and gradients against PyTorch's answers, on every device; and the reference itself against them.
 //!
 //! See `golden/README.md` for what the answers are and how they are made.
 #![cfg(feature = "io")]
@@ -8,7 +8,7 @@ mod devices;
 use std::path::Path;
 
 use devices::{failures_on_each, note};
-use hadamard::{DType, Device, Element, Expr, Shape, Tensor, reference};
+use hadamard::{DType, Device, Element, Expr, Shape, Tensor, eval_all, reference};
 use half::{bf16, f16};
 use safetensors::{Dtype, SafeTensors};
 use serde_json::Value;
@@ -187,6 +187,49 @@ fn the_reference_is_what_pytorch_computes() {
     };
     let wrong = |row| judge(row, &file, &Device::cpu(), answer).err();
     let failures: Vec<String> = rows("expressions.json").iter().filter_map(wrong).collect();
+    assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
+}
+
+/// What is wrong with a row's loss or one of its gradients, evaluated together.
+fn judge_gradients(row: &Value, file: &SafeTensors<'_>, device: &Device) -> Result<(), String> {
+    let (id, text) = (&row["id"], row["loss"].as_str().unwrap());
+    let tensors = inputs(row, file, device);
+    let names: Vec<(&str, &Tensor)> = tensors.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect();
+    let wrt: Vec<&str> = row["wrt"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+    let of = |name: &str| names.iter().find(|n| n.0 == name).unwrap().1;
+    let evaluate = || {
+        let loss = Expr::parse(text, &names)?;
+        let mut exprs = loss.grad(&wrt.iter().map(|name| of(name)).collect::<Vec<_>>())?;
+        exprs.push(loss);
+        eval_all(&exprs)
+    };
+    let mut got = evaluate().map_err(|error| format!("{id}: {text}: {error}"))?;
+    let loss = got.pop().unwrap();
+    let mut answers = vec![("loss".to_owned(), loss, [1e-5, 1e-4])];
+    for ((name, grad), tol) in wrt.iter().zip(got).zip(row["tol"].as_array().unwrap()) {
+        assert_eq!((grad.shape(), grad.dtype()), (of(name).shape(), of(name).dtype()), "{id}: {text}");
+        answers.push((format!("grad.{name}"), grad, [0, 1].map(|i| tol[i].as_f64().unwrap())));
+    }
+    for (name, got, tol) in answers {
+        let want = upload(file, &format!("{id}.{name}"), &Device::cpu());
+        assert_eq!(got.shape(), want.shape(), "{id}: {text}: {name}");
+        if let Some((at, got, want)) = first_mismatch(&values(&got), &values(&want), tol) {
+            return Err(format!("{id}: {text}: {name}: element {at} is {got:e}, want {want:e} within {tol:?}"));
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn gradients_are_what_pytorch_computes() {
+    let bytes = read("gradients.safetensors");
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let rows = rows("gradients.json");
+    assert_eq!(rows.len(), 15);
+    let failures = failures_on_each(|device| {
+        let wrong = |row| judge_gradients(row, &file, device).err();
+        rows.iter().filter_map(wrong).map(|message| format!("{device}: {message}")).collect()
+    });
     assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
 }
 

@@ -5,6 +5,7 @@ use smallvec::{SmallVec, smallvec};
 use super::node::{Expr, Op, View};
 use super::op::{BinaryOp, ReduceOp, Rule, UnaryOp};
 use crate::dtype::{Category, result_type};
+use crate::layout::Layout;
 use crate::shape::Dims;
 use crate::{DType, Error, Result, Scalar, Shape};
 
@@ -39,6 +40,9 @@ impl Expr {
         self.check()?;
         if let Some(value) = self.as_scalar() {
             return fold_unary(op, value).map(Self::scalar);
+        }
+        if self.as_number().is_some() {
+            return self.grounded().try_unary(op);
         }
         let (from, to) = dtypes(op.name(), op.rule(), self.dtype())?;
         match op {
@@ -93,6 +97,9 @@ impl Expr {
         if let (Some(a), Some(b)) = (self.as_scalar(), rhs.as_scalar()) {
             return fold_binary(op, a, b).map(Self::scalar);
         }
+        if self.as_number().is_some() && rhs.as_number().is_some() {
+            return self.grounded().try_binary(op, &rhs.grounded());
+        }
         let shape = self.shape().broadcast(rhs.shape(), op.name())?;
         let promoted = result_type([(self.dtype(), self.0.standing), (rhs.dtype(), rhs.0.standing)]);
         let (from, to) = dtypes(op.name(), op.rule(), promoted)?;
@@ -134,15 +141,23 @@ impl Expr {
     /// bool by comparison with 0; integers wrap.
     #[must_use]
     pub fn cast(&self, dtype: DType) -> Self {
-        if self.error().is_some() || self.dtype() == dtype && self.as_scalar().is_none() {
+        if self.error().is_some() || self.dtype() == dtype && self.as_number().is_none() {
             return self.clone();
         }
         Self::new(Op::Cast, smallvec![self.clone()], self.shape().clone(), dtype)
     }
 
+    /// A cell as a value of rank 0: what it is where it meets no tensor. Other numbers stay.
+    fn grounded(&self) -> Self {
+        if self.as_scalar().is_some() {
+            return self.clone();
+        }
+        Self::new(Op::Promote, smallvec![self.clone()], Shape::default(), self.dtype())
+    }
+
     /// Conversion of an operand to the dtype an operation works in; numbers convert as the kernel is prepared.
-    fn convert(&self, dtype: DType) -> Self {
-        if self.as_scalar().is_some() || self.dtype() == dtype {
+    pub(crate) fn convert(&self, dtype: DType) -> Self {
+        if self.as_number().is_some() || self.dtype() == dtype {
             return self.clone();
         }
         Self::new(Op::Promote, smallvec![self.clone()], self.shape().clone(), dtype)
@@ -181,7 +196,20 @@ impl Expr {
     /// `self` kept between `low` and `high`; NaN stays. Where `low > high` the result is `high`, as in PyTorch.
     #[must_use]
     pub fn clamp(&self, low: impl Into<Self>, high: impl Into<Self>) -> Self {
-        self.maximum(low).minimum(high)
+        self.at_least(&low.into()).at_most(&high.into())
+    }
+
+    /// The larger of `self` and a bound. Where they are equal it is `self` that gets the gradient, of which a maximum
+    /// would give either side half. A number wants none, so that with one a maximum will do.
+    pub(crate) fn at_least(&self, low: &Self) -> Self {
+        let larger = self.maximum(low);
+        if low.as_scalar().is_some() { larger } else { Self::select(self.ge(low), self, larger) }
+    }
+
+    /// The smaller of `self` and a bound; see [`at_least`](Self::at_least).
+    pub(crate) fn at_most(&self, high: &Self) -> Self {
+        let smaller = self.minimum(high);
+        if high.as_scalar().is_some() { smaller } else { Self::select(self.le(high), self, smaller) }
     }
 
     /// `self + weight * (end - self)`, computed from the nearer end so that both ends are exact.
@@ -323,6 +351,12 @@ impl Expr {
         self.view(View::Diagonal(a, b), shape)
     }
 
+    /// The elements by their row-major numbers, as `layout`, which must not leave them, places them.
+    pub(crate) fn strided(&self, layout: Layout) -> Self {
+        let shape = layout.shape().clone();
+        self.view(View::Strided(layout), shape)
+    }
+
     // ---- reductions ----
 
     /// Applies a reduction over `dims`, which go.
@@ -332,7 +366,7 @@ impl Expr {
     pub fn reduce(&self, op: ReduceOp, dims: impl Into<Dims>) -> Self {
         let dims = dims.into();
         carry(self.check().and_then(|()| {
-            let this = if self.as_scalar().is_some() { self.cast(self.dtype()) } else { self.clone() };
+            let this = if self.as_number().is_some() { self.cast(self.dtype()) } else { self.clone() };
             let dims = dims.resolve(this.shape(), op.name())?;
             let dtype = op.dtype(this.dtype()).ok_or(Error::DType {
                 op: op.name(),

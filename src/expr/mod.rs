@@ -1,15 +1,18 @@
 //! Expressions: descriptions of work over tensors, built by arithmetic and evaluated in as few passes as they need.
 
 pub(crate) mod build;
+mod cell;
 mod compose;
 pub(crate) mod contraction;
 mod einsum;
+mod grad;
 pub(crate) mod graph;
 mod node;
 mod op;
 mod operators;
 mod parse;
 
+pub use cell::ScalarCell;
 pub use einsum::einsum;
 pub use node::Expr;
 pub(crate) use node::{Node, Op, View};

@@ -6,10 +6,11 @@ use std::sync::{Arc, OnceLock};
 
 use smallvec::{SmallVec, smallvec};
 
+use super::cell::Number;
 use super::graph::Graph;
 use super::op::{BinaryOp, ReduceOp, UnaryOp};
 use crate::dtype::Standing;
-use crate::layout::Access;
+use crate::layout::{Access, Layout};
 use crate::{DType, Error, Result, Scalar, Shape, Tensor};
 
 /// A description of elementwise work and reductions over tensors: no work is done and nothing fails until it is
@@ -46,10 +47,12 @@ pub(crate) struct Node {
 pub(crate) enum Op {
     /// A tensor.
     Leaf(Tensor),
-    /// A number.
-    Scalar(Scalar),
+    /// A number. It has no shape and a dtype only where it is used.
+    Number(Number),
     /// The row-major number of each element, in i32: coordinates, without memory.
     Index,
+    /// The upper 24 bits of this one of Philox's four words, in i32, of a counter and a key of two numbers.
+    Random(u8),
     Unary(UnaryOp),
     Binary(BinaryOp),
     /// Elements of the second argument where the first is true, else of the third.
@@ -72,9 +75,16 @@ pub(crate) enum View {
     Reshape(Shape),
     Permute(SmallVec<[usize; 4]>),
     Broadcast(Shape),
-    Narrow { dim: usize, start: usize, len: usize, step: usize },
+    Narrow {
+        dim: usize,
+        start: usize,
+        len: usize,
+        step: usize,
+    },
     Flip(usize),
     Diagonal(usize, usize),
+    /// The elements by their row-major numbers, as a layout places them: PyTorch's `as_strided`.
+    Strided(Layout),
 }
 
 impl View {
@@ -87,20 +97,28 @@ impl View {
             &Self::Narrow { dim, start, len, step } => access.map(|l| Ok(l.narrow(dim, start, len, step))),
             &Self::Flip(dim) => access.map(|l| Ok(l.flip(dim))),
             &Self::Diagonal(a, b) => access.map(|l| Ok(l.diagonal(a, b))),
+            Self::Strided(layout) => Ok(access.strided(layout)),
         }
     }
 }
 
 impl Expr {
     pub(crate) fn new(op: Op, args: SmallVec<[Self; 2]>, shape: Shape, dtype: DType) -> Self {
-        let standing = if shape.rank() == 0 { Standing::ZeroDim } else { Standing::Tensor };
+        let standing = match &op {
+            Op::Number(_) => Standing::Weak,
+            _ if shape.rank() == 0 => Standing::ZeroDim,
+            _ => Standing::Tensor,
+        };
         Self(Arc::new(Node { op, args, shape, dtype, standing, graph: OnceLock::new() }))
     }
 
+    /// The same operation on other arguments, which have the shapes and compute dtypes of the old ones.
+    pub(crate) fn with_args(&self, args: SmallVec<[Self; 2]>) -> Self {
+        Self::new(self.0.op.clone(), args, self.0.shape.clone(), self.0.dtype)
+    }
+
     pub(crate) fn scalar(value: Scalar) -> Self {
-        let (shape, dtype) = (Shape::default(), value.dtype());
-        let op = Op::Scalar(value);
-        Self(Arc::new(Node { op, args: smallvec![], shape, dtype, standing: Standing::Weak, graph: OnceLock::new() }))
+        Self::new(Op::Number(Number::Scalar(value)), smallvec![], Shape::default(), value.dtype())
     }
 
     pub(crate) fn invalid(error: Error) -> Self {
@@ -125,9 +143,18 @@ impl Expr {
         }
     }
 
+    /// The number this is, if it is one that cannot change.
     pub(crate) fn as_scalar(&self) -> Option<Scalar> {
         match self.0.op {
-            Op::Scalar(value) => Some(value),
+            Op::Number(Number::Scalar(value)) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// The number this is, if it is one.
+    pub(crate) fn as_number(&self) -> Option<&Number> {
+        match &self.0.op {
+            Op::Number(number) => Some(number),
             _ => None,
         }
     }
@@ -195,10 +222,11 @@ fn write_node(f: &mut fmt::Formatter<'_>, expr: &Expr, depth: usize) -> fmt::Res
     }
     let name: &str = match &expr.0.op {
         Op::Leaf(tensor) => return write!(f, "tensor{}", tensor.shape()),
-        Op::Scalar(Scalar::Bool(b)) => return write!(f, "{b}"),
-        Op::Scalar(Scalar::Int(i)) => return write!(f, "{i}"),
-        Op::Scalar(Scalar::Float(x)) => return write!(f, "{x:?}"),
+        Op::Number(Number::Scalar(Scalar::Bool(b))) => return write!(f, "{b}"),
+        Op::Number(Number::Scalar(Scalar::Int(i))) => return write!(f, "{i}"),
+        Op::Number(number) => return write!(f, "{:?}", number.get().to_f64()),
         Op::Index => return write!(f, "arange({})", expr.shape().numel()),
+        Op::Random(_) => "random",
         Op::Unary(op) => op.name(),
         Op::Binary(op) => op.name(),
         Op::Select => "where",
@@ -210,6 +238,7 @@ fn write_node(f: &mut fmt::Formatter<'_>, expr: &Expr, depth: usize) -> fmt::Res
         Op::View(View::Narrow { .. }) => "narrow",
         Op::View(View::Flip(_)) => "flip",
         Op::View(View::Diagonal(..)) => "diagonal",
+        Op::View(View::Strided(_)) => "as_strided",
         Op::Reduce(op, _) => op.name(),
         Op::Invalid(error) => return write!(f, "<{error}>"),
     };

@@ -57,6 +57,10 @@ pub(super) fn source(view: &View, from: &[usize], to: &[usize]) -> Vec<usize> {
             source[dim] = start + at[dim] * step;
             out.push(number(from, source.iter().copied()));
         }),
+        View::Strided(layout) => for_each(to, |at| {
+            let steps: isize = layout.strides().iter().zip(at).map(|(&stride, &i)| stride * i as isize).sum();
+            out.push((layout.offset() as isize + steps) as usize);
+        }),
         &View::Flip(dim) => for_each(to, |at| {
             source.copy_from_slice(at);
             source[dim] = from[dim] - 1 - at[dim];

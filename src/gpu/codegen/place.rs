@@ -44,9 +44,9 @@ pub(super) fn place_function(out: &mut String, spec: &Spec, operand: usize) {
     let earlier: usize = spec.operands[..operand].iter().flat_map(|o| &o.stages).sum();
     let mut first = spec.kept_rank + spec.reduced_rank + earlier;
     for (s, &rank) in o.stages.iter().enumerate() {
-        let prefix = ["d", "e", "f", "g", "h"].get(s).copied().unwrap_or("z");
-        coordinates(out, 1, &format!("p{s}"), prefix, first, rank);
-        line(out, 1, &format!("let p{} = {};", s + 1, dot(stage + 1 + s, 1, prefix, rank, true)));
+        let prefix = format!("d{s}_");
+        coordinates(out, 1, &format!("p{s}"), &prefix, first, rank);
+        line(out, 1, &format!("let p{} = {};", s + 1, dot(stage + 1 + s, 1, &prefix, rank, true)));
         first += rank;
     }
     line(out, 1, &format!("return p{};", o.stages.len()));

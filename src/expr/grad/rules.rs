@@ -1,0 +1,158 @@
+//! What each operation hands back to its arguments.
+//!
+//! In all of these `grad` is what was handed to the node, `y` its result, and what comes back broadcasts to the node's
+//! shape. None is no gradient: the result does not change with the argument, but for jumps. The formulas are those
+//! of PyTorch's `derivatives.yaml`, kinks included.
+
+use std::f64::consts::FRAC_2_SQRT_PI;
+use std::sync::Arc;
+
+use super::views::view;
+use super::{at_rank, typed, unbroadcast};
+use crate::expr::node::{Expr, Op};
+use crate::expr::op::{BinaryOp, ReduceOp, UnaryOp};
+use crate::{Dims, Shape};
+
+/// What `expr`, handed `grad`, hands back to its argument `i`: an expression that broadcasts to the argument's shape.
+pub(super) fn argument(expr: &Expr, i: usize, grad: &Expr) -> Option<Expr> {
+    let (args, shape) = (&expr.0.args, expr.shape());
+    let part = match &expr.0.op {
+        &Op::Unary(op) => unary(op, grad, &args[0], expr),
+        &Op::Binary(op) => binary(op, i, grad, [&args[0], &args[1]], expr),
+        Op::Select => {
+            let grad = typed(grad, expr.dtype());
+            Some(if i == 1 { Expr::select(&args[0], grad, 0) } else { Expr::select(&args[0], 0, grad) })
+        }
+        // The caller gives it the argument's dtype.
+        Op::Cast | Op::Promote => Some(grad.clone()),
+        Op::View(of) => return view(of, grad, expr, args[0].shape()),
+        Op::Reduce(op, dims) => return reduce(*op, dims, grad, &args[0], expr),
+        Op::Leaf(_) | Op::Number(_) | Op::Index | Op::Random(_) | Op::Invalid(_) => None,
+    };
+    Some(unbroadcast(&part?, shape, args[i].shape()))
+}
+
+fn unary(op: UnaryOp, grad: &Expr, x: &Expr, y: &Expr) -> Option<Expr> {
+    Some(match op {
+        UnaryOp::Neg => -grad,
+        UnaryOp::Abs => grad * x.sign(),
+        UnaryOp::Sqrt => grad / (y * 2),
+        UnaryOp::Rsqrt => grad * -0.5 * (y * y * y),
+        UnaryOp::Exp => grad * y,
+        UnaryOp::Expm1 => grad * (y + 1),
+        UnaryOp::Log => grad / x,
+        UnaryOp::Log1p => grad / (x + 1),
+        UnaryOp::Sin => grad * x.cos(),
+        UnaryOp::Cos => -(grad * x.sin()),
+        UnaryOp::Tanh => grad * (1 - y.square()),
+        UnaryOp::Sigmoid => grad * (y * (1 - y)),
+        UnaryOp::Relu => Expr::select(x.le(0), 0, typed(grad, y.dtype())),
+        UnaryOp::Erf => grad * FRAC_2_SQRT_PI * (-x.square()).exp(),
+        UnaryOp::Sign
+        | UnaryOp::Floor
+        | UnaryOp::Ceil
+        | UnaryOp::Round
+        | UnaryOp::Trunc
+        | UnaryOp::IsNan
+        | UnaryOp::Not => return None,
+    })
+}
+
+/// To the left argument (0) or the right (1).
+fn binary(op: BinaryOp, side: usize, grad: &Expr, [a, b]: [&Expr; 2], y: &Expr) -> Option<Expr> {
+    Some(match (op, side) {
+        (BinaryOp::Add, _) | (BinaryOp::Sub, 0) => grad.clone(),
+        (BinaryOp::Sub, _) => -grad,
+        // Of a square, both sides at once.
+        (BinaryOp::Mul, 0) if Arc::ptr_eq(&a.0, &b.0) => grad * 2 * a,
+        (BinaryOp::Mul, _) if Arc::ptr_eq(&a.0, &b.0) => return None,
+        (BinaryOp::Mul, 0) => grad * b,
+        (BinaryOp::Mul, _) => grad * a,
+        (BinaryOp::Div, 0) => grad / b,
+        (BinaryOp::Div, _) => -(grad * y / b),
+        (BinaryOp::Pow, 0) => return base(grad, a, b),
+        (BinaryOp::Pow, _) => exponent(grad, a, b, y),
+        (BinaryOp::Maximum | BinaryOp::Minimum, _) => {
+            let (this, other) = if side == 0 { (a, b) } else { (b, a) };
+            let grad = typed(grad, y.dtype());
+            let (wins, loses) = match op {
+                BinaryOp::Maximum => (this.ge(other), this.lt(other)),
+                _ => (this.le(other), this.gt(other)),
+            };
+            if other.as_number().is_some() {
+                // A clamp, which passes all at its bound.
+                Expr::select(wins, grad, 0)
+            } else {
+                Expr::select(loses, 0, Expr::select(this.eq(other), &grad * 0.5, &grad))
+            }
+        }
+        (
+            BinaryOp::Eq
+            | BinaryOp::Ne
+            | BinaryOp::Lt
+            | BinaryOp::Le
+            | BinaryOp::Gt
+            | BinaryOp::Ge
+            | BinaryOp::And
+            | BinaryOp::Or,
+            _,
+        ) => return None,
+    })
+}
+
+/// Of a power, to its base: `b * a^(b - 1)`, and 0 for the power 0, whatever the base.
+fn base(grad: &Expr, a: &Expr, b: &Expr) -> Option<Expr> {
+    match b.as_scalar() {
+        Some(b) if b.to_f64() == 0.0 => None,
+        Some(b) => Some(grad * b.to_f64() * a.pow(b.to_f64() - 1.0)),
+        None => Some(Expr::select(b.eq(0), 0, grad * (b * a.pow(b - 1)))),
+    }
+}
+
+/// Of a power, to its exponent: `a^b * log(a)`, and 0 where 0 to no negative power is 0 all round.
+fn exponent(grad: &Expr, a: &Expr, b: &Expr, y: &Expr) -> Expr {
+    match a.as_scalar() {
+        Some(a) if a.to_f64() != 0.0 => grad * a.to_f64().ln() * y,
+        _ => grad * Expr::select(a.eq(0).logical_and(b.ge(0)), 0, y * a.log()),
+    }
+}
+
+/// What comes back broadcasts to the shape of `x`.
+fn reduce(op: ReduceOp, dims: &[usize], grad: &Expr, x: &Expr, y: &Expr) -> Option<Expr> {
+    let signed: Vec<isize> = dims.iter().map(|&d| d as isize).collect();
+    let over = || Dims::from(&signed[..]);
+    let spread = |result: &Expr| spread(result, dims, x.shape().rank());
+    Some(match op {
+        ReduceOp::Sum => spread(grad),
+        ReduceOp::Mean => {
+            let count: usize = dims.iter().map(|&d| x.shape()[d]).product();
+            spread(&(grad / count as f64))
+        }
+        ReduceOp::Prod => {
+            // The product of the others: the whole divided by the element where no element is 0; to the only zero,
+            // the product without it; and nothing where there are two.
+            let is_zero = x.eq(0);
+            let zeros = spread(&is_zero.sum(over()));
+            let others = spread(&Expr::select(&is_zero, 1, x).prod(over()));
+            let to_zeros = Expr::select(zeros.eq(1), &others, 0);
+            let to_others = Expr::select(zeros.eq(0), &others / x, 0);
+            spread(grad) * Expr::select(is_zero, to_zeros, to_others)
+        }
+        ReduceOp::Amax | ReduceOp::Amin => {
+            let hits = x.eq(spread(y));
+            spread(&(typed(grad, y.dtype()) / hits.sum(over()))) * hits
+        }
+        ReduceOp::Any | ReduceOp::All => return None,
+    })
+}
+
+/// What broadcasts to the result of a reduction, with the reduced dims back in their places, of size 1.
+fn spread(result: &Expr, dims: &[usize], rank: usize) -> Expr {
+    if result.as_scalar().is_some() {
+        return result.clone();
+    }
+    let result = at_rank(result, rank - dims.len());
+    let mut kept = result.shape().iter().copied();
+    let sizes = (0..rank).map(|d| if dims.contains(&d) { 1 } else { kept.next().unwrap_or(1) });
+    result.reshape(sizes.collect::<Shape>())
+}

@@ -1,0 +1,245 @@
+//! What views hand back, and how a gradient gets from one view of memory to another.
+
+use smallvec::SmallVec;
+
+use super::{at_rank, typed, unbroadcast};
+use crate::expr::node::{Expr, View};
+use crate::layout::Layout;
+use crate::{DType, Shape};
+
+/// What a view, handed `grad`, hands back to its argument of shape `to`. None is nothing at all.
+pub(super) fn view(view: &View, grad: &Expr, expr: &Expr, to: &Shape) -> Option<Expr> {
+    let (from, rank) = (expr.shape(), to.rank());
+    if from.numel() == 0 {
+        return None;
+    }
+    let is_uniform = grad.shape().numel() == 1;
+    let spread = || typed(grad, expr.dtype()).broadcast_to(from);
+    Some(match view {
+        View::Broadcast(_) => unbroadcast(grad, from, to),
+        View::Reshape(_) | View::Permute(_) | View::Flip(_) if grad.as_scalar().is_some() => grad.clone(),
+        View::Reshape(_) | View::Permute(_) | View::Flip(_) if is_uniform => grad.reshape(()),
+        View::Reshape(_) => spread().reshape(to),
+        View::Permute(dims) => {
+            let mut back: SmallVec<[isize; 8]> = SmallVec::from_elem(0, rank);
+            dims.iter().enumerate().for_each(|(i, &d)| back[d] = i as isize);
+            at_rank(grad, rank).permute(&back)
+        }
+        &View::Flip(dim) => at_rank(grad, rank).flip(dim as isize),
+        &View::Narrow { dim, start, len, step } => {
+            let grad = at_rank(&typed(grad, expr.dtype()), rank);
+            pad(&grad, dim, Place { start, step, len }, to[dim])
+        }
+        &View::Diagonal(a, b) => {
+            let grad = at_rank(&typed(grad, expr.dtype()), rank - 1).unsqueeze(b as isize);
+            // The gradient lies along whichever of the two dims is as long as the diagonal.
+            let grad = if to[a] <= to[b] { grad } else { grad.transpose(a as isize, b as isize) };
+            Expr::select(along(to[a], a, rank).eq(along(to[b], b, rank)), grad, 0)
+        }
+        View::Strided(layout) => return move_to(grad, expr.dtype(), layout, &Layout::contiguous(to.clone())),
+    })
+}
+
+/// The coordinate along a dim.
+fn along(size: usize, dim: usize, rank: usize) -> Expr {
+    let trailing = std::iter::repeat_n(1, rank - dim - 1);
+    Expr::arange(size).reshape(std::iter::once(size).chain(trailing).collect::<Shape>())
+}
+
+/// Where `len` elements go along a dim: to `start`, `start + step`, ….
+#[derive(Clone, Copy)]
+struct Place {
+    start: usize,
+    step: usize,
+    len: usize,
+}
+
+/// Zeros along `dim`, `size` of them, but where `place` puts the elements of `x`: PyTorch's `pad`, with steps.
+/// `x` may have size 1 along `dim` for an element that goes to all places.
+///
+/// Views do it: `x` repeated with a period of `step * len` and read from where its first element meets `start`, and
+/// what lies outside is masked.
+fn pad(x: &Expr, dim: usize, place: Place, size: usize) -> Expr {
+    let Place { start, step, len } = place;
+    if step == 1 && len == size && x.shape()[dim] == size {
+        return x.clone();
+    }
+    let i = along(size, dim, x.shape().rank());
+    if len == 1 {
+        return Expr::select(i.eq(start as i64), x, 0);
+    }
+    let end = start + (len - 1) * step + 1;
+    let period = len * step;
+    let shift = (period - start % period) % period;
+    let repeats = (shift + size).div_ceil(period);
+    let mut inside: Vec<Expr> = Vec::new();
+    if start > 0 {
+        inside.push(i.ge(start as i64));
+    }
+    if end < size {
+        inside.push(i.lt(end as i64));
+    }
+    if step > 1 {
+        let within = Expr::arange(step).broadcast_to([repeats * len, step]).reshape([repeats * period]);
+        let within = within.narrow(0, shift, size).reshape(i.shape());
+        inside.push(within.eq(0));
+    }
+    let sizes = x.shape();
+    let repeated = if sizes[dim] == 1 {
+        x.clone()
+    } else {
+        let (outer, inner): (usize, usize) = (sizes[..dim].iter().product(), sizes[dim + 1..].iter().product());
+        let to: Shape = sizes.iter().enumerate().map(|(d, &n)| if d == dim { size } else { n }).collect();
+        x.reshape([outer, 1, len, 1, inner])
+            .broadcast_to([outer, repeats, len, step, inner])
+            .reshape([outer, repeats * period, inner])
+            .narrow(1, shift, size)
+            .reshape(to)
+    };
+    match inside.into_iter().reduce(|a, b| a.logical_and(b)) {
+        Some(inside) => Expr::select(inside, repeated, 0),
+        None => repeated,
+    }
+}
+
+/// The dims of a layout along which memory is walked, largest step first.
+struct Walk {
+    /// Dim, size and step.
+    dims: SmallVec<[(usize, usize, usize); 8]>,
+    low: usize,
+}
+
+impl Walk {
+    fn of(layout: &Layout) -> Self {
+        let (sizes, strides) = (layout.shape(), layout.strides());
+        let moving = (0..sizes.rank()).filter(|&d| sizes[d] > 1 && strides[d] != 0);
+        let mut dims: SmallVec<_> = moving.map(|d| (d, sizes[d], strides[d].unsigned_abs())).collect();
+        dims.sort_by_key(|&(_, _, step)| std::cmp::Reverse(step));
+        Self { dims, low: layout.bounds().map_or(0, |(low, _)| low) }
+    }
+
+    fn sizes(&self) -> Shape {
+        self.dims.iter().map(|d| d.1).collect()
+    }
+
+    /// Sizes and steps, with dims that are walked as one joined: equal for walks that visit the same places in turn.
+    fn joined(&self) -> SmallVec<[(usize, usize); 8]> {
+        let mut joined: SmallVec<[(usize, usize); 8]> = SmallVec::new();
+        for &(_, size, step) in &self.dims {
+            match joined.last_mut() {
+                Some(last) if last.1 == size * step => *last = (last.0 * size, step),
+                _ => joined.push((size, step)),
+            }
+        }
+        joined
+    }
+
+    /// Whether no place is visited twice.
+    fn is_apart(&self) -> bool {
+        let mut reach = 0;
+        self.dims.iter().rev().all(|&(_, size, step)| {
+            let apart = step > reach;
+            reach += step * (size - 1);
+            apart
+        })
+    }
+}
+
+/// The gradient of the elements at `to`, from that of the elements at `from` in the same memory: what lies at one
+/// place is added up. None where the two do not meet.
+pub(super) fn move_to(grad: &Expr, dtype: DType, from: &Layout, to: &Layout) -> Option<Expr> {
+    if !from.may_overlap(to) {
+        return None;
+    }
+    let (walk, target) = (Walk::of(from), Walk::of(to));
+    let walked = along_walk(&typed(grad, dtype), from, &walk);
+    if walk.low == target.low && walk.joined() == target.joined() && target.is_apart() {
+        return Some(as_placed(&walked.reshape(target.sizes()), to, &target));
+    }
+    let (low, high) = to.bounds()?;
+    let (memory, start) = unrolled(walked, &walk, walk.low as isize - low as isize);
+    // Of the memory that was read, what lies between the target's ends.
+    let (room, run) = ((high - low + 1) as isize, memory.shape().numel() as isize);
+    let (first, last) = (0.max(-start), run.min(room - start));
+    if first >= last {
+        return None;
+    }
+    let len = (last - first) as usize;
+    let place = Place { start: (start + first) as usize, step: 1, len };
+    let memory = pad(&memory.narrow(0, first as usize, len), 0, place, room as usize);
+    let read = Layout::new(to.shape().clone(), to.strides().into(), to.offset() - low);
+    Some(if read.is_contiguous() { memory.reshape(to.shape()) } else { memory.strided(read) })
+}
+
+/// A gradient over a layout's shape, over the dims of its walk: what was repeated is added up, what is read backwards
+/// turned, the dims sorted.
+fn along_walk(grad: &Expr, layout: &Layout, walk: &Walk) -> Expr {
+    let (sizes, strides) = (layout.shape(), layout.strides());
+    let once: Shape = sizes.iter().zip(strides).map(|(&n, &s)| if s == 0 { 1 } else { n }).collect();
+    let mut grad = unbroadcast(grad, sizes, &once).broadcast_to(&once);
+    for &(d, ..) in walk.dims.iter().filter(|d| strides[d.0] < 0) {
+        grad = grad.flip(d as isize);
+    }
+    let still = (0..sizes.rank()).filter(|d| walk.dims.iter().all(|w| w.0 != *d));
+    let order: SmallVec<[isize; 8]> = walk.dims.iter().map(|w| w.0).chain(still).map(|d| d as isize).collect();
+    let grad = if order.is_sorted() { grad } else { grad.permute(&order) };
+    grad.reshape(walk.sizes())
+}
+
+/// The opposite: over the dims of a layout's walk, back over its shape.
+fn as_placed(walked: &Expr, layout: &Layout, walk: &Walk) -> Expr {
+    let (sizes, strides) = (layout.shape(), layout.strides());
+    let mut dims: SmallVec<[usize; 8]> = walk.dims.iter().map(|w| w.0).collect();
+    dims.sort_unstable();
+    let back = |d: &usize| walk.dims.iter().position(|w| w.0 == *d).unwrap_or(0) as isize;
+    let order: SmallVec<[isize; 8]> = dims.iter().map(back).collect();
+    let placed = if order.is_sorted() { walked.clone() } else { walked.permute(&order) };
+    let once = (0..sizes.rank()).map(|d| if dims.contains(&d) { sizes[d] } else { 1 });
+    let mut placed = placed.reshape(once.collect::<Shape>());
+    for &d in dims.iter().filter(|&&d| strides[d] < 0) {
+        placed = placed.flip(d as isize);
+    }
+    placed.broadcast_to(sizes)
+}
+
+/// A gradient over the dims of a walk, as memory: a run of elements with zeros in the gaps, and what lies at one place
+/// added up. `distance` is how far after some other place the walk's lowest lies, and what comes back besides is how
+/// far after it the run begins.
+fn unrolled(walked: Expr, walk: &Walk, distance: isize) -> (Expr, isize) {
+    let mut ahead = distance;
+    // From the smallest step up, [outer, run]: each dim joins the run.
+    let (mut memory, mut run, mut outer) = (walked, 1, walk.sizes().numel());
+    for &(_, size, step) in walk.dims.iter().rev() {
+        outer /= size;
+        memory = memory.reshape([outer, size, run]);
+        if run <= step {
+            // Zeros may as well come before as after: those wanted at the very front come for free.
+            let wanted = ahead.rem_euclid(step as isize) as usize;
+            let start = if ahead > 0 && wanted + run <= step { wanted } else { 0 };
+            ahead -= start as isize;
+            memory = pad(&memory, 2, Place { start, step: 1, len: run }, step).reshape([outer, size * step]);
+            let end = (size - 1) * step + start + run;
+            memory = if end < size * step { memory.narrow(1, 0, end) } else { memory };
+            run = end;
+        } else {
+            (memory, run) = overlap_added(&memory, [outer, size, run], step);
+        }
+    }
+    (memory.reshape([run]), ahead)
+}
+
+/// Windows [outer, size, run], each `step` after the one before, added where they overlap; and how long that is.
+///
+/// A window is cut into pieces of `step`. Piece `j` of window `i` goes to `i + j`: with the pieces as rows, each row is
+/// shifted by one more, which zeros at the ends of rows do once rows are read one shorter than they are.
+fn overlap_added(windows: &Expr, [outer, size, run]: [usize; 3], step: usize) -> (Expr, usize) {
+    let pieces = run.div_ceil(step);
+    let whole = pad(windows, 2, Place { start: 0, step: 1, len: run }, pieces * step);
+    let rows = whole.reshape([outer, size, pieces, step]).permute(&[0, 2, 1, 3]);
+    let (long, short) = (size + pieces, size + pieces - 1);
+    let shifted = pad(&rows, 2, Place { start: 0, step: 1, len: size }, long)
+        .reshape([outer, pieces * long, step])
+        .narrow(1, 0, pieces * short)
+        .reshape([outer, pieces, short, step]);
+    (shifted.sum(1).reshape([outer, short * step]), short * step)
+}
