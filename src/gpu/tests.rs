@@ -177,3 +177,16 @@ fn params_lie_where_the_shader_reads_them() {
     ];
     assert_eq!(dim, host.map(|(name, at)| (name.to_owned(), at)));
 }
+
+#[test]
+fn a_longer_reduction_may_begin_with_one_that_has_no_elements() {
+    let x = tensor(&[8, 0], DType::F32);
+    let exprs = [x.sum(..), x.sum(0)];
+    let graph = Graph::new(&[(&exprs[0], DType::F32), (&exprs[1], DType::F32)]).unwrap();
+    let targets = [0, 1].map(|i| Target {
+        slot: Slot::Target(i),
+        layout: Layout::contiguous(exprs[i].shape().clone()),
+        dtype: DType::F32,
+    });
+    assert_eq!(plan("test", &graph, &targets, &Caps::webgpu()).unwrap().launches.len(), 1);
+}

@@ -112,6 +112,12 @@ impl Planner<'_> {
         let args: Vec<Id> = group.iter().filter_map(|&r| self.reduce_arg(r)).collect();
         let kept_shape = self.graph.values[group[0]].shape.clone();
         if kept_shape.numel() == 0 {
+            // There is nothing to compute, but a longer reduction may read it.
+            for &id in group {
+                let dtype = self.graph.values[id].dtype;
+                let temp = self.temp(0, dtype);
+                self.stored.insert(id, (temp, dtype));
+            }
             return Ok(());
         }
 
