@@ -86,53 +86,105 @@ pub fn eval_all<E: Clone + Into<Expr>>(exprs: &[E]) -> Result<Vec<Tensor>> {
 /// [`Error::Argument`] if one repeats its own elements (a broadcast view), and as [`Expr::eval`]. No tensor is
 /// written unless everything was found to be in order.
 pub fn assign(targets: &[(&Tensor, Expr)]) -> Result<()> {
-    const OP: &str = "assign";
-    let Some(device) = targets.first().map(|(t, _)| t.device()) else {
+    if targets.is_empty() {
         return Ok(());
-    };
-    for (i, (target, _)) in targets.iter().enumerate() {
-        if target.device() != device {
-            return Err(mismatch(OP, &device, &target.device()));
+    }
+    Update::new("assign", targets)?.run()
+}
+
+/// An assignment found to be in order and made flat, to be run as often as one likes.
+pub(crate) struct Update {
+    op: &'static str,
+    device: Device,
+    targets: Vec<Tensor>,
+    graph: Arc<Graph>,
+    /// Whether a single pass would overwrite elements that are still to be read. Then values are computed beside the
+    /// targets and copied.
+    beside: bool,
+}
+
+impl Update {
+    /// Of at least one target. As [`assign`].
+    pub(crate) fn new(op: &'static str, targets: &[(&Tensor, Expr)]) -> Result<Self> {
+        let device = targets[0].0.device();
+        for (i, (target, _)) in targets.iter().enumerate() {
+            if target.device() != device {
+                return Err(mismatch(op, &device, &target.device()));
+            }
+            if target.layout().overlaps_itself() {
+                return Err(Error::argument(
+                    op,
+                    "a target whose elements lie apart",
+                    format!("a broadcast view {}", target.shape()),
+                ));
+            }
+            let shares = |(_, (other, _)): &(usize, &(&Tensor, Expr))| {
+                other.storage().id() == target.storage().id() && other.layout().may_overlap(target.layout())
+            };
+            if let Some((first, _)) = targets[..i].iter().enumerate().find(shares) {
+                return Err(Error::Overlap { op, first, second: i });
+            }
         }
-        if target.layout().overlaps_itself() {
-            return Err(Error::argument(
-                OP,
-                "a target whose elements lie apart",
-                format!("a broadcast view {}", target.shape()),
-            ));
-        }
-        let shares = |(_, (other, _)): &(usize, &(&Tensor, Expr))| {
-            other.storage().id() == target.storage().id() && other.layout().may_overlap(target.layout())
+        let values: Vec<Expr> = targets.iter().map(|(t, e)| e.fit(op, t)).collect::<Result<_>>()?;
+        let targets: Vec<Tensor> = targets.iter().map(|&(t, _)| t.clone()).collect();
+        let graph = match &values[..] {
+            [value] if value.dtype() == targets[0].dtype() => value.graph()?,
+            _ => Arc::new(Graph::new(&values.iter().zip(&targets).map(|(e, t)| (e, t.dtype())).collect::<Vec<_>>())?),
         };
-        if let Some((first, _)) = targets[..i].iter().enumerate().find(shares) {
-            return Err(Error::Overlap { op: OP, first, second: i });
+        if let Some(found) = device_of(op, &graph)?
+            && found != device
+        {
+            return Err(mismatch(op, &device, &found));
         }
+        let beside = writes_before_it_reads(&graph, &targets);
+        Ok(Self { op, device, targets, graph, beside })
     }
-    let values: Vec<Expr> = targets.iter().map(|(t, e)| e.fit(OP, t)).collect::<Result<_>>()?;
-    let tensors: Vec<Tensor> = targets.iter().map(|&(t, _)| t.clone()).collect();
-    let graph = match &values[..] {
-        [value] if value.dtype() == tensors[0].dtype() => value.graph()?,
-        _ => Arc::new(Graph::new(&values.iter().zip(&tensors).map(|(e, t)| (e, t.dtype())).collect::<Vec<_>>())?),
-    };
-    if let Some(found) = device_of(OP, &graph)?
-        && found != device
-    {
-        return Err(mismatch(OP, &device, &found));
-    }
-    if writes_before_it_reads(&graph, &tensors) {
-        // Evaluate beside the targets, then copy. Rare: a permuted or shifted view of a target on the right side.
-        let parts = tensors
+
+    /// Reads and writes what the tensors hold now.
+    pub(crate) fn run(&self) -> Result<()> {
+        let Self { op, device, targets, graph, beside } = self;
+        if !beside {
+            return run(op, device, graph, targets);
+        }
+        // Rare: a permuted or shifted view of a target on the right side.
+        let parts = targets
             .iter()
-            .map(|t| Tensor::empty(OP, t.shape().clone(), t.dtype(), &device))
+            .map(|t| Tensor::empty(op, t.shape().clone(), t.dtype(), device))
             .collect::<Result<Vec<_>>>()?;
-        run(OP, &device, &graph, &parts)?;
-        for (part, target) in parts.into_iter().zip(&tensors) {
+        run(op, device, graph, &parts)?;
+        for (part, target) in parts.into_iter().zip(targets) {
             let copy = Graph::new(&[(&part.into(), target.dtype())])?;
-            run(OP, &device, &copy, std::slice::from_ref(target))?;
+            run(op, device, &copy, std::slice::from_ref(target))?;
         }
-        return Ok(());
+        Ok(())
     }
-    run(OP, &device, &graph, &tensors)
+
+    /// Whether a single pass over the targets' memory does it.
+    pub(crate) fn is_in_place(&self) -> bool {
+        !self.beside
+    }
+
+    pub(crate) fn targets(&self) -> &[Tensor] {
+        &self.targets
+    }
+
+    /// Whether the right sides read memory of `tensor`.
+    pub(crate) fn reads(&self, tensor: &Tensor) -> bool {
+        self.graph.values.iter().any(|value| match &value.step {
+            Step::Load { buffer, access } => {
+                let same = self.graph.buffers[*buffer].0.id() == tensor.storage().id();
+                same && access.footprint().may_overlap(tensor.layout())
+            }
+            _ => false,
+        })
+    }
+
+    /// Takes over what a backend has prepared for an update of the same form, so that nothing is planned again.
+    pub(crate) fn adopt(&mut self, other: Self) {
+        if let (Some(this), Some(other)) = (Arc::get_mut(&mut self.graph), Arc::into_inner(other.graph)) {
+            this.adopt(other);
+        }
+    }
 }
 
 impl Expr {

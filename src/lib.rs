@@ -15,10 +15,14 @@ mod eval;
 mod explain;
 mod expr;
 mod gpu;
+pub mod init;
 #[cfg(feature = "io")]
 mod io;
 mod layout;
+pub mod optim;
+mod params;
 mod pool;
+pub mod random;
 mod shape;
 mod tensor;
 
@@ -27,8 +31,9 @@ pub use dtype::{DType, Element, Scalar};
 pub use error::{Error, Result};
 pub use eval::{assign, eval_all};
 pub use explain::{Explanation, Pass, explain_all};
-pub use expr::{BinaryOp, Expr, ReduceOp, UnaryOp, einsum};
+pub use expr::{BinaryOp, Expr, ReduceOp, ScalarCell, UnaryOp, einsum};
 #[cfg(feature = "io")]
 pub use io::{read_safetensors, safetensors_names, write_safetensors};
+pub use params::Params;
 pub use shape::{Dims, MAX_RANK, Shape};
 pub use tensor::Tensor;

@@ -8,6 +8,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::{SmallVec, smallvec};
 
 use super::kernel::{Kernel, map2_by2, map3, map3_by4};
+use super::moments::{ARGS, Moments, moments};
 use super::region::is_source;
 use crate::expr::graph::{Graph, Id, Step};
 use crate::{BinaryOp, DType, UnaryOp};
@@ -27,7 +28,33 @@ pub(super) struct Fused {
     /// Operations that are part of others' loops.
     pub(super) absorbed: FxHashSet<Id>,
     /// By the last operation: the kernel of all, and its arguments.
-    pub(super) made: FxHashMap<Id, (Kernel, Args)>,
+    pub(super) made: FxHashMap<Id, Made>,
+    /// The outputs that are computed by one kernel together.
+    pub(super) moments: Option<Together>,
+}
+
+/// A loop of several operations.
+pub(super) struct Made {
+    pub(super) kernel: Kernel,
+    pub(super) args: Args,
+    shape: Shape,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Shape {
+    Pair,
+    Blend,
+    BlendOfProduct,
+    Ratio { outer: bool, divided: bool },
+}
+
+/// The new moments and the new weights of a step of Adam, which are all of a region's outputs.
+pub(super) struct Together {
+    pub(super) kernel: Moments,
+    /// Of the kernel.
+    pub(super) args: SmallVec<[Arg; ARGS]>,
+    /// What it computes, in its order.
+    pub(super) values: [Id; 3],
 }
 
 /// Finds them among `ids`, arguments first, of which `outputs` are stored.
@@ -49,7 +76,31 @@ pub(super) fn fuse(graph: &Graph, ids: &[Id], outputs: &[(Id, DType)]) -> Fused 
             fused.made.insert(id, made);
         }
     }
+    fused.moments = together(&fused.made, outputs);
     fused
+}
+
+/// The step of Adam that three outputs are.
+fn together(made: &FxHashMap<Id, Made>, outputs: &[(Id, DType)]) -> Option<Together> {
+    if outputs.len() != 3 || outputs.iter().any(|o| o.1 != DType::F32) {
+        return None;
+    }
+    let of_shape = |wanted: fn(Shape) -> bool| outputs.iter().find(|o| made.get(&o.0).is_some_and(|m| wanted(m.shape)));
+    let (weights, _) = *of_shape(|s| matches!(s, Shape::Ratio { .. }))?;
+    let (first, _) = *of_shape(|s| s == Shape::Blend)?;
+    let (second, _) = *of_shape(|s| s == Shape::BlendOfProduct)?;
+    let [m, g, b1, c1] = made[&first].args[..] else { return None };
+    let [v, g1, g2, b2, c2, ..] = made[&second].args[..] else { return None };
+    let [w, m_new, v_new, c, s, d, e] = made[&weights].args[..] else { return None };
+    let Shape::Ratio { outer, divided } = made[&weights].shape else { return None };
+    let fits = (m_new, v_new, g1, g2) == (Arg::Value(first), Arg::Value(second), g, g);
+    // Nothing that one kernel computes may be an argument of it.
+    let outside = [w, g, m, v].iter().all(|&x| ![first, second, weights].map(Arg::Value).contains(&x));
+    (fits && outside).then(|| Together {
+        kernel: moments(outer, divided),
+        args: [w, g, m, v, b1, c1, b2, c2, c, s, d, e].into_iter().collect(),
+        values: [first, second, weights],
+    })
 }
 
 /// An attempt to find a shape that ends in some operation.
@@ -99,7 +150,7 @@ impl Match<'_> {
     }
 
     /// `x · s + y · t`, of which `y` may be a product: a moving average of gradients, or of their squares.
-    fn blend(&mut self, id: Id) -> Option<(Kernel, Args)> {
+    fn blend(&mut self, id: Id) -> Option<Made> {
         let Step::Binary(BinaryOp::Add, a, b) = self.graph.values[id].step else { return None };
         let (mut x, mut y) = (self.scaled(a, BinaryOp::Mul)?, self.scaled(b, BinaryOp::Mul)?);
         if self.inner(x.value, BinaryOp::Mul).is_some() {
@@ -111,17 +162,17 @@ impl Match<'_> {
         {
             self.absorbed.push(y.value);
             let kernel = map3_by4(|[x, u, v]: [f32; 3], [s, t, _, _]: [f32; 4]| x * s + u * v * t);
-            return Some((
-                kernel,
-                smallvec![Arg::Value(x.value), Arg::Value(u), Arg::Value(v), x.by, y.by, Arg::One, Arg::One],
-            ));
+            let values = [x.value, u, v].map(Arg::Value);
+            let args = values.into_iter().chain([x.by, y.by, Arg::One, Arg::One]).collect();
+            return Some(Made { kernel, args, shape: Shape::BlendOfProduct });
         }
         let kernel = map2_by2(|[x, y]: [f32; 2], [s, t]: [f32; 2]| x * s + y * t);
-        Some((kernel, smallvec![Arg::Value(x.value), Arg::Value(y.value), x.by, y.by]))
+        let args = smallvec![Arg::Value(x.value), Arg::Value(y.value), x.by, y.by];
+        Some(Made { kernel, args, shape: Shape::Blend })
     }
 
     /// `w · c - m · s / (√v · d + e)`: a step of Adam and its kin.
-    fn ratio(&mut self, id: Id) -> Option<(Kernel, Args)> {
+    fn ratio(&mut self, id: Id) -> Option<Made> {
         let Step::Binary(BinaryOp::Sub, w, step) = self.graph.values[id].step else { return None };
         self.absorbed.clear();
         let plain = |value: Id| Scaled { value, by: Arg::One };
@@ -147,18 +198,20 @@ impl Match<'_> {
         self.absorbed.push(root.value);
         let w = self.scaled(w, BinaryOp::Mul).unwrap_or(plain(w));
         let s = outer.map_or(m.by, |o| o.by);
-        let kernel = match (outer.is_some(), divided.is_some()) {
+        let (outer, divided) = (outer.is_some(), divided.is_some());
+        let kernel = match (outer, divided) {
             (false, false) => map3_by4(|[w, m, v], [c, s, d, e]| w * c - m * s / (v.sqrt() * d + e)),
             (false, true) => map3_by4(|[w, m, v], [c, s, d, e]| w * c - m * s / (v.sqrt() / d + e)),
             (true, false) => map3_by4(|[w, m, v], [c, s, d, e]| w * c - m / (v.sqrt() * d + e) * s),
             (true, true) => map3_by4(|[w, m, v], [c, s, d, e]| w * c - m / (v.sqrt() / d + e) * s),
         };
         let values = [w.value, m.value, v].map(Arg::Value);
-        Some((kernel, values.into_iter().chain([w.by, s, root.by, Arg::Value(e)]).collect()))
+        let args = values.into_iter().chain([w.by, s, root.by, Arg::Value(e)]).collect();
+        Some(Made { kernel, args, shape: Shape::Ratio { outer, divided } })
     }
 
     /// `(a ∘ b) ∘ c` or `c ∘ (a ∘ b)`.
-    fn pair(&mut self, id: Id) -> Option<(Kernel, Args)> {
+    fn pair(&mut self, id: Id) -> Option<Made> {
         let Step::Binary(second, left, right) = self.graph.values[id].step else { return None };
         for (first, other, side) in [(left, right, Side::Left), (right, left, Side::Right)] {
             let Step::Binary(op, a, b) = self.graph.values[first].step else { continue };
@@ -167,7 +220,8 @@ impl Match<'_> {
                 && let Some(kernel) = pair(op, second, side)
             {
                 self.absorbed.push(first);
-                return Some((kernel, [a, b, other].into_iter().map(Arg::Value).collect()));
+                let args = [a, b, other].into_iter().map(Arg::Value).collect();
+                return Some(Made { kernel, args, shape: Shape::Pair });
             }
         }
         None

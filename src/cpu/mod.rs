@@ -13,6 +13,8 @@ mod fuse;
 mod kernel;
 mod map;
 mod math;
+mod moments;
+mod philox;
 mod program;
 mod reduce;
 mod region;

@@ -5,6 +5,7 @@ use smallvec::SmallVec;
 
 use super::fuse::{Arg, fuse};
 use super::kernel::Kernel;
+use super::moments::Moments;
 use super::strips;
 use crate::expr::graph::{Graph, Id, Step};
 use crate::layout::{Access, Layout};
@@ -52,8 +53,18 @@ pub(super) enum Number {
     One,
 }
 
+/// What an instruction does.
+#[derive(Clone, Copy)]
+pub(super) enum Work {
+    One(Kernel),
+    /// The results of this instruction and of the next two, which are the last.
+    Moments(Moments),
+    /// Nothing: its result is of the one before.
+    Done,
+}
+
 pub(super) struct Instruction {
-    pub(super) kernel: Kernel,
+    pub(super) work: Work,
     pub(super) args: SmallVec<[Slot; 3]>,
     /// Where the result goes, unless it is written straight to where output `output` belongs.
     pub(super) register: usize,
@@ -65,8 +76,8 @@ struct Builder<'a> {
     graph: &'a Graph,
     leaves: Vec<Leaf>,
     numbers: Vec<(Number, DType)>,
-    /// Kernel, arguments and dtype of the result.
-    code: Vec<(Kernel, Vec<Place>, DType)>,
+    /// What is done, arguments and dtype of the result.
+    code: Vec<(Work, Vec<Place>, DType)>,
 }
 
 /// A slot before it is known how many leaves and numbers there are.
@@ -90,22 +101,28 @@ impl Region {
         let mut places: FxHashMap<Id, Place> = FxHashMap::default();
         let ids = elementwise(graph, outputs.iter().map(|o| o.0));
         let fused = fuse(graph, &ids, outputs);
+        let together = fused.moments.as_ref().map_or(&[][..], |m| &m.values);
         for id in ids {
-            if fused.absorbed.contains(&id) {
+            if fused.absorbed.contains(&id) || together.contains(&id) {
                 continue;
             }
-            if let Some((kernel, args)) = fused.made.get(&id) {
-                let (kernel, dtype) = (*kernel, graph.values[id].dtype);
-                let place = |arg: &Arg| match arg {
-                    Arg::Value(id) => places[id],
-                    Arg::One => builder.number(Number::One, dtype),
-                };
-                let args = args.iter().map(place).collect();
-                places.insert(id, builder.push(kernel, args, dtype));
-                continue;
-            }
-            let place = builder.value(id, &places, temps).ok_or_else(|| unsupported(op, graph, id))?;
+            let place = match fused.made.get(&id) {
+                Some(made) => {
+                    let args = builder.args(&made.args, &places);
+                    builder.push(made.kernel, args, graph.values[id].dtype)
+                }
+                None => builder.value(id, &places, temps).ok_or_else(|| unsupported(op, graph, id))?,
+            };
             places.insert(id, place);
+        }
+        if let Some(moments) = &fused.moments {
+            let args = builder.args(&moments.args, &places);
+            let work = [Work::Moments(moments.kernel), Work::Done, Work::Done];
+            for (id, work) in moments.values.into_iter().zip(work) {
+                // The same for all, so that they are kept until all is done.
+                builder.code.push((work, args.clone(), DType::F32));
+                places.insert(id, Place::Code(builder.code.len() - 1));
+            }
         }
         let mut ends = Vec::new();
         for &(id, dtype) in outputs {
@@ -186,12 +203,23 @@ impl Builder<'_> {
             &Step::Binary(op, a, b) => {
                 self.push(strips::binary(op, dtype_of(a))?, vec![places[&a], places[&b]], value.dtype)
             }
+            Step::Random(word, args) => {
+                self.push(strips::random(*word), args.iter().map(|arg| places[arg]).collect(), value.dtype)
+            }
             Step::Select(c, a, b) => {
                 self.push(strips::select(value.dtype), vec![places[c], places[a], places[b]], value.dtype)
             }
             &Step::Convert(a) => self.convert(places[&a], dtype_of(a), value.dtype)?,
             &Step::Round(to, a) => self.push(strips::round(dtype_of(a), to)?, vec![places[&a]], value.dtype),
         })
+    }
+
+    fn args(&mut self, args: &[Arg], places: &FxHashMap<Id, Place>) -> Vec<Place> {
+        let place = |arg: &Arg| match arg {
+            Arg::Value(id) => places[id],
+            Arg::One => self.number(Number::One, DType::F32),
+        };
+        args.iter().map(place).collect()
     }
 
     fn number(&mut self, number: Number, dtype: DType) -> Place {
@@ -209,7 +237,7 @@ impl Builder<'_> {
     }
 
     fn push(&mut self, kernel: Kernel, args: Vec<Place>, dtype: DType) -> Place {
-        self.code.push((kernel, args, dtype));
+        self.code.push((Work::One(kernel), args, dtype));
         Place::Code(self.code.len() - 1)
     }
 
@@ -240,7 +268,7 @@ impl Builder<'_> {
         let (mut registers, mut free) = (0, Vec::new());
         let mut register_of = Vec::with_capacity(code.len());
         let mut instructions = Vec::with_capacity(code.len());
-        for (i, (kernel, args, _)) in code.iter().enumerate() {
+        for (i, (work, args, _)) in code.iter().enumerate() {
             // Taken before those of the arguments are let go: a kernel's result overlaps none of them.
             let register = free.pop().unwrap_or_else(|| {
                 registers += 1;
@@ -258,7 +286,7 @@ impl Builder<'_> {
                 }
             }
             let output = output_of[i];
-            instructions.push(Instruction { kernel: *kernel, args: slots, register, output });
+            instructions.push(Instruction { work: *work, args: slots, register, output });
         }
         let stored = leaves.iter().map(|l| l.dtype.size());
         let width = stored.chain(code.iter().map(|c| c.2.size())).max().unwrap_or(8);

@@ -3,7 +3,7 @@
 //! A bool is a byte, 0 or 1, here as in memory.
 
 use super::kernel::{Kernel, map1, map2, map3};
-use super::{math, vector};
+use super::{math, philox, vector};
 use crate::expr::wrapping_pow;
 use crate::{BinaryOp, DType, UnaryOp};
 
@@ -71,6 +71,16 @@ fn unary_bool(op: UnaryOp) -> Option<Kernel> {
         UnaryOp::Not => map1(|x: u8| u8::from(x == 0)),
         _ => return None,
     })
+}
+
+/// A word of Philox.
+pub(super) fn random(word: u8) -> Kernel {
+    match word {
+        0 => map3(philox::bits::<0>),
+        1 => map3(philox::bits::<1>),
+        2 => map3(philox::bits::<2>),
+        _ => map3(philox::bits::<3>),
+    }
 }
 
 /// `op` on elements of `dtype`, or `None` where it is not defined.

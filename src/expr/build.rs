@@ -41,6 +41,9 @@ impl Expr {
         if let Some(value) = self.as_scalar() {
             return fold_unary(op, value).map(Self::scalar);
         }
+        if self.as_number().is_some() {
+            return self.grounded().try_unary(op);
+        }
         let (from, to) = dtypes(op.name(), op.rule(), self.dtype())?;
         match op {
             // A double negation is nothing, and integers are their own floor.
@@ -94,6 +97,9 @@ impl Expr {
         if let (Some(a), Some(b)) = (self.as_scalar(), rhs.as_scalar()) {
             return fold_binary(op, a, b).map(Self::scalar);
         }
+        if self.as_number().is_some() && rhs.as_number().is_some() {
+            return self.grounded().try_binary(op, &rhs.grounded());
+        }
         let shape = self.shape().broadcast(rhs.shape(), op.name())?;
         let promoted = result_type([(self.dtype(), self.0.standing), (rhs.dtype(), rhs.0.standing)]);
         let (from, to) = dtypes(op.name(), op.rule(), promoted)?;
@@ -135,15 +141,23 @@ impl Expr {
     /// bool by comparison with 0; integers wrap.
     #[must_use]
     pub fn cast(&self, dtype: DType) -> Self {
-        if self.error().is_some() || self.dtype() == dtype && self.as_scalar().is_none() {
+        if self.error().is_some() || self.dtype() == dtype && self.as_number().is_none() {
             return self.clone();
         }
         Self::new(Op::Cast, smallvec![self.clone()], self.shape().clone(), dtype)
     }
 
+    /// A cell as a value of rank 0: what it is where it meets no tensor. Other numbers stay.
+    fn grounded(&self) -> Self {
+        if self.as_scalar().is_some() {
+            return self.clone();
+        }
+        Self::new(Op::Promote, smallvec![self.clone()], Shape::default(), self.dtype())
+    }
+
     /// Conversion of an operand to the dtype an operation works in; numbers convert as the kernel is prepared.
     pub(crate) fn convert(&self, dtype: DType) -> Self {
-        if self.as_scalar().is_some() || self.dtype() == dtype {
+        if self.as_number().is_some() || self.dtype() == dtype {
             return self.clone();
         }
         Self::new(Op::Promote, smallvec![self.clone()], self.shape().clone(), dtype)
@@ -352,7 +366,7 @@ impl Expr {
     pub fn reduce(&self, op: ReduceOp, dims: impl Into<Dims>) -> Self {
         let dims = dims.into();
         carry(self.check().and_then(|()| {
-            let this = if self.as_scalar().is_some() { self.cast(self.dtype()) } else { self.clone() };
+            let this = if self.as_number().is_some() { self.cast(self.dtype()) } else { self.clone() };
             let dims = dims.resolve(this.shape(), op.name())?;
             let dtype = op.dtype(this.dtype()).ok_or(Error::DType {
                 op: op.name(),
@@ -364,26 +378,6 @@ impl Expr {
             }
             let shape = this.shape().iter().enumerate().filter(|(d, _)| !dims.contains(d)).map(|(_, &n)| n).collect();
             Ok(Self::new(Op::Reduce(op, dims), smallvec![this], shape, dtype))
-        }))
-    }
-
-    /// Keeps the dims that the reduction just below removed, with size 1: PyTorch's `keepdim=True`.
-    ///
-    /// ```
-    /// use hadamard::{Device, Tensor};
-    /// let x = Tensor::from_slice(&[1.0_f32, 2.0, 3.0, 4.0], [2, 2], &Device::cpu())?;
-    /// assert_eq!(x.amax(1).keepdim().shape().dims(), [2, 1]);
-    /// # Ok::<(), hadamard::Error>(())
-    /// ```
-    #[must_use]
-    pub fn keepdim(&self) -> Self {
-        carry(self.check().and_then(|()| match &self.0.op {
-            Op::Reduce(_, dims) => {
-                let full = self.0.args[0].shape();
-                let shape = full.iter().enumerate().map(|(d, &n)| if dims.contains(&d) { 1 } else { n });
-                Ok(self.reshape(shape.collect::<Shape>()))
-            }
-            _ => Err(Error::argument("keepdim", "a reduction just below", format!("{self:?}"))),
         }))
     }
 

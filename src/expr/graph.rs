@@ -13,6 +13,7 @@ use std::sync::OnceLock;
 use rustc_hash::{FxHashMap, FxHasher};
 use smallvec::{SmallVec, smallvec};
 
+use super::cell::Number;
 use super::node::{Expr, Node, Op, View};
 use super::op::{BinaryOp, ReduceOp, UnaryOp};
 use crate::layout::{Access, Layout};
@@ -47,6 +48,8 @@ pub(crate) enum Step {
     Scalar {
         slot: usize,
     },
+    /// The upper 24 bits of one of Philox's four words, of a counter and the two words of a key; all i32.
+    Random(u8, [Id; 3]),
     Unary(UnaryOp, Id),
     /// Arithmetic and comparisons on i32, f32, f64; `And` and `Or` on bool.
     Binary(BinaryOp, Id, Id),
@@ -77,7 +80,7 @@ impl Step {
             Self::Reduce { arg, .. } => smallvec![arg],
             Self::Read { of, .. } => smallvec![of],
             Self::Binary(_, a, b) => smallvec![a, b],
-            Self::Select(c, a, b) => smallvec![c, a, b],
+            Self::Select(c, a, b) | Self::Random(_, [c, a, b]) => smallvec![c, a, b],
         }
     }
 
@@ -91,7 +94,7 @@ impl Step {
             | Self::Reduce { arg: a, .. }
             | Self::Read { of: a, .. } => *a = f(*a),
             Self::Binary(_, a, b) => (*a, *b) = (f(*a), f(*b)),
-            Self::Select(c, a, b) => (*c, *a, *b) = (f(*c), f(*a), f(*b)),
+            Self::Select(c, a, b) | Self::Random(_, [c, a, b]) => (*c, *a, *b) = (f(*c), f(*a), f(*b)),
         }
         self
     }
@@ -134,7 +137,8 @@ pub(crate) struct Graph {
     pub(crate) values: Vec<Value>,
     /// Each buffer once, whatever views of it are read, with its dtype.
     pub(crate) buffers: Vec<(Storage, DType)>,
-    pub(crate) scalars: Vec<Scalar>,
+    /// Read when the graph runs.
+    pub(crate) scalars: Vec<Number>,
     pub(crate) roots: Vec<Root>,
     /// Of everything but the buffers' contents and the scalars' values: graphs that differ in no more than those
     /// run by one plan.
@@ -151,6 +155,7 @@ impl Graph {
         for (expr, dtype) in exprs {
             expr.check()?;
             let value = lowering.lower(expr)?;
+            let value = lowering.spread(value, expr.shape());
             let value = lowering.for_store(value, *dtype);
             roots.push(Root { value, shape: expr.shape().clone(), dtype: *dtype });
         }
@@ -162,6 +167,20 @@ impl Graph {
             dtype.hash(&mut hasher);
         }
         Ok(Self { values, buffers, scalars, roots, hash: hasher.finish(), prepared: OnceLock::new() })
+    }
+}
+
+impl Graph {
+    /// Takes over what a backend made of `other`, if that differs in no more than its buffers and numbers.
+    pub(crate) fn adopt(&mut self, other: Self) {
+        let dtypes = |graph: &Self| graph.buffers.iter().map(|b| b.1).collect::<Vec<_>>();
+        let same = self.hash == other.hash
+            && self.values == other.values
+            && self.roots == other.roots
+            && dtypes(self) == dtypes(&other);
+        if same && self.prepared.get().is_none() {
+            self.prepared = other.prepared;
+        }
     }
 }
 
@@ -182,16 +201,16 @@ struct Lowering {
     /// Pile `i + 1`.
     piles: Vec<Pile>,
     buffers: Vec<(Storage, DType)>,
-    scalars: Vec<Scalar>,
-    /// The slots, by kind of number, its bits and the dtype it is used in.
-    numbers: FxHashMap<(DType, u64, DType), Id>,
+    scalars: Vec<Number>,
+    /// The slots, by the kind of number (none for a cell), its bits and the dtype it is used in.
+    numbers: FxHashMap<(Option<DType>, u64, DType), Id>,
 }
 
 impl Lowering {
     /// Walks the expression without recursion: a chain of a million operations is fine.
     fn lower(&mut self, root: &Expr) -> Result<Id> {
-        if let Some(value) = root.as_scalar() {
-            return Ok(self.scalar(value, root.dtype().compute()));
+        if let Some(number) = root.as_number() {
+            return Ok(self.number(number.clone(), root.dtype().compute()));
         }
         let mut stack: Vec<(&Expr, usize)> = vec![(root, 0)];
         while let Some(&(expr, pile)) = stack.last() {
@@ -204,7 +223,7 @@ impl Lowering {
             let mut args: SmallVec<[Option<Id>; 3]> = SmallVec::new();
             for arg in &expr.0.args {
                 // A number becomes a value where it is used, in the dtype it is used in.
-                if arg.as_scalar().is_some() {
+                if arg.as_number().is_some() {
                     args.push(None);
                     continue;
                 }
@@ -259,11 +278,11 @@ impl Lowering {
         let dtype = node.dtype.compute();
         // The dtype the operands were promoted to: that of the first which is no number.
         let operand_dtype = |skip: usize| {
-            node.args.iter().skip(skip).find(|a| a.as_scalar().is_none()).map_or(dtype, |a| a.dtype().compute())
+            node.args.iter().skip(skip).find(|a| a.as_number().is_none()).map_or(dtype, |a| a.dtype().compute())
         };
         let arg = |this: &mut Self, i: usize, dtype: DType| match args[i] {
             Some(id) => id,
-            None => this.scalar(node.args[i].as_scalar().unwrap_or(Scalar::Int(0)), dtype),
+            None => this.number(node.args[i].as_number().map_or(Number::Scalar(Scalar::Int(0)), Number::clone), dtype),
         };
         Ok(match &node.op {
             Op::Leaf(tensor) => {
@@ -271,11 +290,15 @@ impl Lowering {
                 let buffer = self.buffer(tensor.storage(), tensor.dtype());
                 self.push(Step::Load { buffer, access }, shape, dtype)
             }
+            &Op::Random(word) => {
+                let args = [0, 1, 2].map(|i| arg(self, i, DType::I32));
+                self.push(Step::Random(word, args), shape, dtype)
+            }
+            Op::Number(number) => self.number(number.clone(), dtype),
             Op::Index => {
                 let access = self.through(Layout::contiguous(node.shape.clone()).into(), pile)?;
                 self.push(Step::Index { access }, shape, dtype)
             }
-            &Op::Scalar(value) => self.scalar(value, dtype),
             &Op::Unary(op) => {
                 let x = arg(self, 0, operand_dtype(0));
                 let y = self.push(Step::Unary(op, x), shape, dtype);
@@ -287,7 +310,10 @@ impl Lowering {
                 let y = self.push(Step::Binary(op, a, b), shape, dtype);
                 // The larger of a u8 and 300 is no u8.
                 let large = |id: Id| match self.values[id].step {
-                    Step::Scalar { slot } => !(0..256).contains(&self.scalars[slot].to_i64()),
+                    Step::Scalar { slot } => match self.scalars[slot] {
+                        Number::Scalar(value) => !(0..256).contains(&value.to_i64()),
+                        Number::Cell(_) => true,
+                    },
                     _ => false,
                 };
                 let wraps =
@@ -307,10 +333,12 @@ impl Lowering {
             Op::Cast => {
                 let from = node.args[0].dtype().compute();
                 let x = arg(self, 0, from);
+                let x = self.spread(x, &shape);
                 self.store_as(x, node.dtype)
             }
             Op::Promote => {
                 let x = arg(self, 0, dtype);
+                let x = self.spread(x, &shape);
                 self.convert(x, dtype)
             }
             Op::View(_) => arg(self, 0, dtype),
@@ -386,32 +414,57 @@ impl Lowering {
     }
 
     fn scalar(&mut self, value: Scalar, dtype: DType) -> Id {
+        self.number(Number::Scalar(value), dtype)
+    }
+
+    fn number(&mut self, number: Number, dtype: DType) -> Id {
         // The same number in the same dtype is one slot.
-        let bits = match value {
-            Scalar::Bool(b) => u64::from(b),
-            Scalar::Int(i) => i as u64,
-            Scalar::Float(x) => x.to_bits(),
+        let (kind, bits) = match &number {
+            Number::Scalar(Scalar::Bool(b)) => (Some(DType::Bool), u64::from(*b)),
+            Number::Scalar(Scalar::Int(i)) => (Some(DType::I32), *i as u64),
+            Number::Scalar(Scalar::Float(x)) => (Some(DType::F32), x.to_bits()),
+            Number::Cell(cell) => (None, cell.id()),
         };
-        let key = (value.dtype(), bits, dtype);
+        let key = (kind, bits, dtype);
         if let Some(&id) = self.numbers.get(&key) {
             return id;
         }
-        self.scalars.push(value);
+        self.scalars.push(number);
         let step = Step::Scalar { slot: self.scalars.len() - 1 };
         self.values.push(Value { step, shape: Shape::default(), dtype });
         self.numbers.insert(key, self.values.len() - 1);
         self.values.len() - 1
     }
 
+    /// A cell given a shape: what becomes of its number is worked out as the graph runs. Other values stay.
+    fn spread(&mut self, id: Id, shape: &Shape) -> Id {
+        let Value { step: Step::Scalar { slot }, dtype, .. } = self.values[id] else { return id };
+        match self.scalars[slot] {
+            Number::Scalar(_) => id,
+            Number::Cell(_) => self.push(Step::Convert(id), shape.clone(), dtype),
+        }
+    }
+
+    /// The number a value is, if it is one that cannot change.
+    fn known(&self, id: Id) -> Option<Scalar> {
+        match self.values[id].step {
+            Step::Scalar { slot } => match self.scalars[slot] {
+                Number::Scalar(value) => Some(value),
+                Number::Cell(_) => None,
+            },
+            _ => None,
+        }
+    }
+
     fn convert(&mut self, id: Id, dtype: DType) -> Id {
         if self.values[id].dtype == dtype {
             return id;
         }
-        if let Step::Scalar { slot } = self.values[id].step {
+        if let Some(value) = self.known(id) {
             let value = match dtype {
-                DType::Bool => Scalar::Bool(self.scalars[slot].to_bool()),
-                DType::I32 => Scalar::Int(self.scalars[slot].to_i64()),
-                _ => Scalar::Float(self.scalars[slot].to_f64()),
+                DType::Bool => Scalar::Bool(value.to_bool()),
+                DType::I32 => Scalar::Int(value.to_i64()),
+                _ => Scalar::Float(value.to_f64()),
             };
             return self.scalar(value, dtype);
         }
@@ -421,8 +474,7 @@ impl Lowering {
 
     fn round(&mut self, to: DType, id: Id) -> Id {
         // Numbers stay numbers: they have no shape of their own.
-        if let Step::Scalar { slot } = self.values[id].step {
-            let value = self.scalars[slot];
+        if let Some(value) = self.known(id) {
             let float = value.to_f64() as f32;
             let value = match to {
                 DType::U8 => Scalar::Int(i64::from(value.to_i64() as u8)),
@@ -437,21 +489,20 @@ impl Lowering {
 
     /// A cast: conversion to the compute dtype, then rounding to what `dtype` can hold.
     fn store_as(&mut self, id: Id, dtype: DType) -> Id {
-        let is_scalar = matches!(self.values[id].step, Step::Scalar { .. });
+        let known = self.known(id);
         match (dtype, self.values[id].dtype) {
             (DType::F16 | DType::BF16, DType::F32) => self.round(dtype, id),
             // Straight from f64: by way of f32 it would round twice.
-            (DType::F16 | DType::BF16, DType::F64) if !is_scalar => self.round(dtype, id),
+            (DType::F16 | DType::BF16, DType::F64) if known.is_none() => self.round(dtype, id),
             (DType::F16 | DType::BF16 | DType::U8, _) => {
                 let id = self.convert(id, dtype.compute());
                 self.round(dtype, id)
             }
             // A number has the digits of an f64; once cast to f32 it has fewer, even where f64 uses it again.
-            (DType::F32, _) if is_scalar => {
-                let Step::Scalar { slot } = self.values[id].step else { return id };
-                let rounded = self.scalars[slot].to_f64() as f32;
-                self.scalar(Scalar::Float(rounded.into()), DType::F32)
-            }
+            (DType::F32, _) => match known {
+                Some(value) => self.scalar(Scalar::Float((value.to_f64() as f32).into()), DType::F32),
+                None => self.convert(id, DType::F32),
+            },
             _ => self.convert(id, dtype.compute()),
         }
     }

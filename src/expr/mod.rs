@@ -1,6 +1,8 @@
 //! Expressions: descriptions of work over tensors, built by arithmetic and evaluated in as few passes as they need.
 
 pub(crate) mod build;
+mod cell;
+mod compose;
 pub(crate) mod contraction;
 mod einsum;
 mod grad;
@@ -10,6 +12,7 @@ mod op;
 mod operators;
 mod parse;
 
+pub use cell::ScalarCell;
 pub use einsum::einsum;
 pub use node::Expr;
 pub(crate) use node::{Node, Op, View};

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use smallvec::{SmallVec, smallvec};
 
+use super::cell::Number;
 use super::graph::Graph;
 use super::op::{BinaryOp, ReduceOp, UnaryOp};
 use crate::dtype::Standing;
@@ -46,10 +47,12 @@ pub(crate) struct Node {
 pub(crate) enum Op {
     /// A tensor.
     Leaf(Tensor),
-    /// A number.
-    Scalar(Scalar),
+    /// A number. It has no shape and a dtype only where it is used.
+    Number(Number),
     /// The row-major number of each element, in i32: coordinates, without memory.
     Index,
+    /// The upper 24 bits of this one of Philox's four words, in i32, of a counter and a key of two numbers.
+    Random(u8),
     Unary(UnaryOp),
     Binary(BinaryOp),
     /// Elements of the second argument where the first is true, else of the third.
@@ -101,14 +104,21 @@ impl View {
 
 impl Expr {
     pub(crate) fn new(op: Op, args: SmallVec<[Self; 2]>, shape: Shape, dtype: DType) -> Self {
-        let standing = if shape.rank() == 0 { Standing::ZeroDim } else { Standing::Tensor };
+        let standing = match &op {
+            Op::Number(_) => Standing::Weak,
+            _ if shape.rank() == 0 => Standing::ZeroDim,
+            _ => Standing::Tensor,
+        };
         Self(Arc::new(Node { op, args, shape, dtype, standing, graph: OnceLock::new() }))
     }
 
+    /// The same operation on other arguments, which have the shapes and compute dtypes of the old ones.
+    pub(crate) fn with_args(&self, args: SmallVec<[Self; 2]>) -> Self {
+        Self::new(self.0.op.clone(), args, self.0.shape.clone(), self.0.dtype)
+    }
+
     pub(crate) fn scalar(value: Scalar) -> Self {
-        let (shape, dtype) = (Shape::default(), value.dtype());
-        let op = Op::Scalar(value);
-        Self(Arc::new(Node { op, args: smallvec![], shape, dtype, standing: Standing::Weak, graph: OnceLock::new() }))
+        Self::new(Op::Number(Number::Scalar(value)), smallvec![], Shape::default(), value.dtype())
     }
 
     pub(crate) fn invalid(error: Error) -> Self {
@@ -133,9 +143,18 @@ impl Expr {
         }
     }
 
+    /// The number this is, if it is one that cannot change.
     pub(crate) fn as_scalar(&self) -> Option<Scalar> {
         match self.0.op {
-            Op::Scalar(value) => Some(value),
+            Op::Number(Number::Scalar(value)) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// The number this is, if it is one.
+    pub(crate) fn as_number(&self) -> Option<&Number> {
+        match &self.0.op {
+            Op::Number(number) => Some(number),
             _ => None,
         }
     }
@@ -203,10 +222,11 @@ fn write_node(f: &mut fmt::Formatter<'_>, expr: &Expr, depth: usize) -> fmt::Res
     }
     let name: &str = match &expr.0.op {
         Op::Leaf(tensor) => return write!(f, "tensor{}", tensor.shape()),
-        Op::Scalar(Scalar::Bool(b)) => return write!(f, "{b}"),
-        Op::Scalar(Scalar::Int(i)) => return write!(f, "{i}"),
-        Op::Scalar(Scalar::Float(x)) => return write!(f, "{x:?}"),
+        Op::Number(Number::Scalar(Scalar::Bool(b))) => return write!(f, "{b}"),
+        Op::Number(Number::Scalar(Scalar::Int(i))) => return write!(f, "{i}"),
+        Op::Number(number) => return write!(f, "{:?}", number.get().to_f64()),
         Op::Index => return write!(f, "arange({})", expr.shape().numel()),
+        Op::Random(_) => "random",
         Op::Unary(op) => op.name(),
         Op::Binary(op) => op.name(),
         Op::Select => "where",

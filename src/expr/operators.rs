@@ -1,8 +1,9 @@
-//! `+ - * / & | !` and unary minus on tensors, expressions and numbers, in every combination, by value and by reference.
+//! `+ - * / & | !` and unary minus on tensors, expressions, numbers and their cells, in every combination, by value and by reference.
 //! On the left a number is an `f64`, an `i64` or a `bool`; on the right an `f32` or `i32` variable will do as well.
 
 use std::ops::{Add, BitAnd, BitOr, Div, Mul, Neg, Not, Sub};
 
+use super::ScalarCell;
 use super::{BinaryOp, Expr, UnaryOp};
 use crate::Tensor;
 
@@ -11,7 +12,7 @@ use crate::Tensor;
 // one impl for each kind of literal (f64, i64): were there one for f32 too, `(1.0 - &w).square()` would be ambiguous.
 macro_rules! operator {
     ($($trait:ident $method:ident $op:ident),*) => {$(
-        operator!(@left $trait $method $op: Expr, &Expr, Tensor, &Tensor);
+        operator!(@left $trait $method $op: Expr, &Expr, Tensor, &Tensor, ScalarCell, &ScalarCell);
         operator!(@number $trait $method $op: bool, i64, f64);
     )*};
     (@left $trait:ident $method:ident $op:ident: $($lhs:ty),*) => {$(
@@ -27,6 +28,8 @@ macro_rules! operator {
         operator!(@pair $trait $method $op: $num, &Expr);
         operator!(@pair $trait $method $op: $num, Tensor);
         operator!(@pair $trait $method $op: $num, &Tensor);
+        operator!(@pair $trait $method $op: $num, ScalarCell);
+        operator!(@pair $trait $method $op: $num, &ScalarCell);
     )*};
     (@pair $trait:ident $method:ident $op:ident: $lhs:ty, $rhs:ty) => {
         impl $trait<$rhs> for $lhs {
@@ -52,4 +55,4 @@ macro_rules! impl_unary_operators {
         }
     )*};
 }
-impl_unary_operators!(Expr, &Expr, Tensor, &Tensor);
+impl_unary_operators!(Expr, &Expr, Tensor, &Tensor, ScalarCell, &ScalarCell);

@@ -64,7 +64,7 @@ pub(crate) fn run(op: &'static str, context: &Arc<Context>, graph: &Graph, tenso
             .collect();
         let mut params: SmallVec<[u32; 128]> = SmallVec::from_slice(&launch.params);
         for &(slot, dtype, word) in &launch.scalars {
-            write_scalar(graph.scalars[slot], dtype, &mut params[word..]);
+            write_scalar(graph.scalars[slot].get(), dtype, &mut params[word..]);
         }
         recorder.launch(context, pipeline, &bound, &params, [launch.grid.x, launch.grid.y]);
     }

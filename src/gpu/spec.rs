@@ -137,6 +137,7 @@ pub(crate) enum Inst {
     Unary(UnaryOp, usize),
     Binary(BinaryOp, usize, usize),
     Select(usize, usize, usize),
+    Random(u8, [usize; 3]),
     Convert(usize),
     Round(DType, usize),
 }

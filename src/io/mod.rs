@@ -3,6 +3,7 @@
 //! Files come from anywhere. Nothing a header says is believed before it is compared with the size of the file, so
 //! a lie costs an error, not memory.
 
+mod checkpoint;
 mod npy;
 mod safetensors;
 

@@ -26,6 +26,7 @@
 
 mod approx;
 mod compare;
+mod philox;
 mod reduce;
 mod view;
 
@@ -154,17 +155,25 @@ fn node(expr: &Expr, args: &[Rc<Values>]) -> Result<Rc<Values>> {
     let node = &*expr.0;
     let (shape, dtype) = (expr.shape().dims(), node.dtype);
     // An argument in the dtype arithmetic is carried out in, at the node's shape.
-    let operand = |i: usize, compute: DType| match node.args[i].as_scalar() {
-        Some(value) => Operand::Single(number(value, compute)),
+    let operand = |i: usize, compute: DType| match node.args[i].as_number() {
+        Some(value) => Operand::Single(number(value.get(), compute)),
         None => Operand::new(&args[i], shape),
     };
     let elements = 0..view::numel(shape);
     // Operands were promoted to one dtype, which any that is no number shows.
-    let common = node.args.iter().find(|a| a.as_scalar().is_none()).map_or(dtype, Expr::dtype).compute();
+    let common = node.args.iter().find(|a| a.as_number().is_none()).map_or(dtype, Expr::dtype).compute();
     let items = match &node.op {
         Op::Leaf(tensor) => leaf(tensor)?,
-        &Op::Scalar(value) => vec![number(value, dtype.compute())],
+        Op::Number(value) => vec![number(value.get(), dtype.compute())],
         Op::Index => elements.map(|i| Approx::exact(i as f64)).collect(),
+        &Op::Random(word) => {
+            let [counter, key0, key1] = [0, 1, 2].map(|i| operand(i, DType::I32));
+            let draw = |i: usize| {
+                let [counter, key0, key1] = [&counter, &key0, &key1].map(|x| x.at(i).v as i32 as u32);
+                philox::word(counter, [key0, key1], word.into()) >> 8
+            };
+            elements.map(|i| Approx::exact(f64::from(draw(i)))).collect()
+        }
         &Op::Unary(op) => {
             let x = operand(0, common);
             elements.map(|i| approx::unary(op, x.at(i), common, dtype)).collect()
@@ -186,8 +195,9 @@ fn node(expr: &Expr, args: &[Rc<Values>]) -> Result<Rc<Values>> {
             let (x, is_cast) = (operand(0, read), matches!(node.op, Op::Cast));
             elements.map(|i| approx::convert(x.at(i), from, dtype, is_cast)).collect()
         }
-        Op::View(view) => match node.args[0].as_scalar() {
+        Op::View(view) => match node.args[0].as_number() {
             Some(value) => {
+                let value = value.get();
                 // Whether it still has all its digits once it has a shape is left open.
                 let Approx { v, e } = number(value, dtype.compute());
                 let lost = if dtype.is_float() { (value.to_f64() - v).abs() } else { 0.0 };

@@ -27,7 +27,7 @@ pub(super) fn argument(expr: &Expr, i: usize, grad: &Expr) -> Option<Expr> {
         Op::Cast | Op::Promote => Some(grad.clone()),
         Op::View(of) => return view(of, grad, expr, args[0].shape()),
         Op::Reduce(op, dims) => return reduce(*op, dims, grad, &args[0], expr),
-        Op::Leaf(_) | Op::Scalar(_) | Op::Index | Op::Invalid(_) => None,
+        Op::Leaf(_) | Op::Number(_) | Op::Index | Op::Random(_) | Op::Invalid(_) => None,
     };
     Some(unbroadcast(&part?, shape, args[i].shape()))
 }
@@ -79,7 +79,7 @@ fn binary(op: BinaryOp, side: usize, grad: &Expr, [a, b]: [&Expr; 2], y: &Expr) 
                 BinaryOp::Maximum => (this.ge(other), this.lt(other)),
                 _ => (this.le(other), this.gt(other)),
             };
-            if other.as_scalar().is_some() {
+            if other.as_number().is_some() {
                 // A clamp, which passes all at its bound.
                 Expr::select(wins, grad, 0)
             } else {

@@ -42,6 +42,10 @@ pub(super) fn code(out: &mut String, spec: &Spec, code: &Code, prefix: &str, inn
                     _ => plain,
                 }
             }
+            Inst::Random(word, args) => {
+                let [counter, key0, key1] = args.map(|a| format!("bitcast<U>({})", arg(a)));
+                format!("bitcast<I>(philox({counter}, {key0}, {key1}).x{word} >> U(8u))")
+            }
             Inst::Convert(a) => convert(from(a), *dtype, &arg(a)),
             Inst::Round(to, a) => round(to, from(a), &arg(a)),
         };

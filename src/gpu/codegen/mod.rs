@@ -31,7 +31,8 @@ const BODY: &str = "v";
 const EPILOGUE: &str = "e";
 
 /// Functions that a shader may call, a family a file. A file may call those below it.
-const LIBRARY: [&str; 13] = [
+const LIBRARY: [&str; 14] = [
+    include_str!("../../../shaders/lib/philox.wgsl"),
     include_str!("../../../shaders/lib/erf_f64.wgsl"),
     include_str!("../../../shaders/lib/pow_f64.wgsl"),
     include_str!("../../../shaders/lib/exp_f64.wgsl"),

@@ -350,8 +350,11 @@ pub(super) fn bind(operands: Vec<(Operand, &Read)>, n_loads: usize, windows: &Wi
     (bindings, out)
 }
 
-/// Bytes of the different elements a view touches.
+/// Bytes of the different elements a view touches: none, where positions are all that is wanted.
 pub(super) fn bytes_touched(view: &Read) -> u64 {
+    if view.slot.is_none() {
+        return 0;
+    }
     let layout = view.access.footprint();
     let touched: SmallVec<[usize; 8]> =
         layout.shape().iter().zip(layout.strides()).filter(|&(_, &s)| s != 0).map(|(&n, _)| n).collect();

@@ -141,6 +141,7 @@ pub(super) fn emit(
                 &Step::Unary(op, a) => Inst::Unary(op, at[&a]),
                 &Step::Binary(op, a, b) => Inst::Binary(op, at[&a], at[&b]),
                 &Step::Select(c, a, b) => Inst::Select(at[&c], at[&a], at[&b]),
+                &Step::Random(word, args) => Inst::Random(word, args.map(|arg| at[&arg])),
                 &Step::Convert(a) => Inst::Convert(at[&a]),
                 &Step::Round(to, a) => Inst::Round(to, at[&a]),
             }

@@ -1,0 +1,62 @@
+//! Adadelta.
+
+use super::rule::{Rule, decayed, options, require, require_decay, require_eps};
+use super::{Optimizer, Parameters};
+use crate::{Expr, Result};
+
+/// Adadelta ([Zeiler, 2012](https://arxiv.org/abs/1212.5701)): `torch.optim.Adadelta`.
+///
+/// `v = ρ v + (1 - ρ) g²`, `δ = √(u + eps) / √(v + eps) g`, `u = ρ u + (1 - ρ) δ²`, `w = w - lr δ`.
+pub type Adadelta = Optimizer<AdadeltaRule>;
+
+/// The rule of [`Adadelta`].
+#[derive(Clone, Debug)]
+pub struct AdadeltaRule {
+    rho: f64,
+    eps: f64,
+    weight_decay: f64,
+}
+
+impl Adadelta {
+    /// For these parameters, with a learning rate of 1.
+    pub fn new(parameters: impl Into<Parameters>) -> Self {
+        Self::with(AdadeltaRule { rho: 0.9, eps: 1e-6, weight_decay: 0.0 }, parameters)
+    }
+}
+
+options!(AdadeltaRule {
+    /// How slowly the averages of squares change, 0.9.
+    rho: f64,
+    /// Added below the roots, 1e-6.
+    eps: f64,
+    /// L2 regularisation: this times the weight is added to the gradient, 0.
+    weight_decay: f64,
+});
+
+impl Rule for AdadeltaRule {
+    const NAME: &'static str = "Adadelta";
+    const LR: f64 = 1.0;
+
+    fn check(&self) -> Result<()> {
+        require(Self::NAME, (0.0..=1.0).contains(&self.rho), "a rho from 0 to 1", self.rho)?;
+        require_eps(Self::NAME, self.eps)?;
+        require_decay(Self::NAME, self.weight_decay)
+    }
+
+    fn state(&self, _lr: f64) -> Vec<(&'static str, f64)> {
+        vec![("square_avg", 0.0), ("acc_delta", 0.0)]
+    }
+
+    fn numbers(&self, lr: f64, _step: u64, _memory: &mut [f64]) -> Vec<f64> {
+        vec![lr]
+    }
+
+    fn update(&self, w: &Expr, g: &Expr, state: &[Expr], numbers: &[Expr]) -> (Expr, Vec<Expr>) {
+        let rho = self.rho;
+        let g = decayed(g, w, self.weight_decay);
+        let v = rho * &state[0] + (1.0 - rho) * &g * &g;
+        let delta = (&state[1] + self.eps).sqrt() / (&v + self.eps).sqrt() * g;
+        let u = rho * &state[1] + (1.0 - rho) * &delta * &delta;
+        (w - &numbers[0] * delta, vec![v, u])
+    }
+}

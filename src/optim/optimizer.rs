@@ -1,0 +1,598 @@
+//! What all optimizers share: groups of parameters, hooks, and the update that is built once and run at every step.
+
+use std::ops::Range;
+
+use super::parameters::{Block, Part};
+use super::rule::require;
+use super::stage::{cut_reductions, room, widened};
+use super::{Parameters, Rule};
+use crate::eval::Update;
+use crate::expr::Op;
+use crate::{DType, Device, Error, Expr, Result, ScalarCell, Tensor};
+
+type Hook = Box<dyn Fn(&Expr) -> Expr + Send + Sync>;
+type Schedule = Box<dyn Fn(u64) -> f64 + Send + Sync>;
+
+/// An optimizer: parameters, a [`Rule`] by which their gradients change them, and hooks.
+///
+/// The optimizers by name ([`Adam`](super::Adam), [`SGD`](super::SGD), …) are this with a rule filled in, and have
+/// methods for its options. Mistakes in options come out of the first step.
+///
+/// Options, [`schedule`](Self::schedule) and [`weight_hook`](Self::weight_hook) are of the group added last. The first
+/// is what the optimizer is made with; [`group`](Self::group) adds another.
+pub struct Optimizer<R: Rule> {
+    groups: Vec<Group<R>>,
+    grad_hooks: Vec<GradHook>,
+    prepared: Option<Prepared>,
+}
+
+struct Group<R> {
+    rule: R,
+    lr: f64,
+    maximize: bool,
+    schedule: Option<Schedule>,
+    weight_hooks: Vec<Hook>,
+    blocks: Vec<Stateful>,
+    /// Steps taken.
+    step: u64,
+    /// What the rule remembers, once the first step is under way.
+    memory: Option<Vec<f64>>,
+    /// What the updates read of a step.
+    numbers: Vec<ScalarCell>,
+}
+
+/// A block of parameters, and what its optimizer keeps for it, laid out alike.
+struct Stateful {
+    block: Block,
+    state: Vec<(&'static str, Tensor)>,
+}
+
+enum GradHook {
+    /// Of each gradient of a group.
+    Each(usize, Hook),
+    /// Scales all gradients so that their norm together is at most this.
+    ClipNorm(f64),
+}
+
+/// What a step runs.
+struct Prepared {
+    source: Source,
+    updates: Vec<Update>,
+}
+
+/// Where the gradients come from.
+enum Source {
+    Grads(Vec<Expr>),
+    Loss(Expr),
+}
+
+/// Parameters in a row that are updated together.
+struct Segment {
+    group: usize,
+    block: usize,
+    parts: Range<usize>,
+    target: Tensor,
+    state: Vec<Tensor>,
+}
+
+impl<R: Rule> Optimizer<R> {
+    /// An optimizer by a rule of your own; see [`Rule`].
+    pub fn with(rule: R, parameters: impl Into<Parameters>) -> Self {
+        let group = Group {
+            rule,
+            lr: R::LR,
+            maximize: false,
+            schedule: None,
+            weight_hooks: Vec::new(),
+            blocks: Vec::new(),
+            step: 0,
+            memory: None,
+            numbers: Vec::new(),
+        };
+        let mut optimizer = Self { groups: vec![group], grad_hooks: Vec::new(), prepared: None };
+        optimizer.add(parameters.into());
+        optimizer
+    }
+
+    /// Adds parameters with options of their own, which what follows sets: PyTorch's parameter groups. They begin as
+    /// those of the last group; a schedule and hooks do not carry over.
+    ///
+    /// ```
+    /// use hadamard::{DType, Device, Tensor, optim::SGD};
+    /// let device = Device::cpu();
+    /// let (w, b) = (Tensor::ones([2, 2], DType::F32, &device)?, Tensor::ones([2], DType::F32, &device)?);
+    /// let mut sgd = SGD::new(&[&w]).lr(0.5).weight_decay(1.0).group(&[&b]).weight_decay(0.0);
+    /// sgd.step(&[0.0 * &w, 0.0 * &b])?;
+    /// assert_eq!((w.to_vec::<f32>()?[0], b.to_vec::<f32>()?[0]), (0.5, 1.0));
+    /// # Ok::<(), hadamard::Error>(())
+    /// ```
+    #[must_use]
+    pub fn group(mut self, parameters: impl Into<Parameters>) -> Self {
+        let last = self.last();
+        let (rule, lr, maximize) = (last.rule.clone(), last.lr, last.maximize);
+        self.groups.push(Group {
+            rule,
+            lr,
+            maximize,
+            schedule: None,
+            weight_hooks: Vec::new(),
+            blocks: Vec::new(),
+            step: 0,
+            memory: None,
+            numbers: Vec::new(),
+        });
+        self.add(parameters.into());
+        self
+    }
+
+    fn add(&mut self, parameters: Parameters) {
+        let before = self.parts().count();
+        let mut blocks = parameters.blocks;
+        let parts = blocks.iter_mut().flat_map(|block| &mut block.parts);
+        for (number, part) in (before..).zip(parts).filter(|(_, part)| part.name.is_empty()) {
+            part.name = number.to_string();
+        }
+        self.last().blocks.extend(blocks.into_iter().map(|block| Stateful { block, state: Vec::new() }));
+    }
+
+    fn parts(&self) -> impl Iterator<Item = &Part> {
+        self.groups.iter().flat_map(|group| &group.blocks).flat_map(|b| &b.block.parts)
+    }
+
+    /// The group that options are set of. Whatever was prepared for the old ones is dropped.
+    fn last(&mut self) -> &mut Group<R> {
+        self.prepared = None;
+        let last = self.groups.len() - 1;
+        &mut self.groups[last]
+    }
+
+    pub(super) fn rule(&mut self) -> &mut R {
+        &mut self.last().rule
+    }
+
+    /// The learning rate.
+    #[must_use]
+    pub fn lr(mut self, lr: f64) -> Self {
+        self.last().lr = lr;
+        self
+    }
+
+    /// Whether to go up the gradient instead of down.
+    #[must_use]
+    pub fn maximize(mut self, maximize: bool) -> Self {
+        self.last().maximize = maximize;
+        self
+    }
+
+    /// A factor of the learning rate, by the number of steps taken so far. See [`schedule`](super::schedule).
+    #[must_use]
+    pub fn schedule(mut self, factor: impl Fn(u64) -> f64 + Send + Sync + 'static) -> Self {
+        self.last().schedule = Some(Box::new(factor));
+        self
+    }
+
+    /// What becomes of each gradient of the group before it is used: `|g| g.clamp(-1.0, 1.0)`. Hooks follow each other
+    /// in the order they are given. Without a reduction in it, a hook costs no pass.
+    #[must_use]
+    pub fn grad_hook(mut self, hook: impl Fn(&Expr) -> Expr + Send + Sync + 'static) -> Self {
+        self.prepared = None;
+        self.grad_hooks.push(GradHook::Each(self.groups.len() - 1, Box::new(hook)));
+        self
+    }
+
+    /// Scales the gradients of all groups so that their norm, taken together, is at most `max_norm`: PyTorch's
+    /// `clip_grad_norm_`. It is a gradient hook, and takes its turn among them.
+    #[must_use]
+    pub fn clip_grad_norm(mut self, max_norm: f64) -> Self {
+        self.prepared = None;
+        self.grad_hooks.push(GradHook::ClipNorm(max_norm));
+        self
+    }
+
+    /// What becomes of each new weight of the group before it is stored: `|w| w.clamp(-t, t)`, or a mask kept at zero,
+    /// `move |w| w * &mask`. Without a reduction in it, it costs no pass.
+    #[must_use]
+    pub fn weight_hook(mut self, hook: impl Fn(&Expr) -> Expr + Send + Sync + 'static) -> Self {
+        self.last().weight_hooks.push(Box::new(hook));
+        self
+    }
+
+    /// Changes the learning rate of every group. Nothing is planned or compiled again.
+    pub fn set_lr(&mut self, lr: f64) {
+        self.groups.iter_mut().for_each(|group| group.lr = lr);
+    }
+
+    /// The learning rates that the next step takes, one for each group.
+    pub fn learning_rates(&self) -> Vec<f64> {
+        self.groups.iter().map(Group::current_lr).collect()
+    }
+
+    /// Leaves the parameters whose names `which` picks as they are from now on, or changes them again. State is kept.
+    ///
+    /// Tensors without a name are called by their number, from `"0"`.
+    pub fn freeze(&mut self, frozen: bool, which: impl Fn(&str) -> bool) {
+        self.prepared = None;
+        let parts = self.groups.iter_mut().flat_map(|group| &mut group.blocks).flat_map(|b| &mut b.block.parts);
+        parts.filter(|part| which(&part.name)).for_each(|part| part.frozen = frozen);
+    }
+
+    /// Everything the optimizer remembers: the state of each parameter, as `NAME.STATE`, and for each group, as
+    /// `group.0` and so on, the steps taken, the learning rate and what else its rule keeps, in f64 on the CPU.
+    ///
+    /// # Errors
+    ///
+    /// As [`step`](Self::step), for options and parameters.
+    pub fn state(&mut self) -> Result<Vec<(String, Tensor)>> {
+        self.check()?;
+        self.groups.iter_mut().try_for_each(Group::begin)?;
+        let mut all = Vec::new();
+        for (g, group) in self.groups.iter().enumerate() {
+            all.extend(group.named_state()?);
+            let mut numbers = vec![group.step as f64, group.lr];
+            numbers.extend(group.memory.iter().flatten());
+            all.push((format!("group.{g}"), Tensor::from_slice(&numbers, [numbers.len()], &Device::cpu())?));
+        }
+        Ok(all)
+    }
+
+    /// Takes up what [`state`](Self::state) gave: from there on every step is, bit for bit, what it would have been.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Argument`] if this is not the state of such an optimizer, with such parameters: a name is missing or
+    /// unknown, a shape or dtype differs. Then nothing has changed. Also as [`step`](Self::step).
+    pub fn load_state(&mut self, state: &[(String, Tensor)]) -> Result<()> {
+        const OP: &str = "load_state";
+        let own = self.state()?;
+        let mut found = Vec::with_capacity(own.len());
+        for (name, tensor) in &own {
+            let Some((_, new)) = state.iter().find(|(n, _)| n == name) else {
+                return Err(Error::argument(OP, format!("a tensor '{name}'"), format!("{} without it", state.len())));
+            };
+            if (new.dtype(), new.shape()) != (tensor.dtype(), tensor.shape()) {
+                let expected = format!("{}{} for '{name}'", tensor.dtype(), tensor.shape());
+                return Err(Error::argument(OP, expected, format!("{}{}", new.dtype(), new.shape())));
+            }
+            found.push(new.to_device(&tensor.device())?);
+        }
+        if let Some((name, _)) = state.iter().find(|(name, _)| own.iter().all(|(n, _)| n != name)) {
+            return Err(Error::argument(
+                OP,
+                format!("{} tensors, those of {}", own.len(), R::NAME),
+                format!("'{name}'"),
+            ));
+        }
+        let mut found = own.iter().zip(found);
+        for group in &mut self.groups {
+            let count = group.named_state()?.len();
+            for ((_, own), new) in found.by_ref().take(count) {
+                own.assign(new)?;
+            }
+            let Some((_, numbers)) = found.next() else { continue };
+            let numbers = numbers.to_vec::<f64>()?;
+            (group.step, group.lr) = (numbers[0] as u64, numbers[1]);
+            group.memory = Some(numbers[2..].to_vec());
+        }
+        Ok(())
+    }
+
+    /// Changes every parameter by its gradient.
+    ///
+    /// There is one gradient for each parameter, in their order and of their shapes, those of frozen parameters
+    /// included. For packed parameters one gradient for each block will do, laid out as it is.
+    /// A gradient may be an expression of the parameters: all are computed before any parameter changes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Argument`] for options that the optimizer does not take, or gradients that do not fit;
+    /// [`Error::DType`] for parameters that are no floats; [`Error::Overlap`] if two share memory; and as
+    /// [`assign`](crate::assign). Nothing has changed unless the device fails half-way.
+    pub fn step<G: Clone + Into<Expr>>(&mut self, grads: &[G]) -> Result<()> {
+        let grads: Vec<Expr> = grads.iter().map(|g| g.clone().into()).collect();
+        let ready = match &self.prepared {
+            Some(Prepared { source: Source::Grads(old), .. }) => {
+                old.len() == grads.len() && old.iter().zip(&grads).all(|(a, b)| is_same(a, b))
+            }
+            _ => false,
+        };
+        if !ready {
+            let updates = self.updates(&grads)?;
+            self.keep(Source::Grads(grads), updates);
+        }
+        self.run()
+    }
+
+    /// Changes every parameter along the gradient of `loss`, an expression with one element.
+    ///
+    /// It is differentiated at the first call and whenever another loss is given; so build the loss once. Where the
+    /// gradient has no reduction in it, it is computed in the update's own pass.
+    ///
+    /// ```
+    /// use hadamard::{Device, Tensor, optim::Adam};
+    /// let device = Device::cpu();
+    /// let x = Tensor::from_slice(&[1.0_f32, 2.0, 3.0], [3], &device)?;
+    /// let y = Tensor::from_slice(&[3.0_f32, 5.0, 7.0], [3], &device)?;
+    /// let (w, b) = (Tensor::full([], 0.0_f32, &device)?, Tensor::full([], 0.0_f32, &device)?);
+    /// let loss = (&w * &x + &b - &y).square().mean(..);
+    /// let mut adam = Adam::new(&[&w, &b]).lr(0.1);
+    /// for _ in 0..500 {
+    ///     adam.minimize(&loss)?;
+    /// }
+    /// assert!((w.item::<f32>()? - 2.0).abs() < 1e-3 && (b.item::<f32>()? - 1.0).abs() < 1e-3);
+    /// # Ok::<(), hadamard::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`Expr::grad`] and [`step`](Self::step).
+    pub fn minimize(&mut self, loss: &Expr) -> Result<()> {
+        let ready = matches!(&self.prepared, Some(Prepared { source: Source::Loss(old), .. }) if is_same(old, loss));
+        if !ready {
+            let tensors: Vec<&Tensor> = self.parts().filter(|part| !part.frozen).map(|part| &part.tensor).collect();
+            let mut found = loss.grad(&tensors)?.into_iter();
+            // Of what is frozen, no gradient is asked for; whatever stands in its place is not looked at.
+            let parts = self.parts().map(|part| if part.frozen { None } else { found.next() });
+            let grads: Vec<Expr> = parts.map(|grad| grad.unwrap_or_else(|| 0.0.into())).collect();
+            let updates = self.updates(&grads)?;
+            self.keep(Source::Loss(loss.clone()), updates);
+        }
+        self.run()
+    }
+
+    fn keep(&mut self, source: Source, mut updates: Vec<Update>) {
+        // Other gradients of the same form need no other plan.
+        let old = self.prepared.take().map_or_else(Vec::new, |old| old.updates);
+        for (new, old) in updates.iter_mut().zip(old) {
+            new.adopt(old);
+        }
+        self.prepared = Some(Prepared { source, updates });
+    }
+
+    fn run(&mut self) -> Result<()> {
+        for lr in self.learning_rates() {
+            require(R::NAME, lr >= 0.0, "an lr of at least 0", lr)?;
+        }
+        let Some(prepared) = &self.prepared else { return Ok(()) };
+        self.groups.iter_mut().for_each(Group::advance);
+        prepared.updates.iter().try_for_each(Update::run)
+    }
+
+    /// What a step with these gradients runs, in order.
+    fn updates(&mut self, grads: &[Expr]) -> Result<Vec<Update>> {
+        self.check()?;
+        self.groups.iter_mut().try_for_each(Group::begin)?;
+        let segments = self.segments()?;
+        let Some(first) = segments.first() else { return Ok(Vec::new()) };
+        let near = first.target.clone();
+        let (grads, gathered) = self.segment_grads(&segments, grads)?;
+        let mut stages = Vec::from_iter(update(R::NAME, &gathered)?);
+        let grads = self.hooked(&segments, grads);
+        let (rest, cuts) = cut_reductions(&grads, &near)?;
+        let steps = self.steps(&segments, &rest)?;
+        if independent(&steps) {
+            stages.extend(update(R::NAME, &cuts)?);
+            stages.extend(steps);
+            return Ok(stages);
+        }
+        // A gradient reads what another parameter's step, or another element's, has overwritten by then.
+        let rooms = grads.iter().map(|g| Ok((room(g, &near)?, g.clone()))).collect::<Result<Vec<_>>>()?;
+        stages.extend(update(R::NAME, &rooms)?);
+        stages.extend(self.steps(&segments, &rooms.iter().map(|(room, _)| room.into()).collect::<Vec<_>>())?);
+        Ok(stages)
+    }
+
+    fn check(&self) -> Result<()> {
+        for group in &self.groups {
+            group.rule.check()?;
+        }
+        for hook in &self.grad_hooks {
+            if let GradHook::ClipNorm(max) = hook {
+                require("clip_grad_norm", *max >= 0.0, "a norm of at least 0", max)?;
+            }
+        }
+        let blocks: Vec<&Tensor> = self.groups.iter().flat_map(|g| &g.blocks).map(|b| &b.block.whole).collect();
+        for (second, tensor) in blocks.iter().enumerate() {
+            if !tensor.dtype().is_float() {
+                return Err(Error::DType {
+                    op: R::NAME,
+                    expected: "parameters that are floats",
+                    found: tensor.dtype(),
+                });
+            }
+            let shares = |other: &&Tensor| {
+                other.storage().id() == tensor.storage().id() && other.layout().may_overlap(tensor.layout())
+            };
+            if let Some(first) = blocks[..second].iter().position(shares) {
+                return Err(Error::Overlap { op: R::NAME, first, second });
+            }
+        }
+        Ok(())
+    }
+
+    /// What is updated together: as much of each block as lies in a row and is not frozen.
+    fn segments(&self) -> Result<Vec<Segment>> {
+        let mut segments = Vec::new();
+        for (g, group) in self.groups.iter().enumerate() {
+            for (b, Stateful { block, state }) in group.blocks.iter().enumerate() {
+                let mut start = 0;
+                for run in block.parts.chunk_by(|a, b| a.frozen == b.frozen) {
+                    let parts = start..start + run.len();
+                    start = parts.end;
+                    if run[0].frozen {
+                        continue;
+                    }
+                    let target = block.view(&block.whole, &parts)?;
+                    let state = state.iter().map(|(_, s)| block.view(s, &parts)).collect::<Result<_>>()?;
+                    segments.push(Segment { group: g, block: b, parts, target, state });
+                }
+            }
+        }
+        Ok(segments)
+    }
+
+    /// The gradient of each segment, and what is to be evaluated for it first: those of packed parameters are written
+    /// into one tensor.
+    fn segment_grads(&self, segments: &[Segment], grads: &[Expr]) -> Result<(Vec<Expr>, Vec<(Tensor, Expr)>)> {
+        let blocks: Vec<&Block> = self.groups.iter().flat_map(|g| &g.blocks).map(|b| &b.block).collect();
+        let n_parts = self.parts().count();
+        let whole = grads.len() == blocks.len() && blocks.iter().zip(grads).all(|(b, g)| b.whole.shape() == g.shape());
+        if !whole && grads.len() != n_parts {
+            let expected = format!("{n_parts} gradients, one for each parameter");
+            return Err(Error::argument(R::NAME, expected, grads.len().to_string()));
+        }
+        let (mut found, mut gathered) = (Vec::new(), Vec::new());
+        for segment in segments {
+            let at = self.block_number(segment);
+            let block = blocks[at];
+            let (first, last) = (&block.parts[segment.parts.start], &block.parts[segment.parts.end - 1]);
+            if whole {
+                grads[at].check()?;
+                let all = segment.target.shape() == block.whole.shape();
+                let len = last.start + last.tensor.numel() - first.start;
+                let part = || grads[at].narrow(0, first.start, len).reshape(segment.target.shape().clone());
+                found.push(if all { grads[at].clone() } else { part() });
+                continue;
+            }
+            let before: usize = blocks[..at].iter().map(|b| b.parts.len()).sum();
+            let own = &grads[before + segment.parts.start..before + segment.parts.end];
+            let parts = &block.parts[segment.parts.clone()];
+            for (grad, part) in own.iter().zip(parts) {
+                grad.check()?;
+                if grad.shape() != part.tensor.shape() {
+                    let expected = format!("a gradient of shape {} for '{}'", part.tensor.shape(), part.name);
+                    return Err(Error::argument(R::NAME, expected, grad.shape().to_string()));
+                }
+            }
+            if let [grad] = own {
+                found.push(grad.clone());
+                continue;
+            }
+            let flat = room(&(&segment.target).into(), &segment.target)?;
+            for (grad, part) in own.iter().zip(parts) {
+                let view = flat.narrow(0, part.start - first.start, part.tensor.numel())?;
+                gathered.push((view.reshape(part.tensor.shape().clone())?, grad.clone()));
+            }
+            found.push(flat.into());
+        }
+        Ok((found, gathered))
+    }
+
+    fn block_number(&self, segment: &Segment) -> usize {
+        self.groups[..segment.group].iter().map(|g| g.blocks.len()).sum::<usize>() + segment.block
+    }
+
+    /// The gradients as the hooks make them.
+    fn hooked(&self, segments: &[Segment], mut grads: Vec<Expr>) -> Vec<Expr> {
+        for hook in &self.grad_hooks {
+            match hook {
+                GradHook::Each(group, hook) => {
+                    for (grad, _) in grads.iter_mut().zip(segments).filter(|(_, s)| s.group == *group) {
+                        *grad = hook(grad);
+                    }
+                }
+                GradHook::ClipNorm(max) => {
+                    let squares = grads.iter().map(|g| widened(g).square().sum(..));
+                    let Some(total) = squares.reduce(|a, b| a + b) else { continue };
+                    let factor = (*max / (total.sqrt() + 1e-6)).minimum(1.0);
+                    grads.iter_mut().for_each(|grad| *grad = &*grad * &factor);
+                }
+            }
+        }
+        grads
+    }
+
+    /// The update of each segment by its gradient.
+    fn steps(&self, segments: &[Segment], grads: &[Expr]) -> Result<Vec<Update>> {
+        let step = |(segment, grad): (&Segment, &Expr)| {
+            let group = &self.groups[segment.group];
+            let numbers: Vec<Expr> = group.numbers.iter().map(Expr::from).collect();
+            let state: Vec<Expr> = segment.state.iter().map(Expr::from).collect();
+            let grad = if group.maximize { -grad } else { grad.clone() };
+            // A narrower gradient must not decide what the rule's numbers are rounded to.
+            let grad = if segment.target.dtype() == DType::F64 { grad.cast(DType::F64) } else { grad };
+            let (w, new) = group.rule.update(&Expr::from(&segment.target), &grad, &state, &numbers);
+            if new.len() != state.len() {
+                let expected = format!("{} new states of update()", state.len());
+                return Err(Error::argument(R::NAME, expected, new.len().to_string()));
+            }
+            let w = group.weight_hooks.iter().fold(w, |w, hook| hook(&w));
+            let targets = segment.state.iter().chain([&segment.target]);
+            let pairs: Vec<(&Tensor, Expr)> = targets.zip(new.into_iter().chain([w])).collect();
+            Update::new(R::NAME, &pairs)
+        };
+        segments.iter().zip(grads).map(step).collect()
+    }
+}
+
+impl<R: Rule> Group<R> {
+    /// The tensors kept for each parameter, by name.
+    fn named_state(&self) -> Result<Vec<(String, Tensor)>> {
+        let mut all = Vec::new();
+        for Stateful { block, state } in &self.blocks {
+            for (i, part) in block.parts.iter().enumerate() {
+                for (name, tensor) in state {
+                    all.push((format!("{}.{name}", part.name), block.view(tensor, &(i..i + 1))?));
+                }
+            }
+        }
+        Ok(all)
+    }
+
+    fn current_lr(&self) -> f64 {
+        self.lr * self.schedule.as_ref().map_or(1.0, |factor| factor(self.step))
+    }
+
+    /// Makes what the first step needs, if it is not there.
+    fn begin(&mut self) -> Result<()> {
+        let lr = self.current_lr();
+        let names = self.rule.state(lr);
+        for Stateful { block, state } in &mut self.blocks {
+            if !state.iter().map(|s| s.0).eq(names.iter().map(|n| n.0)) {
+                let whole = &block.whole;
+                let new = |&(name, value): &(&'static str, f64)| {
+                    let tensor = Tensor::zeros(whole.shape().clone(), whole.dtype(), &whole.device())?;
+                    tensor.fill(value)?;
+                    Ok((name, tensor))
+                };
+                *state = names.iter().map(new).collect::<Result<_>>()?;
+            }
+        }
+        let memory = self.memory.get_or_insert_with(|| self.rule.memory(lr));
+        let count = self.rule.numbers(lr, self.step + 1, &mut memory.clone()).len();
+        self.numbers.resize_with(count, || ScalarCell::new(0.0));
+        Ok(())
+    }
+
+    /// Sets the numbers of the next step.
+    fn advance(&mut self) {
+        let lr = self.current_lr();
+        self.step += 1;
+        let memory = self.memory.get_or_insert_with(|| self.rule.memory(lr));
+        let numbers = self.rule.numbers(lr, self.step, memory);
+        self.numbers.iter().zip(numbers).for_each(|(cell, number)| cell.set(number));
+    }
+}
+
+/// An update of tensors that nothing else reads yet, if there are any.
+fn update(op: &'static str, pairs: &[(Tensor, Expr)]) -> Result<Option<Update>> {
+    let pairs: Vec<(&Tensor, Expr)> = pairs.iter().map(|(tensor, value)| (tensor, value.clone())).collect();
+    if pairs.is_empty() { Ok(None) } else { Update::new(op, &pairs).map(Some) }
+}
+
+/// Whether updates that run one after the other do what they would if all ran at once.
+fn independent(updates: &[Update]) -> bool {
+    updates.iter().enumerate().all(|(i, update)| {
+        let others = updates.iter().enumerate().filter(|(j, _)| i != *j);
+        update.is_in_place() && others.flat_map(|(_, other)| other.targets()).all(|target| !update.reads(target))
+    })
+}
+
+/// Whether two gradients are the same expression, or the same view of the same memory.
+fn is_same(a: &Expr, b: &Expr) -> bool {
+    match (&a.0.op, &b.0.op) {
+        (Op::Leaf(a), Op::Leaf(b)) => {
+            a.storage().id() == b.storage().id() && a.layout() == b.layout() && a.dtype() == b.dtype()
+        }
+        _ => std::ptr::eq(&raw const *a.0, &raw const *b.0),
+    }
+}

@@ -1,0 +1,117 @@
+//! What distinguishes one optimizer from another.
+
+use crate::{Error, Expr, Result};
+
+/// How an optimizer turns a gradient into a new weight: all that an optimizer of your own has to say.
+///
+/// ```
+/// use hadamard::optim::{Optimizer, Rule};
+/// use hadamard::{Device, Expr, Tensor};
+///
+/// /// `m = beta m + sign(g); w = w - lr m`
+/// #[derive(Clone, Default)]
+/// struct SignMomentum {
+///     beta: f64,
+/// }
+///
+/// impl Rule for SignMomentum {
+///     const NAME: &'static str = "SignMomentum";
+///     const LR: f64 = 0.1;
+///     fn state(&self, _lr: f64) -> Vec<(&'static str, f64)> {
+///         vec![("momentum", 0.0)]
+///     }
+///     fn numbers(&self, lr: f64, _step: u64, _memory: &mut [f64]) -> Vec<f64> {
+///         vec![lr]
+///     }
+///     fn update(&self, w: &Expr, g: &Expr, state: &[Expr], numbers: &[Expr]) -> (Expr, Vec<Expr>) {
+///         let m = self.beta * &state[0] + g.sign();
+///         (w - &numbers[0] * &m, vec![m])
+///     }
+/// }
+///
+/// let w = Tensor::from_slice(&[1.0_f32, -1.0], [2], &Device::cpu())?;
+/// let mut optimizer = Optimizer::with(SignMomentum { beta: 0.5 }, &[&w]);
+/// optimizer.step(&[2.0 * &w])?;
+/// assert_eq!(w.to_vec::<f32>()?, [0.9, -0.9]);
+/// # Ok::<(), hadamard::Error>(())
+/// ```
+pub trait Rule: Clone + Send + Sync + 'static {
+    /// The optimizer's name, for errors.
+    const NAME: &'static str;
+    /// The learning rate where none is given.
+    const LR: f64;
+
+    /// Whether the options are ones the optimizer takes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Argument`] that says which is not.
+    fn check(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// The tensors kept for each parameter: their names, and what they are filled with at first. `lr` is the learning
+    /// rate at that time.
+    fn state(&self, lr: f64) -> Vec<(&'static str, f64)>;
+
+    /// Numbers kept from step to step besides, as they are at first.
+    fn memory(&self, _lr: f64) -> Vec<f64> {
+        Vec::new()
+    }
+
+    /// The numbers of a step, counted from 1, that [`update`](Self::update) needs: as many at every step.
+    fn numbers(&self, lr: f64, step: u64, memory: &mut [f64]) -> Vec<f64>;
+
+    /// The new weight and the new state, of the old ones, the gradient and the step's numbers.
+    ///
+    /// It is called once. Its arguments are elements of tensors and [`ScalarCell`](crate::ScalarCell)s, so what it
+    /// returns is evaluated at every step anew.
+    fn update(&self, w: &Expr, g: &Expr, state: &[Expr], numbers: &[Expr]) -> (Expr, Vec<Expr>);
+}
+
+/// Refuses an option that is not `fine`.
+pub(super) fn require(op: &'static str, fine: bool, expected: &str, found: impl std::fmt::Debug) -> Result<()> {
+    if fine { Ok(()) } else { Err(Error::argument(op, expected, format!("{found:?}"))) }
+}
+
+/// Refuses a weight decay below 0.
+pub(super) fn require_decay(op: &'static str, weight_decay: f64) -> Result<()> {
+    require(op, weight_decay >= 0.0, "a weight_decay of at least 0", weight_decay)
+}
+
+/// Refuses betas outside [0, 1), and an epsilon below 0.
+pub(super) fn require_betas(op: &'static str, betas: (f64, f64), eps: f64) -> Result<()> {
+    let fine = |beta: f64| (0.0..1.0).contains(&beta);
+    require(op, fine(betas.0) && fine(betas.1), "betas from 0 up to, not including, 1", betas)?;
+    require_eps(op, eps)
+}
+
+/// Refuses an epsilon below 0.
+pub(super) fn require_eps(op: &'static str, eps: f64) -> Result<()> {
+    require(op, eps >= 0.0, "an eps of at least 0", eps)
+}
+
+/// The gradient with L2 regularisation in it: `g + weight_decay * w`.
+pub(super) fn decayed(g: &Expr, w: &Expr, weight_decay: f64) -> Expr {
+    if weight_decay == 0.0 { g.clone() } else { g + weight_decay * w }
+}
+
+/// The weight with decoupled decay: `w * keep`, where `keep` is `1 - lr * weight_decay`.
+pub(super) fn shrunk(w: &Expr, keep: &Expr, weight_decay: f64) -> Expr {
+    if weight_decay == 0.0 { w.clone() } else { w * keep }
+}
+
+/// Methods of an optimizer that set options of its rule.
+macro_rules! options {
+    ($rule:ty { $($(#[$doc:meta])* $name:ident: $ty:ty),* $(,)? }) => {
+        impl $crate::optim::Optimizer<$rule> {$(
+            $(#[$doc])*
+            #[must_use]
+            pub fn $name(mut self, $name: $ty) -> Self {
+                self.rule().$name = $name;
+                self
+            }
+        )*}
+    };
+}
+pub(super) use options;

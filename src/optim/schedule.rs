@@ -1,0 +1,83 @@
+//! Learning-rate schedules: functions from the number of steps taken to a factor of the learning rate.
+//!
+//! They are what PyTorch's `lr_scheduler` of the like name comes to, in closed form. Any `Fn(u64) -> f64` will do as
+//! well, so schedules combine as functions do:
+//!
+//! ```
+//! use hadamard::optim::schedule;
+//! let (warm_up, cosine) = (schedule::linear(0.1, 1.0, 10), schedule::cosine(90, 0.0));
+//! let both = move |t| if t < 10 { warm_up(t) } else { cosine(t - 10) };
+//! assert_eq!([both(0), both(10), both(55)], [0.1, 1.0, 0.5]);
+//! ```
+
+use std::f64::consts::PI;
+
+/// `factor` for the first `steps`, then 1: `ConstantLR`.
+pub fn constant(factor: f64, steps: u64) -> impl Fn(u64) -> f64 + Copy + Send + Sync + 'static {
+    move |t| if t < steps { factor } else { 1.0 }
+}
+
+/// From `start` to `end` in equal parts over `steps`, then `end`: `LinearLR`. A warm-up is `linear(0.1, 1.0, 100)`.
+pub fn linear(start: f64, end: f64, steps: u64) -> impl Fn(u64) -> f64 + Copy + Send + Sync + 'static {
+    move |t| if t < steps { start + (end - start) * t as f64 / steps as f64 } else { end }
+}
+
+/// From 1 to `floor` over `steps`, along half a cosine, and up again: `CosineAnnealingLR` with an `eta_min` of `floor`
+/// times the learning rate.
+pub fn cosine(steps: u64, floor: f64) -> impl Fn(u64) -> f64 + Copy + Send + Sync + 'static {
+    move |t| floor + (1.0 - floor) * f64::midpoint(1.0, (PI * t as f64 / steps.max(1) as f64).cos())
+}
+
+/// Times `gamma` after every `steps`: `StepLR`.
+pub fn step(steps: u64, gamma: f64) -> impl Fn(u64) -> f64 + Copy + Send + Sync + 'static {
+    move |t| gamma.powf((t / steps.max(1)) as f64)
+}
+
+/// Times `gamma` after every step: `ExponentialLR`.
+pub fn exponential(gamma: f64) -> impl Fn(u64) -> f64 + Copy + Send + Sync + 'static {
+    move |t| gamma.powf(t as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn close(got: f64, want: f64) {
+        assert!((got - want).abs() <= 1e-12 * want.abs().max(1e-3), "{got} instead of {want}");
+    }
+
+    /// The factors by PyTorch's chained rules, each of which makes a learning rate of the one before it.
+    #[test]
+    fn closed_forms_are_what_the_chained_rules_come_to() {
+        let (mut line, mut cos, mut steps, mut power) = (0.25, 1.0, 1.0, 1.0);
+        let floor = 0.1;
+        for t in 0..40_u64 {
+            let x = t as f64;
+            close(linear(0.25, 1.0, 20)(t), line);
+            close(cosine(30, floor)(t), cos);
+            close(step(7, 0.5)(t), steps);
+            close(exponential(0.9)(t), power);
+            close(constant(0.3, 5)(t), if t < 5 { 0.3 } else { 1.0 });
+            // LinearLR, CosineAnnealingLR, StepLR and ExponentialLR as torch/optim/lr_scheduler.py has them.
+            if t < 20 {
+                line *= 1.0 + (1.0 - 0.25) / (20.0 * 0.25 + x * (1.0 - 0.25));
+            }
+            if t < 30 {
+                cos = (1.0 + (PI * (x + 1.0) / 30.0).cos()) / (1.0 + (PI * x / 30.0).cos()) * (cos - floor) + floor;
+            } else {
+                cos = floor + (1.0 - floor) * (1.0 + (PI * (x + 1.0) / 30.0).cos()) / 2.0;
+            }
+            steps *= if (t + 1) % 7 == 0 { 0.5 } else { 1.0 };
+            power *= 0.9;
+        }
+    }
+
+    #[test]
+    fn the_ends_are_exact() {
+        assert_eq!([linear(0.1, 1.0, 4)(0), linear(0.1, 1.0, 4)(4), linear(0.1, 0.5, 4)(99)], [0.1, 1.0, 0.5]);
+        assert_eq!([cosine(10, 0.25)(0), cosine(10, 0.25)(10)], [1.0, 0.25]);
+        assert_eq!([step(3, 0.5)(2), step(3, 0.5)(3), exponential(0.5)(0)], [1.0, 0.5, 1.0]);
+        // No steps at all divide by nothing.
+        assert!(linear(0.0, 1.0, 0)(0) == 1.0 && cosine(0, 0.0)(1).is_finite() && step(0, 0.5)(1).is_finite());
+    }
+}

@@ -1,0 +1,129 @@
+//! What training steps cost, by the devices' counters. Those of the CPU count what all threads do, so each test here waits
+//! for the others.
+
+mod devices;
+
+use std::sync::{Mutex, PoisonError};
+
+use hadamard::optim::{Adam, AdamW, SGD};
+use hadamard::{DType, Device, Params, Tensor, init};
+
+static ALONE: Mutex<()> = Mutex::new(());
+
+fn tensor(values: &[f32], device: &Device) -> Tensor {
+    Tensor::from_slice(values, [values.len()], device).unwrap()
+}
+
+/// Counts what `steps` cost after the first.
+fn costs_nothing_again(device: &Device, mut step: impl FnMut(usize)) {
+    step(0);
+    device.synchronize().unwrap();
+    let before = device.counters();
+    for i in 1..10 {
+        step(i);
+    }
+    device.synchronize().unwrap();
+    let after = device.counters();
+    assert_eq!((after.compiled, after.planned), (before.compiled, before.planned), "{device}");
+}
+
+#[test]
+fn a_step_plans_and_compiles_nothing() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    for device in devices::devices() {
+        let (a, b) = (tensor(&[1.0, 2.0, 3.0], &device), Tensor::zeros([2, 5], DType::F32, &device).unwrap());
+        let mut adam = AdamW::new(&[&a, &b]).clip_grad_norm(1.0);
+        let (ga, gb) = (2.0 * &a, &b - 1.0);
+        costs_nothing_again(&device, |i| {
+            // Numbers that would simplify if they were known as the update is built.
+            adam.set_lr([0.1, 1.0, 0.0, 2.0, 0.001][i % 5]);
+            adam.step(&[ga.clone(), gb.clone()]).unwrap();
+        });
+        // Gradients built anew, in other memory.
+        let mut sgd = SGD::new(&[&a, &b]).momentum(0.9).dampening(0.5);
+        costs_nothing_again(&device, |i| {
+            let new = [tensor(&[i as f32; 3], &device), tensor(&[0.5; 10], &device).reshape([2, 5]).unwrap()];
+            sgd.step(&new).unwrap();
+        });
+        let mut adam = Adam::new(&[&a]);
+        costs_nothing_again(&device, |i| adam.step(&[&a * 3.25 - (i as f64 + 7.5)]).unwrap());
+    }
+}
+
+#[test]
+fn an_elementwise_step_is_one_launch() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    for device in devices::devices() {
+        let w = Tensor::ones([300, 7], DType::F32, &device).unwrap();
+        let g = Tensor::ones([300, 7], DType::F32, &device).unwrap();
+        let mask = g.gt(0.0).eval().unwrap();
+        let mut adam = Adam::new(&[&w])
+            .amsgrad(true)
+            .weight_decay(0.1)
+            .grad_hook(|g| g.clamp(-1.0, 1.0))
+            .weight_hook(move |w| w * &mask);
+        adam.step(&[&g]).unwrap();
+        let before = device.counters().kernels;
+        adam.step(&[&g]).unwrap();
+        device.synchronize().unwrap();
+        assert_eq!(device.counters().kernels - before, 1, "{device}");
+    }
+}
+
+#[test]
+fn a_thousand_packed_tensors_are_one_launch() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    for device in devices::devices() {
+        let shapes = [vec![3], vec![2, 5], vec![], vec![4, 1, 3], vec![7, 7], vec![1, 128]];
+        let tensors: Vec<(String, Tensor)> = (0..1000)
+            .map(|i| (format!("p{i}"), Tensor::ones(&shapes[i % 6][..], DType::F32, &device).unwrap()))
+            .collect();
+        let named: Vec<(&str, &Tensor)> = tensors.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect();
+        let params = Params::pack(&named).unwrap();
+        let grads = params.zeros_like().unwrap();
+        for (_, grad) in grads.iter().skip(1) {
+            grad.fill(1.0).unwrap();
+        }
+        let mut adam = Adam::new(&params).lr(0.5);
+        adam.step(&[grads.flat()]).unwrap();
+        let before = device.counters();
+        adam.step(&[grads.flat()]).unwrap();
+        device.synchronize().unwrap();
+        let after = device.counters();
+        assert_eq!(after.kernels - before.kernels, 1, "{device}");
+        assert_eq!((after.compiled, after.planned), (before.compiled, before.planned), "{device}");
+        let values = |name: &str| params.get(name).unwrap().to_vec::<f32>().unwrap();
+        assert_eq!(values("p0"), [1.0; 3], "{device}");
+        assert!(["p1", "p2", "p999"].iter().all(|name| values(name).iter().all(|x| x.abs() < 1e-6)), "{device}");
+    }
+}
+
+#[test]
+fn minimizing_differentiates_once() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    for device in devices::devices() {
+        let x = Tensor::ones([30, 40], DType::F32, &device).unwrap();
+        let w = Tensor::zeros([30, 40], DType::F32, &device).unwrap();
+        let s = Tensor::zeros([40], DType::F32, &device).unwrap();
+        let (elementwise, summed) = ((&w * &x - 1.0).square().sum(..), (&s * &x - 1.0).square().mean(..));
+        let (mut of_w, mut of_s) = (Adam::new(&[&w]), Adam::new(&[&s]));
+        costs_nothing_again(&device, |_| of_w.minimize(&elementwise).unwrap());
+        costs_nothing_again(&device, |_| of_s.minimize(&summed).unwrap());
+        // The gradient of an elementwise loss is computed in the update's own pass.
+        let before = device.counters().kernels;
+        of_w.minimize(&elementwise).unwrap();
+        device.synchronize().unwrap();
+        assert_eq!(device.counters().kernels - before, 1, "{device}");
+    }
+}
+
+#[test]
+fn a_new_seed_compiles_nothing() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    for device in devices::devices().into_iter().filter(Device::is_gpu) {
+        let w = Tensor::zeros([100, 30], DType::F32, &device).unwrap();
+        costs_nothing_again(&device, |i| {
+            init::kaiming_normal(&w, init::Fan::In, init::Nonlinearity::Relu, (i as u64 + 7) << 20).unwrap();
+        });
+    }
+}
