@@ -7,7 +7,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use hadamard::{Device, Tensor};
+use hadamard::{Device, Expr, Tensor, einsum};
 
 const SIDE: usize = 4096;
 const SPLITS: usize = 16;
@@ -202,6 +202,37 @@ fn large(c: &mut Criterion) {
     }
 }
 
+fn products(c: &mut Criterion) {
+    let (_, device) = open();
+    let tensor = |shape: [usize; 2]| {
+        let values: Vec<f32> = (0..shape[0] * shape[1]).map(|i| (i % 1013) as f32 / 1013.0).collect();
+        Tensor::from_slice(&values, shape, &device).expect("it uploads")
+    };
+    let mut bench = |name: &str, expr: Expr, throughput: Throughput| {
+        let mut group = c.benchmark_group(name);
+        group.throughput(throughput);
+        group.bench_function("hadamard", |bench| {
+            bench.iter(|| {
+                black_box(expr.eval().expect("it evaluates"));
+                device.synchronize().expect("the device answers");
+            });
+        });
+        group.finish();
+    };
+    for n in [256, 1024] {
+        let (a, b) = (tensor([n, n]), tensor([n, n]));
+        let flops = Throughput::Elements(2 * (n * n * n) as u64);
+        bench(&format!("ik,kj->ij [{n}, {n}]"), einsum("ik,kj->ij", &[&a, &b]), flops);
+    }
+    for shape in [[1 << 22, 4], [1 << 18, 64], [64, 1 << 18], [4, 1 << 22]] {
+        let (a, b) = (tensor(shape), tensor(shape));
+        for dim in [0, 1] {
+            let bytes = Throughput::Bytes(2 * 4 * (shape[0] * shape[1]) as u64);
+            bench(&format!("(a * b).sum({dim}) {shape:?}"), (&a * &b).sum(dim), bytes);
+        }
+    }
+}
+
 fn small(c: &mut Criterion) {
     let (hand, device) = open();
     let n = 1024;
@@ -240,6 +271,6 @@ fn small(c: &mut Criterion) {
 criterion_group! {
     name = benches;
     config = Criterion::default().sample_size(10).warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(3));
-    targets = large, small
+    targets = large, products, small
 }
 criterion_main!(benches);

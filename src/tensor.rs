@@ -450,4 +450,7 @@ expression_methods! {
     clamp(low: impl Into<Expr>, high: impl Into<Expr>), lerp(end: impl Into<Expr>, weight: impl Into<Expr>),
     sum(dims: impl Into<crate::Dims>), mean(dims: impl Into<crate::Dims>), prod(dims: impl Into<crate::Dims>),
     amax(dims: impl Into<crate::Dims>), amin(dims: impl Into<crate::Dims>), any(dims: impl Into<crate::Dims>), all(dims: impl Into<crate::Dims>),
+    norm(p: impl Into<f64>, dims: impl Into<crate::Dims>), dot(other: impl Into<Expr>), softmax(dim: isize), log_softmax(dim: isize),
+    var(dims: impl Into<crate::Dims>, correction: impl Into<f64>), std(dims: impl Into<crate::Dims>, correction: impl Into<f64>),
+    logsumexp(dims: impl Into<crate::Dims>), layer_norm(dims: impl Into<crate::Dims>, eps: f64),
 }

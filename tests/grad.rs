@@ -3,7 +3,7 @@
 
 mod devices;
 
-use devices::devices;
+use devices::{devices, failures_on_each, note};
 use hadamard::{
     BinaryOp, DType, Device, Error, Expr, ReduceOp, Shape, Tensor, UnaryOp, einsum, eval_all, explain_all, reference,
 };
@@ -282,6 +282,135 @@ fn gradients_find_every_view_of_a_tensor() {
     );
 }
 
+/// The gradients of views, as every device computes them.
+#[test]
+fn gradients_are_right_on_every_device() {
+    let failures = failures_on_each(|device| {
+        let values: Vec<f32> = signed(24).into_iter().map(|x| x as f32).collect();
+        let x = Tensor::from_slice(&values, [4, 6], device).unwrap();
+        let half = x.to_dtype(DType::F16).unwrap();
+        let mut exprs: Vec<(String, Expr)> = Vec::new();
+        for (read, part) in PARTS {
+            for (asked, wrt) in [PARTS[0], PARTS[1], PARTS[4], PARTS[12]] {
+                let grad = part(&x).sin().sum(..).grad(&[&wrt(&x)]).unwrap().remove(0);
+                exprs.push((format!("{read}, by {asked}"), grad));
+            }
+            let view = Expr::from(part(&half)).square();
+            let ramp = Expr::arange(view.shape().numel()).reshape(view.shape());
+            let grad = (view * ramp).sum(..).grad(&[&half]).unwrap().remove(0);
+            // Summed, so that its views are read by a reduction.
+            exprs.push((format!("{read} of f16, summed"), grad.cast(DType::F32).sum(0)));
+            exprs.push((format!("{read} of f16"), grad));
+        }
+        let wrong = |(name, expr): &(String, Expr)| {
+            let compare = || reference::compare(&expr.eval()?, &reference::eval(expr)?);
+            let comparison = compare().unwrap_or_else(|error| panic!("{device}: {name}: {error}"));
+            if comparison.passed() { None } else { Some(format!("{device}: {name}: {comparison}")) }
+        };
+        exprs.iter().filter_map(wrong).collect()
+    });
+    assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
+}
+
+/// Random choices (Steele, Lea and Flood's splitmix64).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) % n as u64) as usize
+    }
+
+    fn pick<T: Copy>(&mut self, of: &[T]) -> T {
+        of[self.below(of.len())]
+    }
+
+    /// A function of the tensors, of shape [3, 4].
+    fn expr(&mut self, x: &[Tensor], depth: usize) -> Expr {
+        if depth == 0 {
+            let tensor = &x[self.below(x.len())];
+            return tensor.broadcast_to([3, 4]).unwrap().into();
+        }
+        let a = self.expr(x, depth - 1);
+        match self.below(8) {
+            0 | 1 => match self.pick(&UnaryOp::ALL) {
+                op @ (UnaryOp::Sqrt | UnaryOp::Rsqrt | UnaryOp::Log | UnaryOp::Log1p) => (a.abs() + 0.3).unary(op),
+                op @ (UnaryOp::Exp | UnaryOp::Expm1) => a.clamp(-2.0, 2.0).unary(op),
+                op => a.unary(op) * 1.0,
+            },
+            2 | 3 => {
+                let b = self.expr(x, depth - 1);
+                match self.pick(&BinaryOp::ALL) {
+                    BinaryOp::Pow => (a.abs() + 0.3).pow(b.clamp(-2.0, 2.0)),
+                    BinaryOp::Div => a / (b.square() + 0.5),
+                    op => a.binary(op, b) * 1.0,
+                }
+            }
+            4 => Expr::select(a.gt(0.4), self.expr(x, depth - 1), &a * 0.5),
+            5 => {
+                let op = self.pick(&ReduceOp::ALL);
+                let dims: &[isize] = self.pick(&[&[0], &[1], &[0, 1]]);
+                a.tanh().reduce(op, dims).keepdim() * a.cos()
+            }
+            6 => match self.below(5) {
+                0 => a.flip(1),
+                1 => a.reshape([4, 3]).transpose(0, 1) * &a,
+                2 => a.slice(1, 1, 4, 2).reshape([6]).narrow(0, 1, 4).reshape([1, 4]) + a,
+                3 => a.narrow(0, 1, 1) * a.narrow(1, 2, 1),
+                _ => a.reshape([2, 6]).permute(&[1, 0]).reshape([3, 4]),
+            },
+            _ => einsum("ij,kj,kl->il", &[&a, &self.expr(x, depth - 1).sin(), &a]) * 0.2,
+        }
+        .broadcast_to([3, 4])
+    }
+}
+
+/// A loss of random parts, against differences along random directions.
+#[test]
+fn random_gradients_are_slopes() {
+    const CASES: u64 = 1500;
+    let mut skipped = 0;
+    for seed in 0..CASES {
+        // No two numbers alike: where they are compared there would be a jump.
+        let scaled = |values: Vec<f64>, by: f64| values.into_iter().map(|x| x * by).collect::<Vec<_>>();
+        let memory = [signed(12), scaled(numbers(4), 0.83), scaled(signed(3), 1.13)];
+        let value = |along: f64| -> (Expr, [Tensor; 3]) {
+            let mut turn = Random(seed);
+            let moved = memory.clone().map(|values| {
+                values.iter().map(|x| x + along * (turn.below(2001) as f64 / 1000.0 - 1.0)).collect::<Vec<_>>()
+            });
+            let x = [cpu(&moved[0], [3, 4]), cpu(&moved[1], [4]), cpu(&moved[2], [3, 1])];
+            // Views of memory, too.
+            let all = [x[0].clone(), x[1].clone(), x[2].clone(), x[0].flip(0).unwrap(), x[0].narrow(1, 1, 1).unwrap()];
+            (weigh(&turn.expr(&all, 1 + (seed % 4) as usize)), x)
+        };
+        let at = |along: f64| value(along).0.eval().unwrap().item::<f64>().unwrap();
+        let slope = |from: f64, to: f64| (at(to) - at(from)) / (to - from);
+        let (loss, x) = value(0.0);
+        let mut turn = Random(seed);
+        let grads = loss.grad(&x.each_ref()).unwrap_or_else(|error| panic!("seed {seed}: {error}: {loss:?}"));
+        let mut got = 0.0;
+        for grad in eval_all(&grads).unwrap() {
+            for g in grad.to_vec::<f64>().unwrap() {
+                got += g * (turn.below(2001) as f64 / 1000.0 - 1.0);
+            }
+        }
+        let (near, far) = (slope(-1e-6, 1e-6), slope(-3e-6, 3e-6));
+        let scale = 1.0 + near.abs() + at(0.0).abs();
+        // By a kink or on it, or where rounding is all there is.
+        let bend = (slope(-1e-6, 0.0) - slope(0.0, 1e-6)).abs();
+        if (near - far).abs() > 1e-6 * scale || bend > 2e-5 * scale || !near.is_finite() {
+            skipped += 1;
+            continue;
+        }
+        assert!((got - near).abs() < 1e-5 * scale, "seed {seed}: {got}, want {near}: {loss:?}");
+    }
+    note(&format!("{CASES} random losses, {skipped} of them at a kink"));
+    assert!(skipped * 50 < CASES, "{skipped} of {CASES} say nothing");
+}
+
 /// Evaluates an f32 gradient of `loss` by x, on every device.
 fn gradient(x: &[f32], loss: impl Fn(&Tensor) -> Expr) -> Vec<f32> {
     let mut found: Vec<Vec<f32>> = Vec::new();
@@ -428,6 +557,7 @@ fn a_combination_and_its_gradient_take_three_passes() {
             (vec![3, 32, 32], vec![3, 1, 1]),
             (vec![64, 129], vec![64, 1]),
             (vec![3, 512, 512], vec![1]),
+            (vec![3, 512, 512], vec![3, 1, 1]),
             (vec![1024, 700], vec![1024, 1]),
         ] {
             let fill = |shape: &[usize], seed: f64| {

@@ -20,7 +20,7 @@ const CASES: u64 = 2000;
 const SOFTWARE_CASES: u64 = 500;
 
 /// How many on each device with small limits.
-const LIMITED_CASES: u64 = 100;
+const LIMITED_CASES: u64 = 30;
 
 /// Random choices (Steele, Lea and Flood's splitmix64).
 struct Random(u64);

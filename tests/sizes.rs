@@ -6,7 +6,7 @@
 mod devices;
 
 use devices::{failures_on_each, limited};
-use hadamard::{DType, Device, Error, Expr, Tensor, eval_all, reference};
+use hadamard::{DType, Device, Error, Expr, Tensor, einsum, eval_all, reference};
 
 /// Bytes of a binding on the tight devices.
 const BINDING: usize = 64 << 10;
@@ -269,6 +269,59 @@ fn tensors_larger_than_a_binding() {
         let got = halves.amax(0).eval().unwrap().to_vec::<i32>().unwrap();
         let largest = |c: usize| (0..half).map(|r| 2 * (cell(r, c) + cell(r + half, c)) + 2).max().unwrap_or(0);
         expect("one half and the other", got == (0..4).map(largest).collect::<Vec<_>>());
+        failures
+    });
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// Counts that 32 bits do not hold, without memory for them, on one GPU: it takes ten seconds.
+#[test]
+fn more_than_two_to_the_31_elements_of_a_broadcast() {
+    let Some(device) = devices::devices().into_iter().find(Device::is_gpu) else { return };
+    let (rows, columns) = (1 << 16, (1 << 15) + 1);
+    let count = |n: usize, by: usize| (0..n).map(|i| (i % by) as i32).collect::<Vec<_>>();
+    let column = Tensor::from_slice(&count(rows, 5), [rows, 1], &device).unwrap();
+    let row = Tensor::from_slice(&count(columns, 3), [columns], &device).unwrap();
+    assert_eq!((&column + 10 * &row).amax(..).eval().unwrap().item::<i32>().unwrap(), 24, "{device}");
+}
+
+/// Takes 2 GiB, and a minute on two cores.
+#[test]
+#[ignore = "takes 2 GiB and a minute: .ci/run names it"]
+fn more_than_two_to_the_31_elements_in_memory() {
+    let device = Device::cpu();
+    let n = (1 << 31) + 5;
+    let x = Tensor::full([n], 1_u8, &device).unwrap();
+    x.narrow(0, n - 2, 1).unwrap().fill(7).unwrap();
+    let results = eval_all(&[x.sum(..), (&x * 3).amax(..).cast(DType::I32), x.eq(7).sum(0)]).unwrap();
+    let got: Vec<i32> = results.iter().map(|r| r.item().unwrap()).collect();
+    assert_eq!(got, [((n + 6) as u32).cast_signed(), 21, 1]);
+    x.assign(&x * 3).unwrap();
+    assert_eq!(x.narrow(0, n - 4, 4).unwrap().to_vec::<u8>().unwrap(), [3, 3, 21, 3]);
+    let rows = x.narrow(0, 0, n - 1).unwrap().reshape([2, n / 2]).unwrap();
+    assert_eq!(rows.amax(1).eval().unwrap().to_vec::<u8>().unwrap(), [3, 21]);
+    device.trim();
+}
+
+#[test]
+fn matrix_products_beyond_the_limits() {
+    let failures = failures_on_each(|device| {
+        if !device.is_gpu() {
+            return vec![];
+        }
+        // Factors and results at, below and beyond what a binding reaches.
+        let tight = limited(device, |limits| limits.max_storage_buffer_binding_size = 16 << 10);
+        let mut failures = Vec::new();
+        for (rows, terms, columns) in [(64, 64, 64), (40, 300, 40), (130, 50, 120), (20, 700, 200), (17, 5000, 19)] {
+            let (a, b) = (numbers(&[rows, terms], DType::F32, &tight), numbers(&[columns, terms], DType::F32, &tight));
+            let b = b.transpose(0, 1).unwrap();
+            for expr in [einsum("ij,jk->ik", &[&a, &b]), einsum("ij,jk->ki", &[&a, &b]) * 0.5 + 1] {
+                match expr.eval() {
+                    Ok(got) => failures.extend(wrong(&format!("{rows} by {terms} by {columns}"), &expr, &got)),
+                    Err(error) => failures.push(format!("{rows} by {terms} by {columns} on {tight}: {error}")),
+                }
+            }
+        }
         failures
     });
     assert!(failures.is_empty(), "{}", failures.join("\n"));

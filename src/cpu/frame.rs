@@ -6,7 +6,7 @@ use pulp::Arch;
 use smallvec::{SmallVec, smallvec};
 
 use super::kernel::Src;
-use super::region::{Region, Source};
+use super::region::{Instruction, Number, Region, Source, Work};
 use super::space::{Operand, Space};
 use crate::expr::graph::Graph;
 use crate::{DType, Scalar};
@@ -39,7 +39,11 @@ impl Memory {
 pub(super) type Numbers = SmallVec<[u64; 8]>;
 
 pub(super) fn numbers(region: &Region, graph: &Graph) -> Numbers {
-    region.numbers.iter().map(|&(slot, dtype)| element(graph.scalars[slot].get(), dtype)).collect()
+    let value = |&(number, dtype): &(Number, DType)| match number {
+        Number::Slot(slot) => element(graph.scalars[slot].get(), dtype),
+        Number::One => element(Scalar::Float(1.0), dtype),
+    };
+    region.numbers.iter().map(value).collect()
 }
 
 /// The bytes of a number as an element of a compute dtype, in the low addresses.
@@ -154,14 +158,15 @@ impl<'a> Frame<'a> {
         self.strip(strips(self.region, self.space) + leaf * PANEL)
     }
 
-    /// Evaluates the strip of `n` points from `point` on. An output is written straight to where `direct` says,
-    /// unless that is null or the output costs no instruction; see [`output`](Self::output) for where it is.
+    /// Evaluates the strip of `n` points from `point` on. An output may be written straight to where `direct` says,
+    /// unless that is null; see [`output`](Self::output) for where it is.
     ///
     /// # Safety
     ///
     /// The leaves' elements must be readable where [`Memory`] says; `direct` must be writable for `n` elements of the
-    /// output and be memory that no leaf reads; `n` is at most what the frame was made for.
-    pub(super) unsafe fn eval(&mut self, point: usize, n: usize, direct: &[*mut u8]) {
+    /// output, and where it is aliased a leaf that overlaps it must be of the very elements; `n` is at most what the
+    /// frame was made for.
+    pub(super) unsafe fn eval(&mut self, point: usize, n: usize, direct: &[Direct]) {
         let mut spare = self.region.registers;
         for (i, leaf) in self.region.leaves.iter().enumerate() {
             let base = self.memory.source(leaf.source);
@@ -189,24 +194,51 @@ impl<'a> Frame<'a> {
         }
         let first = self.slots.len() - self.region.code.len();
         for (i, instruction) in self.region.code.iter().enumerate() {
-            let mut args = instruction.args.map(|slot| self.slots[slot]);
+            let mut args: SmallVec<[Src; 8]> = instruction.args.iter().map(|&slot| self.slots[slot]).collect();
             // Where every argument is one element for all, so is the result.
-            let splat = args[..instruction.arity].iter().all(|arg| arg.splat);
+            let splat = args.iter().all(|arg| arg.splat);
             let n = if splat { 1 } else { n };
             if splat {
-                args = args.map(|arg| Src { splat: false, ..arg });
+                args.iter_mut().for_each(|arg| arg.splat = false);
             }
-            let out = match instruction.output {
-                Some(output) if !splat && direct.get(output).is_some_and(|at| !at.is_null()) => direct[output],
-                _ => self.strip(instruction.register),
+            let to = |instruction: &Instruction, aliased: bool| {
+                let direct = instruction.output.and_then(|output| direct.get(output)).filter(|_| !splat);
+                match direct {
+                    Some(direct) if !direct.at.is_null() && (aliased || !direct.aliased) => direct.at,
+                    _ => self.strip(instruction.register),
+                }
             };
+            let kernel = match instruction.work {
+                Work::One(kernel) => kernel,
+                Work::Moments(kernel) => {
+                    let out = [0, 1, 2].map(|j| to(&self.region.code[i + j], true));
+                    // SAFETY: as below, but that outputs may lie where arguments do: then they are of the very
+                    // elements, as promised at `eval::run`, and no instruction follows that reads them.
+                    unsafe { kernel(self.arch, &args, out, n) };
+                    for (j, at) in out.into_iter().enumerate() {
+                        self.slots[first + i + j] = Src { at, splat };
+                    }
+                    continue;
+                }
+                Work::Done => continue,
+            };
+            let out = to(instruction, false);
             // SAFETY: arguments are leaves, numbers and earlier results, of `n` elements; registers are of results
             // still needed, so `out` overlaps no argument; elements are aligned as buffers and strips begin at 64
             // bytes and what is counted in is elements.
-            unsafe { (instruction.kernel)(self.arch, &args, out, n) };
+            unsafe { kernel(self.arch, &args, out, n) };
             self.slots[first + i] = Src { at: out, splat };
         }
     }
+}
+
+/// Where an output belongs.
+#[derive(Clone, Copy)]
+pub(super) struct Direct {
+    /// Null if it is not in a row.
+    pub(super) at: *mut u8,
+    /// Whether leaves may be read there.
+    pub(super) aliased: bool,
 }
 
 /// A cache line: what scratch memory is aligned to.

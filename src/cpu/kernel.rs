@@ -26,7 +26,7 @@ impl Src {
 ///
 /// Each argument the function takes must be valid for `n` reads (one, if it is a splat) of its element type, and `out`
 /// for `n` writes; all aligned. `out` must not overlap an argument.
-pub(super) type Kernel = unsafe fn(arch: Arch, args: &[Src; 3], out: *mut u8, n: usize);
+pub(super) type Kernel = unsafe fn(arch: Arch, args: &[Src], out: *mut u8, n: usize);
 
 /// The elements of an argument, by index.
 trait Stream: Copy {
@@ -121,7 +121,7 @@ pub(super) fn map1<A: Pod, O: Pod, F: Fn(A) -> O + Copy>(_: F) -> Kernel {
     /// # Safety
     ///
     /// As [`Kernel`].
-    unsafe fn kernel<A: Pod, O: Pod, F: Fn(A) -> O + Copy>(arch: Arch, args: &[Src; 3], out: *mut u8, n: usize) {
+    unsafe fn kernel<A: Pod, O: Pod, F: Fn(A) -> O + Copy>(arch: Arch, args: &[Src], out: *mut u8, n: usize) {
         // SAFETY: what `Kernel` demands. A splat of one argument gives one element, so a run of one.
         let (a, out) = unsafe { (run::<A>(args[0], n), target::<O>(out, n)) };
         let f = conjure::<F>();
@@ -137,13 +137,13 @@ pub(super) fn map2<A: Pod, B: Pod, O: Pod, F: Fn(A, B) -> O + Copy>(_: F) -> Ker
     /// As [`Kernel`].
     unsafe fn kernel<A: Pod, B: Pod, O: Pod, F: Fn(A, B) -> O + Copy>(
         arch: Arch,
-        args: &[Src; 3],
+        args: &[Src],
         out: *mut u8,
         n: usize,
     ) {
         // SAFETY: what `Kernel` demands.
         let out = unsafe { target::<O>(out, n) };
-        let &[a, b, _] = args;
+        let (a, b) = (args[0], args[1]);
         let f = conjure::<F>();
         streams!(arch, n, [], [a: A, b: B], |i| f(a.at(i), b.at(i)), out);
     }
@@ -157,15 +157,45 @@ pub(super) fn map3<A: Pod, B: Pod, C: Pod, O: Pod, F: Fn(A, B, C) -> O + Copy>(_
     /// As [`Kernel`].
     unsafe fn kernel<A: Pod, B: Pod, C: Pod, O: Pod, F: Fn(A, B, C) -> O + Copy>(
         arch: Arch,
-        args: &[Src; 3],
+        args: &[Src],
         out: *mut u8,
         n: usize,
     ) {
         // SAFETY: what `Kernel` demands.
         let out = unsafe { target::<O>(out, n) };
-        let &[a, b, c] = args;
+        let (a, b, c) = (args[0], args[1], args[2]);
         let f = conjure::<F>();
         streams!(arch, n, [], [a: A, b: B, c: C], |i| f(a.at(i), b.at(i), c.at(i)), out);
     }
     kernel::<A, B, C, O, F>
+}
+
+/// The kernel that maps `f` over two strips and two numbers.
+pub(super) fn map2_by2<F: Fn([f32; 2], [f32; 2]) -> f32 + Copy>(_: F) -> Kernel {
+    /// # Safety
+    ///
+    /// As [`Kernel`]; the last two arguments are one element each.
+    unsafe fn kernel<F: Fn([f32; 2], [f32; 2]) -> f32 + Copy>(arch: Arch, args: &[Src], out: *mut u8, n: usize) {
+        // SAFETY: what `Kernel` demands.
+        let (out, numbers) = unsafe { (target::<f32>(out, n), [2, 3].map(|i| splat::<f32>(args[i]).0)) };
+        let (a, b) = (args[0], args[1]);
+        let f = conjure::<F>();
+        streams!(arch, n, [], [a: f32, b: f32], |i| f([a.at(i), b.at(i)], numbers), out);
+    }
+    kernel::<F>
+}
+
+/// The kernel that maps `f` over three strips and four numbers.
+pub(super) fn map3_by4<F: Fn([f32; 3], [f32; 4]) -> f32 + Copy>(_: F) -> Kernel {
+    /// # Safety
+    ///
+    /// As [`Kernel`]; the last four arguments are one element each.
+    unsafe fn kernel<F: Fn([f32; 3], [f32; 4]) -> f32 + Copy>(arch: Arch, args: &[Src], out: *mut u8, n: usize) {
+        // SAFETY: what `Kernel` demands.
+        let (out, numbers) = unsafe { (target::<f32>(out, n), [3, 4, 5, 6].map(|i| splat::<f32>(args[i]).0)) };
+        let (a, b, c) = (args[0], args[1], args[2]);
+        let f = conjure::<F>();
+        streams!(arch, n, [], [a: f32, b: f32, c: f32], |i| f([a.at(i), b.at(i), c.at(i)], numbers), out);
+    }
+    kernel::<F>
 }

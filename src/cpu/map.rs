@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use smallvec::SmallVec;
 
-use super::frame::{Frame, Memory, Numbers, PANEL, numbers, operands, scratch_bytes, strip_len, with_scratch};
+use super::frame::{Direct, Frame, Memory, Numbers, PANEL, numbers, operands, scratch_bytes, strip_len, with_scratch};
 use super::region::Region;
 use super::space::{Operand, Space};
 use super::threads;
@@ -138,18 +138,16 @@ impl Map {
     /// As [`run`](Self::run).
     unsafe fn strip(&self, frame: &mut Frame<'_>, space: &Space, to: &[Destination<'_>], point: usize, n: usize) {
         let first = self.region.leaves.len();
-        let mut direct: SmallVec<[*mut u8; 4]> = SmallVec::new();
-        for (i, to) in to.iter().enumerate() {
-            // What is still to be read is written only when all of the strip has been computed.
-            let place =
-                if to.aliased { None } else { space.in_place(first + i, point, n, to.at).filter(|place| !place.splat) };
-            direct.push(place.map_or(std::ptr::null_mut(), |place| place.at.cast_mut()));
-        }
-        // SAFETY: the caller's promises; `direct` is memory of targets that are not read.
+        let place = |(i, to): (usize, &Destination<'_>)| {
+            let place = space.in_place(first + i, point, n, to.at).filter(|place| !place.splat);
+            Direct { at: place.map_or(std::ptr::null_mut(), |place| place.at.cast_mut()), aliased: to.aliased }
+        };
+        let direct: SmallVec<[Direct; 4]> = to.iter().enumerate().map(place).collect();
+        // SAFETY: the caller's promises.
         unsafe { frame.eval(point, n, &direct) };
         for (i, to) in to.iter().enumerate() {
             let value = frame.output(i);
-            if value.at != direct[i].cast_const() {
+            if value.at != direct[i].at.cast_const() {
                 // SAFETY: targets are writable and lie apart from registers, numbers and what is read in place, with
                 // the exception of a value that is a leaf: and a target that it may overlap it equals.
                 unsafe { space.scatter(first + i, point, n, to.at, value) };

@@ -1,9 +1,11 @@
 //! An elementwise part of a graph, as a short list of kernels over strips.
 
 use rustc_hash::{FxHashMap, FxHashSet};
+use smallvec::SmallVec;
 
+use super::fuse::{Arg, fuse};
 use super::kernel::Kernel;
-use super::pairs::{Side, pair};
+use super::moments::Moments;
 use super::strips;
 use crate::expr::graph::{Graph, Id, Step};
 use crate::layout::{Access, Layout};
@@ -16,8 +18,8 @@ pub(super) type Slot = usize;
 pub(super) struct Region {
     pub(super) shape: Shape,
     pub(super) leaves: Vec<Leaf>,
-    /// Slots of [`Graph::scalars`], each with the dtype it is used in.
-    pub(super) numbers: Vec<(usize, DType)>,
+    /// Each with the dtype it is used in.
+    pub(super) numbers: Vec<(Number, DType)>,
     pub(super) code: Vec<Instruction>,
     pub(super) outputs: Vec<Slot>,
     /// The dtype of each output.
@@ -44,10 +46,26 @@ pub(super) enum Source {
     Index,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) enum Number {
+    /// Of [`Graph::scalars`].
+    Slot(usize),
+    One,
+}
+
+/// What an instruction does.
+#[derive(Clone, Copy)]
+pub(super) enum Work {
+    One(Kernel),
+    /// The results of this instruction and of the next two, which are the last.
+    Moments(Moments),
+    /// Nothing: its result is of the one before.
+    Done,
+}
+
 pub(super) struct Instruction {
-    pub(super) kernel: Kernel,
-    pub(super) args: [Slot; 3],
-    pub(super) arity: usize,
+    pub(super) work: Work,
+    pub(super) args: SmallVec<[Slot; 3]>,
     /// Where the result goes, unless it is written straight to where output `output` belongs.
     pub(super) register: usize,
     pub(super) output: Option<usize>,
@@ -57,9 +75,9 @@ pub(super) struct Instruction {
 struct Builder<'a> {
     graph: &'a Graph,
     leaves: Vec<Leaf>,
-    numbers: Vec<(usize, DType)>,
-    /// Kernel, arguments and dtype of the result.
-    code: Vec<(Kernel, Vec<Place>, DType)>,
+    numbers: Vec<(Number, DType)>,
+    /// What is done, arguments and dtype of the result.
+    code: Vec<(Work, Vec<Place>, DType)>,
 }
 
 /// A slot before it is known how many leaves and numbers there are.
@@ -82,18 +100,29 @@ impl Region {
         let mut builder = Builder { graph, leaves: Vec::new(), numbers: Vec::new(), code: Vec::new() };
         let mut places: FxHashMap<Id, Place> = FxHashMap::default();
         let ids = elementwise(graph, outputs.iter().map(|o| o.0));
-        let pairs = pairs(graph, &ids, outputs);
+        let fused = fuse(graph, &ids, outputs);
+        let together = fused.moments.as_ref().map_or(&[][..], |m| &m.values);
         for id in ids {
-            if pairs.absorbed.contains(&id) {
+            if fused.absorbed.contains(&id) || together.contains(&id) {
                 continue;
             }
-            if let Some(&(kernel, [a, b, c])) = pairs.made.get(&id) {
-                let args = vec![places[&a], places[&b], places[&c]];
-                places.insert(id, builder.push(kernel, args, graph.values[id].dtype));
-                continue;
-            }
-            let place = builder.value(id, &places, temps).ok_or_else(|| unsupported(op, graph, id))?;
+            let place = match fused.made.get(&id) {
+                Some(made) => {
+                    let args = builder.args(&made.args, &places);
+                    builder.push(made.kernel, args, graph.values[id].dtype)
+                }
+                None => builder.value(id, &places, temps).ok_or_else(|| unsupported(op, graph, id))?,
+            };
             places.insert(id, place);
+        }
+        if let Some(moments) = &fused.moments {
+            let args = builder.args(&moments.args, &places);
+            let work = [Work::Moments(moments.kernel), Work::Done, Work::Done];
+            for (id, work) in moments.values.into_iter().zip(work) {
+                // The same for all, so that they are kept until all is done.
+                builder.code.push((work, args.clone(), DType::F32));
+                places.insert(id, Place::Code(builder.code.len() - 1));
+            }
         }
         let mut ends = Vec::new();
         for &(id, dtype) in outputs {
@@ -147,42 +176,8 @@ fn elementwise(graph: &Graph, outputs: impl Iterator<Item = Id>) -> Vec<Id> {
     ids
 }
 
-/// Operations that are done in one loop with the one operation that uses them.
-#[derive(Default)]
-struct Pairs {
-    absorbed: FxHashSet<Id>,
-    /// By the second operation: the kernel of both, and its arguments.
-    made: FxHashMap<Id, (Kernel, [Id; 3])>,
-}
-
-fn pairs(graph: &Graph, ids: &[Id], outputs: &[(Id, DType)]) -> Pairs {
-    let mut uses: FxHashMap<Id, usize> = FxHashMap::default();
-    let args = ids.iter().filter(|&&id| !is_source(graph, id)).flat_map(|&id| graph.values[id].step.args());
-    for id in args.chain(outputs.iter().map(|o| o.0)) {
-        *uses.entry(id).or_default() += 1;
-    }
-    let mut pairs = Pairs::default();
-    for &id in ids.iter().rev() {
-        let Step::Binary(second, left, right) = graph.values[id].step else { continue };
-        if pairs.absorbed.contains(&id) {
-            continue;
-        }
-        for (first, other, side) in [(left, right, Side::Left), (right, left, Side::Right)] {
-            let Step::Binary(op, a, b) = graph.values[first].step else { continue };
-            if uses.get(&first) == Some(&1)
-                && let Some(kernel) = pair(op, second, side, graph.values[first].dtype)
-            {
-                pairs.absorbed.insert(first);
-                pairs.made.insert(id, (kernel, [a, b, other]));
-                break;
-            }
-        }
-    }
-    pairs
-}
-
 /// Whether a region reads this value from memory.
-fn is_source(graph: &Graph, id: Id) -> bool {
+pub(super) fn is_source(graph: &Graph, id: Id) -> bool {
     matches!(graph.values[id].step, Step::Reduce { .. } | Step::Read { .. })
 }
 
@@ -198,10 +193,7 @@ impl Builder<'_> {
                 self.convert(leaf, stored, value.dtype)?
             }
             Step::Index { access } => self.leaf(Source::Index, access.clone(), value.dtype),
-            &Step::Scalar { slot } => {
-                self.numbers.push((slot, value.dtype));
-                Place::Number(self.numbers.len() - 1)
-            }
+            &Step::Scalar { slot } => self.number(Number::Slot(slot), value.dtype),
             Step::Reduce { .. } => {
                 let access = Layout::contiguous(value.shape.clone()).into();
                 self.leaf(Source::Temp(*temps.get(&id)?), access, value.dtype)
@@ -222,6 +214,19 @@ impl Builder<'_> {
         })
     }
 
+    fn args(&mut self, args: &[Arg], places: &FxHashMap<Id, Place>) -> Vec<Place> {
+        let place = |arg: &Arg| match arg {
+            Arg::Value(id) => places[id],
+            Arg::One => self.number(Number::One, DType::F32),
+        };
+        args.iter().map(place).collect()
+    }
+
+    fn number(&mut self, number: Number, dtype: DType) -> Place {
+        self.numbers.push((number, dtype));
+        Place::Number(self.numbers.len() - 1)
+    }
+
     fn leaf(&mut self, source: Source, access: Access, dtype: DType) -> Place {
         self.leaves.push(Leaf { source, access, dtype });
         Place::Leaf(self.leaves.len() - 1)
@@ -232,7 +237,7 @@ impl Builder<'_> {
     }
 
     fn push(&mut self, kernel: Kernel, args: Vec<Place>, dtype: DType) -> Place {
-        self.code.push((kernel, args, dtype));
+        self.code.push((Work::One(kernel), args, dtype));
         Place::Code(self.code.len() - 1)
     }
 
@@ -263,16 +268,16 @@ impl Builder<'_> {
         let (mut registers, mut free) = (0, Vec::new());
         let mut register_of = Vec::with_capacity(code.len());
         let mut instructions = Vec::with_capacity(code.len());
-        for (i, (kernel, args, _)) in code.iter().enumerate() {
+        for (i, (work, args, _)) in code.iter().enumerate() {
             // Taken before those of the arguments are let go: a kernel's result overlaps none of them.
             let register = free.pop().unwrap_or_else(|| {
                 registers += 1;
                 registers - 1
             });
             register_of.push(register);
-            let mut slots = [0; 3];
-            for (k, &arg) in args.iter().enumerate() {
-                slots[k] = slot(arg);
+            let mut slots = SmallVec::new();
+            for &arg in args {
+                slots.push(slot(arg));
                 if let Place::Code(j) = arg
                     && last_use[j] == i
                 {
@@ -281,7 +286,7 @@ impl Builder<'_> {
                 }
             }
             let output = output_of[i];
-            instructions.push(Instruction { kernel: *kernel, args: slots, arity: args.len(), register, output });
+            instructions.push(Instruction { work: *work, args: slots, register, output });
         }
         let stored = leaves.iter().map(|l| l.dtype.size());
         let width = stored.chain(code.iter().map(|c| c.2.size())).max().unwrap_or(8);

@@ -199,8 +199,8 @@ impl Expr {
         self.at_least(&low.into()).at_most(&high.into())
     }
 
-    /// The larger of `self` and a bound. Unlike with `maximum`, where they are equal it is `self` that is taken, and
-    /// gets the gradient; of a number, which wants none, a maximum gives it to the other side anyway.
+    /// The larger of `self` and a bound. Where they are equal it is `self` that gets the gradient, of which a maximum
+    /// would give either side half. A number wants none, so that with one a maximum will do.
     pub(crate) fn at_least(&self, low: &Self) -> Self {
         let larger = self.maximum(low);
         if low.as_scalar().is_some() { larger } else { Self::select(self.ge(low), self, larger) }
@@ -378,26 +378,6 @@ impl Expr {
             }
             let shape = this.shape().iter().enumerate().filter(|(d, _)| !dims.contains(d)).map(|(_, &n)| n).collect();
             Ok(Self::new(Op::Reduce(op, dims), smallvec![this], shape, dtype))
-        }))
-    }
-
-    /// Keeps the dims that the reduction just below removed, with size 1: PyTorch's `keepdim=True`.
-    ///
-    /// ```
-    /// use hadamard::{Device, Tensor};
-    /// let x = Tensor::from_slice(&[1.0_f32, 2.0, 3.0, 4.0], [2, 2], &Device::cpu())?;
-    /// assert_eq!(x.amax(1).keepdim().shape().dims(), [2, 1]);
-    /// # Ok::<(), hadamard::Error>(())
-    /// ```
-    #[must_use]
-    pub fn keepdim(&self) -> Self {
-        carry(self.check().and_then(|()| match &self.0.op {
-            Op::Reduce(_, dims) => {
-                let full = self.0.args[0].shape();
-                let shape = full.iter().enumerate().map(|(d, &n)| if dims.contains(&d) { 1 } else { n });
-                Ok(self.reshape(shape.collect::<Shape>()))
-            }
-            _ => Err(Error::argument("keepdim", "a reduction just below", format!("{self:?}"))),
         }))
     }
 

@@ -4,6 +4,8 @@
 //! arithmetic is carried out in; common subexpressions become one value; numbers become slots, so that a graph with
 //! another learning rate is the same graph. What runs it, and in how many passes, is the backend's affair.
 
+mod stages;
+
 use std::any::Any;
 use std::hash::{Hash, Hasher};
 use std::sync::OnceLock;
@@ -81,6 +83,21 @@ impl Step {
             Self::Select(c, a, b) | Self::Random(_, [c, a, b]) => smallvec![c, a, b],
         }
     }
+
+    /// The same of other values.
+    fn with_args(mut self, f: impl Fn(Id) -> Id) -> Self {
+        match &mut self {
+            Self::Load { .. } | Self::Index { .. } | Self::Scalar { .. } => {}
+            Self::Unary(_, a)
+            | Self::Convert(a)
+            | Self::Round(_, a)
+            | Self::Reduce { arg: a, .. }
+            | Self::Read { of: a, .. } => *a = f(*a),
+            Self::Binary(_, a, b) => (*a, *b) = (f(*a), f(*b)),
+            Self::Select(c, a, b) | Self::Random(_, [c, a, b]) => (*c, *a, *b) = (f(*c), f(*a), f(*b)),
+        }
+        self
+    }
 }
 
 /// The reductions backends know; the others are made of them.
@@ -143,6 +160,7 @@ impl Graph {
             roots.push(Root { value, shape: expr.shape().clone(), dtype: *dtype });
         }
         let Lowering { values, buffers, scalars, .. } = lowering;
+        let values = stages::share(values, &mut roots);
         let mut hasher = FxHasher::default();
         (&values, &roots).hash(&mut hasher);
         for (_, dtype) in &buffers {

@@ -2,6 +2,7 @@
 
 pub(crate) mod build;
 mod cell;
+mod compose;
 pub(crate) mod contraction;
 mod einsum;
 mod grad;

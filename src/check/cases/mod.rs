@@ -1,6 +1,7 @@
 //! The table itself. When a bug is fixed, its smallest case joins it.
 
 mod elementwise;
+mod gradients;
 mod reductions;
 mod shapes;
 mod updates;
@@ -50,6 +51,7 @@ pub(super) fn all() -> Vec<Case> {
     shapes::add(&mut table);
     reductions::add(&mut table);
     updates::add(&mut table);
+    gradients::add(&mut table);
     table.cases
 }
 

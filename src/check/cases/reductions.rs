@@ -266,6 +266,29 @@ fn several(table: &mut Table) {
         let p = inputs.f32([65, 33], Fill::Whole(-5, 5))? * inputs.f32([65, 33], Fill::Whole(-5, 5))?;
         Ok(Work::Eval(vec![p.clone(), p.sum(0), p.sum(1), p.sum(..), p.amax(0), &p + 1]))
     });
+    let staged: [(&[usize], &[isize]); 6] = [
+        (&[3, 64, 65], &[1, 2]),
+        (&[300, 70], &[1]),
+        (&[70, 300], &[0]),
+        (&[2, 70_000], &[1]),
+        (&[9, 4, 5], &[0, 2]),
+        (&[8, 0], &[0]),
+    ];
+    for (shape, dims) in staged {
+        table.add(
+            OP,
+            format!("over all of {shape:?} and over {dims:?}"),
+            &[DType::F32],
+            move |inputs: &mut Inputs<'_>| {
+                let p = inputs.f32(shape, Fill::Whole(-5, 5))? * inputs.f32(shape, Fill::Whole(-5, 5))?;
+                let mut all = vec![p.sum(..), p.mean(..), p.sum(dims), p.square().any(..)];
+                if p.shape().numel() > 0 {
+                    all.extend([p.amax(..), p.amin(dims)]);
+                }
+                Ok(Work::Eval(all))
+            },
+        );
+    }
     table.add(OP, "of different shapes and dtypes", &[DType::F32, DType::F16, DType::U8], |inputs: &mut Inputs<'_>| {
         let a = inputs.f32([40], Fill::Whole(-5, 5))?;
         let b = inputs.tensor([3, 7], DType::F16, Fill::Whole(-5, 5))?;

@@ -289,3 +289,35 @@ fn a_foreign_pool_may_evaluate_too() {
     (0..16).into_par_iter().for_each(|_| y.assign(&x * 2.0).unwrap());
     assert_eq!(y.to_vec::<f32>().unwrap(), (&x * 2.0).eval().unwrap().to_vec::<f32>().unwrap());
 }
+
+#[test]
+fn a_step_of_adam_in_one_loop_has_the_bits_of_its_parts() {
+    let step = |w: &Expr, g: &Expr, m: &Expr, v: &Expr, form: usize| {
+        let (m, v) = (0.9 * m + 0.1 * g, 0.999 * v + (g * g) * 0.001);
+        let w = match form {
+            0 => w - 0.01 * &m / (v.sqrt() * 1.5 + 1e-8),
+            1 => w * 0.99 - 0.01 * &m / (v.sqrt() / 1.5 + 1e-8),
+            2 => w - 0.01 * (&m / (v.sqrt() + 1e-8)),
+            _ => w - 0.01 * (&m / (v.sqrt() / 1.5 + 1e-8)),
+        };
+        [m, v, w]
+    };
+    for form in 0..4 {
+        for (shape, gradient) in
+            [([1, 1], [1, 1]), ([3, 7], [3, 7]), ([5, 300], [5, 300]), ([70, 999], [1, 999]), ([9, 64], [1, 1])]
+        {
+            let fill = |seed| random(seed, &shape, DType::F32);
+            let (w, m, v, g) = (fill(1), fill(2), fill(3), random(4, &gradient, DType::F32));
+            v.assign(v.abs()).unwrap();
+            let [m2, v2, w2] = step(&Expr::from(&w), &Expr::from(&g), &Expr::from(&m), &Expr::from(&v), form);
+            let wide = |e: &Expr| e.broadcast_to(shape).eval().unwrap().to_vec::<f32>().unwrap();
+            // One by one, each into memory of its own.
+            let want = [wide(&m2), wide(&v2), wide(&w2)];
+            assign(&[(&m, m2.clone()), (&v, v2.clone()), (&w, w2.clone())]).unwrap();
+            for (got, want) in [&m, &v, &w].into_iter().zip(&want) {
+                let got = got.to_vec::<f32>().unwrap();
+                assert!(got.iter().zip(want).all(|(g, w)| g.to_bits() == w.to_bits()), "form {form} of {shape:?}");
+            }
+        }
+    }
+}

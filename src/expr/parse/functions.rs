@@ -40,25 +40,35 @@ const fn special(
 }
 
 /// Alphabetical.
-static SPECIALS: [Special; 19] = [
+static SPECIALS: [Special; 25] = [
     special("arange", &["end"], 1, |c| Ok(Expr::arange(c.size(0)?))),
     special("broadcast_to", &["input", "size"], 2, |c| Ok(c.expr(0)?.broadcast_to(c.sizes(1)?))),
     special("cast", &["input", "dtype"], 2, |c| Ok(c.expr(0)?.cast(c.dtype(1)?))),
     special("clamp", &["input", "min", "max"], 1, clamp),
-    special("dot", &["input", "other"], 2, dot),
+    special("dot", &["input", "other"], 2, |c| Ok(c.expr(0)?.dot(c.expr(1)?))),
     special("einsum", &["equation", "operands"], 2, einsum_of),
     special("flip", &["input", "dims"], 2, flip),
     special("gelu", &["input"], 1, |c| Ok(c.expr(0)?.gelu())),
+    special("layer_norm", &["input", "normalized_shape", "weight", "bias", "eps"], 2, layer_norm),
     special("lerp", &["input", "end", "weight"], 3, |c| Ok(c.expr(0)?.lerp(c.expr(1)?, c.expr(2)?))),
+    special("log_softmax", &["input", "dim"], 2, |c| Ok(c.expr(0)?.log_softmax(c.integer(1)?))),
+    special("logsumexp", &["input", "dim", "keepdim"], 2, |c| c.keepdim(2, c.expr(0)?.logsumexp(c.dims(1)?))),
     special("narrow", &["input", "dim", "start", "length"], 4, narrow),
     special("norm", &["input", "p", "dim", "keepdim"], 1, norm),
     special("permute", &["input", "dims"], 2, |c| Ok(c.expr(0)?.permute(&c.integers(1)?))),
     special("reciprocal", &["input"], 1, |c| Ok(c.expr(0)?.reciprocal())),
     special("reshape", &["input", "shape"], 2, reshape),
+    special("softmax", &["input", "dim"], 2, |c| Ok(c.expr(0)?.softmax(c.integer(1)?))),
     special("square", &["input"], 1, |c| Ok(c.expr(0)?.square())),
     special("squeeze", &["input", "dim"], 1, squeeze),
+    special("std", &["input", "dim", "correction", "keepdim"], 1, |c| {
+        c.keepdim(3, c.expr(0)?.std(c.dims(1)?, c.number(2, 1.0)?))
+    }),
     special("transpose", &["input", "dim0", "dim1"], 3, |c| Ok(c.expr(0)?.transpose(c.integer(1)?, c.integer(2)?))),
     special("unsqueeze", &["input", "dim"], 2, |c| Ok(c.expr(0)?.unsqueeze(c.integer(1)?))),
+    special("var", &["input", "dim", "correction", "keepdim"], 1, |c| {
+        c.keepdim(3, c.expr(0)?.var(c.dims(1)?, c.number(2, 1.0)?))
+    }),
     special("where", &["condition", "input", "other"], 3, |c| Ok(Expr::select(c.expr(0)?, c.expr(1)?, c.expr(2)?))),
 ];
 
@@ -223,6 +233,17 @@ impl Call {
         self.integer_of(&self.values[i])
     }
 
+    /// A number, or what stands for it where none is given.
+    fn number(&self, i: usize, default: f64) -> Result<f64, Mistake> {
+        match &self.values[i].kind {
+            Kind::None => Ok(default),
+            Kind::Expr(expr) => {
+                expr.as_scalar().map_or_else(|| self.refuse(&self.values[i], "a number"), |n| Ok(n.to_f64()))
+            }
+            _ => self.refuse(&self.values[i], "a number"),
+        }
+    }
+
     fn size(&self, i: usize) -> Result<usize, Mistake> {
         let n = self.integer(i)?;
         usize::try_from(n).or_else(|_| mistake(self.values[i].column, format!("{n} is below 0")))
@@ -280,17 +301,6 @@ fn clamp(c: &Call) -> Result<Expr, Mistake> {
     }
 }
 
-fn dot(c: &Call) -> Result<Expr, Mistake> {
-    let (a, b) = (c.expr(0)?, c.expr(1)?);
-    if a.shape().rank() == 1 && a.shape() == b.shape() {
-        return Ok(a.binary(BinaryOp::Mul, b).sum(..));
-    }
-    mistake(
-        c.column,
-        format!("dot: expected two tensors of one dim and one size, found {} and {}", a.shape(), b.shape()),
-    )
-}
-
 fn einsum_of(c: &Call) -> Result<Expr, Mistake> {
     let Kind::Text(equation) = &c.values[0].kind else {
         return c.refuse(&c.values[0], "an equation such as \"ik,ik->k\"");
@@ -322,17 +332,25 @@ fn narrow(c: &Call) -> Result<Expr, Mistake> {
 }
 
 fn norm(c: &Call) -> Result<Expr, Mistake> {
-    let (x, dims) = (c.expr(0)?, c.dims(2)?);
-    if !x.dtype().is_float() {
-        return mistake(c.column, format!("norm: expected a float (cast it first), found {}", x.dtype()));
+    c.keepdim(3, c.expr(0)?.norm(c.number(1, 2.0)?, c.dims(2)?))
+}
+
+/// Over the last dims, whose sizes PyTorch wants repeated.
+fn layer_norm(c: &Call) -> Result<Expr, Mistake> {
+    let (x, sizes) = (c.expr(0)?, c.sizes(1)?);
+    if sizes.rank() == 0 || !x.shape().ends_with(&sizes) {
+        let message = format!("layer_norm expects the sizes of the last dims of {}, found {sizes}", x.shape());
+        return mistake(c.values[1].column, message);
     }
-    let p = if c.is_none(1) { Some(2.0) } else { c.expr(1)?.as_scalar().map(Scalar::to_f64) };
-    match p {
-        Some(2.0) => Ok(c.keepdim(3, x.square().sum(dims))?.sqrt()),
-        Some(1.0) => c.keepdim(3, x.abs().sum(dims)),
-        Some(f64::INFINITY) => c.keepdim(3, x.abs().amax(dims)),
-        _ => mistake(c.values[1].column, "norm: expected p = 1, 2 or inf"),
+    let dims: Vec<isize> = (0..sizes.rank() as isize).map(|d| -1 - d).collect();
+    let mut y = x.layer_norm(&dims[..], c.number(4, 1e-5)?);
+    if !c.is_none(2) {
+        y = y * c.expr(2)?;
     }
+    if !c.is_none(3) {
+        y = y + c.expr(3)?;
+    }
+    Ok(y)
 }
 
 /// One size may be -1: what is left.

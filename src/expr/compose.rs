@@ -1,0 +1,247 @@
+//! Functions made of reductions and elementwise work: norms, variances, softmax.
+//!
+//! They are expressions like any other: what feeds a reduction and what follows it fuse, so that a norm takes one pass
+//! over memory, a variance two, a softmax or a layer norm three.
+
+use smallvec::SmallVec;
+
+use super::node::{Expr, Op};
+use super::op::BinaryOp;
+use crate::shape::Dims;
+use crate::{Error, Result, Shape};
+
+/// What `build` makes of a float; of anything else, the mistake.
+fn of_float(op: &'static str, x: &Expr, build: impl FnOnce() -> Expr) -> Expr {
+    match x.check() {
+        Err(error) => Expr::invalid(error),
+        Ok(()) if x.dtype().is_float() => build(),
+        Ok(()) => Expr::invalid(Error::DType { op, expected: "a float (cast it first)", found: x.dtype() }),
+    }
+}
+
+impl Expr {
+    /// The vector norm of order `p` over `dims`, `Σ|x|ᵖ` to the power `1/p`, as PyTorch's
+    /// [`torch.linalg.vector_norm`](https://docs.pytorch.org/docs/stable/generated/torch.linalg.vector_norm.html):
+    /// `p` of infinity gives the largest magnitude, of minus infinity the smallest, of 0 the number of elements that
+    /// are not 0.
+    ///
+    /// ```
+    /// use hadamard::{Device, Tensor};
+    /// let x = Tensor::from_slice(&[3.0_f32, -4.0], [2], &Device::cpu())?;
+    /// assert_eq!(x.norm(2, ..).eval()?.item::<f32>()?, 5.0);
+    /// assert_eq!(x.norm(f64::INFINITY, 0).eval()?.item::<f32>()?, 4.0);
+    /// # Ok::<(), hadamard::Error>(())
+    /// ```
+    ///
+    /// The dims go; see [`keepdim`](Self::keepdim). Squares and powers may overflow where the norm would not, as in
+    /// PyTorch. Anything but a float is an error, and so is a norm of order ±infinity of no elements.
+    #[must_use]
+    pub fn norm(&self, p: impl Into<f64>, dims: impl Into<Dims>) -> Self {
+        let (p, dims): (f64, Dims) = (p.into(), dims.into());
+        of_float("norm", self, || match p {
+            2.0 => self.square().sum(dims).sqrt(),
+            1.0 => self.abs().sum(dims),
+            0.0 => self.ne(0).cast(self.dtype()).sum(dims),
+            f64::INFINITY => self.abs().amax(dims),
+            f64::NEG_INFINITY => self.abs().amin(dims),
+            p => self.abs().pow(p).sum(dims).pow(1.0 / p),
+        })
+    }
+
+    /// The inner product of two vectors of one size, `Σ aᵢ bᵢ`. The products are never stored.
+    ///
+    /// ```
+    /// use hadamard::{Device, Tensor};
+    /// let device = Device::cpu();
+    /// let a = Tensor::from_slice(&[1.0_f32, 2.0, 3.0], [3], &device)?;
+    /// let b = Tensor::from_slice(&[4.0_f32, 5.0, 6.0], [3], &device)?;
+    /// assert_eq!(a.dot(&b).eval()?.item::<f32>()?, 32.0);
+    /// # Ok::<(), hadamard::Error>(())
+    /// ```
+    ///
+    /// Tensors of other ranks, or of two sizes, are an error: nothing broadcasts here.
+    #[must_use]
+    pub fn dot(&self, other: impl Into<Self>) -> Self {
+        let other = other.into();
+        if let Some(error) = self.error().or(other.error()) {
+            return Self::invalid(error.clone());
+        }
+        if self.shape().rank() != 1 || self.shape() != other.shape() {
+            let found = format!("{} and {}", self.shape(), other.shape());
+            return Self::invalid(Error::argument("dot", "two tensors of one dim and one size", found));
+        }
+        self.binary(BinaryOp::Mul, other).sum(..)
+    }
+
+    /// The variance over `dims`, `Σ (x - mean)² / (n - correction)`, from the mean itself rather than from a sum of
+    /// squares, so that a large mean costs no digits.
+    ///
+    /// A `correction` of 1 estimates the variance of what the elements were drawn from (Bessel's correction, PyTorch's
+    /// default), 0 gives that of the elements. Where nothing is left to divide by, the result is NaN or infinite.
+    /// Anything but a float is an error.
+    ///
+    /// ```
+    /// use hadamard::{Device, Tensor};
+    /// let x = Tensor::from_slice(&[1.0_f32, 2.0, 3.0, 4.0], [4], &Device::cpu())?;
+    /// assert_eq!(x.var(0, 0).eval()?.item::<f32>()?, 1.25);
+    /// # Ok::<(), hadamard::Error>(())
+    /// ```
+    #[must_use]
+    pub fn var(&self, dims: impl Into<Dims>, correction: impl Into<f64>) -> Self {
+        let (dims, correction) = (dims.into(), correction.into());
+        of_float("var", self, || match dims.resolve(self.shape(), "var") {
+            Err(error) => Self::invalid(error),
+            Ok(found) => {
+                let n: usize = found.iter().map(|&d| self.shape()[d]).product();
+                self.deviation(&dims).square().sum(dims) / (n as f64 - correction).max(0.0)
+            }
+        })
+    }
+
+    /// The standard deviation over `dims`: the square root of [`var`](Self::var).
+    #[must_use]
+    pub fn std(&self, dims: impl Into<Dims>, correction: impl Into<f64>) -> Self {
+        let (dims, correction) = (dims.into(), correction.into());
+        of_float("std", self, || self.var(dims, correction).sqrt())
+    }
+
+    /// `exp(x) / Σ exp(x)` along `dim`: positive, with sum 1. The largest element is taken off first, so that nothing
+    /// overflows.
+    ///
+    /// ```
+    /// use hadamard::{Device, Tensor};
+    /// let x = Tensor::from_slice(&[1000.0_f32, 1000.0], [2], &Device::cpu())?;
+    /// assert_eq!(x.softmax(0).eval()?.to_vec::<f32>()?, [0.5, 0.5]);
+    /// # Ok::<(), hadamard::Error>(())
+    /// ```
+    ///
+    /// Anything but a float is an error.
+    #[must_use]
+    pub fn softmax(&self, dim: isize) -> Self {
+        of_float("softmax", self, || {
+            self.below_largest(dim, |x| {
+                let exp = x.exp();
+                let sum = exp.sum(dim).keepdim();
+                exp / sum
+            })
+        })
+    }
+
+    /// The logarithm of [`softmax`](Self::softmax) along `dim`, accurate where that is near 0 or 1.
+    #[must_use]
+    pub fn log_softmax(&self, dim: isize) -> Self {
+        of_float("log_softmax", self, || {
+            self.below_largest(dim, |x| {
+                let log = x.exp().sum(dim).keepdim().log();
+                x - log
+            })
+        })
+    }
+
+    /// `log(Σ exp(x))` over `dims`, without overflow; minus infinity where there is nothing to add. The dims go; see
+    /// [`keepdim`](Self::keepdim).
+    ///
+    /// ```
+    /// use hadamard::{Device, Tensor};
+    /// let x = Tensor::from_slice(&[1000.0_f32, 1000.0], [2], &Device::cpu())?;
+    /// assert_eq!(x.logsumexp(0).eval()?.item::<f32>()?, 1000.0 + std::f32::consts::LN_2);
+    /// # Ok::<(), hadamard::Error>(())
+    /// ```
+    ///
+    /// Anything but a float is an error.
+    #[must_use]
+    pub fn logsumexp(&self, dims: impl Into<Dims>) -> Self {
+        let dims = dims.into();
+        of_float("logsumexp", self, || {
+            if self.shape().numel() == 0 {
+                return self.exp().sum(dims).log();
+            }
+            // What is infinite need not be taken off, and must not be: inf - inf is NaN.
+            let finite = |largest: Self| Self::select(largest.abs().eq(f64::INFINITY), 0.0, largest);
+            let largest = self.amax(dims.clone());
+            (self - finite(largest.keepdim())).exp().sum(dims).log() + finite(largest)
+        })
+    }
+
+    /// Mean 0 and variance 1 over `dims`: `(x - mean) / √(variance + eps)`
+    /// ([Ba, Kiros and Hinton, 2016](https://arxiv.org/abs/1607.06450)). `eps` keeps what is constant from being
+    /// divided by 0; PyTorch's default is `1e-5`. A learned weight and bias multiply and add as they do anywhere.
+    ///
+    /// ```
+    /// use hadamard::{Device, Tensor};
+    /// let x = Tensor::from_slice(&[1.0_f32, 3.0, 10.0, 30.0], [2, 2], &Device::cpu())?;
+    /// assert_eq!(x.layer_norm(-1, 0.0).eval()?.to_vec::<f32>()?, [-1.0, 1.0, -1.0, 1.0]);
+    /// # Ok::<(), hadamard::Error>(())
+    /// ```
+    ///
+    /// Anything but a float is an error.
+    #[must_use]
+    pub fn layer_norm(&self, dims: impl Into<Dims>, eps: f64) -> Self {
+        let dims = dims.into();
+        of_float("layer_norm", self, || {
+            let deviation = self.deviation(&dims);
+            let variance = deviation.square().mean(dims).keepdim();
+            deviation * (variance + eps).rsqrt()
+        })
+    }
+
+    /// `self - mean`.
+    fn deviation(&self, dims: &Dims) -> Self {
+        self - self.mean(dims.clone()).keepdim()
+    }
+
+    /// `f` of `self - amax`; with no elements there is nothing to do.
+    fn below_largest(&self, dim: isize, f: impl FnOnce(Self) -> Self) -> Self {
+        match self.shape().numel() {
+            0 => self.shape().dim(dim, "softmax").map_or_else(Self::invalid, |_| self.clone()),
+            _ => f(self - self.amax(dim).keepdim()),
+        }
+    }
+
+    /// Keeps the dims that the reductions below removed, with size 1: PyTorch's `keepdim=True`.
+    ///
+    /// Elementwise work may stand between, as in [`norm`](Self::norm) or in `x.sum(0) / 2`. An expression that is not
+    /// made of reductions of one shape over the same dims is an error.
+    ///
+    /// ```
+    /// use hadamard::{Device, Tensor};
+    /// let x = Tensor::from_slice(&[1.0_f32, 2.0, 3.0, 4.0], [2, 2], &Device::cpu())?;
+    /// assert_eq!(x.amax(1).keepdim().shape().dims(), [2, 1]);
+    /// # Ok::<(), hadamard::Error>(())
+    /// ```
+    #[must_use]
+    pub fn keepdim(&self) -> Self {
+        match self.check().and_then(|()| self.kept_shape()) {
+            Ok(shape) => self.reshape(shape),
+            Err(error) => Self::invalid(error),
+        }
+    }
+
+    /// The shape with the dims that went put back with size 1.
+    fn kept_shape(&self) -> Result<Shape> {
+        let mut found: Option<Shape> = None;
+        let mut seen = rustc_hash::FxHashSet::default();
+        let mut stack: SmallVec<[&Self; 4]> = SmallVec::from_slice(&[self]);
+        while let Some(expr) = stack.pop() {
+            if expr.as_scalar().is_some() || !seen.insert(std::sync::Arc::as_ptr(&expr.0)) {
+                continue;
+            }
+            let kept: Option<Shape> = match &expr.0.op {
+                Op::Reduce(_, dims) => {
+                    let full = expr.0.args[0].shape().iter().enumerate();
+                    Some(full.map(|(d, &n)| if dims.contains(&d) { 1 } else { n }).collect())
+                }
+                Op::Unary(_) | Op::Binary(_) | Op::Select | Op::Cast | Op::Promote => {
+                    stack.extend(&expr.0.args);
+                    continue;
+                }
+                _ => None,
+            };
+            if kept.is_none() || found.is_some() && found != kept {
+                return Err(Error::argument("keepdim", "a reduction just below", format!("{self:?}")));
+            }
+            found = kept;
+        }
+        found.ok_or_else(|| Error::argument("keepdim", "a reduction just below", format!("{self:?}")))
+    }
+}
