@@ -17,9 +17,7 @@
 //! ```
 //!
 //! The bits are the same everywhere. So are uniform numbers, and those between `-a` and `a`; between other bounds, and
-//! for normal numbers, functions are evaluated, and devices may differ by what [docs/accuracy.md] allows them.
-//!
-//! [docs/accuracy.md]: https://docs.rs/crate/hadamard/latest/source/docs/accuracy.md
+//! for normal numbers, functions are evaluated, and devices may differ by what `docs/accuracy.md` allows them.
 
 use std::f64::consts::{FRAC_2_SQRT_PI, SQRT_2, TAU};
 use std::ops::Range;
