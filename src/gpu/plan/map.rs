@@ -124,6 +124,7 @@ impl Planner<'_> {
             epilogue: Code::default(),
             tail: false,
             split: false,
+            subgroups: false,
         }
     }
 

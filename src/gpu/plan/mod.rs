@@ -82,6 +82,8 @@ pub(crate) struct Caps {
     pub(crate) max_binding: u64,
     pub(crate) max_workgroups: u32,
     pub(crate) max_workgroup_memory: u32,
+    /// Invocations that every subgroup has at least; 0 where there are none.
+    pub(crate) subgroup: u32,
     pub(crate) device: String,
 }
 
@@ -94,6 +96,7 @@ impl Caps {
             max_binding: 128 << 20,
             max_workgroups: 65_535,
             max_workgroup_memory: 16_384,
+            subgroup: 0,
             device: "webgpu".to_owned(),
         }
     }
@@ -105,6 +108,7 @@ impl Caps {
             max_binding: info.max_binding,
             max_workgroups: info.max_workgroups,
             max_workgroup_memory: info.max_workgroup_memory,
+            subgroup: info.subgroup.map_or(0, |sizes| sizes.0),
             device: device.to_owned(),
         }
     }

@@ -498,6 +498,7 @@ impl Planner<'_> {
             epilogue,
             tail: kernel == Kernel::ReduceOuter && n % width != 0,
             split,
+            subgroups: kernel == Kernel::ReduceInner && shares.lanes > 1 && self.shuffles(shares.lanes, folds),
         };
         let n_reduced = self.count(reduced_sizes.iter().product())?;
         let grid = self.grid(shares.blocks * shares.splits)?;
@@ -512,6 +513,15 @@ impl Planner<'_> {
         let dims = self.dims(&kept_sizes.iter().chain(&reduced_sizes).copied().collect::<Vec<_>>())?;
         self.push(spec, windows.list, head, &dims, &table, numbers, grid, bytes);
         Ok(())
+    }
+}
+
+impl Planner<'_> {
+    /// Whether so many lanes can exchange results within a subgroup.
+    fn shuffles(&self, lanes: u32, folds: &[(Fold, DType)]) -> bool {
+        self.caps.tuning.subgroups
+            && lanes <= self.caps.subgroup
+            && folds.iter().all(|fold| matches!(fold.1, DType::F32 | DType::I32))
     }
 }
 
