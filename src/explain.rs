@@ -70,6 +70,16 @@ impl Expr {
 
 /// Says what evaluating several expressions together, by [`eval_all`](crate::eval_all), takes.
 ///
+/// ```
+/// use hadamard::{DType, Device, Tensor, explain_all};
+/// let device = Device::cpu();
+/// let (a, w) = (Tensor::ones([64, 32], DType::F32, &device)?, Tensor::ones([], DType::F32, &device)?);
+/// let loss = (&a * &w - 2).square().mean(..);
+/// let grad = loss.grad(&[&w])?.remove(0);
+/// assert_eq!(explain_all(&[loss, grad])?.passes.len(), 1); // `a` is read once
+/// # Ok::<(), hadamard::Error>(())
+/// ```
+///
 /// # Errors
 ///
 /// As [`Expr::explain`].

@@ -319,9 +319,13 @@ impl Worker<'_> {
             // SAFETY: the caller's; spare strips and accumulators are this thread's.
             unsafe {
                 self.assemble(frame, outer * block, n * block, |fold, kernels, x| {
-                    let out = self.accumulator(fold);
+                    let (start, len) = (outer * walk.inner, n * walk.inner);
+                    let place = self.place(fold, start, len);
+                    let out = place.unwrap_or(self.accumulator(fold));
                     (kernels.middle)(self.arch, out, x, [n, walk.reduced, walk.inner]);
-                    self.store(fold, outer * walk.inner, n * walk.inner, out);
+                    if place.is_none() {
+                        self.store(fold, start, len, out);
+                    }
                 });
             }
             outer += n;
@@ -515,6 +519,13 @@ impl Worker<'_> {
                 }
             }
         }
+    }
+
+    /// Where `n` results of a fold from `start` on lie, if they lie in a row.
+    fn place(&self, fold: usize, start: usize, n: usize) -> Option<*mut u8> {
+        let base = self.memory.temps[self.reduce.folds[fold].temp];
+        let place = self.walk.kept.in_place(fold, start, n, base)?;
+        (!place.splat).then_some(place.at.cast_mut())
     }
 
     unsafe fn store(&self, fold: usize, start: usize, n: usize, from: *const u8) {

@@ -266,6 +266,9 @@ fn several(table: &mut Table) {
         let p = inputs.f32([65, 33], Fill::Whole(-5, 5))? * inputs.f32([65, 33], Fill::Whole(-5, 5))?;
         Ok(Work::Eval(vec![p.clone(), p.sum(0), p.sum(1), p.sum(..), p.amax(0), &p + 1]))
     });
+    table.expr(OP, "a sum of sums of nothing", &[DType::F32], |inputs| {
+        Ok((inputs.f32([8, 0], Fill::Whole(-5, 5))?.sum(0) + 1).sum(0))
+    });
     let staged: [(&[usize], &[isize]); 6] = [
         (&[3, 64, 65], &[1, 2]),
         (&[300, 70], &[1]),

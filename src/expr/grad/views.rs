@@ -209,13 +209,15 @@ fn unrolled(walked: Expr, walk: &Walk, distance: isize) -> (Expr, isize) {
     let mut ahead = distance;
     // From the smallest step up, [outer, run]: each dim joins the run.
     let (mut memory, mut run, mut outer) = (walked, 1, walk.sizes().numel());
-    for &(_, size, step) in walk.dims.iter().rev() {
+    for (i, &(_, size, step)) in walk.dims.iter().enumerate().rev() {
         outer /= size;
         memory = memory.reshape([outer, size, run]);
         if run <= step {
-            // Zeros may as well come before as after: those wanted at the very front come for free.
+            // Zeros may as well come before as after: those wanted at the very front come for free, where there is room.
             let wanted = ahead.rem_euclid(step as isize) as usize;
-            let start = if ahead > 0 && wanted + run <= step { wanted } else { 0 };
+            let room = if i == 0 { usize::MAX } else { walk.dims[i - 1].2 };
+            let fits = wanted + run <= step && (size - 1) * step + wanted + run <= room;
+            let start = if ahead > 0 && fits { wanted } else { 0 };
             ahead -= start as isize;
             memory = pad(&memory, 2, Place { start, step: 1, len: run }, step).reshape([outer, size * step]);
             let end = (size - 1) * step + start + run;
@@ -242,4 +244,66 @@ fn overlap_added(windows: &Expr, [outer, size, run]: [usize; 3], step: usize) ->
         .narrow(1, 0, pieces * short)
         .reshape([outer, pieces, short, step]);
     (shifted.sum(1).reshape([outer, short * step]), short * step)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layout::Strides;
+    use crate::{Device, Tensor};
+
+    /// Whole numbers below `n`, in a fixed order (Knuth's constants).
+    fn draw(state: &mut u64, n: usize) -> usize {
+        *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (*state >> 33) as usize % n
+    }
+
+    /// Any layout: steps of either sign and 0, dims that interleave, windows that overlap.
+    fn layout(state: &mut u64) -> Layout {
+        let rank = draw(state, 4);
+        let sizes: Shape = (0..rank).map(|_| 1 + draw(state, 4)).collect();
+        let strides: Strides = (0..rank).map(|_| draw(state, 15) as isize - 5).collect();
+        let reach = |backwards: bool| {
+            let steps = sizes.iter().zip(&strides).filter(|(_, s)| (**s < 0) == backwards);
+            steps.map(|(&n, &s)| (n - 1) * s.unsigned_abs()).sum::<usize>()
+        };
+        let offset = reach(true) + draw(state, 9);
+        Layout::new(sizes, strides, offset)
+    }
+
+    #[test]
+    fn gradients_move_between_any_two_layouts() {
+        let mut state = 1;
+        let (mut apart, mut direct) = (0, 0);
+        for case in 0..3000 {
+            let (from, to) = (layout(&mut state), layout(&mut state));
+            // Now and then the same places in another order.
+            let to = if case % 5 == 0 {
+                let order: SmallVec<[usize; 4]> = (0..from.shape().rank()).rev().collect();
+                from.permute(&order)
+            } else {
+                to
+            };
+            let n = from.numel();
+            let values: Vec<f64> = (0..n).map(|i| (i * i + 1) as f64).collect();
+            let mut want = vec![0.0; to.numel()];
+            for (i, want) in want.iter_mut().enumerate() {
+                *want = (0..n).filter(|&j| from.at(j) == to.at(i)).map(|j| values[j]).sum();
+            }
+            let grad = Expr::from(Tensor::from_slice(&values, from.shape(), &Device::cpu()).unwrap());
+            match move_to(&grad, DType::F64, &from, &to) {
+                None => {
+                    assert!(want.iter().all(|&w| w == 0.0), "{from:?} to {to:?}");
+                    apart += 1;
+                }
+                Some(moved) => {
+                    assert_eq!(moved.shape(), to.shape());
+                    let got = moved.eval().unwrap_or_else(|error| panic!("{from:?} to {to:?}: {error}"));
+                    assert_eq!(got.to_vec::<f64>().unwrap(), want, "{from:?} to {to:?}");
+                    direct += usize::from(from == to);
+                }
+            }
+        }
+        assert!(apart > 50 && direct > 50, "{apart}, {direct}");
+    }
 }

@@ -11,6 +11,8 @@ pub(super) fn unary(op: UnaryOp, dtype: DType, a: &str) -> String {
         (UnaryOp::Abs, _) => format!("abs({a})"),
         (UnaryOp::Floor, _) => format!("floor({a})"),
         (UnaryOp::Ceil, _) => format!("ceil({a})"),
+        // llvmpipe takes an f64 too large for an f32 to have a fraction for whole.
+        (UnaryOp::Trunc, DType::F64) => format!("select(floor({a}), ceil({a}), {a} < D(0))"),
         (UnaryOp::Trunc, _) => format!("trunc({a})"),
         (UnaryOp::Sqrt, _) => format!("sqrt({a})"),
         (UnaryOp::Sign, DType::I32) => format!("sign({a})"),

@@ -112,10 +112,10 @@ impl Planner<'_> {
         let args: Vec<Id> = group.iter().filter_map(|&r| self.reduce_arg(r)).collect();
         let kept_shape = self.graph.values[group[0]].shape.clone();
         if kept_shape.numel() == 0 {
-            // There is nothing to compute, but a longer reduction may read it.
+            // Nothing to compute, but what reduces it further has to bind something.
             for &id in group {
                 let dtype = self.graph.values[id].dtype;
-                let temp = self.temp(0, dtype);
+                let temp = self.temp(1, dtype);
                 self.stored.insert(id, (temp, dtype));
             }
             return Ok(());
