@@ -196,15 +196,17 @@ impl Planner<'_> {
         let mut slots = body.slots.clone();
         slots.extend(body.reads.iter().filter_map(|r| self.stored.get(r)).map(|s| s.0));
         let mut taken: Vec<Output> = Vec::new();
+        let mut more = self.more_windows(&body);
         for output in epilogue {
             let region = Region::of(self.graph, &self.stored, group, &[output.value]);
+            let more_with = more + self.more_windows(&region);
             let mut with = slots.clone();
             with.extend(region.slots);
             with.extend(region.reads.iter().filter_map(|r| self.stored.get(r)).map(|s| s.0));
             with.insert(output.target.slot);
             // Each result may have to be stored besides.
-            if with.len() + group.len() <= self.caps.max_bindings {
-                slots = with;
+            if with.len() + group.len() + more_with <= self.caps.max_bindings {
+                (slots, more) = (with, more_with);
                 taken.push(output);
             } else {
                 back.push(output);
