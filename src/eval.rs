@@ -107,7 +107,7 @@ impl Update {
     /// Of at least one target. As [`assign`].
     pub(crate) fn new(op: &'static str, targets: &[(&Tensor, Expr)]) -> Result<Self> {
         let device = targets[0].0.device();
-        for (i, (target, _)) in targets.iter().enumerate() {
+        for (target, _) in targets {
             if target.device() != device {
                 return Err(mismatch(op, &device, &target.device()));
             }
@@ -118,12 +118,9 @@ impl Update {
                     format!("a broadcast view {}", target.shape()),
                 ));
             }
-            let shares = |(_, (other, _)): &(usize, &(&Tensor, Expr))| {
-                other.storage().id() == target.storage().id() && other.layout().may_overlap(target.layout())
-            };
-            if let Some((first, _)) = targets[..i].iter().enumerate().find(shares) {
-                return Err(Error::Overlap { op, first, second: i });
-            }
+        }
+        if let Some((first, second)) = overlap(targets) {
+            return Err(Error::Overlap { op, first, second });
         }
         let values: Vec<Expr> = targets.iter().map(|(t, e)| e.fit(op, t)).collect::<Result<_>>()?;
         let targets: Vec<Tensor> = targets.iter().map(|&(t, _)| t.clone()).collect();
@@ -185,6 +182,19 @@ impl Update {
             this.adopt(other);
         }
     }
+}
+
+/// Two targets that share memory, if any do. Only those whose bounds meet are looked at: there may be thousands.
+fn overlap(targets: &[(&Tensor, Expr)]) -> Option<(usize, usize)> {
+    let place = |(i, (t, _)): (usize, &(&Tensor, Expr))| t.layout().bounds().map(|b| (t.storage().id(), b.0, b.1, i));
+    let mut places: Vec<(usize, usize, usize, usize)> = targets.iter().enumerate().filter_map(place).collect();
+    places.sort_unstable();
+    places.iter().enumerate().find_map(|(k, &(id, _, high, i))| {
+        let near = places[k + 1..].iter().take_while(|other| other.0 == id && other.1 <= high);
+        let shares =
+            |other: &&(usize, usize, usize, usize)| targets[i].0.layout().may_overlap(targets[other.3].0.layout());
+        near.filter(shares).map(|other| (i.min(other.3), i.max(other.3))).next()
+    })
 }
 
 impl Expr {

@@ -127,3 +127,25 @@ fn a_new_seed_compiles_nothing() {
         });
     }
 }
+
+#[test]
+fn a_loss_of_hundreds_of_packed_tensors_is_planned_once() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    for device in devices::devices() {
+        let shapes = [vec![3], vec![2, 5], vec![], vec![4, 1, 3]];
+        let tensors: Vec<(String, Tensor)> = (0..300)
+            .map(|i| (format!("p{i}"), Tensor::ones(&shapes[i % 4][..], DType::F32, &device).unwrap()))
+            .collect();
+        let named: Vec<(&str, &Tensor)> = tensors.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect();
+        let params = Params::pack(&named).unwrap();
+        let terms = params.iter().map(|(_, w)| w.square().sum(..));
+        let loss = terms.reduce(|a, b| a + b).unwrap();
+        let mut sgd = SGD::new(&params).lr(0.25);
+        costs_nothing_again(&device, |_| sgd.minimize(&loss).unwrap());
+        let half_ten_times = 0.5_f32.powi(10);
+        assert!(
+            params.iter().all(|(_, w)| w.to_vec::<f32>().unwrap().iter().all(|&w| w == half_ten_times)),
+            "{device}"
+        );
+    }
+}

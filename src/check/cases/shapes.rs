@@ -3,13 +3,14 @@
 use super::super::Work;
 use super::super::inputs::{Fill, Inputs};
 use super::{EVERY, Part, Table};
-use crate::{DType, Expr};
+use crate::{DType, Expr, random};
 
 pub(super) fn add(table: &mut Table) {
     sizes(table);
     broadcasts(table);
     views(table);
     indices(table);
+    random_numbers(table);
     large(table);
 }
 
@@ -203,6 +204,34 @@ fn indices(table: &mut Table) {
     table.expr("arange", "one of u8", &[DType::U8], |inputs| {
         Ok(inputs.tensor([9, 67], DType::U8, Fill::Whole(0, 9))? + Expr::arange(67).cast(DType::U8))
     });
+}
+
+/// Random numbers, whose bits the reference works out for itself, by themselves, in views and in reductions.
+fn random_numbers(table: &mut Table) {
+    for seed in [0, 7, 0x299f_31d0_a409_3822, u64::MAX] {
+        for dtype in [DType::F32, DType::F16, DType::BF16, DType::F64] {
+            for shape in [vec![1], vec![1023], vec![129, 68], vec![3, 1, 5, 7]] {
+                let ones = Fill::Whole(1, 1);
+                let like = shape.clone();
+                table.expr("random", format!("uniform {dtype}{shape:?}, seed {seed}"), &[dtype], move |inputs| {
+                    Ok(inputs.tensor(&like[..], dtype, ones)? * random::uniform(&like[..], dtype, seed))
+                });
+                table.expr("random", format!("normal {dtype}{shape:?}, seed {seed}"), &[dtype], move |inputs| {
+                    Ok(inputs.tensor(&shape[..], dtype, ones)? * random::normal(&shape[..], dtype, seed))
+                });
+            }
+        }
+        for (name, view) in VIEWS {
+            table.expr("random", format!("{name}, seed {seed}"), &[DType::F32], move |inputs| {
+                let x = view(&random::uniform([6, 10, 14], DType::F32, seed));
+                Ok((inputs.f32(x.shape(), Fill::Whole(-9, 9))? * x).sum(0))
+            });
+        }
+        table.expr("random", format!("a mask in a sum, seed {seed}"), &[DType::F32], move |inputs| {
+            let x = inputs.f32([70, 333], Fill::Whole(-9, 9))?;
+            Ok(Expr::select(random::bernoulli([70, 333], 0.25, seed), x, 0).sum(1))
+        });
+    }
 }
 
 /// More workgroups than one axis of a dispatch holds, for workgroups of 64 whose invocations own four elements.

@@ -12,12 +12,24 @@ use crate::gpu::spec::{Binding, Code, Inst, Kernel, Line, Mode, Operand, Order, 
 use crate::layout::{Access, Layout, Strides, collapse};
 use crate::{DType, Result, Shape};
 
+/// Outputs of a kernel, unless they are read in place: a driver takes seconds over hundreds of stores, and kernels of
+/// as many outputs each are one pipeline.
+const MAX_OUTPUTS: usize = 16;
+
 impl Planner<'_> {
     /// Kernels that compute outputs of one shape: one, if its bindings suffice.
-    pub(super) fn map_outputs(&mut self, outputs: Vec<Output>) -> Result<()> {
+    pub(super) fn map_outputs(&mut self, mut outputs: Vec<Output>) -> Result<()> {
         let roots: Vec<Id> = outputs.iter().map(|o| o.value).collect();
         let slots: Vec<Slot> = outputs.iter().map(|o| o.target.slot).collect();
         let region = super::Region::of(self.graph, &self.stored, &[], &roots);
+        if outputs.len() > MAX_OUTPUTS && !slots.iter().any(|slot| region.slots.contains(slot)) {
+            while outputs.len() > MAX_OUTPUTS {
+                let rest = outputs.split_off(MAX_OUTPUTS);
+                self.map_outputs(outputs)?;
+                outputs = rest;
+            }
+            return self.map_outputs(outputs);
+        }
         if outputs.len() > 1 && !self.fits(&region, slots.iter().copied()) {
             // Fewer outputs at a time. Outputs that are read in place come here only if they fit together.
             let half = outputs.len() / 2;
