@@ -9,7 +9,8 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use hadamard::{DType, Device, Expr, Tensor, assign, einsum};
+use hadamard::optim::Adam;
+use hadamard::{DType, Device, Expr, Params, Tensor, einsum};
 use rayon::prelude::*;
 
 const N: usize = 4096;
@@ -73,16 +74,15 @@ fn maps(c: &mut Criterion) {
     bench("sin(a)", 8, a.sin());
 }
 
-fn adam(c: &mut Criterion) {
-    let mut group = c.benchmark_group("adam 16M f32");
-    let [w, g, m, v] = [1, 2, 3, 4].map(|seed| tensor(seed, [N, N]));
+fn training(c: &mut Criterion) {
+    let mut group = c.benchmark_group("train f32");
+    let device = Device::cpu();
+    let (w, g) = (tensor(1, [N, N]), tensor(2, [N, N]));
+    let mut adam = Adam::new(&[&w]);
     group.throughput(Throughput::Bytes(28 * (N * N) as u64));
-    let new_m = 0.9 * &m + 0.1 * &g;
-    let new_v = 0.999 * &v + 0.001 * (&g * &g);
-    let new_w = &w - 0.001 * &new_m / (new_v.sqrt() * 1.01 + 1e-8);
-    group.bench_function("adam", |bench| {
-        bench.iter(|| assign(&[(&m, new_m.clone()), (&v, new_v.clone()), (&w, new_w.clone())]).unwrap());
-    });
+    group.bench_function("adam 16M", |bench| bench.iter(|| adam.step(&[&g]).unwrap()));
+    drop((adam, w, g));
+
     let (a, mut out) = (values(1, N * N), values(2, N * N));
     group.throughput(Throughput::Bytes(8 * (N * N) as u64));
     group.bench_function("copy, by hand", |bench| {
@@ -91,6 +91,25 @@ fn adam(c: &mut Criterion) {
             chunks.for_each(|(out, a)| out.copy_from_slice(a));
         });
     });
+    drop((a, out));
+
+    let names: Vec<String> = (0..1000).map(|i| i.to_string()).collect();
+    let weights: Vec<Tensor> = (0..1000).map(|i| tensor(i, [1, 4096])).collect();
+    let named: Vec<(&str, &Tensor)> = names.iter().map(String::as_str).zip(&weights).collect();
+    let params = Params::pack(&named).unwrap();
+    let grads = params.zeros_like().unwrap();
+    grads.flat().fill(0.1).unwrap();
+    let mut adam = Adam::new(&params);
+    group.throughput(Throughput::Bytes(28 * 4_096_000));
+    group.bench_function("adam 1,000 of 4,096", |bench| bench.iter(|| adam.step(&[grads.flat()]).unwrap()));
+
+    let image = |seed| tensor(seed, [3, 512 * 512]).reshape([3, 512, 512]).unwrap();
+    let (a, b, target) = (image(1), image(2), image(3));
+    let w = Tensor::full([3, 1, 1], 0.5_f32, &device).unwrap();
+    let loss = (&w * &a + (1.0 - &w) * &b - &target).square().mean(..);
+    let mut adam = Adam::new(&[&w]);
+    group.throughput(Throughput::Bytes(3 * 4 * 3 * 512 * 512));
+    group.bench_function("channel weights [3, 512, 512]", |bench| bench.iter(|| adam.minimize(&loss).unwrap()));
 }
 
 fn reductions(c: &mut Criterion) {
@@ -144,6 +163,6 @@ criterion_group! {
         .sample_size(20)
         .warm_up_time(Duration::from_millis(300))
         .measurement_time(Duration::from_secs(1));
-    targets = overhead, maps, adam, reductions, contractions
+    targets = overhead, maps, training, reductions, contractions
 }
 criterion_main!(benches);

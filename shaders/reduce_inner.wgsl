@@ -8,11 +8,9 @@
 // a partial sum for each split. The order of addition depends on the shape alone.
 //
 // From the prelude: WIDTH, WG_SIZE, LANES, Terms, Place, place(), body(), masked(), identity(), combine(), across()
-// and finish().
+// and finish(). From lib/lanes_workgroup.wgsl or lib/lanes_subgroup.wgsl: together().
 
 const ROWS: u32 = WG_SIZE / LANES;
-
-var<workgroup> sh_terms: array<Terms, WG_SIZE>;
 
 @compute @workgroup_size(WG_SIZE)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -34,16 +32,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     }
     terms = across(terms);
     if LANES > 1u {
-        // Every invocation comes here, whether it had elements or not: a barrier waits for all.
-        sh_terms[lane] = terms;
-        workgroupBarrier();
-        for (var half = LANES / 2u; half > 0u; half /= 2u) {
-            if column < half {
-                sh_terms[lane] = combine(sh_terms[lane], sh_terms[lane + half]);
-            }
-            workgroupBarrier();
-        }
-        terms = sh_terms[lane];
+        terms = together(terms, lane);
     }
     // Workgroups past the last split are the surplus of a grid over two axes.
     if column == 0u && k < params.n && (start < end || split == 0u) {

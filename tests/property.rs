@@ -401,7 +401,8 @@ fn random_expressions_are_right_on_every_device() {
     }));
 }
 
-/// The same where a binding reaches 2 KiB and a grid has 8 by 8 workgroups, so that most work is done in pieces.
+/// The same where a binding reaches 2 KiB, a kernel has four of them and a grid 8 by 8 workgroups, so that most work is
+/// done in pieces.
 #[test]
 fn random_expressions_are_right_in_pieces() {
     let cases = variable("HADAMARD_PROPERTY_CASES").unwrap_or(LIMITED_CASES);
@@ -412,6 +413,7 @@ fn random_expressions_are_right_in_pieces() {
         }
         let small = limited(device, |limits| {
             limits.max_storage_buffer_binding_size = 2048;
+            limits.max_storage_buffers_per_shader_stage = 4;
             limits.max_compute_workgroups_per_dimension = 8;
         });
         let before = small.counters().kernels;

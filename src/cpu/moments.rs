@@ -3,6 +3,8 @@
 //! Three loops would wait for memory in two and for division in the third; one does both at once, and writes each
 //! element where it was read while it is still at hand. Each operation rounds by itself, as it does alone.
 
+#![allow(clippy::cast_ptr_alignment, reason = "elements are aligned, as `Moments` demands")]
+
 use pulp::{Arch, Simd, WithSimd};
 
 use super::kernel::Src;

@@ -37,6 +37,8 @@ pub(crate) struct Spec {
     pub(crate) tail: bool,
     /// Whether rows are split over workgroups, so that what is stored is a partial result for each.
     pub(crate) split: bool,
+    /// Whether the lanes of a row are in one subgroup, and exchange results there.
+    pub(crate) subgroups: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

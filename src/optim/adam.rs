@@ -98,7 +98,7 @@ impl<const DECOUPLED: bool> Rule for AdamRule<DECOUPLED> {
         let g = if DECOUPLED { g.clone() } else { decayed(g, w, self.weight_decay) };
         let w = if DECOUPLED { shrunk(w, keep, self.weight_decay) } else { w.clone() };
         let m = beta1 * &state[0] + (1.0 - beta1) * &g;
-        let v = beta2 * &state[1] + (1.0 - beta2) * &g * &g;
+        let v = beta2 * &state[1] + (1.0 - beta2) * (&g * &g);
         let largest = state.get(2).map(|largest| largest.maximum(&v));
         let root = largest.as_ref().unwrap_or(&v).sqrt();
         let w = w - step_size * &m / (root * root_scale + self.eps);

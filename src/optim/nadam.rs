@@ -87,7 +87,7 @@ impl Rule for NAdamRule {
             (w.clone(), decayed(g, w, self.weight_decay))
         };
         let m = beta1 * &state[0] + (1.0 - beta1) * &g;
-        let v = beta2 * &state[1] + (1.0 - beta2) * &g * &g;
+        let v = beta2 * &state[1] + (1.0 - beta2) * (&g * &g);
         let w = w - (by_gradient * &g + by_average * &m) / (v.sqrt() * root_scale + self.eps);
         (w, vec![m, v])
     }

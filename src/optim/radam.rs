@@ -74,7 +74,7 @@ impl Rule for RAdamRule {
             (w.clone(), decayed(g, w, self.weight_decay))
         };
         let m = beta1 * &state[0] + (1.0 - beta1) * &g;
-        let v = beta2 * &state[1] + (1.0 - beta2) * &g * &g;
+        let v = beta2 * &state[1] + (1.0 - beta2) * (&g * &g);
         let w = w - step_size * &m / (v.sqrt() * root_scale + eps);
         (w, vec![m, v])
     }

@@ -73,7 +73,7 @@ impl Rule for RMSpropRule {
     fn update(&self, w: &Expr, g: &Expr, state: &[Expr], numbers: &[Expr]) -> (Expr, Vec<Expr>) {
         let alpha = self.alpha;
         let g = decayed(g, w, self.weight_decay);
-        let v = alpha * &state[0] + (1.0 - alpha) * &g * &g;
+        let v = alpha * &state[0] + (1.0 - alpha) * (&g * &g);
         let average = self.centered.then(|| alpha * &state[1] + (1.0 - alpha) * &g);
         let variance = average.as_ref().map_or_else(|| v.clone(), |average| &v - average.square());
         let direction = g / (variance.sqrt() + self.eps);

@@ -21,6 +21,8 @@ use crate::DType;
 const PARAMS: &str = include_str!("../../../shaders/lib/params.wgsl");
 const INDEX: &str = include_str!("../../../shaders/lib/index.wgsl");
 const TREE: &str = include_str!("../../../shaders/lib/tree.wgsl");
+const LANES_WORKGROUP: &str = include_str!("../../../shaders/lib/lanes_workgroup.wgsl");
+const LANES_SUBGROUP: &str = include_str!("../../../shaders/lib/lanes_subgroup.wgsl");
 const MAP: &str = include_str!("../../../shaders/map.wgsl");
 const REDUCE_OUTER: &str = include_str!("../../../shaders/reduce_outer.wgsl");
 const CONTRACT: &str = include_str!("../../../shaders/contract.wgsl");
@@ -55,7 +57,9 @@ pub(crate) fn source(spec: &Spec) -> String {
     match spec.kernel {
         Kernel::Map => files.push(MAP),
         Kernel::ReduceOuter => files.extend([TREE, REDUCE_OUTER]),
-        Kernel::ReduceInner => files.extend([TREE, REDUCE_INNER]),
+        Kernel::ReduceInner => {
+            files.extend([TREE, if spec.subgroups { LANES_SUBGROUP } else { LANES_WORKGROUP }, REDUCE_INNER]);
+        }
         Kernel::Contract => files.push(CONTRACT),
     }
     for file in files {
@@ -80,6 +84,10 @@ fn functions(file: &str) -> impl Iterator<Item = &str> {
 /// What is particular to this kernel.
 pub(crate) fn prelude(spec: &Spec) -> String {
     let mut out = String::new();
+    if spec.subgroups {
+        line(&mut out, 0, "enable subgroups;");
+        line(&mut out, 0, "");
+    }
     let vector =
         |scalar: &str| if spec.width == 1 { scalar.to_owned() } else { format!("vec{}<{scalar}>", spec.width) };
     for (alias, scalar) in [("F", "f32"), ("I", "i32"), ("U", "u32"), ("B", "bool")] {

@@ -20,6 +20,9 @@ pub(super) fn reduce_functions(out: &mut String, spec: &Spec) {
     if spec.kernel == Kernel::ReduceInner {
         ends(out, spec);
     }
+    if spec.subgroups {
+        shuffle(out, spec);
+    }
     finish(out, spec);
 }
 
@@ -90,6 +93,14 @@ fn combination(out: &mut String, spec: &Spec) {
     line(out, 0, "");
     line(out, 0, "fn combine(a: Terms, b: Terms) -> Terms {");
     line(out, 1, &terms(spec, |j, fold, dtype| combine(fold, dtype, &format!("a.t{j}"), &format!("b.t{j}"))));
+    line(out, 0, "}");
+}
+
+/// The values of another lane.
+fn shuffle(out: &mut String, spec: &Spec) {
+    line(out, 0, "");
+    line(out, 0, "fn shuffle(terms: Terms, mask: u32) -> Terms {");
+    line(out, 1, &terms(spec, |j, _, _| format!("subgroupShuffleXor(terms.t{j}, mask)")));
     line(out, 0, "}");
 }
 

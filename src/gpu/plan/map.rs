@@ -136,6 +136,7 @@ impl Planner<'_> {
             epilogue: Code::default(),
             tail: false,
             split: false,
+            subgroups: false,
         }
     }
 

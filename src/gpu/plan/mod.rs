@@ -82,6 +82,8 @@ pub(crate) struct Caps {
     pub(crate) max_binding: u64,
     pub(crate) max_workgroups: u32,
     pub(crate) max_workgroup_memory: u32,
+    /// Invocations that every subgroup has at least; 0 where there are none.
+    pub(crate) subgroup: u32,
     pub(crate) device: String,
 }
 
@@ -94,6 +96,7 @@ impl Caps {
             max_binding: 128 << 20,
             max_workgroups: 65_535,
             max_workgroup_memory: 16_384,
+            subgroup: 0,
             device: "webgpu".to_owned(),
         }
     }
@@ -105,6 +108,7 @@ impl Caps {
             max_binding: info.max_binding,
             max_workgroups: info.max_workgroups,
             max_workgroup_memory: info.max_workgroup_memory,
+            subgroup: info.subgroup.map_or(0, |sizes| sizes.0),
             device: device.to_owned(),
         }
     }
@@ -258,7 +262,8 @@ impl Planner<'_> {
         let region = Region::of(self.graph, &self.stored, &[], &args);
         let bytes = (group.len() + 1) as u32 * 16 * self.caps.tuning.workgroup;
         bytes <= self.caps.max_workgroup_memory
-            && region.slots.len() + region.reads.len() + group.len() < self.caps.max_bindings
+            && region.slots.len() + region.reads.len() + group.len() + self.more_windows(&region)
+                < self.caps.max_bindings
             && region.lines <= MAX_LINES
     }
 
@@ -302,7 +307,24 @@ impl Planner<'_> {
         // A reduction not stored yet will take a binding of its own.
         let pending = region.reads.iter().filter(|id| !self.stored.contains_key(id)).count();
         slots.extend(targets);
-        slots.len() + pending <= self.caps.max_bindings && region.lines <= MAX_LINES
+        slots.len() + pending + self.more_windows(region) <= self.caps.max_bindings && region.lines <= MAX_LINES
+    }
+
+    /// Bindings that a region needs beyond one for each slot, as it reads some in places too far apart for one.
+    fn more_windows(&self, region: &Region) -> usize {
+        let mut reads: FxHashMap<Slot, Vec<Read>> = FxHashMap::default();
+        for value in region.values.iter().filter(|id| !self.stored.contains_key(id)).map(|&id| &self.graph.values[id]) {
+            let (slot, dtype, access) = match &value.step {
+                Step::Load { buffer, access } => (Slot::Buffer(*buffer), self.graph.buffers[*buffer].1, access),
+                Step::Read { of, access } => match self.stored.get(of) {
+                    Some(&(slot, dtype)) => (slot, dtype, access),
+                    None => continue,
+                },
+                _ => continue,
+            };
+            reads.entry(slot).or_default().push(Read { slot: Some(slot), dtype, access: access.clone() });
+        }
+        reads.values().map(|views| self.spans(views).0.len() - 1).sum()
     }
 
     /// Stores values on the way to `roots` until a kernel that computes the rest fits.
@@ -343,7 +365,7 @@ impl Planner<'_> {
                 continue;
             }
             let part = Region::up_to(self.graph, &self.stored, &[], &[id], MAX_LINES + 1);
-            let slots = part.slots.len() + part.reads.len();
+            let slots = part.slots.len() + part.reads.len() + self.more_windows(&part);
             let fits = slots < self.caps.max_bindings && part.lines <= MAX_LINES;
             let saves = slots > 1 || part.lines > MAX_LINES / 2;
             if fits && saves && best.is_none_or(|(s, l, _)| (slots, part.lines) > (s, l)) {

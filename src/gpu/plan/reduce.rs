@@ -196,15 +196,17 @@ impl Planner<'_> {
         let mut slots = body.slots.clone();
         slots.extend(body.reads.iter().filter_map(|r| self.stored.get(r)).map(|s| s.0));
         let mut taken: Vec<Output> = Vec::new();
+        let mut more = self.more_windows(&body);
         for output in epilogue {
             let region = Region::of(self.graph, &self.stored, group, &[output.value]);
+            let more_with = more + self.more_windows(&region);
             let mut with = slots.clone();
             with.extend(region.slots);
             with.extend(region.reads.iter().filter_map(|r| self.stored.get(r)).map(|s| s.0));
             with.insert(output.target.slot);
             // Each result may have to be stored besides.
-            if with.len() + group.len() <= self.caps.max_bindings {
-                slots = with;
+            if with.len() + group.len() + more_with <= self.caps.max_bindings {
+                (slots, more) = (with, more_with);
                 taken.push(output);
             } else {
                 back.push(output);
@@ -498,6 +500,7 @@ impl Planner<'_> {
             epilogue,
             tail: kernel == Kernel::ReduceOuter && n % width != 0,
             split,
+            subgroups: kernel == Kernel::ReduceInner && shares.lanes > 1 && self.shuffles(shares.lanes, folds),
         };
         let n_reduced = self.count(reduced_sizes.iter().product())?;
         let grid = self.grid(shares.blocks * shares.splits)?;
@@ -512,6 +515,15 @@ impl Planner<'_> {
         let dims = self.dims(&kept_sizes.iter().chain(&reduced_sizes).copied().collect::<Vec<_>>())?;
         self.push(spec, windows.list, head, &dims, &table, numbers, grid, bytes);
         Ok(())
+    }
+}
+
+impl Planner<'_> {
+    /// Whether so many lanes can exchange results within a subgroup.
+    fn shuffles(&self, lanes: u32, folds: &[(Fold, DType)]) -> bool {
+        self.caps.tuning.subgroups
+            && lanes <= self.caps.subgroup
+            && folds.iter().all(|fold| matches!(fold.1, DType::F32 | DType::I32))
     }
 }
 

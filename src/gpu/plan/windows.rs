@@ -44,7 +44,7 @@ impl Windows {
 }
 
 /// The bytes of a slot from where a binding that shows them may begin, up to where groups of four end.
-type Span = (u64, u64);
+pub(super) type Span = (u64, u64);
 
 fn span(read: &Read) -> Span {
     // What is not read needs no binding.
@@ -80,9 +80,20 @@ impl Planner<'_> {
         views.map(span).reduce(union).is_none_or(|all| self.needed_for(all) <= self.reach())
     }
 
-    /// The windows through which a launch sees its views, each of which is within reach. Views of one slot share a
-    /// window unless they lie too far apart; then none of them is written (see `stage_outputs`).
+    /// The windows through which a launch sees its views, each of which is within reach.
     pub(super) fn windows(&self, views: &[Read]) -> Result<Windows> {
+        let (spans, of) = self.spans(views);
+        if spans.len() > self.caps.max_bindings {
+            return Err(self.limit("max_storage_buffers_per_shader_stage", self.caps.max_bindings as u64, spans.len()));
+        }
+        let start = |span: Span| if span.1 <= self.reach() { 0 } else { span.0 };
+        let list = spans.into_iter().map(|(slot, span)| Window { slot, start: start(span) }).collect();
+        Ok(Windows { list, of })
+    }
+
+    /// What each binding shows, and for each view its binding. Views of one slot share a binding unless they lie too
+    /// far apart; then none of them is written (see `stage_outputs`).
+    pub(super) fn spans(&self, views: &[Read]) -> (Vec<(Slot, Span)>, Vec<usize>) {
         let mut spans: Vec<(Slot, Span)> = Vec::new();
         let mut of = Vec::with_capacity(views.len());
         for view in views {
@@ -102,12 +113,7 @@ impl Planner<'_> {
                 spans.push((slot, span(view)));
             }
         }
-        if spans.len() > self.caps.max_bindings {
-            return Err(self.limit("max_storage_buffers_per_shader_stage", self.caps.max_bindings as u64, spans.len()));
-        }
-        let start = |span: Span| if span.1 <= self.reach() { 0 } else { span.0 };
-        let list = spans.into_iter().map(|(slot, span)| Window { slot, start: start(span) }).collect();
-        Ok(Windows { list, of })
+        (spans, of)
     }
 
     /// The error for work that no cut makes small enough.

@@ -1,0 +1,14 @@
+// lib/lanes_subgroup.wgsl
+//
+// What the lanes of a row come to, where all of them are in one subgroup: halves are combined with halves, in the same
+// order as through workgroup memory, without a barrier.
+//
+// From the prelude: LANES, Terms, combine() and shuffle().
+
+fn together(terms: Terms, lane: u32) -> Terms {
+    var total = terms;
+    for (var half = LANES / 2u; half > 0u; half /= 2u) {
+        total = combine(total, shuffle(total, half));
+    }
+    return total;
+}

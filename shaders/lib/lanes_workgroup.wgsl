@@ -1,0 +1,21 @@
+// lib/lanes_workgroup.wgsl
+//
+// What the lanes of a row come to, through workgroup memory: halves are combined with halves, in a fixed order. Lane 0
+// of each row has the result.
+//
+// From the prelude: WG_SIZE, LANES, Terms and combine().
+
+var<workgroup> sh_terms: array<Terms, WG_SIZE>;
+
+fn together(terms: Terms, lane: u32) -> Terms {
+    // Every invocation comes here, whether it had elements or not: a barrier waits for all.
+    sh_terms[lane] = terms;
+    workgroupBarrier();
+    for (var half = LANES / 2u; half > 0u; half /= 2u) {
+        if lane % LANES < half {
+            sh_terms[lane] = combine(sh_terms[lane], sh_terms[lane + half]);
+        }
+        workgroupBarrier();
+    }
+    return sh_terms[lane];
+}
