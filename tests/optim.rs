@@ -582,3 +582,22 @@ fn what_cannot_be_packed_is_refused() {
     assert!(params.get("b").unwrap_err().to_string().contains("'b'"));
     assert!(params.select(|_| false).is_err());
 }
+
+#[test]
+fn parameters_of_sixteen_bits_keep_state_of_their_dtype() {
+    for device in devices::devices() {
+        for dtype in [DType::F16, DType::BF16] {
+            let (a, b) = (Tensor::ones([3], dtype, &device).unwrap(), Tensor::ones([5, 3], dtype, &device).unwrap());
+            let params = Params::pack(&[("a", &a), ("b", &b)]).unwrap();
+            let loss = params.get("a").unwrap().sum(..) + params.get("b").unwrap().cast(DType::F32).square().sum(..);
+            let mut adam = Adam::new(&params).lr(0.25);
+            adam.minimize(&loss).unwrap();
+            assert!(adam.state().unwrap().iter().filter(|(n, _)| n.contains("exp")).all(|(_, s)| s.dtype() == dtype));
+            // Adam's first step is as long as its learning rate, whatever the gradient.
+            for (_, w) in params.iter() {
+                let got = values(&w.to_dtype(DType::F32).unwrap());
+                assert!(got.iter().all(|w| (w - 0.75).abs() <= 0.75 * dtype.epsilon() as f32), "{device}: {got:?}");
+            }
+        }
+    }
+}

@@ -84,7 +84,8 @@ fn functions(file: &str) -> impl Iterator<Item = &str> {
 /// What is particular to this kernel.
 pub(crate) fn prelude(spec: &Spec) -> String {
     let mut out = String::new();
-    if spec.subgroups {
+    // Browsers ask for this line; naga, which compiles for everything else, refuses it and needs none.
+    if spec.subgroups && cfg!(target_family = "wasm") {
         line(&mut out, 0, "enable subgroups;");
         line(&mut out, 0, "");
     }
