@@ -29,6 +29,7 @@ mod adagrad;
 mod adam;
 mod adamax;
 mod asgd;
+mod group;
 mod lion;
 mod nadam;
 mod optimizer;
@@ -40,6 +41,7 @@ mod rule;
 pub mod schedule;
 mod sgd;
 mod stage;
+mod updates;
 
 pub use adadelta::{Adadelta, AdadeltaRule};
 pub use adagrad::{Adagrad, AdagradRule};

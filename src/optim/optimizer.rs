@@ -1,17 +1,12 @@
 //! What all optimizers share: groups of parameters, hooks, and the update that is built once and run at every step.
 
-use std::ops::Range;
-
-use super::parameters::{Block, Part};
+use super::group::{Group, Hook, Stateful};
+use super::parameters::Part;
 use super::rule::require;
-use super::stage::{cut_reductions, room, widened};
 use super::{Parameters, Rule};
 use crate::eval::Update;
 use crate::expr::Op;
-use crate::{DType, Device, Error, Expr, Result, ScalarCell, Tensor};
-
-type Hook = Box<dyn Fn(&Expr) -> Expr + Send + Sync>;
-type Schedule = Box<dyn Fn(u64) -> f64 + Send + Sync>;
+use crate::{Device, Error, Expr, Result, Tensor};
 
 /// An optimizer: parameters, a [`Rule`] by which their gradients change them, and hooks.
 ///
@@ -21,33 +16,12 @@ type Schedule = Box<dyn Fn(u64) -> f64 + Send + Sync>;
 /// Options, [`schedule`](Self::schedule) and [`weight_hook`](Self::weight_hook) are of the group added last. The first
 /// is what the optimizer is made with; [`group`](Self::group) adds another.
 pub struct Optimizer<R: Rule> {
-    groups: Vec<Group<R>>,
-    grad_hooks: Vec<GradHook>,
+    pub(super) groups: Vec<Group<R>>,
+    pub(super) grad_hooks: Vec<GradHook>,
     prepared: Option<Prepared>,
 }
 
-struct Group<R> {
-    rule: R,
-    lr: f64,
-    maximize: bool,
-    schedule: Option<Schedule>,
-    weight_hooks: Vec<Hook>,
-    blocks: Vec<Stateful>,
-    /// Steps taken.
-    step: u64,
-    /// What the rule remembers, once the first step is under way.
-    memory: Option<Vec<f64>>,
-    /// What the updates read of a step.
-    numbers: Vec<ScalarCell>,
-}
-
-/// A block of parameters, and what its optimizer keeps for it, laid out alike.
-struct Stateful {
-    block: Block,
-    state: Vec<(&'static str, Tensor)>,
-}
-
-enum GradHook {
+pub(super) enum GradHook {
     /// Of each gradient of a group.
     Each(usize, Hook),
     /// Scales all gradients so that their norm together is at most this.
@@ -66,29 +40,10 @@ enum Source {
     Loss(Expr),
 }
 
-/// Parameters in a row that are updated together.
-struct Segment {
-    group: usize,
-    block: usize,
-    parts: Range<usize>,
-    target: Tensor,
-    state: Vec<Tensor>,
-}
-
 impl<R: Rule> Optimizer<R> {
     /// An optimizer by a rule of your own; see [`Rule`].
     pub fn with(rule: R, parameters: impl Into<Parameters>) -> Self {
-        let group = Group {
-            rule,
-            lr: R::LR,
-            maximize: false,
-            schedule: None,
-            weight_hooks: Vec::new(),
-            blocks: Vec::new(),
-            step: 0,
-            memory: None,
-            numbers: Vec::new(),
-        };
+        let group = Group::new(rule, R::LR, false);
         let mut optimizer = Self { groups: vec![group], grad_hooks: Vec::new(), prepared: None };
         optimizer.add(parameters.into());
         optimizer
@@ -110,17 +65,7 @@ impl<R: Rule> Optimizer<R> {
     pub fn group(mut self, parameters: impl Into<Parameters>) -> Self {
         let last = self.last();
         let (rule, lr, maximize) = (last.rule.clone(), last.lr, last.maximize);
-        self.groups.push(Group {
-            rule,
-            lr,
-            maximize,
-            schedule: None,
-            weight_hooks: Vec::new(),
-            blocks: Vec::new(),
-            step: 0,
-            memory: None,
-            numbers: Vec::new(),
-        });
+        self.groups.push(Group::new(rule, lr, maximize));
         self.add(parameters.into());
         self
     }
@@ -135,7 +80,7 @@ impl<R: Rule> Optimizer<R> {
         self.last().blocks.extend(blocks.into_iter().map(|block| Stateful { block, state: Vec::new() }));
     }
 
-    fn parts(&self) -> impl Iterator<Item = &Part> {
+    pub(super) fn parts(&self) -> impl Iterator<Item = &Part> {
         self.groups.iter().flat_map(|group| &group.blocks).flat_map(|b| &b.block.parts)
     }
 
@@ -357,31 +302,7 @@ impl<R: Rule> Optimizer<R> {
         prepared.updates.iter().try_for_each(Update::run)
     }
 
-    /// What a step with these gradients runs, in order.
-    fn updates(&mut self, grads: &[Expr]) -> Result<Vec<Update>> {
-        self.check()?;
-        self.groups.iter_mut().try_for_each(Group::begin)?;
-        let segments = self.segments()?;
-        let Some(first) = segments.first() else { return Ok(Vec::new()) };
-        let near = first.target.clone();
-        let (grads, gathered) = self.segment_grads(&segments, grads)?;
-        let mut stages = Vec::from_iter(update(R::NAME, &gathered)?);
-        let grads = self.hooked(&segments, grads);
-        let (rest, cuts) = cut_reductions(&grads, &near)?;
-        let steps = self.steps(&segments, &rest)?;
-        if independent(&steps) {
-            stages.extend(update(R::NAME, &cuts)?);
-            stages.extend(steps);
-            return Ok(stages);
-        }
-        // A gradient reads what another parameter's step, or another element's, has overwritten by then.
-        let rooms = grads.iter().map(|g| Ok((room(g, &near)?, g.clone()))).collect::<Result<Vec<_>>>()?;
-        stages.extend(update(R::NAME, &rooms)?);
-        stages.extend(self.steps(&segments, &rooms.iter().map(|(room, _)| room.into()).collect::<Vec<_>>())?);
-        Ok(stages)
-    }
-
-    fn check(&self) -> Result<()> {
+    pub(super) fn check(&self) -> Result<()> {
         for group in &self.groups {
             group.rule.check()?;
         }
@@ -408,183 +329,6 @@ impl<R: Rule> Optimizer<R> {
         }
         Ok(())
     }
-
-    /// What is updated together: as much of each block as lies in a row and is not frozen.
-    fn segments(&self) -> Result<Vec<Segment>> {
-        let mut segments = Vec::new();
-        for (g, group) in self.groups.iter().enumerate() {
-            for (b, Stateful { block, state }) in group.blocks.iter().enumerate() {
-                let mut start = 0;
-                for run in block.parts.chunk_by(|a, b| a.frozen == b.frozen) {
-                    let parts = start..start + run.len();
-                    start = parts.end;
-                    if run[0].frozen {
-                        continue;
-                    }
-                    let target = block.view(&block.whole, &parts)?;
-                    let state = state.iter().map(|(_, s)| block.view(s, &parts)).collect::<Result<_>>()?;
-                    segments.push(Segment { group: g, block: b, parts, target, state });
-                }
-            }
-        }
-        Ok(segments)
-    }
-
-    /// The gradient of each segment, and what is to be evaluated for it first: those of packed parameters are written
-    /// into one tensor.
-    fn segment_grads(&self, segments: &[Segment], grads: &[Expr]) -> Result<(Vec<Expr>, Vec<(Tensor, Expr)>)> {
-        let blocks: Vec<&Block> = self.groups.iter().flat_map(|g| &g.blocks).map(|b| &b.block).collect();
-        let n_parts = self.parts().count();
-        let whole = grads.len() == blocks.len() && blocks.iter().zip(grads).all(|(b, g)| b.whole.shape() == g.shape());
-        if !whole && grads.len() != n_parts {
-            let expected = format!("{n_parts} gradients, one for each parameter");
-            return Err(Error::argument(R::NAME, expected, grads.len().to_string()));
-        }
-        let (mut found, mut gathered) = (Vec::new(), Vec::new());
-        for segment in segments {
-            let at = self.block_number(segment);
-            let block = blocks[at];
-            let (first, last) = (&block.parts[segment.parts.start], &block.parts[segment.parts.end - 1]);
-            if whole {
-                grads[at].check()?;
-                let all = segment.target.shape() == block.whole.shape();
-                let len = last.start + last.tensor.numel() - first.start;
-                let part = || grads[at].narrow(0, first.start, len).reshape(segment.target.shape().clone());
-                found.push(if all { grads[at].clone() } else { part() });
-                continue;
-            }
-            let before: usize = blocks[..at].iter().map(|b| b.parts.len()).sum();
-            let own = &grads[before + segment.parts.start..before + segment.parts.end];
-            let parts = &block.parts[segment.parts.clone()];
-            for (grad, part) in own.iter().zip(parts) {
-                grad.check()?;
-                if grad.shape() != part.tensor.shape() {
-                    let expected = format!("a gradient of shape {} for '{}'", part.tensor.shape(), part.name);
-                    return Err(Error::argument(R::NAME, expected, grad.shape().to_string()));
-                }
-            }
-            if let [grad] = own {
-                found.push(grad.clone());
-                continue;
-            }
-            let flat = room(&(&segment.target).into(), &segment.target)?;
-            for (grad, part) in own.iter().zip(parts) {
-                let view = flat.narrow(0, part.start - first.start, part.tensor.numel())?;
-                gathered.push((view.reshape(part.tensor.shape().clone())?, grad.clone()));
-            }
-            found.push(flat.into());
-        }
-        Ok((found, gathered))
-    }
-
-    fn block_number(&self, segment: &Segment) -> usize {
-        self.groups[..segment.group].iter().map(|g| g.blocks.len()).sum::<usize>() + segment.block
-    }
-
-    /// The gradients as the hooks make them.
-    fn hooked(&self, segments: &[Segment], mut grads: Vec<Expr>) -> Vec<Expr> {
-        for hook in &self.grad_hooks {
-            match hook {
-                GradHook::Each(group, hook) => {
-                    for (grad, _) in grads.iter_mut().zip(segments).filter(|(_, s)| s.group == *group) {
-                        *grad = hook(grad);
-                    }
-                }
-                GradHook::ClipNorm(max) => {
-                    let squares = grads.iter().map(|g| widened(g).square().sum(..));
-                    let Some(total) = squares.reduce(|a, b| a + b) else { continue };
-                    let factor = (*max / (total.sqrt() + 1e-6)).minimum(1.0);
-                    grads.iter_mut().for_each(|grad| *grad = &*grad * &factor);
-                }
-            }
-        }
-        grads
-    }
-
-    /// The update of each segment by its gradient.
-    fn steps(&self, segments: &[Segment], grads: &[Expr]) -> Result<Vec<Update>> {
-        let step = |(segment, grad): (&Segment, &Expr)| {
-            let group = &self.groups[segment.group];
-            let numbers: Vec<Expr> = group.numbers.iter().map(Expr::from).collect();
-            let state: Vec<Expr> = segment.state.iter().map(Expr::from).collect();
-            let grad = if group.maximize { -grad } else { grad.clone() };
-            // A narrower gradient must not decide what the rule's numbers are rounded to.
-            let grad = if segment.target.dtype() == DType::F64 { grad.cast(DType::F64) } else { grad };
-            let (w, new) = group.rule.update(&Expr::from(&segment.target), &grad, &state, &numbers);
-            if new.len() != state.len() {
-                let expected = format!("{} new states of update()", state.len());
-                return Err(Error::argument(R::NAME, expected, new.len().to_string()));
-            }
-            let w = group.weight_hooks.iter().fold(w, |w, hook| hook(&w));
-            let targets = segment.state.iter().chain([&segment.target]);
-            let pairs: Vec<(&Tensor, Expr)> = targets.zip(new.into_iter().chain([w])).collect();
-            Update::new(R::NAME, &pairs)
-        };
-        segments.iter().zip(grads).map(step).collect()
-    }
-}
-
-impl<R: Rule> Group<R> {
-    /// The tensors kept for each parameter, by name.
-    fn named_state(&self) -> Result<Vec<(String, Tensor)>> {
-        let mut all = Vec::new();
-        for Stateful { block, state } in &self.blocks {
-            for (i, part) in block.parts.iter().enumerate() {
-                for (name, tensor) in state {
-                    all.push((format!("{}.{name}", part.name), block.view(tensor, &(i..i + 1))?));
-                }
-            }
-        }
-        Ok(all)
-    }
-
-    fn current_lr(&self) -> f64 {
-        self.lr * self.schedule.as_ref().map_or(1.0, |factor| factor(self.step))
-    }
-
-    /// Makes what the first step needs, if it is not there.
-    fn begin(&mut self) -> Result<()> {
-        let lr = self.current_lr();
-        let names = self.rule.state(lr);
-        for Stateful { block, state } in &mut self.blocks {
-            if !state.iter().map(|s| s.0).eq(names.iter().map(|n| n.0)) {
-                let whole = &block.whole;
-                let new = |&(name, value): &(&'static str, f64)| {
-                    let tensor = Tensor::zeros(whole.shape().clone(), whole.dtype(), &whole.device())?;
-                    tensor.fill(value)?;
-                    Ok((name, tensor))
-                };
-                *state = names.iter().map(new).collect::<Result<_>>()?;
-            }
-        }
-        let memory = self.memory.get_or_insert_with(|| self.rule.memory(lr));
-        let count = self.rule.numbers(lr, self.step + 1, &mut memory.clone()).len();
-        self.numbers.resize_with(count, || ScalarCell::new(0.0));
-        Ok(())
-    }
-
-    /// Sets the numbers of the next step.
-    fn advance(&mut self) {
-        let lr = self.current_lr();
-        self.step += 1;
-        let memory = self.memory.get_or_insert_with(|| self.rule.memory(lr));
-        let numbers = self.rule.numbers(lr, self.step, memory);
-        self.numbers.iter().zip(numbers).for_each(|(cell, number)| cell.set(number));
-    }
-}
-
-/// An update of tensors that nothing else reads yet, if there are any.
-fn update(op: &'static str, pairs: &[(Tensor, Expr)]) -> Result<Option<Update>> {
-    let pairs: Vec<(&Tensor, Expr)> = pairs.iter().map(|(tensor, value)| (tensor, value.clone())).collect();
-    if pairs.is_empty() { Ok(None) } else { Update::new(op, &pairs).map(Some) }
-}
-
-/// Whether updates that run one after the other do what they would if all ran at once.
-fn independent(updates: &[Update]) -> bool {
-    updates.iter().enumerate().all(|(i, update)| {
-        let others = updates.iter().enumerate().filter(|(j, _)| i != *j);
-        update.is_in_place() && others.flat_map(|(_, other)| other.targets()).all(|target| !update.reads(target))
-    })
 }
 
 /// Whether two gradients are the same expression, or the same view of the same memory.

@@ -4,6 +4,8 @@
 //! follows them at their own shape is their epilogue. A reduced value used again at full size is stored and read.
 
 mod contract;
+mod group;
+mod launch;
 mod map;
 mod patch;
 mod reduce;

@@ -1,0 +1,144 @@
+//! Reductions that share a pass, and what is made of their results in it.
+
+use smallvec::SmallVec;
+
+use super::contract::LEAST;
+use super::region::Region;
+use super::{Output, Planner, Slot};
+use crate::expr::contraction::Contraction;
+use crate::expr::graph::{Id, Step};
+use crate::layout::Layout;
+use crate::{Result, Shape};
+
+impl Planner<'_> {
+    /// Kernels for reductions that share a pass, with the outputs that can be made of their results at once. Those
+    /// outputs are taken from `outputs`; results that others need are stored.
+    pub(super) fn reduce_group(&mut self, group: &[Id], outputs: &mut Vec<Output>) -> Result<()> {
+        let Step::Reduce { dims, arg, .. } = &self.graph.values[group[0]].step else { return Ok(()) };
+        let (domain, dims) = (self.graph.values[*arg].shape.clone(), dims.clone());
+        let args: Vec<Id> = group.iter().filter_map(|&r| self.reduce_arg(r)).collect();
+        let kept_shape = self.graph.values[group[0]].shape.clone();
+        if kept_shape.numel() == 0 {
+            // Nothing to compute, but what reduces it further has to bind something.
+            for &id in group {
+                let dtype = self.graph.values[id].dtype;
+                let temp = self.temp(1, dtype);
+                self.stored.insert(id, (temp, dtype));
+            }
+            return Ok(());
+        }
+
+        let (epilogue, rest): (Vec<Output>, Vec<Output>) =
+            std::mem::take(outputs).into_iter().partition(|o| self.is_epilogue(o, group, &kept_shape));
+        let epilogue = self.fitting(epilogue, group, outputs);
+        outputs.extend(rest);
+        // What is still wanted of this group, by outputs not taken or by later reductions.
+        let mut wanted: Vec<Id> = outputs.iter().map(|o| o.value).collect();
+        wanted.extend(self.needed(&Self::roots_of(outputs)).into_iter().filter_map(|id| self.reduce_arg(id)));
+        let used_later = |id: Id| wanted.iter().any(|&w| self.reductions_under(w).contains(&id) || w == id);
+        let kept: Vec<Id> = group.iter().copied().filter(|&id| used_later(id)).collect();
+
+        let mut finals = epilogue;
+        for &id in &kept {
+            let dtype = self.graph.values[id].dtype;
+            let temp = self.temp(kept_shape.numel(), dtype);
+            let layout = Layout::contiguous(kept_shape.clone());
+            let target = super::Target { slot: temp, layout, dtype };
+            finals.push(Output { value: id, shape: kept_shape.clone(), target });
+        }
+        self.reduce_into(group, &args, &domain, &dims, &finals)?;
+        for output in finals.iter().filter(|o| kept.contains(&o.value)) {
+            self.stored.insert(output.value, (output.target.slot, output.target.dtype));
+        }
+        Ok(())
+    }
+
+    /// Kernels that compute a group and write what is made of it.
+    fn reduce_into(
+        &mut self,
+        group: &[Id],
+        args: &[Id],
+        domain: &Shape,
+        dims: &[usize],
+        finals: &[Output],
+    ) -> Result<()> {
+        if let [id] = group
+            && let Some(found) = Contraction::of(self.graph, *id, LEAST)
+            && self.contract(*id, &found, domain, finals)?
+        {
+            return Ok(());
+        }
+        self.materialise_chained(args)?;
+        let members: Vec<Slot> = group.iter().map(|_| Slot::Temp(usize::MAX)).collect();
+        self.cut_until_it_fits(args, &[], &members)?;
+        self.reduce(group, args, domain, dims, finals)
+    }
+
+    fn roots_of(outputs: &[Output]) -> Vec<Id> {
+        outputs.iter().map(|o| o.value).collect()
+    }
+
+    /// Whether an output is made of this group's results, at their own shape, and of nothing that comes later.
+    fn is_epilogue(&self, output: &Output, group: &[Id], kept: &Shape) -> bool {
+        let without_ones = |s: &Shape| s.iter().copied().filter(|&n| n != 1).collect::<SmallVec<[usize; 8]>>();
+        let region = Region::of(self.graph, &self.stored, &[], &[output.value]);
+        let here: Vec<Id> = region.reads.iter().copied().filter(|r| group.contains(r)).collect();
+        let placed_alike = |id: Id| match &self.graph.values[id].step {
+            Step::Read { of, access } => access.layout().is_some() && (!group.contains(of) || access.is_identity()),
+            Step::Load { access, .. } | Step::Index { access } => access.layout().is_some(),
+            _ => true,
+        };
+        !here.is_empty()
+            && without_ones(&output.shape) == without_ones(kept)
+            // Packed words belong to several outputs: they are written by a map afterwards.
+            && output.target.dtype.size() >= 4
+            && region.reads.iter().all(|r| group.contains(r) || self.stored.contains_key(r))
+            && region.values.iter().all(|&id| placed_alike(id))
+    }
+
+    /// As many of the outputs as one kernel can write beside what it must bind; the others go back.
+    fn fitting(&self, epilogue: Vec<Output>, group: &[Id], back: &mut Vec<Output>) -> Vec<Output> {
+        let args: Vec<Id> = group.iter().filter_map(|&r| self.reduce_arg(r)).collect();
+        let body = Region::of(self.graph, &self.stored, &[], &args);
+        let mut slots = body.slots.clone();
+        slots.extend(body.reads.iter().filter_map(|r| self.stored.get(r)).map(|s| s.0));
+        let mut taken: Vec<Output> = Vec::new();
+        let mut more = self.more_windows(&body);
+        for output in epilogue {
+            let region = Region::of(self.graph, &self.stored, group, &[output.value]);
+            let more_with = more + self.more_windows(&region);
+            let mut with = slots.clone();
+            with.extend(region.slots);
+            with.extend(region.reads.iter().filter_map(|r| self.stored.get(r)).map(|s| s.0));
+            with.insert(output.target.slot);
+            // Each result may have to be stored besides.
+            if with.len() + group.len() + more_with <= self.caps.max_bindings {
+                (slots, more) = (with, more_with);
+                taken.push(output);
+            } else {
+                back.push(output);
+            }
+        }
+        taken
+    }
+
+    /// Stores what reads memory through a view that strides cannot express: a reduction walks by strides.
+    fn materialise_chained(&mut self, args: &[Id]) -> Result<()> {
+        let region = Region::of(self.graph, &self.stored, &[], args);
+        for id in region.values {
+            let value = &self.graph.values[id];
+            let (Step::Load { access, .. } | Step::Index { access } | Step::Read { access, .. }) = &value.step else {
+                continue;
+            };
+            if access.layout().is_some() || self.stored.contains_key(&id) {
+                continue;
+            }
+            let (shape, dtype) = (value.shape.clone(), value.dtype);
+            let temp = self.temp(shape.numel(), dtype);
+            let target = super::Target { slot: temp, layout: Layout::contiguous(shape.clone()), dtype };
+            self.map_outputs(vec![Output { value: id, shape, target }])?;
+            self.stored.insert(id, (temp, dtype));
+        }
+        Ok(())
+    }
+}
