@@ -106,8 +106,9 @@ def numexpr():
     a, b, w = (np.random.rand(N, N).astype("f4") for _ in range(3))
     out = np.empty_like(a)
     who = f"numexpr {numexpr.__version__}"
-    time_it(who, "a*b", lambda: numexpr.evaluate("a * b", out=out))
-    time_it(who, "w*a + (1-w)*b", lambda: numexpr.evaluate("w * a + (1 - w) * b", out=out))
+    names = {"a": a, "b": b, "w": w}
+    time_it(who, "a*b", lambda: numexpr.evaluate("a * b", local_dict=names, out=out))
+    time_it(who, "w*a + (1-w)*b", lambda: numexpr.evaluate("w * a + (1 - w) * b", local_dict=names, out=out))
 
 
 def main():

@@ -197,7 +197,7 @@ unsafe fn accumulate<T: Number, R: Rule<T>>(arch: Arch, acc: *mut u8, x: *const 
 unsafe fn total<T: Number, R: Rule<T> + Rule<T::Wide>>(arch: Arch, wide: *mut u64, x: *const u8, n: usize) {
     // SAFETY: the caller's.
     let (wide, x) = unsafe { (&mut write::<T::Wide, _>(wide, 1)[0], read::<T, _>(x, n)) };
-    let sum = arch.dispatch(Run(move || fold_row::<T, R>(x).widen()));
+    let sum = arch.dispatch(Run(move || fold_row::<T, R, LANES>(x).widen()));
     *wide = R::join(*wide, sum);
 }
 
@@ -232,9 +232,9 @@ const LANES: usize = 32;
 
 /// Folds a row in interleaved accumulators.
 #[inline(always)]
-fn fold_row<T: Number, R: Rule<T>>(x: &[T]) -> T {
-    let (chunks, rest) = x.as_chunks::<LANES>();
-    let mut lanes = [R::NONE; LANES];
+fn fold_row<T: Number, R: Rule<T>, const N: usize>(x: &[T]) -> T {
+    let (chunks, rest) = x.as_chunks::<N>();
+    let mut lanes = [R::NONE; N];
     for chunk in chunks {
         for (lane, &x) in lanes.iter_mut().zip(chunk) {
             *lane = R::join(*lane, x);
@@ -245,7 +245,7 @@ fn fold_row<T: Number, R: Rule<T>>(x: &[T]) -> T {
     for (lane, &x) in all.iter_mut().zip(rest) {
         *lane = R::join(*lane, x);
     }
-    join_halves::<T, R>(&all)
+    join_halves::<T, R, _>(&all)
 }
 
 /// As [`fold_row`], of the products of the elements of two rows.
@@ -265,14 +265,14 @@ where
     for (lane, (&a, &b)) in all.iter_mut().zip(a_rest.iter().zip(b_rest)) {
         *lane = R::join(*lane, Prod::join(a, b));
     }
-    join_halves::<T, R>(&all)
+    join_halves::<T, R, _>(&all)
 }
 
 /// Folds accumulators by halves. Apart, so that the loop before it is compiled as if nothing followed.
 #[inline(never)]
-fn join_halves<T: Number, R: Rule<T>>(lanes: &[T; LANES]) -> T {
+fn join_halves<T: Number, R: Rule<T>, const N: usize>(lanes: &[T; N]) -> T {
     let mut lanes = *lanes;
-    let mut n = LANES / 2;
+    let mut n = N / 2;
     while n > 0 {
         for i in 0..n {
             lanes[i] = R::join(lanes[i], lanes[i + n]);
@@ -301,9 +301,15 @@ unsafe fn middle<T: Number, R: Rule<T> + Rule<T::Wide>>(
                 *out = row.iter().fold(<R as Rule<T>>::NONE, |sum, &x| R::join(sum, x));
             }
         }
+        // Joining more lanes takes longer than a short row.
+        (_, 1) if reduced < 256 => {
+            for (out, row) in out.iter_mut().zip(x.chunks_exact(reduced)) {
+                *out = fold_row::<T, R, 8>(row);
+            }
+        }
         (_, 1) => {
             for (out, row) in out.iter_mut().zip(x.chunks_exact(reduced)) {
-                *out = fold_row::<T, R>(row);
+                *out = fold_row::<T, R, LANES>(row);
             }
         }
         _ => {

@@ -47,8 +47,8 @@ impl Shares {
             _ => n.div_ceil(width as usize),
         };
         let wanted = match kernel {
-            // At least two steps a lane.
-            Kernel::ReduceInner => rows.div_ceil(width as usize) / 2,
+            // Enough steps a lane to be worth joining its result with the others'.
+            Kernel::ReduceInner => rows.div_ceil(width as usize) / tuning.min_steps as usize,
             // The invocations that columns leave idle; and where few workgroups would be busy, more of them, each
             // with a run of columns.
             _ if columns < tuning.invocations as usize / 16 => (most / columns.min(tuning.run as usize)).min(rows / 8),
