@@ -39,8 +39,9 @@ impl Tuning {
         let tuning = match info.kind {
             // On lavapipe a step of a loop costs more than an invocation: (a * b).sum(0) over [4096, 4096] takes 88 ms
             // with one column and 256 rows an invocation, 36 ms with four columns and 64 rows, 28 ms with four columns
-            // and 16 rows by fours. So does a barrier: .sum(1) takes 51 ms with 64 lanes a row, 27 ms with 8, and a twentieth less
-            // with subgroups instead; [262144, 64].sum(1) takes 331 ms with two steps a lane, 137 ms with 16.
+            // and 16 rows by fours. So does a barrier: .sum(1) takes 51 ms with 64 lanes a row, 27 ms with 8, and a
+            // twentieth less with subgroups instead. Joining lanes costs most in short rows: [262144, 64].sum(1) takes
+            // 331 ms (on a slower machine) with two steps a lane, 137 ms with 16.
             DeviceKind::Software => Self {
                 workgroup: 64,
                 max_lanes: 8,
