@@ -145,6 +145,15 @@ impl Params {
     }
 }
 
+/// Refuses `new` as a value of `own`, called `name`, if it differs in dtype or shape.
+pub(crate) fn require_alike(op: &'static str, name: &str, own: &Tensor, new: &Tensor) -> Result<()> {
+    if (new.dtype(), new.shape()) == (own.dtype(), own.shape()) {
+        return Ok(());
+    }
+    let expected = format!("{}{} for '{name}'", own.dtype(), own.shape());
+    Err(Error::argument(op, expected, format!("{}{}", new.dtype(), new.shape())))
+}
+
 impl From<&Params> for Parameters {
     fn from(params: &Params) -> Self {
         Self { blocks: vec![params.block.clone()] }

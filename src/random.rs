@@ -85,7 +85,7 @@ pub fn uniform(shape: impl Into<Shape>, dtype: DType, seed: impl Into<Seed>) -> 
         DType::F64 => fine(&shape, &seed, 0),
         DType::F16 => coarse(11),
         DType::BF16 => coarse(8),
-        _ => refuse("uniform", dtype),
+        _ => Expr::invalid(no_float("uniform", dtype)),
     }
 }
 
@@ -117,7 +117,7 @@ pub fn normal(shape: impl Into<Shape>, dtype: DType, seed: impl Into<Seed>) -> E
         DType::F32 | DType::F16 | DType::BF16 => {
             ((bits(&shape, &seed, 0) + 1) * UNIT, bits(&shape, &seed, 1) * (TAU * UNIT))
         }
-        _ => return refuse("normal", dtype),
+        _ => return Expr::invalid(no_float("normal", dtype)),
     };
     ((-2.0 * radius.log()).sqrt() * turn.cos()).cast(dtype)
 }
@@ -128,8 +128,12 @@ pub fn bernoulli(shape: impl Into<Shape>, probability: impl Into<Expr>, seed: im
     uniform(shape, DType::F32, seed).lt(probability)
 }
 
-fn refuse(op: &'static str, dtype: DType) -> Expr {
-    Expr::invalid(Error::DType { op, expected: "a float", found: dtype })
+fn no_float(op: &'static str, dtype: DType) -> Error {
+    Error::DType { op, expected: "a float", found: dtype }
+}
+
+fn require_float(op: &'static str, dtype: DType) -> Result<()> {
+    if dtype.is_float() { Ok(()) } else { Err(no_float(op, dtype)) }
 }
 
 /// Numbers between bounds.
@@ -138,9 +142,7 @@ pub(crate) fn between(shape: &Shape, range: &Range<f64>, dtype: DType, seed: &Se
     if !(low <= high && (high - low).is_finite()) {
         return Err(Error::argument("uniform", "finite bounds, the lower first", format!("{range:?}")));
     }
-    if !dtype.is_float() {
-        return Err(Error::DType { op: "uniform", expected: "a float", found: dtype });
-    }
+    require_float("uniform", dtype)?;
     if low == -high {
         // One multiplication: the same on every device.
         return Ok((symmetric(shape, dtype, seed) * high).cast(dtype));
@@ -148,7 +150,7 @@ pub(crate) fn between(shape: &Shape, range: &Range<f64>, dtype: DType, seed: &Se
     if (low, high) == (0.0, 1.0) {
         return Ok(uniform(shape.clone(), dtype, seed.clone()));
     }
-    let wide = if dtype == DType::F64 { DType::F64 } else { DType::F32 };
+    let wide = dtype.compute();
     Ok((low + (high - low) * uniform(shape.clone(), wide, seed.clone())).cast(dtype))
 }
 
@@ -158,10 +160,8 @@ pub(crate) fn gaussian(shape: &Shape, mean: f64, std: f64, dtype: DType, seed: &
         let found = format!("mean {mean:?}, std {std:?}");
         return Err(Error::argument("normal", "a finite mean and a std of at least 0", found));
     }
-    if !dtype.is_float() {
-        return Err(Error::DType { op: "normal", expected: "a float", found: dtype });
-    }
-    let wide = if dtype == DType::F64 { DType::F64 } else { DType::F32 };
+    require_float("normal", dtype)?;
+    let wide = dtype.compute();
     let standard = normal(shape.clone(), wide, seed.clone());
     Ok((if mean == 0.0 { standard * std } else { mean + std * standard }).cast(dtype))
 }
@@ -184,10 +184,8 @@ pub(crate) fn truncated(
     if !in_order {
         return Err(Error::argument(OP, "bounds, the lower first", format!("{range:?}")));
     }
-    if !dtype.is_float() {
-        return Err(Error::DType { op: OP, expected: "a float", found: dtype });
-    }
-    let wide = if dtype == DType::F64 { DType::F64 } else { DType::F32 };
+    require_float(OP, dtype)?;
+    let wide = dtype.compute();
     let [low, high] = [range.start, range.end].map(|bound| libm::erf((bound - mean) / (std * SQRT_2)));
     let (middle, half) = (f64::midpoint(low, high), (high - low) / 2.0);
     let even = symmetric(shape, wide, seed) * half;

@@ -47,6 +47,11 @@ impl Shape {
             .ok_or_else(|| Error::argument(op, "a number of elements that fits in memory", self.to_string()))
     }
 
+    /// The shape with size 1 in place of some dims.
+    pub(crate) fn with_ones(&self, dims: &[usize]) -> Self {
+        self.0.iter().enumerate().map(|(d, &n)| if dims.contains(&d) { 1 } else { n }).collect()
+    }
+
     /// The sizes as a slice.
     pub fn dims(&self) -> &[usize] {
         &self.0

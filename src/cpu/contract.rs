@@ -27,6 +27,8 @@ const PIECES: usize = 32;
 const EDGE: usize = 128;
 /// Terms of a part of the sum at least.
 const DEPTH: usize = 1024;
+/// Elements a thread adds the parts of.
+const CHUNK: usize = 16 * 1024;
 
 pub(super) struct Contract {
     factors: [Factor; 2],
@@ -57,7 +59,7 @@ impl Factor {
             return Ok(Self { source: leaf.source, layout: layout.clone(), map: None });
         }
         let domain = region.shape.clone();
-        let region = region.narrowed(absent)?;
+        let region = region.narrowed(absent);
         let layout = Layout::contiguous(region.shape.clone()).broadcast_to(&domain, "einsum")?;
         let temp = temp(region.shape.numel());
         Ok(Self { source: Source::Temp(temp), layout, map: Some((Map::new(region), temp)) })
@@ -157,9 +159,7 @@ impl Contract {
         temp: usize,
     ) -> Result<Self> {
         // The result over the domain: it does not vary along what is summed.
-        let kept: Shape =
-            domain.iter().enumerate().map(|(d, &n)| if found.summed.contains(&d) { 1 } else { n }).collect();
-        let out = Layout::contiguous(kept).broadcast_to(domain, "einsum")?;
+        let out = Layout::contiguous(domain.with_ones(&found.summed)).broadcast_to(domain, "einsum")?;
         let axes = Axes::new(domain, found, [&factors[0].layout, &factors[1].layout, &out]);
         let tiles = Tiles::new(&axes);
         Ok(Self { factors, dtype, temp, numel: result.numel(), axes, tiles })
@@ -198,10 +198,13 @@ impl Contract {
         let out = At(memory.temps[self.temp].cast::<T>());
         let n_parts = axes.terms.size.div_ceil(tiles.terms);
         // The first part is the result's own memory.
-        let rest = Buffer::new(op, (n_parts - 1) * self.numel * size_of::<T>())?;
-        let mut lock = rest.lock_mut();
-        let parts = At(lock.bytes_mut().as_mut_ptr().cast::<T>());
-        let place = |part: usize| if part == 0 { out } else { parts.add([((part - 1) * self.numel) as isize]) };
+        let rest = match n_parts {
+            1 => None,
+            _ => Some(Buffer::new(op, (n_parts - 1) * self.numel * size_of::<T>())?),
+        };
+        let mut lock = rest.as_ref().map(|buffer| buffer.lock_mut());
+        let parts = lock.as_mut().map_or(out, |lock| At(lock.bytes_mut().as_mut_ptr().cast::<T>()));
+        let place = |part: usize| if part == 0 { out } else { parts.add(((part - 1) * self.numel) as isize) };
 
         let (n_rows, n_columns) = (axes.rows.size.div_ceil(tiles.rows), axes.columns.size.div_ceil(tiles.columns));
         let units = tiles.n_batch * n_rows * n_columns * n_parts;
@@ -221,10 +224,10 @@ impl Contract {
                 columns: tiles.columns.min(axes.columns.size - column),
                 terms: tiles.terms.min(axes.terms.size - term),
             };
-            let (a, b, out) = (a.add([start(0)]), b.add([start(1)]), place(part).add([start(2)]));
+            let (a, b, out) = (a.add(start(0)), b.add(start(1)), place(part).add(start(2)));
             let n_sums = axes.sums.iter().map(|s| s.size).product::<usize>();
             for sum in 0..n_sums {
-                let (a, b) = (a.add([offset(&axes.sums, sum, 0)]), b.add([offset(&axes.sums, sum, 1)]));
+                let (a, b) = (a.add(offset(&axes.sums, sum, 0)), b.add(offset(&axes.sums, sum, 1)));
                 // SAFETY: the caller's; tiles of the result lie apart, and so do parts.
                 unsafe { T::gemm(axes, &tile, [a, b, out], sum > 0) };
             }
@@ -232,7 +235,7 @@ impl Contract {
         if n_parts > 1 {
             threads::each(self.numel.div_ceil(CHUNK), self.numel * n_parts, |unit| {
                 for i in unit * CHUNK..self.numel.min((unit + 1) * CHUNK) {
-                    let at = |part: usize| place(part).add([i as isize]).0;
+                    let at = |part: usize| place(part).add(i as isize).0;
                     // SAFETY: every part was written by now, and element `i` is this thread's.
                     unsafe { *at(0) = (1..n_parts).fold(*at(0), |sum, part| sum + *at(part)) };
                 }
@@ -241,9 +244,6 @@ impl Contract {
         Ok(())
     }
 }
-
-/// Elements a thread adds the parts of.
-const CHUNK: usize = 16 * 1024;
 
 /// How far index `index` over `axes` lies from the first, in operand `operand`.
 fn offset(axes: &[Axis], mut index: usize, operand: usize) -> isize {
@@ -269,7 +269,7 @@ struct At<T>(*mut T);
 unsafe impl<T> Sync for At<T> {}
 
 impl<T> At<T> {
-    fn add(self, [elements]: [isize; 1]) -> Self {
+    fn add(self, elements: isize) -> Self {
         Self(self.0.wrapping_offset(elements))
     }
 }
@@ -288,7 +288,7 @@ macro_rules! number {
         impl Number for $t {
             unsafe fn gemm(axes: &Axes, tile: &Tile, [a, b, out]: [At<Self>; 3], add: bool) {
                 let (m, k, n) = (tile.rows, tile.terms, tile.columns);
-                let steps = |axis: Axis, i: usize| axis.steps[i];
+                let Axes { rows, terms, columns, .. } = axes;
                 let beta = if add { 1.0 } else { 0.0 };
                 // SAFETY: the caller's.
                 unsafe {
@@ -298,15 +298,15 @@ macro_rules! number {
                         n,
                         1.0,
                         a.0,
-                        steps(axes.rows, 0),
-                        steps(axes.terms, 0),
+                        rows.steps[0],
+                        terms.steps[0],
                         b.0,
-                        steps(axes.terms, 1),
-                        steps(axes.columns, 1),
+                        terms.steps[1],
+                        columns.steps[1],
                         beta,
                         out.0,
-                        steps(axes.rows, 2),
-                        steps(axes.columns, 2),
+                        rows.steps[2],
+                        columns.steps[2],
                     );
                 }
             }

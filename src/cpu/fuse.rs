@@ -7,7 +7,7 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::{SmallVec, smallvec};
 
-use super::kernel::{Kernel, map2_by2, map3, map3_by4};
+use super::kernel::{Kernel, map2_by, map3, map3_by};
 use super::moments::{ARGS, Moments, moments};
 use super::region::is_source;
 use crate::expr::graph::{Graph, Id, Step};
@@ -90,7 +90,7 @@ fn together(made: &FxHashMap<Id, Made>, outputs: &[(Id, DType)]) -> Option<Toget
     let (first, _) = *of_shape(|s| s == Shape::Blend)?;
     let (second, _) = *of_shape(|s| s == Shape::BlendOfProduct)?;
     let [m, g, b1, c1] = made[&first].args[..] else { return None };
-    let [v, g1, g2, b2, c2, ..] = made[&second].args[..] else { return None };
+    let [v, g1, g2, b2, c2] = made[&second].args[..] else { return None };
     let [w, m_new, v_new, c, s, d, e] = made[&weights].args[..] else { return None };
     let Shape::Ratio { outer, divided } = made[&weights].shape else { return None };
     let fits = (m_new, v_new, g1, g2) == (Arg::Value(first), Arg::Value(second), g, g);
@@ -161,12 +161,12 @@ impl Match<'_> {
             && !self.is_number(v)
         {
             self.absorbed.push(y.value);
-            let kernel = map3_by4(|[x, u, v]: [f32; 3], [s, t, _, _]: [f32; 4]| x * s + u * v * t);
+            let kernel = map3_by(|[x, u, v], [s, t]| x * s + u * v * t);
             let values = [x.value, u, v].map(Arg::Value);
-            let args = values.into_iter().chain([x.by, y.by, Arg::One, Arg::One]).collect();
+            let args = values.into_iter().chain([x.by, y.by]).collect();
             return Some(Made { kernel, args, shape: Shape::BlendOfProduct });
         }
-        let kernel = map2_by2(|[x, y]: [f32; 2], [s, t]: [f32; 2]| x * s + y * t);
+        let kernel = map2_by(|[x, y], [s, t]| x * s + y * t);
         let args = smallvec![Arg::Value(x.value), Arg::Value(y.value), x.by, y.by];
         Some(Made { kernel, args, shape: Shape::Blend })
     }
@@ -200,10 +200,10 @@ impl Match<'_> {
         let s = outer.map_or(m.by, |o| o.by);
         let (outer, divided) = (outer.is_some(), divided.is_some());
         let kernel = match (outer, divided) {
-            (false, false) => map3_by4(|[w, m, v], [c, s, d, e]| w * c - m * s / (v.sqrt() * d + e)),
-            (false, true) => map3_by4(|[w, m, v], [c, s, d, e]| w * c - m * s / (v.sqrt() / d + e)),
-            (true, false) => map3_by4(|[w, m, v], [c, s, d, e]| w * c - m / (v.sqrt() * d + e) * s),
-            (true, true) => map3_by4(|[w, m, v], [c, s, d, e]| w * c - m / (v.sqrt() / d + e) * s),
+            (false, false) => map3_by(|[w, m, v], [c, s, d, e]| w * c - m * s / (v.sqrt() * d + e)),
+            (false, true) => map3_by(|[w, m, v], [c, s, d, e]| w * c - m * s / (v.sqrt() / d + e)),
+            (true, false) => map3_by(|[w, m, v], [c, s, d, e]| w * c - m / (v.sqrt() * d + e) * s),
+            (true, true) => map3_by(|[w, m, v], [c, s, d, e]| w * c - m / (v.sqrt() / d + e) * s),
         };
         let values = [w.value, m.value, v].map(Arg::Value);
         let args = values.into_iter().chain([w.by, s, root.by, Arg::Value(e)]).collect();

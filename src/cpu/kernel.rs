@@ -170,32 +170,50 @@ pub(super) fn map3<A: Pod, B: Pod, C: Pod, O: Pod, F: Fn(A, B, C) -> O + Copy>(_
     kernel::<A, B, C, O, F>
 }
 
-/// The kernel that maps `f` over two strips and two numbers.
-pub(super) fn map2_by2<F: Fn([f32; 2], [f32; 2]) -> f32 + Copy>(_: F) -> Kernel {
+/// The numbers that follow the strips among the arguments.
+///
+/// SAFETY: as [`Kernel`] demands of arguments that are splats.
+unsafe fn numbers<const N: usize>(args: &[Src]) -> [f32; N] {
+    // SAFETY: the caller's.
+    std::array::from_fn(|i| unsafe { splat::<f32>(args[i]).0 })
+}
+
+/// The kernel that maps `f` over two strips and some numbers.
+pub(super) fn map2_by<const N: usize, F: Fn([f32; 2], [f32; N]) -> f32 + Copy>(_: F) -> Kernel {
     /// # Safety
     ///
-    /// As [`Kernel`]; the last two arguments are one element each.
-    unsafe fn kernel<F: Fn([f32; 2], [f32; 2]) -> f32 + Copy>(arch: Arch, args: &[Src], out: *mut u8, n: usize) {
+    /// As [`Kernel`]; the arguments after the second are one element each.
+    unsafe fn kernel<const N: usize, F: Fn([f32; 2], [f32; N]) -> f32 + Copy>(
+        arch: Arch,
+        args: &[Src],
+        out: *mut u8,
+        n: usize,
+    ) {
         // SAFETY: what `Kernel` demands.
-        let (out, numbers) = unsafe { (target::<f32>(out, n), [2, 3].map(|i| splat::<f32>(args[i]).0)) };
+        let (out, numbers) = unsafe { (target::<f32>(out, n), numbers::<N>(&args[2..])) };
         let (a, b) = (args[0], args[1]);
         let f = conjure::<F>();
         streams!(arch, n, [], [a: f32, b: f32], |i| f([a.at(i), b.at(i)], numbers), out);
     }
-    kernel::<F>
+    kernel::<N, F>
 }
 
-/// The kernel that maps `f` over three strips and four numbers.
-pub(super) fn map3_by4<F: Fn([f32; 3], [f32; 4]) -> f32 + Copy>(_: F) -> Kernel {
+/// The kernel that maps `f` over three strips and some numbers.
+pub(super) fn map3_by<const N: usize, F: Fn([f32; 3], [f32; N]) -> f32 + Copy>(_: F) -> Kernel {
     /// # Safety
     ///
-    /// As [`Kernel`]; the last four arguments are one element each.
-    unsafe fn kernel<F: Fn([f32; 3], [f32; 4]) -> f32 + Copy>(arch: Arch, args: &[Src], out: *mut u8, n: usize) {
+    /// As [`Kernel`]; the arguments after the third are one element each.
+    unsafe fn kernel<const N: usize, F: Fn([f32; 3], [f32; N]) -> f32 + Copy>(
+        arch: Arch,
+        args: &[Src],
+        out: *mut u8,
+        n: usize,
+    ) {
         // SAFETY: what `Kernel` demands.
-        let (out, numbers) = unsafe { (target::<f32>(out, n), [3, 4, 5, 6].map(|i| splat::<f32>(args[i]).0)) };
+        let (out, numbers) = unsafe { (target::<f32>(out, n), numbers::<N>(&args[3..])) };
         let (a, b, c) = (args[0], args[1], args[2]);
         let f = conjure::<F>();
         streams!(arch, n, [], [a: f32, b: f32, c: f32], |i| f([a.at(i), b.at(i), c.at(i)], numbers), out);
     }
-    kernel::<F>
+    kernel::<N, F>
 }

@@ -5,7 +5,7 @@
 
 #![allow(clippy::cast_ptr_alignment, reason = "elements are aligned, as `Moments` demands")]
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Arch, Scalar, Simd, WithSimd};
 
 use super::kernel::Src;
 
@@ -45,6 +45,7 @@ unsafe fn kernel<const OUTER: bool, const DIVIDED: bool>(arch: Arch, args: &[Src
     arch.dispatch(Loop::<OUTER, DIVIDED> { values: [w, g, m, v], numbers, out, n });
 }
 
+#[derive(Clone, Copy)]
 struct Loop<const OUTER: bool, const DIVIDED: bool> {
     values: [Src; 4],
     numbers: [f32; 8],
@@ -57,17 +58,31 @@ impl<const OUTER: bool, const DIVIDED: bool> WithSimd for Loop<OUTER, DIVIDED> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { values, numbers, out, n } = self;
-        let [b1, c1, b2, c2, c, s, d, e] = numbers.map(|x| simd.splat_f32s(x));
-        let lanes = S::F32_LANES;
-        let whole = n / lanes * lanes;
-        for i in (0..whole).step_by(lanes) {
+        let whole = self.n / S::F32_LANES * S::F32_LANES;
+        // SAFETY: whole steps of elements below `n`, what is left of them by ones.
+        unsafe {
+            self.steps(simd, 0, whole);
+            self.steps(Scalar, whole, self.n);
+        }
+    }
+}
+
+impl<const OUTER: bool, const DIVIDED: bool> Loop<OUTER, DIVIDED> {
+    /// Elements `start..end`, as many at a step as a vector has lanes.
+    ///
+    /// # Safety
+    ///
+    /// The range is of whole steps, and ends at `n` at the latest; of the rest, as [`Moments`].
+    #[inline(always)]
+    unsafe fn steps<S: Simd>(self, simd: S, start: usize, end: usize) {
+        let [b1, c1, b2, c2, c, s, d, e] = self.numbers.map(|x| simd.splat_f32s(x));
+        for i in (start..end).step_by(S::F32_LANES) {
             let load = |x: Src| {
                 let at = x.at.cast::<f32>();
-                // SAFETY: `lanes` elements from `i` on lie below `n`; a splat has one.
+                // SAFETY: a step of elements from `i` on lies below `n`; a splat has one.
                 unsafe { if x.splat { simd.splat_f32s(*at) } else { at.add(i).cast::<S::f32s>().read_unaligned() } }
             };
-            let [w, g, m, v] = values.map(load);
+            let [w, g, m, v] = self.values.map(load);
             let m = simd.add_f32s(simd.mul_f32s(m, b1), simd.mul_f32s(g, c1));
             let v = simd.add_f32s(simd.mul_f32s(v, b2), simd.mul_f32s(simd.mul_f32s(g, g), c2));
             let root = simd.sqrt_f32s(v);
@@ -79,22 +94,9 @@ impl<const OUTER: bool, const DIVIDED: bool> WithSimd for Loop<OUTER, DIVIDED> {
                 simd.div_f32s(simd.mul_f32s(m, s), under)
             };
             let w = simd.sub_f32s(simd.mul_f32s(w, c), step);
-            for (out, x) in out.into_iter().zip([m, v, w]) {
-                // SAFETY: `lanes` elements from `i` on lie below `n`, and everything that is read there was.
+            for (out, x) in self.out.into_iter().zip([m, v, w]) {
+                // SAFETY: a step of elements from `i` on lies below `n`, and everything that is read there was.
                 unsafe { out.add(i).cast::<S::f32s>().write_unaligned(x) };
-            }
-        }
-        let [b1, c1, b2, c2, c, s, d, e] = numbers;
-        for i in whole..n {
-            // SAFETY: `i` lies below `n`; a splat has one element.
-            let [w, g, m, v] = values.map(|x| unsafe { *x.at.cast::<f32>().add(if x.splat { 0 } else { i }) });
-            let m = m * b1 + g * c1;
-            let v = v * b2 + g * g * c2;
-            let under = if DIVIDED { v.sqrt() / d } else { v.sqrt() * d } + e;
-            let step = if OUTER { m / under * s } else { m * s / under };
-            for (out, x) in out.into_iter().zip([m, v, w * c - step]) {
-                // SAFETY: `i` lies below `n`, and everything that is read there was.
-                unsafe { out.add(i).write(x) };
             }
         }
     }

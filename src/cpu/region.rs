@@ -146,14 +146,12 @@ impl Region {
     }
 
     /// The same at the first index of some dims.
-    pub(super) fn narrowed(mut self, dims: &[usize]) -> Result<Self> {
-        for &d in dims {
-            for leaf in &mut self.leaves {
-                leaf.access = leaf.access.map(|l| Ok(l.narrow(d, 0, 1, 1)))?;
-            }
+    pub(super) fn narrowed(mut self, dims: &[usize]) -> Self {
+        for leaf in &mut self.leaves {
+            leaf.access = dims.iter().fold(leaf.access.clone(), |access, &d| access.narrow(d, 0, 1));
         }
-        self.shape = self.shape.iter().enumerate().map(|(d, &n)| if dims.contains(&d) { 1 } else { n }).collect();
-        Ok(self)
+        self.shape = self.shape.with_ones(dims);
+        self
     }
 }
 

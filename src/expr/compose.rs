@@ -227,10 +227,7 @@ impl Expr {
                 continue;
             }
             let kept: Option<Shape> = match &expr.0.op {
-                Op::Reduce(_, dims) => {
-                    let full = expr.0.args[0].shape().iter().enumerate();
-                    Some(full.map(|(d, &n)| if dims.contains(&d) { 1 } else { n }).collect())
-                }
+                Op::Reduce(_, dims) => Some(expr.0.args[0].shape().with_ones(dims)),
                 Op::Unary(_) | Op::Binary(_) | Op::Select | Op::Cast | Op::Promote => {
                     stack.extend(&expr.0.args);
                     continue;

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use super::{read_safetensors, write_safetensors};
 use crate::optim::{Optimizer, Rule};
-use crate::{Device, Error, Params, Result, Tensor};
+use crate::params::require_alike;
+use crate::{Device, Params, Result, Tensor};
 
 fn write(path: impl AsRef<Path>, named: &[(String, Tensor)]) -> Result<()> {
     let borrowed: Vec<(&str, &Tensor)> = named.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect();
@@ -64,11 +65,8 @@ impl Params {
         let path = path.as_ref();
         let read = |(name, own): (&str, &Tensor)| {
             let new = Tensor::read_safetensors(path, name, &own.device())?;
-            if (new.dtype(), new.shape()) == (own.dtype(), own.shape()) {
-                return Ok(new);
-            }
-            let expected = format!("{}{} for '{name}'", own.dtype(), own.shape());
-            Err(Error::argument("Params::load", expected, format!("{}{}", new.dtype(), new.shape())))
+            require_alike("Params::load", name, own, &new)?;
+            Ok(new)
         };
         let new = self.iter().map(read).collect::<Result<Vec<_>>>()?;
         self.iter().zip(new).try_for_each(|((_, own), new)| own.assign(new))

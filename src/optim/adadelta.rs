@@ -1,6 +1,6 @@
 //! Adadelta.
 
-use super::rule::{Rule, decayed, options, require, require_decay, require_eps};
+use super::rule::{Rule, average, decayed, options, require, require_decay, require_eps};
 use super::{Optimizer, Parameters};
 use crate::{Expr, Result};
 
@@ -54,7 +54,7 @@ impl Rule for AdadeltaRule {
     fn update(&self, w: &Expr, g: &Expr, state: &[Expr], numbers: &[Expr]) -> (Expr, Vec<Expr>) {
         let rho = self.rho;
         let g = decayed(g, w, self.weight_decay);
-        let v = rho * &state[0] + (1.0 - rho) * (&g * &g);
+        let v = average(rho, &state[0], &(&g * &g));
         let delta = (&state[1] + self.eps).sqrt() / (&v + self.eps).sqrt() * g;
         let u = rho * &state[1] + (1.0 - rho) * &delta * &delta;
         (w - &numbers[0] * delta, vec![v, u])

@@ -1,6 +1,6 @@
 //! Adam, and Adam with decoupled weight decay.
 
-use super::rule::{Rule, decayed, options, require_betas, require_decay, shrunk};
+use super::rule::{Rule, moments, options, require_betas, require_decay, with_decay};
 use super::{Optimizer, Parameters};
 use crate::{Expr, Result};
 
@@ -94,11 +94,8 @@ impl<const DECOUPLED: bool> Rule for AdamRule<DECOUPLED> {
 
     fn update(&self, w: &Expr, g: &Expr, state: &[Expr], numbers: &[Expr]) -> (Expr, Vec<Expr>) {
         let [step_size, root_scale, keep] = numbers else { unreachable!("numbers() gives three") };
-        let (beta1, beta2) = self.betas;
-        let g = if DECOUPLED { g.clone() } else { decayed(g, w, self.weight_decay) };
-        let w = if DECOUPLED { shrunk(w, keep, self.weight_decay) } else { w.clone() };
-        let m = beta1 * &state[0] + (1.0 - beta1) * &g;
-        let v = beta2 * &state[1] + (1.0 - beta2) * (&g * &g);
+        let (w, g) = with_decay(w, g, keep, self.weight_decay, DECOUPLED);
+        let (m, v) = moments(self.betas, state, &g);
         let largest = state.get(2).map(|largest| largest.maximum(&v));
         let root = largest.as_ref().unwrap_or(&v).sqrt();
         let w = w - step_size * &m / (root * root_scale + self.eps);

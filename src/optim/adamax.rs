@@ -1,6 +1,6 @@
 //! Adamax.
 
-use super::rule::{Rule, decayed, options, require_betas, require_decay};
+use super::rule::{Rule, average, decayed, options, require_betas, require_decay};
 use super::{Optimizer, Parameters};
 use crate::{Expr, Result};
 
@@ -53,7 +53,7 @@ impl Rule for AdamaxRule {
     fn update(&self, w: &Expr, g: &Expr, state: &[Expr], numbers: &[Expr]) -> (Expr, Vec<Expr>) {
         let (beta1, beta2) = self.betas;
         let g = decayed(g, w, self.weight_decay);
-        let m = beta1 * &state[0] + (1.0 - beta1) * &g;
+        let m = average(beta1, &state[0], &g);
         let u = (beta2 * &state[1]).maximum(g.abs() + self.eps);
         (w - &numbers[0] * &m / &u, vec![m, u])
     }

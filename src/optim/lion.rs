@@ -1,6 +1,6 @@
 //! Lion.
 
-use super::rule::{Rule, options, require, require_decay, shrunk};
+use super::rule::{Rule, average, options, require, require_decay, shrunk};
 use super::{Optimizer, Parameters};
 use crate::{Expr, Result};
 
@@ -59,8 +59,8 @@ impl Rule for LionRule {
 
     fn update(&self, w: &Expr, g: &Expr, state: &[Expr], numbers: &[Expr]) -> (Expr, Vec<Expr>) {
         let (beta1, beta2) = self.betas;
-        let direction = (beta1 * &state[0] + (1.0 - beta1) * g).sign();
+        let direction = average(beta1, &state[0], g).sign();
         let w = shrunk(w, &numbers[1], self.weight_decay) - &numbers[0] * direction;
-        (w, vec![beta2 * &state[0] + (1.0 - beta2) * g])
+        (w, vec![average(beta2, &state[0], g)])
     }
 }

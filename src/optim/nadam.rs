@@ -1,6 +1,6 @@
 //! Adam with Nesterov momentum.
 
-use super::rule::{Rule, decayed, options, require, require_betas, require_decay, shrunk};
+use super::rule::{Rule, moments, options, require, require_betas, require_decay, with_decay};
 use super::{Optimizer, Parameters};
 use crate::{Expr, Result};
 
@@ -80,14 +80,8 @@ impl Rule for NAdamRule {
 
     fn update(&self, w: &Expr, g: &Expr, state: &[Expr], numbers: &[Expr]) -> (Expr, Vec<Expr>) {
         let [by_gradient, by_average, root_scale, keep] = numbers else { unreachable!("numbers() gives four") };
-        let (beta1, beta2) = self.betas;
-        let (w, g) = if self.decoupled_weight_decay {
-            (shrunk(w, keep, self.weight_decay), g.clone())
-        } else {
-            (w.clone(), decayed(g, w, self.weight_decay))
-        };
-        let m = beta1 * &state[0] + (1.0 - beta1) * &g;
-        let v = beta2 * &state[1] + (1.0 - beta2) * (&g * &g);
+        let (w, g) = with_decay(w, g, keep, self.weight_decay, self.decoupled_weight_decay);
+        let (m, v) = moments(self.betas, state, &g);
         let w = w - (by_gradient * &g + by_average * &m) / (v.sqrt() * root_scale + self.eps);
         (w, vec![m, v])
     }

@@ -6,6 +6,7 @@ use super::rule::require;
 use super::{Parameters, Rule};
 use crate::eval::Update;
 use crate::expr::Op;
+use crate::params::require_alike;
 use crate::{Device, Error, Expr, Result, Tensor};
 
 /// An optimizer: parameters, a [`Rule`] by which their gradients change them, and hooks.
@@ -194,10 +195,7 @@ impl<R: Rule> Optimizer<R> {
             let Some((_, new)) = state.iter().find(|(n, _)| n == name) else {
                 return Err(Error::argument(OP, format!("a tensor '{name}'"), format!("{} without it", state.len())));
             };
-            if (new.dtype(), new.shape()) != (tensor.dtype(), tensor.shape()) {
-                let expected = format!("{}{} for '{name}'", tensor.dtype(), tensor.shape());
-                return Err(Error::argument(OP, expected, format!("{}{}", new.dtype(), new.shape())));
-            }
+            require_alike(OP, name, tensor, new)?;
             found.push(new.to_device(&tensor.device())?);
         }
         if let Some((name, _)) = state.iter().find(|(name, _)| own.iter().all(|(n, _)| n != name)) {

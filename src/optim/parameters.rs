@@ -18,6 +18,12 @@ pub(crate) struct Block {
     pub(crate) parts: Vec<Part>,
 }
 
+/// Where some parts in a row begin in their block, and how many elements they reach over.
+pub(super) fn span(parts: &[Part]) -> (usize, usize) {
+    let (first, last) = (&parts[0], &parts[parts.len() - 1]);
+    (first.start, last.start + last.tensor.numel() - first.start)
+}
+
 /// A named parameter of a block.
 #[derive(Clone, Debug)]
 pub(crate) struct Part {
@@ -38,21 +44,23 @@ impl Block {
 
     /// A block of some of the parts, which lie in a row.
     pub(crate) fn of(&self, parts: &[Part]) -> crate::Result<Self> {
-        let (first, last) = (&parts[0], &parts[parts.len() - 1]);
-        let whole = self.whole.narrow(0, first.start, last.start + last.tensor.numel() - first.start)?;
-        let parts = parts.iter().map(|part| Part { start: part.start - first.start, ..part.clone() }).collect();
+        let (start, len) = span(parts);
+        let whole = self.whole.narrow(0, start, len)?;
+        let parts = parts.iter().map(|part| Part { start: part.start - start, ..part.clone() }).collect();
         Ok(Self { whole, parts })
     }
 
     /// The part of `flat`, a tensor laid out as this block, that belongs to some parts in a row: with the parameter's
     /// shape if it is one.
     pub(crate) fn view(&self, flat: &Tensor, parts: &std::ops::Range<usize>) -> crate::Result<Tensor> {
-        let (first, last) = (&self.parts[parts.start], &self.parts[parts.end - 1]);
-        if self.whole.shape() == first.tensor.shape() {
+        let parts = &self.parts[parts.clone()];
+        let shape = parts[0].tensor.shape();
+        if self.whole.shape() == shape {
             return Ok(flat.clone());
         }
-        let range = flat.narrow(0, first.start, last.start + last.tensor.numel() - first.start)?;
-        if parts.len() == 1 { range.reshape(first.tensor.shape().clone()) } else { Ok(range) }
+        let (start, len) = span(parts);
+        let range = flat.narrow(0, start, len)?;
+        if parts.len() == 1 { range.reshape(shape.clone()) } else { Ok(range) }
     }
 }
 

@@ -1,6 +1,6 @@
 //! RMSprop.
 
-use super::rule::{Rule, decayed, options, require, require_decay, require_eps};
+use super::rule::{Rule, average, decayed, options, require, require_decay, require_eps};
 use super::{Optimizer, Parameters};
 use crate::{Expr, Result};
 
@@ -73,8 +73,8 @@ impl Rule for RMSpropRule {
     fn update(&self, w: &Expr, g: &Expr, state: &[Expr], numbers: &[Expr]) -> (Expr, Vec<Expr>) {
         let alpha = self.alpha;
         let g = decayed(g, w, self.weight_decay);
-        let v = alpha * &state[0] + (1.0 - alpha) * (&g * &g);
-        let average = self.centered.then(|| alpha * &state[1] + (1.0 - alpha) * &g);
+        let v = average(alpha, &state[0], &(&g * &g));
+        let average = self.centered.then(|| average(alpha, &state[1], &g));
         let variance = average.as_ref().map_or_else(|| v.clone(), |average| &v - average.square());
         let direction = g / (variance.sqrt() + self.eps);
         let mut new = vec![v];

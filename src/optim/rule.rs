@@ -101,6 +101,21 @@ pub(super) fn shrunk(w: &Expr, keep: &Expr, weight_decay: f64) -> Expr {
     if weight_decay == 0.0 { w.clone() } else { w * keep }
 }
 
+/// Weight and gradient with weight decay in one of them: in the weight if it is decoupled, else in the gradient.
+pub(super) fn with_decay(w: &Expr, g: &Expr, keep: &Expr, weight_decay: f64, decoupled: bool) -> (Expr, Expr) {
+    if decoupled { (shrunk(w, keep, weight_decay), g.clone()) } else { (w.clone(), decayed(g, w, weight_decay)) }
+}
+
+/// The moving average of what was so far and what is new: `beta * old + (1 - beta) * new`.
+pub(super) fn average(beta: f64, old: &Expr, new: &Expr) -> Expr {
+    beta * old + (1.0 - beta) * new
+}
+
+/// The moving averages of the gradient and of its square, which are the state.
+pub(super) fn moments((beta1, beta2): (f64, f64), state: &[Expr], g: &Expr) -> (Expr, Expr) {
+    (average(beta1, &state[0], g), average(beta2, &state[1], &(g * g)))
+}
+
 /// Methods of an optimizer that set options of its rule.
 macro_rules! options {
     ($rule:ty { $($(#[$doc:meta])* $name:ident: $ty:ty),* $(,)? }) => {

@@ -4,7 +4,7 @@ use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use crate::expr::{Node, Op};
-use crate::{DType, Expr, Result, Tensor};
+use crate::{Expr, Result, Tensor};
 
 /// The expressions with new tensors in place of their outermost reductions, and what each of these tensors is to hold.
 ///
@@ -47,7 +47,7 @@ pub(super) fn room(expr: &Expr, near: &Tensor) -> Result<Tensor> {
 
 /// An f16 or bf16 expression as f32, for sums of squares that the smaller dtypes cannot hold. Others stay.
 pub(super) fn widened(expr: &Expr) -> Expr {
-    if expr.dtype() == DType::F64 { expr.clone() } else { expr.cast(DType::F32) }
+    expr.cast(expr.dtype().compute())
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::group::{Group, Stateful};
 use super::optimizer::GradHook;
-use super::parameters::Block;
+use super::parameters::{Block, span};
 use super::stage::{cut_reductions, room, widened};
 use super::{Optimizer, Rule};
 use crate::eval::Update;
@@ -79,18 +79,17 @@ impl<R: Rule> Optimizer<R> {
         for segment in segments {
             let at = self.block_number(segment);
             let block = blocks[at];
-            let (first, last) = (&block.parts[segment.parts.start], &block.parts[segment.parts.end - 1]);
+            let parts = &block.parts[segment.parts.clone()];
+            let (start, len) = span(parts);
             if whole {
                 grads[at].check()?;
                 let all = segment.target.shape() == block.whole.shape();
-                let len = last.start + last.tensor.numel() - first.start;
-                let part = || grads[at].narrow(0, first.start, len).reshape(segment.target.shape().clone());
+                let part = || grads[at].narrow(0, start, len).reshape(segment.target.shape().clone());
                 found.push(if all { grads[at].clone() } else { part() });
                 continue;
             }
             let before: usize = blocks[..at].iter().map(|b| b.parts.len()).sum();
             let own = &grads[before + segment.parts.start..before + segment.parts.end];
-            let parts = &block.parts[segment.parts.clone()];
             for (grad, part) in own.iter().zip(parts) {
                 grad.check()?;
                 if grad.shape() != part.tensor.shape() {
@@ -104,7 +103,7 @@ impl<R: Rule> Optimizer<R> {
             }
             let flat = room(&(&segment.target).into(), &segment.target)?;
             for (grad, part) in own.iter().zip(parts) {
-                let view = flat.narrow(0, part.start - first.start, part.tensor.numel())?;
+                let view = flat.narrow(0, part.start - start, part.tensor.numel())?;
                 gathered.push((view.reshape(part.tensor.shape().clone())?, grad.clone()));
             }
             found.push(flat.into());

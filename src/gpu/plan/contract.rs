@@ -85,10 +85,7 @@ impl Planner<'_> {
         if !sides.iter().all(fits) {
             return Ok(None);
         }
-        let made = |absent: &[usize]| {
-            let shape = domain.iter().enumerate().map(|(d, &n)| if absent.contains(&d) { 1 } else { n }).collect();
-            Layout::contiguous(shape).broadcast_to(domain, "einsum")
-        };
+        let made = |absent: &[usize]| Layout::contiguous(domain.with_ones(absent)).broadcast_to(domain, "einsum");
         let lying = sides.map(|(id, _)| self.lies(id, dtype));
         let copies = [made(sides[0].1)?, made(sides[1].1)?];
         // Where they lie if that can be, else both in one order.
@@ -129,11 +126,9 @@ impl Planner<'_> {
         let mut numbers = Numbers::default();
         let Emitted { mut code, reads: mut views } = emit(self.graph, &self.stored, &[], &[id], &mut numbers, 0);
         for view in &mut views {
-            for &d in absent {
-                view.access = view.access.map(|l| Ok(l.narrow(d, 0, 1, 1)))?;
-            }
+            *view = absent.iter().fold(view.clone(), |view, &d| view.narrow(d, 0, 1));
         }
-        let shape: Shape = domain.iter().enumerate().map(|(d, &n)| if absent.contains(&d) { 1 } else { n }).collect();
+        let shape = domain.with_ones(absent);
         let (slot, layout) = (Some(self.temp(shape.numel(), dtype)), Layout::contiguous(shape.clone()));
         let n_loads = views.len();
         code.stores = vec![(n_loads, code.results[0])];

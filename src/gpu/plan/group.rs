@@ -2,12 +2,9 @@
 
 use smallvec::SmallVec;
 
-use super::contract::LEAST;
 use super::region::Region;
 use super::{Output, Planner, Slot};
-use crate::expr::contraction::Contraction;
 use crate::expr::graph::{Id, Step};
-use crate::layout::Layout;
 use crate::{Result, Shape};
 
 impl Planner<'_> {
@@ -39,13 +36,7 @@ impl Planner<'_> {
         let kept: Vec<Id> = group.iter().copied().filter(|&id| used_later(id)).collect();
 
         let mut finals = epilogue;
-        for &id in &kept {
-            let dtype = self.graph.values[id].dtype;
-            let temp = self.temp(kept_shape.numel(), dtype);
-            let layout = Layout::contiguous(kept_shape.clone());
-            let target = super::Target { slot: temp, layout, dtype };
-            finals.push(Output { value: id, shape: kept_shape.clone(), target });
-        }
+        finals.extend(kept.iter().map(|&id| self.temporary(id, kept_shape.clone())));
         self.reduce_into(group, &args, &domain, &dims, &finals)?;
         for output in finals.iter().filter(|o| kept.contains(&o.value)) {
             self.stored.insert(output.value, (output.target.slot, output.target.dtype));
@@ -63,7 +54,7 @@ impl Planner<'_> {
         finals: &[Output],
     ) -> Result<()> {
         if let [id] = group
-            && let Some(found) = Contraction::of(self.graph, *id, LEAST)
+            && let Some(found) = self.products.get(id).cloned()
             && self.contract(*id, &found, domain, finals)?
         {
             return Ok(());
@@ -133,11 +124,7 @@ impl Planner<'_> {
             if access.layout().is_some() || self.stored.contains_key(&id) {
                 continue;
             }
-            let (shape, dtype) = (value.shape.clone(), value.dtype);
-            let temp = self.temp(shape.numel(), dtype);
-            let target = super::Target { slot: temp, layout: Layout::contiguous(shape.clone()), dtype };
-            self.map_outputs(vec![Output { value: id, shape, target }])?;
-            self.stored.insert(id, (temp, dtype));
+            self.store(id)?;
         }
         Ok(())
     }

@@ -121,7 +121,16 @@ pub(super) type Stored = FxHashMap<Id, (Slot, DType)>;
 
 /// Plans a graph whose root `i` is written to `targets[i]`.
 pub(crate) fn plan(op: &'static str, graph: &Graph, targets: &[Target], caps: &Caps) -> Result<Plan> {
-    let mut planner = Planner { op, graph, caps, stored: Stored::default(), launches: Vec::new(), temps: Vec::new() };
+    let product = |id: Id| Contraction::of(graph, id, contract::LEAST).map(|found| (id, found));
+    let mut planner = Planner {
+        op,
+        graph,
+        caps,
+        products: (0..graph.values.len()).filter_map(product).collect(),
+        stored: Stored::default(),
+        launches: Vec::new(),
+        temps: Vec::new(),
+    };
     planner.run(targets)?;
     Ok(Plan { launches: planner.launches, temps: planner.temps })
 }
@@ -130,6 +139,8 @@ struct Planner<'a> {
     op: &'static str,
     graph: &'a Graph,
     caps: &'a Caps,
+    /// The reductions that are matrix products.
+    products: FxHashMap<Id, Contraction>,
     stored: Stored,
     launches: Vec<Launch>,
     temps: Vec<Temp>,
@@ -239,9 +250,8 @@ impl Planner<'_> {
             let Step::Reduce { dims, arg, .. } = &self.graph.values[id].step else { continue };
             let below = self.reductions_under(*arg);
             let earliest = below.iter().map(|r| level[r] + 1).max().unwrap_or(0);
-            let is_product = |id: Id| Contraction::of(self.graph, id, contract::LEAST).is_some();
             let joins = |group: &Vec<Id>| match &self.graph.values[group[0]].step {
-                Step::Reduce { .. } if is_product(id) || is_product(group[0]) => false,
+                Step::Reduce { .. } if [id, group[0]].iter().any(|r| self.products.contains_key(r)) => false,
                 Step::Reduce { dims: d, arg: a, .. } => {
                     d == dims && self.graph.values[*a].shape == self.graph.values[*arg].shape
                 }
@@ -346,13 +356,25 @@ impl Planner<'_> {
                     device: self.caps.device.clone(),
                 });
             };
-            let Graph { values, .. } = self.graph;
-            let (shape, dtype) = (values[value].shape.clone(), values[value].dtype);
-            let temp = self.temp(shape.numel(), dtype);
-            let target = Target { slot: temp, layout: Layout::contiguous(shape.clone()), dtype };
-            self.map_outputs(vec![Output { value, shape, target }])?;
-            self.stored.insert(value, (temp, dtype));
+            self.store(value)?;
         }
+    }
+
+    /// Computes a value into a temporary, from which it is read from now on.
+    fn store(&mut self, value: Id) -> Result<()> {
+        let Graph { values, .. } = self.graph;
+        let output = self.temporary(value, values[value].shape.clone());
+        let Target { slot, dtype, .. } = output.target;
+        self.map_outputs(vec![output])?;
+        self.stored.insert(value, (slot, dtype));
+        Ok(())
+    }
+
+    /// A value that is to be stored in a temporary, in row-major order.
+    fn temporary(&mut self, value: Id, shape: Shape) -> Output {
+        let dtype = self.graph.values[value].dtype;
+        let slot = self.temp(shape.numel(), dtype);
+        Output { value, target: Target { slot, layout: Layout::contiguous(shape.clone()), dtype }, shape }
     }
 
     /// The value whose storing saves most: the first that fills a kernel, else the one made of the most buffers, then
