@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::explain::size;
 use crate::{Error, Result, gpu};
 
 /// The environment variable that chooses the device of [`Device::best`].
@@ -247,6 +248,15 @@ impl Device {
 }
 
 /// What a device's memory pool holds and has done. Bytes are of whole size classes.
+///
+/// ```
+/// use hadamard::{DType, Device, Tensor};
+/// let device = Device::cpu();
+/// let a = Tensor::ones([1 << 20], DType::F32, &device)?;
+/// assert!(device.memory().used >= 4 << 20);
+/// println!("{}", device.memory()); // 4.2 MB in use, 4.2 MB at most, 0 B kept for reuse; …
+/// # Ok::<(), hadamard::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub struct MemoryStats {
@@ -260,6 +270,15 @@ pub struct MemoryStats {
     pub allocations: u64,
     /// Buffers taken from the pool instead.
     pub reuses: u64,
+}
+
+impl fmt::Display for MemoryStats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [used, peak, pooled] = [self.used, self.peak, self.pooled].map(size);
+        let Self { allocations, reuses, .. } = self;
+        write!(f, "{used} in use, {peak} at most, {pooled} kept for reuse; ")?;
+        write!(f, "{allocations} buffers from the system, {reuses} from the pool")
+    }
 }
 
 /// How much work a device has been given since it was opened.

@@ -48,6 +48,11 @@ impl Layout {
         self.shape.numel()
     }
 
+    /// How many elements of memory it shows: those of a broadcast dim count once.
+    pub(crate) fn touched(&self) -> usize {
+        self.shape.iter().zip(&self.strides).filter(|&(_, &step)| step != 0).map(|(&n, _)| n).product()
+    }
+
     /// Whether the elements follow each other in row-major order without gaps, wherever they start.
     pub(crate) fn is_contiguous(&self) -> bool {
         let mut step = 1;

@@ -22,6 +22,7 @@ mod layout;
 pub mod optim;
 mod params;
 mod pool;
+mod profile;
 pub mod random;
 mod shape;
 mod tensor;
@@ -35,5 +36,6 @@ pub use expr::{BinaryOp, Expr, ReduceOp, ScalarCell, UnaryOp, einsum};
 #[cfg(feature = "io")]
 pub use io::{read_safetensors, safetensors_names, write_safetensors};
 pub use params::Params;
+pub use profile::{Clock, KernelTime, Limits, Profile};
 pub use shape::{Dims, MAX_RANK, Shape};
 pub use tensor::Tensor;

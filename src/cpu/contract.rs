@@ -165,6 +165,12 @@ impl Contract {
         Ok(Self { factors, dtype, temp, numel: result.numel(), axes, tiles })
     }
 
+    /// The shape of its domain, and the bytes it must read and write: each factor and the result once.
+    pub(super) fn traffic(&self) -> (Shape, usize) {
+        let read: usize = self.factors.iter().map(|factor| factor.layout.touched()).sum();
+        (self.factors[0].layout.shape().clone(), (read + self.numel) * self.dtype.size())
+    }
+
     /// # Safety
     ///
     /// `memory` must hold the graph's buffers and the temporaries, those of this product to be written by nobody else.

@@ -11,10 +11,12 @@ mod fold;
 mod frame;
 mod fuse;
 mod kernel;
+mod limits;
 mod map;
 mod math;
 mod moments;
 mod philox;
+pub(crate) mod profile;
 mod program;
 mod reduce;
 mod region;
@@ -26,6 +28,7 @@ mod vector;
 use std::sync::atomic::Ordering;
 
 pub(crate) use buffer::{Buffer, memory, trim};
+pub(crate) use limits::limits;
 
 use program::Program;
 

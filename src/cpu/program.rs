@@ -13,6 +13,7 @@ use super::contract::{self, Contract, Factor};
 use super::fold::FoldKernels;
 use super::frame::Memory;
 use super::map::{Destination, Map};
+use super::profile;
 use super::reduce::{Folded, Reduce};
 use super::region::Region;
 use crate::expr::contraction::Contraction;
@@ -127,12 +128,19 @@ impl Program {
         }
         let mut passes = self.passes.len() as u64;
         for pass in &self.passes {
+            let start = profile::now();
             // SAFETY: every buffer is locked, temporaries are this run's own, and one that is a target is read by no
             // leaf (promised: a graph with reductions does not read its targets).
             unsafe {
                 match pass {
-                    Pass::Reduce(reduce) => reduce.run(op, graph, &memory)?,
-                    Pass::Contract(contract) => contract.run(op, graph, &memory)?,
+                    Pass::Reduce(reduce) => {
+                        reduce.run(op, graph, &memory)?;
+                        profile::note(start, "reduce", || reduce.traffic());
+                    }
+                    Pass::Contract(contract) => {
+                        contract.run(op, graph, &memory)?;
+                        profile::note(start, "contract", || contract.traffic());
+                    }
                 }
             }
         }
@@ -147,8 +155,12 @@ impl Program {
                     some = roots.iter().map(|&root| to[root]).collect();
                     &some
                 };
+                let start = profile::now();
                 // SAFETY: as above, and targets are locked for writing.
                 unsafe { map.run(graph, to, &memory) };
+                profile::note(start, "map", || {
+                    (map.region.shape.clone(), map.region.bytes_read() + map.region.bytes())
+                });
             }
         }
         PASSES.fetch_add(passes, Ordering::Relaxed);

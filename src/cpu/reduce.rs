@@ -22,9 +22,9 @@ use super::kernel::Src;
 use super::region::Region;
 use super::space::{Operand, Space};
 use super::threads;
-use crate::Result;
 use crate::expr::graph::Graph;
 use crate::layout::Layout;
+use crate::{Result, Shape};
 
 /// Elements a thread takes at a time, where there is no lack of them.
 const CHUNK: usize = 64 * 1024;
@@ -172,6 +172,14 @@ impl Walk {
 impl Reduce {
     pub(super) fn new(region: Region, folds: Vec<Folded>, dims: SmallVec<[usize; 4]>) -> Self {
         Self { region, folds, dims, walk: OnceLock::new() }
+    }
+
+    /// The shape it walks, and the bytes it must read and write.
+    pub(super) fn traffic(&self) -> (Shape, usize) {
+        let results =
+            self.region.shape.numel() / self.dims.iter().map(|&d| self.region.shape[d]).product::<usize>().max(1);
+        let written: usize = self.folds.iter().map(|fold| results * fold.kernels.size).sum();
+        (self.region.shape.clone(), self.region.bytes_read() + written)
     }
 
     /// # Safety

@@ -145,6 +145,23 @@ impl Region {
         self.leaves.get(self.outputs[0]).filter(|leaf| self.outputs.len() == 1 && leaf.dtype == self.dtypes[0])
     }
 
+    /// Bytes of memory that it reads, each element once.
+    pub(super) fn bytes_read(&self) -> usize {
+        let mut views: SmallVec<[(Source, &Layout, DType); 8]> = SmallVec::new();
+        for leaf in self.leaves.iter().filter(|leaf| leaf.source != Source::Index) {
+            let view = (leaf.source, leaf.access.footprint(), leaf.dtype);
+            if !views.contains(&view) {
+                views.push(view);
+            }
+        }
+        views.iter().map(|(_, layout, dtype)| layout.touched() * dtype.size()).sum()
+    }
+
+    /// Bytes of its outputs.
+    pub(super) fn bytes(&self) -> usize {
+        self.dtypes.iter().map(|dtype| self.shape.numel() * dtype.size()).sum()
+    }
+
     /// The same at the first index of some dims.
     pub(super) fn narrowed(mut self, dims: &[usize]) -> Self {
         for leaf in &mut self.leaves {

@@ -8,6 +8,7 @@ use super::adapter::{backend_of, kind_of, label_of};
 use super::cache::Cache;
 use super::memory::Memory;
 use super::recorder::Recorder;
+use crate::profile::Limits;
 use crate::{Counters, DeviceInfo, Error, MemoryStats, Result};
 
 pub(crate) struct Context {
@@ -21,6 +22,8 @@ pub(crate) struct Context {
     recorder: Mutex<Recorder>,
     faults: Arc<Faults>,
     poller: OnceLock<Mutex<Sender<wgpu::SubmissionIndex>>>,
+    /// Measured when somebody asks.
+    pub(super) limits: OnceLock<Limits>,
 }
 
 #[derive(Default)]
@@ -86,6 +89,7 @@ impl Context {
             cache: Cache::default(),
             counts: Counts::default(),
             poller: OnceLock::new(),
+            limits: OnceLock::new(),
             device,
             queue,
             info,

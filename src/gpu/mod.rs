@@ -5,10 +5,12 @@ mod cache;
 mod codegen;
 mod context;
 mod grid;
+mod limits;
 mod memory;
 mod params;
 mod pipeline;
 mod plan;
+mod profile;
 mod readback;
 mod recorder;
 mod spec;
@@ -66,7 +68,9 @@ pub(crate) fn run(op: &'static str, context: &Arc<Context>, graph: &Graph, tenso
         for &(slot, dtype, word) in &launch.scalars {
             write_scalar(graph.scalars[slot].get(), dtype, &mut params[word..]);
         }
+        recorder.start_timing(context, launch);
         recorder.launch(context, pipeline, &bound, &params, [launch.grid.x, launch.grid.y]);
+        recorder.end_timing(context);
     }
     drop(recorder);
     context.check(op)

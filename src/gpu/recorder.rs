@@ -8,6 +8,7 @@ use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use super::pipeline::Pipeline;
+use super::profile::Profiler;
 use super::{Buffer, Context};
 
 /// Bytes of parameters that one submission may have.
@@ -45,6 +46,7 @@ pub(super) struct Recorder {
     in_flight: VecDeque<wgpu::SubmissionIndex>,
     batch: u64,
     bytes: u64,
+    pub(super) profiler: Option<Box<Profiler>>,
 }
 
 impl Recorder {
@@ -67,6 +69,7 @@ impl Recorder {
             in_flight: VecDeque::new(),
             batch: 1,
             bytes: 0,
+            profiler: None,
         }
     }
 
@@ -109,7 +112,8 @@ impl Recorder {
             context.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("hadamard") })
         });
         let pass = self.pass.get_or_insert_with(|| {
-            let descriptor = wgpu::ComputePassDescriptor { label: Some("hadamard"), timestamp_writes: None };
+            let timestamp_writes = self.profiler.as_ref().and_then(|profiler| profiler.stamps());
+            let descriptor = wgpu::ComputePassDescriptor { label: Some("hadamard"), timestamp_writes };
             encoder.begin_compute_pass(&descriptor).forget_lifetime()
         });
         if self.current != Some(pipeline.id) {
@@ -128,10 +132,15 @@ impl Recorder {
         }
     }
 
-    /// Hands everything recorded to the queue. Does nothing if there is nothing.
-    pub(super) fn submit(&mut self, context: &Context) {
+    /// Ends the open pass: what follows is recorded into a new one.
+    pub(super) fn end_pass(&mut self) {
         self.pass = None;
         self.current = None;
+    }
+
+    /// Hands everything recorded to the queue. Does nothing if there is nothing.
+    pub(super) fn submit(&mut self, context: &Context) {
+        self.end_pass();
         let Some(encoder) = self.encoder.take() else { return };
         self.finish(context, encoder);
     }
@@ -145,8 +154,7 @@ impl Recorder {
         to: &wgpu::Buffer,
         bytes: u64,
     ) -> wgpu::SubmissionIndex {
-        self.pass = None;
-        self.current = None;
+        self.end_pass();
         let mut encoder = self.encoder.take().unwrap_or_else(|| {
             context.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("hadamard") })
         });

@@ -368,8 +368,5 @@ pub(super) fn bytes_touched(view: &Read) -> u64 {
     if view.slot.is_none() {
         return 0;
     }
-    let layout = view.access.footprint();
-    let touched: SmallVec<[usize; 8]> =
-        layout.shape().iter().zip(layout.strides()).filter(|&(_, &s)| s != 0).map(|(&n, _)| n).collect();
-    touched.iter().product::<usize>() as u64 * view.dtype.size() as u64
+    (view.access.footprint().touched() * view.dtype.size()) as u64
 }
