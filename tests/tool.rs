@@ -57,21 +57,37 @@ fn bench_tells_programs_and_browsers() {
     std::fs::create_dir_all(&out).expect("a folder");
     let page = out.join("report.html");
     let page = page.to_str().expect("UTF-8");
-    let text = told(&["bench", "--device", "cpu", "--size", "64", "--json", "--report", page]);
-    let found: serde_json::Value = serde_json::from_str(&text).expect("JSON");
-    let cases = found["cases"].as_array().expect("cases");
-    assert!(cases.len() >= 10, "{text}");
+    let small = ["--quick", "--size", "64", "--max-bytes", "64K"];
+    let text = told(&[&["bench", "--device", "cpu", "--json", "--report", page], &small[..]].concat());
+    let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let (limits, cases): (Vec<_>, Vec<_>) = lines.iter().partition(|line| line["who"] == "limit");
+    assert!(limits.len() == 2 && cases.len() >= 25, "{text}");
+    assert!(limits.iter().all(|line| line["rate"].as_f64().is_some_and(|rate| rate > 0.1)), "{text}");
     for case in cases {
-        assert!(case["seconds"][0].as_f64().is_some_and(|s| s > 0.0), "{case}");
-        assert!(case["wrong"].is_null(), "{case}");
+        let ms = |key: &str| case[key].as_f64().unwrap_or(f64::NAN);
+        assert!(ms("p10") > 0.0 && ms("p10") <= ms("ms") && ms("ms") <= ms("p90"), "{case}");
+        assert!(case["wrong"].is_null() && case["error"].is_null(), "{case}");
     }
     let page = std::fs::read_to_string(page).expect("the page");
-    assert!(page.contains("(&amp;a * &amp;b).sum(0).eval()"), "{page}");
+    assert!(page.contains("(&amp;a * &amp;b).sum(0).eval()") && page.matches("<svg").count() == 6, "{page}");
+    assert!(!page.contains("http") && !page.contains("<script"), "the page needs nothing but itself");
+}
+
+#[test]
+fn bench_measures_what_is_asked_for() {
+    let text = told(&["bench", "--device", "cpu", "--quick", "--size", "64", "--max-bytes", "4K", "--only", "a*b.T"]);
+    assert!(text.contains("a*b.T") && !text.contains("adam"), "{text}");
 }
 
 #[test]
 fn bench_refuses_what_it_cannot_time() {
-    for args in [["bench", "--size", "0"], ["bench", "--dtype", "i32"], ["bench", "--device", "no such device"]] {
+    for args in [
+        ["bench", "--size", "0"],
+        ["bench", "--dtype", "i32"],
+        ["bench", "--device", "no such device"],
+        ["bench", "--max-bytes", "many"],
+        ["bench", "--only", "no such case"],
+    ] {
         let output = tool(&args);
         assert_eq!(output.status.code(), Some(2), "{args:?}");
         assert!(!output.stderr.is_empty(), "{args:?}");

@@ -62,18 +62,39 @@ pub(crate) struct CheckArgs {
 pub(crate) struct BenchArgs {
     #[arg(skip)]
     pub(crate) device: Option<String>,
-    /// Side of the square tensors [default: 2048 with a software adapter, else 4096]
+    /// Side of the square tensors that every case is timed with, a multiple of 4 [default: 8192 with a hardware GPU,
+    /// else 2048]
     #[arg(long, value_name = "N")]
     pub(crate) size: Option<usize>,
+    /// The largest tensor of the curves from small to large, as 64M or 4G [default: 1G with a hardware GPU, else 64M]
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    pub(crate) max_bytes: Option<u64>,
+    /// A few seconds: small tensors, few sizes, no other dtypes and shapes
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Only cases whose name has this in it; may be given again
+    #[arg(long, value_name = "WORD")]
+    pub(crate) only: Vec<String>,
     /// Dtype of the tensors: f16, bf16, f32 or f64
     #[arg(long, value_name = "DTYPE", default_value = "f32")]
     pub(crate) dtype: DType,
-    /// Print JSON instead of a table
+    /// Print a line of JSON for each measurement instead of tables
     #[arg(long)]
     pub(crate) json: bool,
-    /// Write a page with the figures, too
+    /// Write a page with plots and tables, too
     #[arg(long, value_name = "FILE.html")]
     pub(crate) report: Option<PathBuf>,
+}
+
+/// A number of bytes, perhaps of kibi-, mebi- or gibibytes.
+fn bytes(text: &str) -> Result<u64, String> {
+    let (digits, unit) = match text.strip_suffix(['K', 'M', 'G']) {
+        Some(digits) => (digits, &text[digits.len()..]),
+        None => (text, ""),
+    };
+    let shift = ["", "K", "M", "G"].iter().position(|&u| u == unit).unwrap_or(0) * 10;
+    let number: u64 = digits.parse().map_err(|_| "a number of bytes, such as 64M or 4G".to_owned())?;
+    number.checked_mul(1 << shift).ok_or_else(|| "more bytes than there are".to_owned())
 }
 
 #[derive(Args, Debug)]

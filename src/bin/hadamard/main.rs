@@ -5,14 +5,11 @@
 
 mod args;
 mod bench;
-mod cases;
 mod check;
 mod devices;
 mod eval;
 mod files;
-mod findings;
 mod picture;
-mod report;
 mod table;
 mod tour;
 

@@ -71,6 +71,26 @@ pub(crate) fn rate(bytes: u64, time: Duration) -> String {
     digits(bytes as f64 / time.as_secs_f64().max(1e-12) / 1e9)
 }
 
+/// A count in words of a few letters: `1.02 k`, `16.8 M`.
+pub(crate) fn count(n: usize) -> String {
+    let (value, unit) = match n as f64 {
+        n if n >= 1e9 => (n / 1e9, " G"),
+        n if n >= 1e6 => (n / 1e6, " M"),
+        n if n >= 1e3 => (n / 1e3, " k"),
+        n => (n, ""),
+    };
+    plain(value) + unit
+}
+
+/// Three digits at the most, and no zeros after the point.
+pub(crate) fn plain(value: f64) -> String {
+    if value < 0.1 {
+        return format!("{value:.3}").trim_end_matches('0').trim_end_matches('.').to_owned();
+    }
+    let text = digits(value);
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
 /// Three digits, without an exponent.
 fn digits(value: f64) -> String {
     match value {
@@ -99,6 +119,8 @@ mod tests {
         assert_eq!(time(Duration::from_secs(12)), "12.0 s");
         assert_eq!(bytes(6_558_720), "6.56 MB");
         assert_eq!(bytes(12), "12 B");
+        assert_eq!((count(1024), count(64), count(1_000_000)), ("1.02 k".into(), "64".into(), "1 M".into()));
+        assert_eq!((plain(100.0), plain(0.0101), plain(12.34)), ("100".into(), "0.01".into(), "12.3".into()));
         assert_eq!(rate(2_000_000_000, Duration::from_secs(1)), "2.00");
     }
 }
