@@ -59,7 +59,8 @@ impl Params {
     ///
     /// # Errors
     ///
-    /// As [`Tensor::read_safetensors`]; [`Error::Argument`] if a shape or dtype is not the parameter's. Then nothing
+    /// As [`Tensor::read_safetensors`]; [`Error::Argument`](crate::Error::Argument) if a shape or dtype is not the
+    /// parameter's. Then nothing
     /// has changed.
     pub fn load(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
