@@ -66,6 +66,8 @@ pub struct DeviceInfo {
     pub kind: DeviceKind,
     /// Whether f64 tensors can be computed with.
     pub f64: bool,
+    /// Whether shaders have 64-bit integers. No tensor is made of them; kernels may fetch two words as one.
+    pub i64: bool,
     /// Whether the adapter has f16 arithmetic. f16 tensors work without it.
     pub f16: bool,
     /// Sizes a subgroup may have, or `None` where shaders cannot use them.

@@ -54,6 +54,7 @@ pub(crate) fn info() -> DeviceInfo {
         driver: String::new(),
         kind: DeviceKind::Cpu,
         f64: true,
+        i64: true,
         f16: false,
         subgroup: None,
         max_buffer: isize::MAX as u64,

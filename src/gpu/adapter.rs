@@ -62,7 +62,10 @@ impl Adapter {
     /// Opens a device on it, with every limit the adapter has and the features this library can use.
     pub(crate) fn open(&self) -> Result<Arc<Context>> {
         const OP: &str = "open device";
-        let wanted = wgpu::Features::SHADER_F64 | wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY;
+        let wanted = wgpu::Features::SHADER_F64
+            | wgpu::Features::SHADER_INT64
+            | wgpu::Features::SUBGROUP
+            | wgpu::Features::TIMESTAMP_QUERY;
         let request = self.adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("hadamard"),
             required_features: self.adapter.features() & wanted,

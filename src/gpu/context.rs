@@ -59,6 +59,7 @@ impl Context {
             driver: format!("{} {}", adapter.driver, adapter.driver_info).trim().to_owned(),
             kind: kind_of(adapter),
             f64: features.contains(wgpu::Features::SHADER_F64),
+            i64: features.contains(wgpu::Features::SHADER_INT64),
             f16: features.contains(wgpu::Features::SHADER_F16),
             subgroup,
             max_buffer: limits.max_buffer_size,

@@ -65,6 +65,8 @@ pub(crate) struct Binding {
     pub(crate) dtype: DType,
     /// Whether every access takes four neighbours at an aligned place, so that they are one load.
     pub(crate) wide: bool,
+    /// Whether four neighbours are two loads of 64 bits instead.
+    pub(crate) pairs: bool,
     pub(crate) write: bool,
 }
 
@@ -150,6 +152,22 @@ pub(crate) const HEAD_WORDS: usize = 8;
 pub(crate) const DIM_WORDS: usize = 4;
 
 impl Spec {
+    /// Has the kernel fetch words in pairs where it can: what it fetches four at a time, and does not write in smaller
+    /// parts.
+    pub(crate) fn fetch_pairs(&mut self) {
+        for (i, binding) in self.bindings.iter_mut().enumerate() {
+            let loads = |line: &Line| matches!(line.inst, Inst::Load(o) if self.operands[o].binding == i);
+            let loaded = self.body.lines.iter().chain(&self.epilogue.lines).any(loads);
+            binding.pairs = binding.wide
+                && loaded
+                && match binding.dtype {
+                    DType::F32 | DType::I32 => !(binding.write && self.tail),
+                    DType::F16 | DType::BF16 => !binding.write,
+                    _ => false,
+                };
+        }
+    }
+
     /// Words an operand's offset and strides take, rounded up to whole `vec4u`s.
     pub(crate) fn operand_words(&self) -> usize {
         let deepest = self.operands.iter().flat_map(|o| &o.stages).copied().max().unwrap_or(0);

@@ -18,7 +18,7 @@ fn caps(max_bindings: usize, tuning: Tuning) -> Caps {
 fn all_caps() -> [Caps; 4] {
     let software = Tuning { workgroup: 64, max_lanes: 8, run: 64, ..Tuning::discrete() };
     let discrete = Tuning::discrete();
-    [caps(100, discrete), Caps::webgpu(), caps(4, discrete), caps(8, software)]
+    [caps(100, discrete), Caps::webgpu(), caps(4, discrete), Caps { pairs: true, ..caps(8, software) }]
 }
 
 fn plan_for(expr: &Expr, caps: &Caps) -> Plan {
@@ -31,7 +31,8 @@ fn plan_for(expr: &Expr, caps: &Caps) -> Plan {
 fn module_of(source: &str) -> (naga::Module, naga::valid::ModuleInfo) {
     let module =
         naga::front::wgsl::parse_str(source).unwrap_or_else(|e| panic!("{}\n{source}", e.emit_to_string(source)));
-    let info = Validator::new(ValidationFlags::all(), Capabilities::FLOAT64).validate(&module);
+    let info =
+        Validator::new(ValidationFlags::all(), Capabilities::FLOAT64 | Capabilities::SHADER_INT64).validate(&module);
     (module, info.unwrap_or_else(|e| panic!("{}\n{source}", e.emit_to_string(source))))
 }
 

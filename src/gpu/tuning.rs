@@ -20,6 +20,8 @@ pub(crate) struct Tuning {
     /// Whether lanes that share an output exchange results within their subgroup, where it holds them all. They are
     /// taken to be numbered alike in subgroup and workgroup.
     pub(crate) subgroups: bool,
+    /// Whether two neighbouring words are fetched as one of 64 bits, where shaders have those.
+    pub(crate) pairs: bool,
 }
 
 impl Tuning {
@@ -32,6 +34,7 @@ impl Tuning {
             min_rows: 16,
             min_steps: 2,
             subgroups: false,
+            pairs: false,
         }
     }
 
@@ -41,7 +44,7 @@ impl Tuning {
             // with one column and 256 rows an invocation, 36 ms with four columns and 64 rows, 28 ms with four columns
             // and 16 rows by fours. So does a barrier: .sum(1) takes 51 ms with 64 lanes a row, 27 ms with 8, and a
             // twentieth less with subgroups instead. Joining lanes costs most in short rows: [262144, 64].sum(1) takes
-            // 331 ms (on a slower machine) with two steps a lane, 137 ms with 16.
+            // 331 ms (on a slower machine) with two steps a lane, 137 ms with 16. And a load is dear, of 64 bits as of 32.
             DeviceKind::Software => Self {
                 workgroup: 64,
                 max_lanes: 8,
@@ -50,6 +53,7 @@ impl Tuning {
                 min_rows: 16,
                 min_steps: 16,
                 subgroups: true,
+                pairs: true,
             },
             // Not measured yet.
             DeviceKind::Integrated => Self {
@@ -60,6 +64,7 @@ impl Tuning {
                 min_rows: 16,
                 min_steps: 2,
                 subgroups: false,
+                pairs: false,
             },
             _ => Self::discrete(),
         };

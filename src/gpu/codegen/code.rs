@@ -99,7 +99,13 @@ fn raw(spec: &Spec, binding: usize, position: &str) -> String {
 fn load(spec: &Spec, operand: usize, inner: usize) -> String {
     let Operand { binding, dtype, mode, .. } = spec.operands[operand];
     if mode == Mode::Vec && spec.width > 1 && spec.bindings[binding].wide {
-        let group = format!("b{binding}[p{operand} >> 2u]");
+        let mut group = format!("b{binding}[p{operand} >> 2u]");
+        if spec.bindings[binding].pairs {
+            group = match dtype {
+                DType::F16 | DType::BF16 => format!("words_of_one({group})"),
+                _ => format!("bitcast<{}>(words_of({group}))", alias(dtype)),
+            };
+        }
         return match dtype {
             DType::F16 => format!("from_f16(unpack_f16({group}))"),
             DType::BF16 => format!("bitcast<F>(unpack_f16({group}) << U(16u))"),
@@ -163,6 +169,10 @@ fn store(out: &mut String, spec: &Spec, operand: usize, value: &str, from: DType
         return;
     }
     if mode == Mode::Vec && spec.width > 1 && spec.bindings[binding].wide {
+        if spec.bindings[binding].pairs {
+            line(out, 1, &format!("b{binding}[p{operand} >> 2u] = pairs_of(bitcast<vec4u>({stored}));"));
+            return;
+        }
         if !spec.tail {
             line(out, 1, &format!("b{binding}[p{operand} >> 2u] = {stored};"));
             return;

@@ -33,7 +33,7 @@ const BODY: &str = "v";
 const EPILOGUE: &str = "e";
 
 /// Functions that a shader may call, a family a file. A file may call those below it.
-const LIBRARY: [&str; 14] = [
+const LIBRARY: [&str; 15] = [
     include_str!("../../../shaders/lib/philox.wgsl"),
     include_str!("../../../shaders/lib/erf_f64.wgsl"),
     include_str!("../../../shaders/lib/pow_f64.wgsl"),
@@ -48,6 +48,7 @@ const LIBRARY: [&str; 14] = [
     include_str!("../../../shaders/lib/trig.wgsl"),
     include_str!("../../../shaders/lib/half.wgsl"),
     include_str!("../../../shaders/lib/numeric.wgsl"),
+    include_str!("../../../shaders/lib/pairs.wgsl"),
 ];
 
 /// The whole shader.
@@ -148,6 +149,9 @@ fn uses_f64(spec: &Spec) -> bool {
 }
 
 fn element_type(binding: &Binding) -> &'static str {
+    if binding.pairs {
+        return if binding.dtype.size() == 2 { "u64" } else { "vec2<u64>" };
+    }
     match (binding.dtype, binding.wide) {
         (DType::F32, true) => "vec4f",
         (DType::F32, false) => "f32",

@@ -220,7 +220,7 @@ impl Planner<'_> {
     #[allow(clippy::too_many_arguments, reason = "the parts of a launch, each made where it is known")]
     pub(super) fn push(
         &mut self,
-        spec: Spec,
+        mut spec: Spec,
         windows: Vec<Window>,
         head: Head,
         dims: &[Dim],
@@ -229,6 +229,9 @@ impl Planner<'_> {
         grid: Grid,
         bytes: u64,
     ) {
+        if self.caps.pairs {
+            spec.fetch_pairs();
+        }
         let head = Head { minus_infinity: f32::NEG_INFINITY.to_bits(), ..head };
         let mut params: Vec<u32> = bytemuck::cast_slice(&[head]).to_vec();
         params.extend_from_slice(bytemuck::cast_slice(dims));
@@ -349,7 +352,7 @@ pub(super) fn bind(operands: Vec<(Operand, &Read)>, n_loads: usize, windows: &Wi
             binding.wide &= wide;
             binding.write |= write;
         } else {
-            bindings.push(Binding { dtype: view.dtype, wide, write });
+            bindings.push(Binding { dtype: view.dtype, wide, pairs: false, write });
         }
         out.push(operand);
     }

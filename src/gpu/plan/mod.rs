@@ -86,6 +86,8 @@ pub(crate) struct Caps {
     pub(crate) max_workgroup_memory: u32,
     /// Invocations that every subgroup has at least; 0 where there are none.
     pub(crate) subgroup: u32,
+    /// Whether kernels fetch words in pairs.
+    pub(crate) pairs: bool,
     pub(crate) device: String,
 }
 
@@ -99,13 +101,16 @@ impl Caps {
             max_workgroups: 65_535,
             max_workgroup_memory: 16_384,
             subgroup: 0,
+            pairs: false,
             device: "webgpu".to_owned(),
         }
     }
 
     pub(crate) fn of(info: &DeviceInfo, device: &str) -> Self {
+        let tuning = Tuning::of(info);
         Self {
-            tuning: Tuning::of(info),
+            pairs: tuning.pairs && info.i64,
+            tuning,
             max_bindings: info.max_bindings as usize,
             max_binding: info.max_binding,
             max_workgroups: info.max_workgroups,
