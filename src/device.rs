@@ -1,6 +1,7 @@
 //! Devices: the CPU, or a GPU through wgpu.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::explain::size;
@@ -237,6 +238,47 @@ impl Device {
         match &self.kind {
             Kind::Cpu => crate::cpu::trim(),
             Kind::Gpu(context) => context.trim(),
+        }
+    }
+
+    /// Keeps what the driver makes of kernels in a file of the folder `dir`, so that the first results of a later run
+    /// come sooner. Off unless this is called, before the first evaluation best; with a folder that is made if it is
+    /// missing. Returns whether the device can: Vulkan's can, and the CPU has nothing to compile.
+    ///
+    /// Kernels compiled from now on are looked for in the file; [`save_pipelines`](Self::save_pipelines) writes it. A
+    /// file that is cut short, altered, or of another driver, adapter or version is as none. Drivers believe what they
+    /// are given, so let nobody else write to the folder.
+    ///
+    /// ```no_run
+    /// use hadamard::{Device, Tensor};
+    /// let device = Device::best()?;
+    /// device.cache_pipelines("cache/hadamard")?;
+    /// let x = Tensor::from_slice(&[1.0_f32, 2.0], [2], &device)?;
+    /// assert_eq!(x.square().sum(..).eval()?.item::<f32>()?, 5.0);
+    /// device.save_pipelines()?;
+    /// # Ok::<(), hadamard::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::File`] if the folder cannot be made or the file not be read, [`Error::Argument`] if the device keeps
+    /// its kernels in another folder already, what the device reports.
+    pub fn cache_pipelines(&self, dir: impl AsRef<Path>) -> Result<bool> {
+        match &self.kind {
+            Kind::Cpu => Ok(false),
+            Kind::Gpu(context) => context.cache_pipelines(dir.as_ref()),
+        }
+    }
+
+    /// Writes the kernels compiled so far where [`cache_pipelines`](Self::cache_pipelines) said; nothing without it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::File`] if the file cannot be written.
+    pub fn save_pipelines(&self) -> Result<()> {
+        match &self.kind {
+            Kind::Cpu => Ok(()),
+            Kind::Gpu(context) => context.save_pipelines(),
         }
     }
 

@@ -65,7 +65,8 @@ impl Adapter {
         let wanted = wgpu::Features::SHADER_F64
             | wgpu::Features::SHADER_INT64
             | wgpu::Features::SUBGROUP
-            | wgpu::Features::TIMESTAMP_QUERY;
+            | wgpu::Features::TIMESTAMP_QUERY
+            | wgpu::Features::PIPELINE_CACHE;
         let request = self.adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("hadamard"),
             required_features: self.adapter.features() & wanted,

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::adapter::{backend_of, kind_of, label_of};
 use super::cache::Cache;
+use super::disk::PipelineFile;
 use super::memory::Memory;
 use super::recorder::Recorder;
 use crate::profile::Limits;
@@ -24,6 +25,9 @@ pub(crate) struct Context {
     poller: OnceLock<Mutex<Sender<wgpu::SubmissionIndex>>>,
     /// Measured when somebody asks.
     pub(super) limits: OnceLock<Limits>,
+    /// What a file of compiled pipelines is called, where the device can make use of one; and the file.
+    pub(super) cache_name: Option<String>,
+    pub(super) file: OnceLock<PipelineFile>,
 }
 
 #[derive(Default)]
@@ -91,6 +95,9 @@ impl Context {
             counts: Counts::default(),
             poller: OnceLock::new(),
             limits: OnceLock::new(),
+            cache_name: wgpu::util::pipeline_cache_key(adapter)
+                .filter(|_| features.contains(wgpu::Features::PIPELINE_CACHE)),
+            file: OnceLock::new(),
             device,
             queue,
             info,

@@ -4,6 +4,7 @@ mod adapter;
 mod cache;
 mod codegen;
 mod context;
+mod disk;
 mod grid;
 mod limits;
 mod memory;

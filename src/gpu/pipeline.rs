@@ -61,7 +61,7 @@ impl Pipeline {
                 // Every element of workgroup memory that is read has been written.
                 zero_initialize_workgroup_memory: false,
             },
-            cache: None,
+            cache: context.file.get().map(|file| &file.cache),
         });
         if let Some(error) = pollster::block_on(scope.pop()) {
             return Err(Error::Gpu { op, source: Arc::new(error) });

@@ -34,7 +34,7 @@ pub(crate) fn limited(device: &Device, tighten: impl FnOnce(&mut wgpu::Limits)) 
     let adapter = adapters.into_iter().find(same).unwrap_or_else(|| panic!("{device} is there"));
     let mut required_limits = adapter.limits();
     tighten(&mut required_limits);
-    let required_features = adapter.features() & wgpu::Features::SHADER_F64;
+    let required_features = adapter.features() & (wgpu::Features::SHADER_F64 | wgpu::Features::PIPELINE_CACHE);
     let descriptor = wgpu::DeviceDescriptor { required_features, required_limits, ..wgpu::DeviceDescriptor::default() };
     let (raw, queue) = pollster::block_on(adapter.request_device(&descriptor)).expect("a device with tighter limits");
     Device::from_wgpu(&adapter, raw, queue).expect("a device of ours")
