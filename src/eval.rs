@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::device::Kind;
 use crate::expr::graph::{Graph, Step};
 use crate::layout::Layout;
@@ -96,7 +98,7 @@ pub fn assign(targets: &[(&Tensor, Expr)]) -> Result<()> {
 pub(crate) struct Update {
     op: &'static str,
     device: Device,
-    targets: Vec<Tensor>,
+    targets: SmallVec<[Tensor; 1]>,
     graph: Arc<Graph>,
     /// Whether a single pass would overwrite elements that are still to be read. Then values are computed beside the
     /// targets and copied.
@@ -122,8 +124,8 @@ impl Update {
         if let Some((first, second)) = overlap(targets) {
             return Err(Error::Overlap { op, first, second });
         }
-        let values: Vec<Expr> = targets.iter().map(|(t, e)| e.fit(op, t)).collect::<Result<_>>()?;
-        let targets: Vec<Tensor> = targets.iter().map(|&(t, _)| t.clone()).collect();
+        let values = targets.iter().map(|(t, e)| e.fit(op, t)).collect::<Result<SmallVec<[Expr; 1]>>>()?;
+        let targets: SmallVec<[Tensor; 1]> = targets.iter().map(|&(t, _)| t.clone()).collect();
         let graph = match &values[..] {
             [value] if value.dtype() == targets[0].dtype() => value.graph()?,
             _ => Arc::new(Graph::new(&values.iter().zip(&targets).map(|(e, t)| (e, t.dtype())).collect::<Vec<_>>())?),
@@ -186,6 +188,9 @@ impl Update {
 
 /// Two targets that share memory, if any do. Only those whose bounds meet are looked at: there may be thousands.
 fn overlap(targets: &[(&Tensor, Expr)]) -> Option<(usize, usize)> {
+    if targets.len() < 2 {
+        return None;
+    }
     let place = |(i, (t, _)): (usize, &(&Tensor, Expr))| t.layout().bounds().map(|b| (t.storage().id(), b.0, b.1, i));
     let mut places: Vec<(usize, usize, usize, usize)> = targets.iter().enumerate().filter_map(place).collect();
     places.sort_unstable();

@@ -124,7 +124,7 @@ impl Layout {
 
     /// Whether two different indices may lie at one element, as along a broadcast dim.
     pub(crate) fn overlaps_itself(&self) -> bool {
-        if self.numel() < 2 {
+        if self.numel() < 2 || self.is_contiguous() {
             return false;
         }
         let mut dims: SmallVec<[(usize, usize); 8]> = self
