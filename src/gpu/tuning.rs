@@ -15,6 +15,8 @@ pub(crate) struct Tuning {
     pub(crate) invocations: u32,
     /// Rows below which an invocation's share is not split further.
     pub(crate) min_rows: u32,
+    /// Steps along a row below which a lane's share is not split further.
+    pub(crate) min_walk: u32,
     /// Steps along a row that each lane takes at least, where lanes share it.
     pub(crate) min_steps: u32,
     /// Whether lanes that share an output exchange results within their subgroup, where it holds them all. They are
@@ -32,6 +34,7 @@ impl Tuning {
             run: 8,
             invocations: 1 << 18,
             min_rows: 16,
+            min_walk: 16,
             min_steps: 2,
             subgroups: false,
             pairs: false,
@@ -44,13 +47,16 @@ impl Tuning {
             // with one column and 256 rows an invocation, 36 ms with four columns and 64 rows, 28 ms with four columns
             // and 16 rows by fours. So does a barrier: .sum(1) takes 51 ms with 64 lanes a row, 27 ms with 8, and a
             // twentieth less with subgroups instead. Joining lanes costs most in short rows: [262144, 64].sum(1) takes
-            // 331 ms (on a slower machine) with two steps a lane, 137 ms with 16. And a load is dear, of 64 bits as of 32.
+            // 331 ms (on a slower machine) with two steps a lane, 137 ms with 16. A load is dear, of 64 bits as of 32:
+            // there, in processor time, a * b takes 157 ms with pairs and 270 ms without; and .sum(1), with pairs,
+            // 144 ms where lanes take 64 steps and 178 ms where they take 16.
             DeviceKind::Software => Self {
                 workgroup: 64,
                 max_lanes: 8,
                 run: 64,
                 invocations: 1 << 18,
                 min_rows: 16,
+                min_walk: 64,
                 min_steps: 16,
                 subgroups: true,
                 pairs: true,
@@ -62,6 +68,7 @@ impl Tuning {
                 run: 8,
                 invocations: 1 << 15,
                 min_rows: 16,
+                min_walk: 16,
                 min_steps: 2,
                 subgroups: false,
                 pairs: false,

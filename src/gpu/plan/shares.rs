@@ -28,7 +28,8 @@ impl Shares {
         let whole = Self::unsplit(kernel, width, n, rows, tuning);
         let have = whole.blocks * whole.workgroup as usize;
         let steps = whole.steps(kernel, width, rows);
-        let splits = (tuning.invocations as usize / have).min(steps / tuning.min_rows as usize).min(max_splits);
+        let least = if kernel == Kernel::ReduceInner { tuning.min_walk } else { tuning.min_rows };
+        let splits = (tuning.invocations as usize / have).min(steps / least as usize).min(max_splits);
         if splits < 2 {
             return whole;
         }
