@@ -35,6 +35,24 @@ fn a_loop_compiles_and_plans_once() {
 }
 
 #[test]
+fn a_chain_of_a_thousand_is_submitted_a_handful_of_times() {
+    for device in devices::devices().into_iter().filter(Device::is_gpu) {
+        let (a, b) =
+            (Tensor::zeros([1000], DType::F32, &device).unwrap(), Tensor::zeros([1000], DType::F32, &device).unwrap());
+        device.synchronize().unwrap();
+        let before = device.counters();
+        for i in 0..1000 {
+            let (from, to) = if i % 2 == 0 { (&a, &b) } else { (&b, &a) };
+            to.assign(from + 1.0).unwrap();
+        }
+        assert_eq!(a.to_vec::<f32>().unwrap(), vec![1000.0; 1000], "{device}");
+        let after = device.counters();
+        let (kernels, submits) = (after.kernels - before.kernels, after.submits - before.submits);
+        assert!(kernels == 1000 && submits <= 5, "{device}: {kernels} kernels in {submits} submissions");
+    }
+}
+
+#[test]
 fn a_kept_expression_is_planned_once_on_the_cpu() {
     let device = Device::cpu();
     let x = Tensor::from_slice(&numbers(1000), [1000], &device).unwrap();
