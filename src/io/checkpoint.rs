@@ -60,8 +60,7 @@ impl Params {
     /// # Errors
     ///
     /// As [`Tensor::read_safetensors`]; [`Error::Argument`](crate::Error::Argument) if a shape or dtype is not the
-    /// parameter's. Then nothing
-    /// has changed.
+    /// parameter's. Then nothing has changed.
     pub fn load(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         let read = |(name, own): (&str, &Tensor)| {
