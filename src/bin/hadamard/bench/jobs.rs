@@ -68,11 +68,17 @@ pub(crate) fn jobs(args: &BenchArgs, devices: &[Device]) -> Vec<Job> {
         add(Part::Sizes, size, args.dtype, &CURVES);
     }
     if !args.quick {
-        for dtype in [DType::F16, DType::BF16, DType::F32, DType::F64].into_iter().filter(|&d| d != args.dtype) {
+        // Some GPUs have no f64.
+        let possible = |&dtype: &DType| dtype != DType::F64 || devices.iter().all(|d| d.info().f64);
+        let others = [DType::F16, DType::BF16, DType::F32, DType::F64].into_iter().filter(|&d| d != args.dtype);
+        for dtype in others.filter(possible) {
             add(Part::Dtypes, Size::square(side), dtype, &DTYPE_CASES);
         }
-        for size in aspect_ratios(side * side) {
-            add(Part::Shapes, size, args.dtype, &SUMS);
+        let halves = if hardware { &[DType::F16, DType::BF16][..] } else { &[] };
+        for &dtype in std::iter::once(&args.dtype).chain(halves.iter().filter(|&&d| d != args.dtype)) {
+            for size in aspect_ratios(side * side) {
+                add(Part::Shapes, size, dtype, &SUMS);
+            }
         }
     }
     jobs.retain(|job| !job.cases.is_empty());

@@ -198,14 +198,17 @@ fn dtypes(page: &mut String, found: &Findings) {
 
 fn shapes(page: &mut String, found: &Findings) {
     let others: Vec<&Row> = found.part(Part::Shapes).collect();
-    let Some(first) = others.first() else { return };
     let names: Vec<&str> = unique(others.iter().map(|row| row.case.name));
-    let main = found.part(Part::Main).filter(|row| names.contains(&row.case.name));
-    let mut rows: Vec<&Row> = main.chain(others.iter().copied()).collect();
-    rows.sort_by_key(|row| row.size.rows);
-    let _ = writeln!(page, "<section>\n<h2>Sums over other shapes, {}</h2>", first.dtype);
-    matrix(page, found, &rows, &shape);
-    page.push_str("</section>\n");
+    for dtype in unique(others.iter().map(|row| row.dtype)) {
+        // Between the others belongs the square, which was measured elsewhere.
+        let squares = found.rows.iter().filter(|row| matches!(row.part, Part::Main | Part::Dtypes));
+        let all = squares.filter(|row| names.contains(&row.case.name)).chain(others.iter().copied());
+        let mut rows: Vec<&Row> = all.filter(|row| row.dtype == dtype).collect();
+        rows.sort_by_key(|row| std::cmp::Reverse(row.size.rows));
+        let _ = writeln!(page, "<section>\n<h2>Sums over other shapes, {dtype}</h2>");
+        matrix(page, found, &rows, &shape);
+        page.push_str("</section>\n");
+    }
 }
 
 /// Cases down, `label`s across, and the share of each device in each cell.

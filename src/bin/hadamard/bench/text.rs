@@ -29,7 +29,7 @@ pub(crate) fn text(found: &Findings) -> String {
         }
     };
     section(&mut text, Part::Main, "Every case, {}", &|row| row.case.name.to_owned());
-    section(&mut text, Part::Shapes, "Other shapes, f32", &|row| format!("{} of {}", row.case.name, shape(row)));
+    section(&mut text, Part::Shapes, "Other shapes", &|row| format!("{} of {}", row.case.name, place(row)));
     section(&mut text, Part::Dtypes, "Other dtypes", &|row| format!("{} of {}", row.case.name, row.dtype));
     section(&mut text, Part::Sizes, "From small to large", &|row| {
         format!("{} of {}", row.case.name, table::count(row.size.numel()))
