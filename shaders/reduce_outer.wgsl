@@ -3,12 +3,12 @@
 // out[k] = sum over r of body(k, r), where neighbouring k lie next to each other in memory: a sum over dim 0.
 // For a multiply-reduce, body is a[r, k] * b[r, k].
 //
-// An invocation owns WIDTH neighbouring columns and walks down the rows, so at each step a workgroup reads unbroken
-// runs of memory. Where columns are few, LANES invocations share a column and take the rows in turn; where rows are
-// many, they are split over workgroups too, and what is stored is a partial sum for each split. The order of
-// addition depends on the shape alone.
+// An invocation owns WIDTH neighbouring columns, or GROUPS times as many, and walks down the rows, so at each step a
+// workgroup reads unbroken runs of memory. Where columns are few, LANES invocations share a column and take the rows in
+// turn; where rows are many, they are split over workgroups too, and what is stored is a partial sum for each split. The
+// order of addition depends on the shape alone.
 //
-// From the prelude: WIDTH, WG_SIZE, LANES, Terms, Place, place(), body(), identity(), combine() and finish().
+// From the prelude: WIDTH, GROUPS, WG_SIZE, LANES, Terms, Place, place(), body(), identity(), combine() and finish().
 
 const COLUMNS: u32 = WG_SIZE / LANES;
 
@@ -18,7 +18,7 @@ var<workgroup> sh_terms: array<Terms, WG_SIZE>;
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) lane: u32) {
     let number = workgroup.y * params.grid_x + workgroup.x;
     let split = number / params.blocks;
-    let k = ((number - split * params.blocks) * COLUMNS + lane % COLUMNS) * WIDTH;
+    let k = ((number - split * params.blocks) * COLUMNS + lane % COLUMNS) * WIDTH * GROUPS;
     let row = lane / COLUMNS;
 
     let start = split * params.chunk;

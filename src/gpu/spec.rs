@@ -18,6 +18,8 @@ pub(crate) struct Spec {
     pub(crate) workgroup: u32,
     /// Invocations of a workgroup that share one output of a reduction.
     pub(crate) lanes: u32,
+    /// Groups of `width` neighbouring columns that an invocation of reduce-outer owns.
+    pub(crate) groups: u32,
     /// Collapsed dims that are kept; for a map, all.
     pub(crate) kept_rank: usize,
     /// Collapsed dims that are reduced.

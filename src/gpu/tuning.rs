@@ -11,6 +11,8 @@ pub(crate) struct Tuning {
     pub(crate) max_lanes: u32,
     /// Neighbouring columns that a workgroup reads side by side before further invocations take further rows.
     pub(crate) run: u32,
+    /// Groups of four neighbouring columns that an invocation takes side by side, so that a row is read in longer runs.
+    pub(crate) groups: u32,
     /// Invocations that keep the device busy: reductions with fewer outputs split their rows until there are as many.
     pub(crate) invocations: u32,
     /// Rows below which an invocation's share is not split further.
@@ -32,6 +34,7 @@ impl Tuning {
             workgroup: 256,
             max_lanes: 256,
             run: 8,
+            groups: 1,
             invocations: 1 << 18,
             min_rows: 16,
             min_walk: 16,
@@ -49,11 +52,14 @@ impl Tuning {
             // twentieth less with subgroups instead. Joining lanes costs most in short rows: [262144, 64].sum(1) takes
             // 331 ms (on a slower machine) with two steps a lane, 137 ms with 16. A load is dear, of 64 bits as of 32:
             // there, in processor time, a * b takes 157 ms with pairs and 270 ms without; and .sum(1), with pairs,
-            // 144 ms where lanes take 64 steps and 178 ms where they take 16.
+            // 144 ms where lanes take 64 steps and 178 ms where they take 16. Subgroups of a workgroup run one after the
+            // other, so a row is read in runs as long as a subgroup's columns: .sum(0) takes 180 ms with two groups of
+            // columns an invocation and 199 ms with one (140 and 167 ms by hand).
             DeviceKind::Software => Self {
                 workgroup: 64,
                 max_lanes: 8,
                 run: 64,
+                groups: 2,
                 invocations: 1 << 18,
                 min_rows: 16,
                 min_walk: 64,
@@ -66,6 +72,7 @@ impl Tuning {
                 workgroup: 128,
                 max_lanes: 128,
                 run: 8,
+                groups: 1,
                 invocations: 1 << 15,
                 min_rows: 16,
                 min_walk: 16,

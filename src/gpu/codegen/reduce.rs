@@ -10,24 +10,71 @@ use crate::expr::graph::Fold;
 use crate::gpu::spec::{Code, Inst, Kernel, Line, Spec};
 
 pub(super) fn reduce_functions(out: &mut String, spec: &Spec) {
+    let names = Names::of(spec);
     let member = |j: usize| format!("t{j}: {}", alias(spec.folds[j].1));
     let members: Vec<String> = (0..spec.folds.len()).map(member).collect();
     line(out, 0, "");
-    line(out, 0, &format!("struct Terms {{ {} }}", members.join(", ")));
+    line(out, 0, &format!("struct {} {{ {} }}", names.terms, members.join(", ")));
 
-    rows(out, spec);
-    combination(out, spec);
+    rows(out, spec, names);
+    combination(out, spec, names);
     if spec.kernel == Kernel::ReduceInner {
         ends(out, spec);
     }
     if spec.subgroups {
         shuffle(out, spec);
     }
-    finish(out, spec);
+    finish(out, spec, names);
+    if spec.groups > 1 {
+        groups(out, spec);
+    }
+}
+
+/// What the values, the place and the functions of one group of columns are called: an invocation may own several.
+#[derive(Clone, Copy)]
+struct Names {
+    terms: &'static str,
+    place: &'static str,
+    suffix: &'static str,
+}
+
+impl Names {
+    fn of(spec: &Spec) -> Self {
+        match spec.groups {
+            1 => Self { terms: "Terms", place: "Place", suffix: "" },
+            _ => Self { terms: "GroupTerms", place: "GroupPlace", suffix: "_of_group" },
+        }
+    }
+}
+
+/// The same for all groups of columns that an invocation owns, which lie side by side.
+fn groups(out: &mut String, spec: &Spec) {
+    let of_each = |f: &dyn Fn(u32) -> String| (0..spec.groups).map(f).collect::<Vec<_>>().join(", ");
+    for (of_all, of_group) in [("Terms", "GroupTerms"), ("Place", "GroupPlace")] {
+        line(out, 0, "");
+        line(out, 0, &format!("struct {of_all} {{ {} }}", of_each(&|g| format!("g{g}: {of_group}"))));
+    }
+    for (head, result, each) in [
+        ("place(k: u32)", "Place", "place_of_group(k + #u * WIDTH)"),
+        ("body(place: Place, r: u32)", "Terms", "body_of_group(place.g#, r)"),
+        ("identity()", "Terms", "identity_of_group()"),
+        ("combine(a: Terms, b: Terms)", "Terms", "combine_of_group(a.g#, b.g#)"),
+    ] {
+        line(out, 0, "");
+        line(out, 0, &format!("fn {head} -> {result} {{"));
+        line(out, 1, &format!("return {result}({});", of_each(&|g| each.replace('#', &g.to_string()))));
+        line(out, 0, "}");
+    }
+    line(out, 0, "");
+    line(out, 0, "fn finish(k: u32, split: u32, terms: Terms) {");
+    for g in 0..spec.groups {
+        line(out, 1, &format!("finish_of_group(k + {g}u * WIDTH, split, terms.g{g});"));
+    }
+    line(out, 0, "}");
 }
 
 /// Where an output's elements begin, and what each step along them gives.
-fn rows(out: &mut String, spec: &Spec) {
+fn rows(out: &mut String, spec: &Spec, names: Names) {
     let loads = operands_of(&spec.body);
     // What stays the same along the walk is fetched once: a driver may fetch params again at every step.
     let one_stride = spec.reduced_rank == 1;
@@ -47,18 +94,19 @@ fn rows(out: &mut String, spec: &Spec) {
     if fields.is_empty() {
         fields.push(("unused: u32".to_owned(), "0u".to_owned()));
     }
-    let (names, values): (Vec<String>, Vec<String>) = fields.into_iter().unzip();
-    line(out, 0, &format!("struct Place {{ {} }}", names.join(", ")));
+    let Names { terms, place, suffix } = names;
+    let (fields, values): (Vec<String>, Vec<String>) = fields.into_iter().unzip();
+    line(out, 0, &format!("struct {place} {{ {} }}", fields.join(", ")));
 
     line(out, 0, "");
     line(out, 0, "// Where the elements reduced into output k begin, and what stays the same among them.");
-    line(out, 0, "fn place(k: u32) -> Place {");
+    line(out, 0, &format!("fn place{suffix}(k: u32) -> {place} {{"));
     coordinates(out, 1, "k", "c", 0, spec.kept_rank);
-    line(out, 1, &format!("return Place({});", values.join(", ")));
+    line(out, 1, &format!("return {place}({});", values.join(", ")));
     line(out, 0, "}");
 
     line(out, 0, "");
-    line(out, 0, "fn body(place: Place, r: u32) -> Terms {");
+    line(out, 0, &format!("fn body{suffix}(place: {place}, r: u32) -> {terms} {{"));
     coordinates(out, 1, "r", "c", spec.kept_rank, spec.reduced_rank);
     for &i in &loads {
         let within = if one_stride {
@@ -74,24 +122,25 @@ fn rows(out: &mut String, spec: &Spec) {
     };
     code(out, spec, &spec.body, BODY, inner_dim);
     let results: Vec<String> = spec.body.results.iter().map(|r| format!("v{r}")).collect();
-    line(out, 1, &format!("return Terms({});", results.join(", ")));
+    line(out, 1, &format!("return {terms}({});", results.join(", ")));
     line(out, 0, "}");
 }
 
 /// `return Terms(…)` of one value for each reduction.
 fn terms(spec: &Spec, f: impl Fn(usize, Fold, DType) -> String) -> String {
+    let name = Names::of(spec).terms;
     let parts: Vec<String> = spec.folds.iter().enumerate().map(|(j, &(fold, dtype))| f(j, fold, dtype)).collect();
-    format!("return Terms({});", parts.join(", "))
+    format!("return {name}({});", parts.join(", "))
 }
 
 /// What a reduction starts from, and how two results become one.
-fn combination(out: &mut String, spec: &Spec) {
+fn combination(out: &mut String, spec: &Spec, Names { terms: of, suffix, .. }: Names) {
     line(out, 0, "");
-    line(out, 0, "fn identity() -> Terms {");
+    line(out, 0, &format!("fn identity{suffix}() -> {of} {{"));
     line(out, 1, &terms(spec, |_, fold, dtype| identity(fold, dtype)));
     line(out, 0, "}");
     line(out, 0, "");
-    line(out, 0, "fn combine(a: Terms, b: Terms) -> Terms {");
+    line(out, 0, &format!("fn combine{suffix}(a: {of}, b: {of}) -> {of} {{"));
     line(out, 1, &terms(spec, |j, fold, dtype| combine(fold, dtype, &format!("a.t{j}"), &format!("b.t{j}"))));
     line(out, 0, "}");
 }
@@ -134,9 +183,9 @@ fn ends(out: &mut String, spec: &Spec) {
 }
 
 /// What is made of an output's results, and stored.
-fn finish(out: &mut String, spec: &Spec) {
+fn finish(out: &mut String, spec: &Spec, Names { terms, suffix, .. }: Names) {
     line(out, 0, "");
-    line(out, 0, "fn finish(k: u32, split: u32, terms: Terms) {");
+    line(out, 0, &format!("fn finish{suffix}(k: u32, split: u32, terms: {terms}) {{"));
     coordinates(out, 1, "k", "c", 0, spec.kept_rank);
     for i in operands_of(&spec.epilogue) {
         let stage = spec.first_stage(i);

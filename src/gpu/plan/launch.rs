@@ -110,6 +110,7 @@ impl Planner<'_> {
             width,
             workgroup: shares.workgroup,
             lanes: shares.lanes,
+            groups: shares.groups,
             kept_rank,
             reduced_rank,
             bindings,

@@ -126,6 +126,7 @@ impl Planner<'_> {
             width: 1,
             workgroup: self.caps.tuning.workgroup,
             lanes: 1,
+            groups: 1,
             kept_rank: 1,
             reduced_rank: 0,
             bindings,

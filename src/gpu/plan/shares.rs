@@ -13,6 +13,8 @@ pub(super) struct Shares {
     pub(super) workgroup: u32,
     /// Of those, how many share an output.
     pub(super) lanes: u32,
+    /// Groups of neighbouring columns that an invocation takes.
+    pub(super) groups: u32,
     /// Workgroups that together cover the outputs once.
     pub(super) blocks: usize,
     /// Into how many parts the rows are split, each by workgroups of its own.
@@ -42,10 +44,14 @@ impl Shares {
     /// The same with each output finished by one workgroup.
     pub(super) fn unsplit(kernel: Kernel, width: u32, n: usize, rows: usize, tuning: &Tuning) -> Self {
         let (most, max_lanes) = (tuning.workgroup as usize, tuning.max_lanes as usize);
+        let groups = match kernel {
+            Kernel::ReduceOuter if width > 1 && n.is_multiple_of((width * tuning.groups) as usize) => tuning.groups,
+            _ => 1,
+        };
         // What neighbouring invocations have of their own: outputs, or groups of `width` of them.
         let columns = match kernel {
             Kernel::ReduceInner => n,
-            _ => n.div_ceil(width as usize),
+            _ => n.div_ceil((width * groups) as usize),
         };
         let wanted = match kernel {
             // Enough steps a lane to be worth joining its result with the others'.
@@ -61,7 +67,7 @@ impl Shares {
         let room = most / lanes;
         let workgroup = if max_lanes < most { lanes * columns.next_power_of_two().min(room) } else { most };
         let blocks = columns.div_ceil(workgroup / lanes).max(1);
-        Self { workgroup: workgroup as u32, lanes: lanes as u32, blocks, splits: 1, chunk: rows }
+        Self { workgroup: workgroup as u32, lanes: lanes as u32, groups, blocks, splits: 1, chunk: rows }
     }
 
     /// Steps that each lane takes.
@@ -84,7 +90,7 @@ mod tests {
 
     #[test]
     fn every_row_is_in_one_part_and_every_output_in_one_block() {
-        let software = Tuning { workgroup: 64, max_lanes: 8, run: 64, ..Tuning::discrete() };
+        let software = Tuning { workgroup: 64, max_lanes: 8, run: 64, groups: 2, ..Tuning::discrete() };
         for tuning in [Tuning::discrete(), software] {
             for kernel in [Kernel::ReduceInner, Kernel::ReduceOuter] {
                 for width in [1_u32, 4] {
@@ -95,7 +101,7 @@ mod tests {
                             assert!(s.splits == 1 || (s.splits - 1) * s.chunk < rows, "an empty part: {s:?}");
                             assert!(s.lanes.is_power_of_two() && s.workgroup.is_multiple_of(s.lanes), "{s:?}");
                             let per_block = (s.workgroup / s.lanes) as usize
-                                * if kernel == Kernel::ReduceOuter { width as usize } else { 1 };
+                                * if kernel == Kernel::ReduceOuter { (width * s.groups) as usize } else { 1 };
                             assert!(s.blocks * per_block >= n, "{s:?}");
                         }
                     }
