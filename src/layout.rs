@@ -55,11 +55,15 @@ impl Layout {
 
     /// Whether the elements follow each other in row-major order without gaps, wherever they start.
     pub(crate) fn is_contiguous(&self) -> bool {
+        // Beside a size of 0 the others may multiply to anything.
+        if self.numel() == 0 {
+            return true;
+        }
         let mut step = 1;
         for (&stride, &size) in self.strides.iter().zip(self.shape.iter()).rev() {
             if size != 1 {
                 if stride != step {
-                    return self.numel() == 0;
+                    return false;
                 }
                 step *= size as isize;
             }
@@ -162,17 +166,21 @@ impl Layout {
     pub(crate) fn narrow(&self, dim: usize, start: usize, len: usize, step: usize) -> Self {
         let mut out = self.clone();
         out.shape = self.shape.iter().enumerate().map(|(d, &n)| if d == dim { len } else { n }).collect();
-        if len > 0 {
+        // A view of nothing stays where it is: its buffer may have no element to begin at.
+        if out.numel() > 0 {
             out.offset = (self.offset as isize + start as isize * self.strides[dim]) as usize;
         }
-        out.strides[dim] *= step as isize;
+        // A single element is never stepped from, and the step may be any number.
+        if len > 1 {
+            out.strides[dim] *= step as isize;
+        }
         out
     }
 
     /// `dim` read backwards.
     pub(crate) fn flip(&self, dim: usize) -> Self {
         let mut out = self.clone();
-        if self.shape[dim] > 0 {
+        if self.numel() > 0 {
             out.offset = (self.offset as isize + (self.shape[dim] as isize - 1) * self.strides[dim]) as usize;
         }
         out.strides[dim] = -out.strides[dim];

@@ -61,20 +61,24 @@ impl Shape {
     ///
     /// # Errors
     ///
-    /// [`Error::Broadcast`], naming `op`, if there is none.
+    /// [`Error::Broadcast`], naming `op`, if there is none; [`Error::Argument`] if it has more elements than can be
+    /// counted.
     pub(crate) fn broadcast(&self, rhs: &Self, op: &'static str) -> Result<Self> {
         if self == rhs {
             return Ok(self.clone());
         }
         let rank = self.rank().max(rhs.rank());
         let size = |s: &Self, i: usize| (i + s.rank()).checked_sub(rank).map_or(1, |i| s.0[i]);
-        (0..rank)
+        let shape: Self = (0..rank)
             .map(|i| match (size(self, i), size(rhs, i)) {
                 (a, b) if a == b => Ok(a),
                 (1, n) | (n, 1) => Ok(n),
                 _ => Err(Error::Broadcast { op, lhs: self.clone(), rhs: rhs.clone() }),
             })
-            .collect()
+            .collect::<Result<_>>()?;
+        // What a reduction never stores is counted all the same.
+        shape.checked_numel(op)?;
+        Ok(shape)
     }
 
     /// `dim` counted from the front, or an error naming `op`.
@@ -236,5 +240,7 @@ mod tests {
         assert!(Shape::from([usize::MAX, 2]).checked_numel("zeros").is_err());
         assert!(Shape::from([1; 9]).checked_numel("zeros").is_err());
         assert_eq!(Shape::from([usize::MAX, 0, usize::MAX]).checked_numel("zeros").ok(), Some(0));
+        let (column, row) = (Shape::from([1 << 40, 1]), Shape::from([1 << 40]));
+        assert!(matches!(column.broadcast(&row, "mul"), Err(Error::Argument { op: "mul", .. })));
     }
 }

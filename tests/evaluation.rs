@@ -3,7 +3,7 @@
 
 mod devices;
 
-use hadamard::{DType, Device, Expr, Tensor, assign, eval_all};
+use hadamard::{DType, Device, Expr, Tensor, assign, einsum, eval_all};
 
 fn numbers(n: usize) -> Vec<f32> {
     (0..n).map(|i| (i % 251) as f32 - 125.0).collect()
@@ -228,5 +228,35 @@ fn the_caller_s_own_wgpu_device_serves() {
         let tensors: Vec<Tensor> = (0..9).map(|i| Tensor::full([70, 30], i as f32, &ours).unwrap()).collect();
         let sum = tensors.iter().fold(Expr::from(0.0), |sum, t| sum + t);
         assert_eq!(sum.sum(0).eval().unwrap().to_vec::<f32>().unwrap(), vec![36.0 * 70.0; 30]);
+    }
+}
+
+/// What fuzzing found: each was wrong once, or a panic.
+#[test]
+fn what_fuzzing_found_stays_right() {
+    for device in devices::devices() {
+        // An i32 of rank 0 among u8s becomes one of them, as in PyTorch.
+        let bytes = Tensor::from_slice(&[0_u8, 51, 204], [3], &device).unwrap();
+        let minus = Tensor::from_slice(&[-52_i32], [], &device).unwrap();
+        assert_eq!(bytes.lt(&minus).eval().unwrap().to_vec::<bool>().unwrap(), [true, true, false], "{device}");
+        // A number beyond i32 ends where i32 does.
+        let whole = Tensor::from_slice(&[1_i32, 2], [2], &device).unwrap();
+        for (value, want) in [(f64::NEG_INFINITY, i32::MIN), (1e300, i32::MAX), (f64::NAN, 0), (-1.5, -1)] {
+            whole.assign(value).unwrap();
+            assert_eq!(whole.to_vec::<i32>().unwrap(), [want; 2], "{device}: {value}");
+        }
+        // A view of nothing begins where its buffer does, however it was cut.
+        let nothing = Tensor::zeros([7, 4, 0], DType::U8, &device).unwrap();
+        let cut = nothing.narrow(0, 5, 2).unwrap().flip(1).unwrap();
+        assert!(cut.to_vec::<u8>().unwrap().is_empty(), "{device}");
+        // A ninth dim is refused, and so is a product of more elements than can be counted.
+        let deep = Tensor::zeros([1; 8], DType::F32, &device).unwrap();
+        assert!(deep.unsqueeze(0).is_err() && deep.unsqueeze(8).is_err());
+        let one = Tensor::ones([], DType::F32, &device).unwrap();
+        let (column, row) = (one.broadcast_to([1 << 40, 1]).unwrap(), one.broadcast_to([1 << 40]).unwrap());
+        assert!((&column * &row).sum(..).eval().is_err() && einsum("ik,j->ij", &[&column, &row]).eval().is_err());
+        // Steps and empty shapes of any size.
+        assert_eq!(bytes.slice(0, 1, 3, usize::MAX).unwrap().to_vec::<u8>().unwrap(), [51]);
+        assert!(Tensor::zeros([0, 1 << 40, 1 << 40], DType::F32, &device).unwrap().is_contiguous());
     }
 }

@@ -547,7 +547,9 @@ pub(crate) fn unsqueezed(shape: &Shape, dim: isize) -> Result<Shape> {
     }
     let mut sizes = shape.to_vec();
     sizes.insert(at as usize, 1);
-    Ok(sizes.into())
+    let unsqueezed = Shape::from(sizes);
+    unsqueezed.checked_numel("unsqueeze")?;
+    Ok(unsqueezed)
 }
 
 pub(crate) fn squeezed(shape: &Shape, dim: isize) -> Result<Shape> {

@@ -339,7 +339,10 @@ impl Lowering {
             Op::Promote => {
                 let x = arg(self, 0, dtype);
                 let x = self.spread(x, &shape);
-                self.convert(x, dtype)
+                let x = self.convert(x, dtype);
+                // An i32 of rank 0 among u8s becomes one of them.
+                let wraps = node.dtype == DType::U8 && node.args[0].dtype() == DType::I32;
+                if wraps { self.round(DType::U8, x) } else { x }
             }
             Op::View(_) => arg(self, 0, dtype),
             Op::Reduce(op, dims) => {
@@ -463,7 +466,11 @@ impl Lowering {
         if let Some(value) = self.known(id) {
             let value = match dtype {
                 DType::Bool => Scalar::Bool(value.to_bool()),
-                DType::I32 => Scalar::Int(value.to_i64()),
+                DType::I32 => match value {
+                    // It ends where i32 does, as one in memory would.
+                    Scalar::Float(value) => Scalar::Int(i64::from(value as i32)),
+                    whole => Scalar::Int(whole.to_i64()),
+                },
                 _ => Scalar::Float(value.to_f64()),
             };
             return self.scalar(value, dtype);

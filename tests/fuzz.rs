@@ -1,0 +1,87 @@
+//! The targets of `fuzz/`, without a fuzzer: every case that was kept, and random changes of them.
+//!
+//! `HADAMARD_FUZZ_CASES` sets how many changed cases each target gets. The fuzzer itself is `fuzz/run`.
+#![cfg(feature = "io")]
+
+mod targets;
+
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use targets::{TARGETS, Target};
+
+/// How many changed cases a target, in a plain `cargo test`.
+const CASES: u64 = 1000;
+
+/// The kept cases of a target, with their names.
+fn kept(target: &Target) -> Vec<(String, Vec<u8>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/targets/cases").join(target.name);
+    let mut cases: Vec<(String, Vec<u8>)> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), fs::read(&path).unwrap()))
+        .collect();
+    cases.sort();
+    cases
+}
+
+/// Runs a case; a panic names the bytes.
+fn run(target: &Target, name: &str, data: &[u8]) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| (target.run)(data))) {
+        eprintln!("{}, {name}: b\"{}\"", target.name, data.escape_ascii());
+        std::panic::resume_unwind(panic);
+    }
+}
+
+#[test]
+fn kept_cases_pass() {
+    for target in &TARGETS {
+        let cases = kept(target);
+        assert!(cases.len() >= 8, "{} of {}", cases.len(), target.name);
+        for (name, data) in cases {
+            run(target, &name, &data);
+        }
+    }
+}
+
+/// Bytes changed, dropped, doubled and taken from another case, always the same.
+#[test]
+fn changed_cases_pass() {
+    let n = std::env::var("HADAMARD_FUZZ_CASES").map_or(CASES, |n| n.parse().expect("HADAMARD_FUZZ_CASES is a number"));
+    for target in &TARGETS {
+        let cases = kept(target);
+        for seed in 0..n {
+            let mut random = Random(seed);
+            let mut data = cases[random.below(cases.len())].1.clone();
+            for _ in 0..=random.below(6) {
+                let at = random.below(data.len() + 1);
+                let end = at + random.below(data.len() - at + 1);
+                match random.below(5) {
+                    0 => data.insert(at, random.below(256) as u8),
+                    1 if at < data.len() => data[at] = random.below(256) as u8,
+                    2 if at < data.len() => data[at] ^= 1 << random.below(8),
+                    3 => drop(data.drain(at..end)),
+                    _ => {
+                        let other = &cases[random.below(cases.len())].1;
+                        let from = random.below(other.len() + 1);
+                        data.splice(at..end, other[from..(from + end - at).min(other.len())].iter().copied());
+                    }
+                }
+            }
+            run(target, &format!("changed case {seed}"), &data);
+        }
+    }
+}
+
+/// Random choices (Steele, Lea and Flood's splitmix64).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) % n as u64) as usize
+    }
+}

@@ -1,0 +1,314 @@
+//! Random programs of views and updates in place, on the CPU.
+//!
+//! Beside each tensor a list is kept of where in its buffer its elements lie, made by plain index arithmetic. After
+//! each update, what the target covers must be what the reference says, and everything else what it was.
+
+use hadamard::{BinaryOp, DType, Device, Element, Expr, ReduceOp, Tensor, UnaryOp, assign, reference};
+use half::{bf16, f16};
+
+use super::Choices;
+
+/// More elements than this in one value would make a case slow.
+const MOST_ELEMENTS: usize = 3000;
+const MOST_STEPS: usize = 24;
+
+pub(super) fn run(data: &[u8]) {
+    let mut program = Program { choices: Choices(data), buffers: Vec::new(), places: Vec::new() };
+    program.create();
+    for _ in 0..MOST_STEPS {
+        if program.choices.is_empty() {
+            break;
+        }
+        match program.choices.below(8) {
+            0 => program.create(),
+            1..5 => program.view(),
+            _ => program.update(),
+        }
+    }
+}
+
+struct Program<'a> {
+    choices: Choices<'a>,
+    buffers: Vec<Tensor>,
+    places: Vec<Place>,
+}
+
+/// A tensor, and where in its buffer its elements lie, in row-major order.
+#[derive(Clone)]
+struct Place {
+    tensor: Tensor,
+    buffer: usize,
+    at: Vec<usize>,
+}
+
+impl Program<'_> {
+    /// A new buffer.
+    fn create(&mut self) {
+        let shape: Vec<usize> =
+            (0..self.choices.below(5)).map(|_| self.choices.pick(&[3, 1, 2, 5, 4, 0, 7, 8])).collect();
+        let dtype = self.choices.pick(&DType::ALL);
+        let (first, step) = (self.choices.byte(), self.choices.byte());
+        let special = [f64::NAN, f64::INFINITY, -0.0, 1e30, -65504.0, 2_147_483_647.0];
+        let values: Vec<f64> = (0..shape.iter().product())
+            .map(|i: usize| match step {
+                250.. => special[i % special.len()],
+                _ => f64::from(first.wrapping_add(step.wrapping_mul(i as u8)) as i8) / 4.0,
+            })
+            .collect();
+        let tensor = upload(&values, &shape, dtype);
+        self.places.push(Place { tensor: tensor.clone(), buffer: self.buffers.len(), at: (0..values.len()).collect() });
+        self.buffers.push(tensor);
+    }
+
+    fn place(&mut self) -> Place {
+        // The latest are the most worn.
+        let back = self.choices.below(self.places.len().min(8));
+        self.places[self.places.len() - 1 - back].clone()
+    }
+
+    /// A view of a tensor there is: it is refused where there is none, and else reads what it should.
+    fn view(&mut self) {
+        let Place { tensor, buffer, at } = self.place();
+        let shape = tensor.shape().to_vec();
+        let choices = &mut self.choices;
+        let mut dim = || choices.below(shape.len() + 1);
+        let (a, b) = (dim(), dim());
+        let (is_dim, dim) = (a < shape.len(), a as isize);
+        let (view, sizes) = match choices.below(7) {
+            0 => {
+                let mut sizes = shape.clone();
+                if is_dim && b < shape.len() {
+                    sizes.swap(a, b);
+                }
+                let sizes = (is_dim && b < shape.len()).then_some(sizes);
+                (tensor.transpose(dim, b as isize), sizes)
+            }
+            1 | 2 => {
+                let (start, len, step) = (choices.below(6), choices.below(6), choices.below(4));
+                let size = if is_dim { shape[a] } else { 0 };
+                let sizes = (is_dim && start + len <= size && step > 0).then(|| resized(&shape, a, len.div_ceil(step)));
+                let view = tensor.slice(dim, start, start + len, step);
+                let source = |i: &mut [usize]| i[a] = start + i[a] * step;
+                return self.keep(view, sizes.map(|sizes| gather(&at, &shape, sizes, source)), buffer);
+            }
+            3 => {
+                let source = |i: &mut [usize]| i[a] = shape[a] - 1 - i[a];
+                let at = is_dim.then(|| gather(&at, &shape, shape.clone(), source));
+                return self.keep(tensor.flip(dim), at, buffer);
+            }
+            4 => {
+                let mut sizes = shape.clone();
+                if choices.one_in(2) {
+                    sizes.insert(0, choices.below(4));
+                }
+                let new = sizes.len() - shape.len();
+                let size = choices.below(5);
+                if is_dim {
+                    sizes[new + a] = size;
+                }
+                let fits = !is_dim || shape[a] == size || shape[a] == 1;
+                let few = sizes.len() <= hadamard::MAX_RANK;
+                let source = |i: &mut [usize]| {
+                    if is_dim && shape[a] == 1 {
+                        i[new + a] = 0;
+                    }
+                };
+                let view = tensor.broadcast_to(&sizes[..]);
+                let at = (fits && few).then(|| gather(&at, &shape, sizes, source));
+                return self.keep(view, at, buffer);
+            }
+            5 => (tensor.unsqueeze(dim), (shape.len() < hadamard::MAX_RANK).then(|| inserted(&shape, a))),
+            _ => {
+                // Dims joined, or all of them turned round. Where strides cannot say it, what comes back is a copy.
+                let mut sizes = shape.clone();
+                if is_dim && a + 1 < shape.len() && choices.one_in(2) {
+                    let size = sizes.remove(a);
+                    sizes[a] *= size;
+                } else {
+                    sizes.reverse();
+                }
+                if !tensor.is_contiguous() {
+                    let copy = tensor.reshape(&sizes[..]).unwrap();
+                    return assert!(same(&values(&copy), &values(&tensor)), "{copy:?} of {tensor:?}");
+                }
+                return self.keep(tensor.reshape(&sizes[..]), Some((sizes, at)), buffer);
+            }
+        };
+        let at = sizes.map(|sizes| {
+            if sizes.len() == shape.len() {
+                let source = |i: &mut [usize]| i.swap(a, b);
+                gather(&at, &shape, sizes, source)
+            } else {
+                (sizes, at)
+            }
+        });
+        self.keep(view, at, buffer);
+    }
+
+    /// Keeps a view whose shape and elements are those expected.
+    fn keep(&mut self, view: hadamard::Result<Tensor>, expected: Option<(Vec<usize>, Vec<usize>)>, buffer: usize) {
+        let (tensor, (shape, at)) = match (view, expected) {
+            (Ok(tensor), Some(expected)) => (tensor, expected),
+            (Err(_), None) => return,
+            (Ok(tensor), None) => panic!("{tensor:?} should have been refused"),
+            (Err(error), Some((shape, _))) => panic!("{shape:?} was refused: {error}"),
+        };
+        assert_eq!(tensor.shape().dims(), shape);
+        let memory = values(&self.buffers[buffer]);
+        assert!(same(&values(&tensor), &at.iter().map(|&i| memory[i]).collect::<Vec<_>>()), "{tensor:?}");
+        if at.len() <= MOST_ELEMENTS {
+            self.places.push(Place { tensor, buffer, at });
+        }
+    }
+
+    /// One or two tensors assigned to, at once.
+    fn update(&mut self) {
+        let n = if self.choices.one_in(3) { 2 } else { 1 };
+        let targets: Vec<(Place, Expr)> = (0..n).map(|_| (self.place(), self.expr(3))).collect();
+        let wants: Vec<_> = targets
+            .iter()
+            .map(|(t, value)| reference::eval(&value.cast(t.tensor.dtype()).broadcast_to(t.tensor.shape())))
+            .collect();
+        let before: Vec<Vec<f64>> = self.buffers.iter().map(values).collect();
+        let mut written: Vec<Vec<bool>> = before.iter().map(|memory| vec![false; memory.len()]).collect();
+        let twice =
+            targets.iter().any(|(t, _)| t.at.iter().any(|&i| std::mem::replace(&mut written[t.buffer][i], true)));
+        let result = assign(&targets.iter().map(|(t, value)| (&t.tensor, value.clone())).collect::<Vec<_>>());
+        let fits = wants.iter().all(Result::is_ok);
+        match &result {
+            Ok(()) => assert!(fits && !twice, "{targets:?} should have been refused"),
+            // Two views of one buffer may be taken to overlap where they do not.
+            Err(error) => assert!(!fits || twice || n == 2, "{error}: {targets:?}"),
+        }
+        for (buffer, before) in before.iter().enumerate() {
+            let after = values(&self.buffers[buffer]);
+            for i in 0..before.len() {
+                let stays = result.is_err() || !written[buffer][i];
+                assert!(!stays || same(&before[i..=i], &after[i..=i]), "element {i} of buffer {buffer}: {targets:?}");
+            }
+        }
+        if result.is_ok() {
+            for ((target, value), want) in targets.iter().zip(&wants) {
+                let comparison = reference::compare(&target.tensor, want.as_ref().unwrap()).unwrap();
+                assert!(comparison.passed(), "{comparison}: {value:?} to {target:?}");
+            }
+        }
+    }
+
+    /// An expression over the tensors there are.
+    fn expr(&mut self, depth: usize) -> Expr {
+        let kind = if depth == 0 { self.choices.below(2) } else { self.choices.below(10) };
+        let expr = match kind {
+            0 => Expr::from(self.place().tensor),
+            1 => match self.choices.below(3) {
+                0 => Expr::from(f64::from(self.choices.byte() as i8) / 8.0),
+                1 => Expr::from(i64::from(self.choices.byte() as i8)),
+                _ => Expr::from(self.choices.one_in(2)),
+            },
+            2 => self.expr(depth - 1).unary(self.choices.pick(&UnaryOp::ALL)),
+            3..6 => {
+                let (a, b) = (self.expr(depth - 1), self.expr(depth - 1));
+                a.binary(self.choices.pick(&BinaryOp::ALL), b)
+            }
+            6 => {
+                let condition = self.expr(depth - 1).gt(0);
+                Expr::select(condition, self.expr(depth - 1), self.expr(depth - 1))
+            }
+            7 => self.expr(depth - 1).cast(self.choices.pick(&DType::ALL)),
+            8 => {
+                let x = self.expr(depth - 1);
+                let dim = self.choices.below(x.shape().rank() + 1) as isize;
+                x.reduce(self.choices.pick(&ReduceOp::ALL), dim)
+            }
+            _ => {
+                let x = self.expr(depth - 1);
+                let (a, b) = (self.choices.below(4) as isize, self.choices.below(4));
+                match self.choices.below(5) {
+                    0 => x.transpose(a, b as isize),
+                    1 => x.flip(a),
+                    2 => x.slice(a, b, b + self.choices.below(4), 1 + self.choices.below(3)),
+                    3 => x.reshape(x.shape().iter().rev().copied().collect::<hadamard::Shape>()),
+                    _ => x.broadcast_to(
+                        [self.choices.below(4)]
+                            .into_iter()
+                            .chain(x.shape().iter().copied())
+                            .collect::<hadamard::Shape>(),
+                    ),
+                }
+            }
+        };
+        if expr.error().is_some() || expr.shape().numel() > MOST_ELEMENTS { self.place().tensor.into() } else { expr }
+    }
+}
+
+impl std::fmt::Debug for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { tensor, buffer, .. } = self;
+        write!(f, "{tensor:?} of buffer {buffer}, strides {:?} from {}", tensor.strides(), tensor.offset())
+    }
+}
+
+fn resized(shape: &[usize], dim: usize, size: usize) -> Vec<usize> {
+    shape.iter().enumerate().map(|(d, &n)| if d == dim { size } else { n }).collect()
+}
+
+fn inserted(shape: &[usize], dim: usize) -> Vec<usize> {
+    let mut sizes = shape.to_vec();
+    sizes.insert(dim, 1);
+    sizes
+}
+
+/// Where the elements of a view of `sizes` lie: `source` turns its coordinates into those of the tensor of `shape`,
+/// which may have fewer dims in front.
+fn gather(at: &[usize], shape: &[usize], sizes: Vec<usize>, source: impl Fn(&mut [usize])) -> (Vec<usize>, Vec<usize>) {
+    let mut found = Vec::new();
+    for number in 0..sizes.iter().product() {
+        let mut rest: usize = number;
+        let mut index = vec![0; sizes.len()];
+        for (i, &size) in index.iter_mut().zip(&sizes).rev() {
+            *i = rest % size;
+            rest /= size;
+        }
+        source(&mut index);
+        let own = &index[sizes.len() - shape.len()..];
+        found.push(at[own.iter().zip(shape).fold(0, |at, (i, n)| at * n + i)]);
+    }
+    (sizes, found)
+}
+
+/// Whether the numbers are the same, NaN included.
+fn same(a: &[f64], b: &[f64]) -> bool {
+    let equal = |(x, y): (&f64, &f64)| x.to_bits() == y.to_bits() || x.is_nan() && y.is_nan();
+    a.len() == b.len() && a.iter().zip(b).all(equal)
+}
+
+fn upload(values: &[f64], shape: &[usize], dtype: DType) -> Tensor {
+    fn of<T: Element>(values: &[f64], shape: &[usize]) -> Tensor {
+        let values: Vec<T> = values.iter().map(|&v| T::from_f64(v)).collect();
+        Tensor::from_slice(&values, shape, &Device::cpu()).unwrap()
+    }
+    match dtype {
+        DType::Bool => of::<bool>(values, shape),
+        DType::U8 => of::<u8>(values, shape),
+        DType::I32 => of::<i32>(values, shape),
+        DType::F16 => of::<f16>(values, shape),
+        DType::BF16 => of::<bf16>(values, shape),
+        DType::F32 => of::<f32>(values, shape),
+        DType::F64 => of::<f64>(values, shape),
+    }
+}
+
+fn values(tensor: &Tensor) -> Vec<f64> {
+    fn of<T: Element>(tensor: &Tensor) -> Vec<f64> {
+        tensor.to_vec::<T>().unwrap().into_iter().map(T::to_f64).collect()
+    }
+    match tensor.dtype() {
+        DType::Bool => of::<bool>(tensor),
+        DType::U8 => of::<u8>(tensor),
+        DType::I32 => of::<i32>(tensor),
+        DType::F16 => of::<f16>(tensor),
+        DType::BF16 => of::<bf16>(tensor),
+        DType::F32 => of::<f32>(tensor),
+        DType::F64 => of::<f64>(tensor),
+    }
+}
