@@ -2,7 +2,9 @@
 
 mod devices;
 
-use devices::{failures_on_each, note};
+use std::process::Command;
+
+use devices::{VARIABLE, failures_on_each, note};
 use hadamard::check;
 
 #[test]
@@ -25,4 +27,16 @@ fn every_case_is_right_on_every_device() {
         report.failures.into_iter().map(|failure| format!("{device}: {failure}")).collect()
     });
     assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
+}
+
+/// Runs the test above in a process of its own that is promised a device there is none of.
+#[test]
+fn a_promised_device_that_is_missing_is_a_failure() {
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "every_case_is_right_on_every_device"])
+        .env(VARIABLE, "cpu,no such adapter")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(!output.status.success() && said.contains("names no such adapter"), "{said}");
 }

@@ -8,6 +8,8 @@ mod disk;
 mod grid;
 mod limits;
 mod memory;
+#[cfg(test)]
+mod mutants;
 mod params;
 mod pipeline;
 mod plan;

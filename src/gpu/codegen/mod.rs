@@ -74,6 +74,8 @@ pub(crate) fn source(spec: &Spec) -> String {
             text.push_str(file);
         }
     }
+    #[cfg(test)]
+    super::mutants::mutate(&mut text);
     text
 }
 

@@ -1,0 +1,220 @@
+//! Testing the tests: shaders with one mistake each, every one of which the table of cases must notice.
+//!
+//! A mistake is a change of the text that codegen hands out, so one binary tries them all. Run by
+//! `cargo test --release --lib mutants -- --ignored --nocapture`, on the adapter `HADAMARD_DEVICE` names or a software one.
+
+use std::cell::{Cell, RefCell};
+
+use crate::check::{Case, cases, run_cases};
+use crate::{DEVICE_VARIABLE, Device};
+
+/// A mistake: what it is, the text it changes and to what, and the operation whose cases see it first.
+struct Mutant(&'static str, &'static str, &'static str, &'static str);
+
+const MUTANTS: [Mutant; 44] = [
+    // Bounds.
+    Mutant("map: no bounds check", "if i >= params.n { return; }", "", "add"),
+    Mutant("map: one element too few", "if i >= params.n { return; }", "if i + 1u >= params.n { return; }", "add"),
+    Mutant(
+        "map: the last workgroup missing",
+        "if i >= params.n { return; }",
+        "if i + WG_SIZE * WIDTH > params.n { return; }",
+        "add",
+    ),
+    Mutant(
+        "map: the grid's second axis ignored",
+        "let i = ((workgroup.y * params.grid_x + workgroup.x)",
+        "let i = ((workgroup.x)",
+        "large",
+    ),
+    Mutant(
+        "reduce: the grid's second axis ignored",
+        "let number = workgroup.y * params.grid_x + workgroup.x;",
+        "let number = workgroup.x;",
+        "large",
+    ),
+    Mutant("reduce: the second column of blocks ignored", "(number - split * params.blocks)", "(number)", "sum"),
+    Mutant("reduce_outer: no bounds check", "if row == 0u && k < params.n &&", "if row == 0u &&", "sum"),
+    Mutant("reduce_inner: no bounds check", "if column == 0u && k < params.n &&", "if column == 0u &&", "sum"),
+    Mutant("contract: no bounds check on rows", "if r < rows && c < columns {", "if c < columns {", "contract"),
+    Mutant("contract: rows read past the end", "if row + i < rows && k < end {", "if k < end {", "contract"),
+    Mutant(
+        "contract: terms read past the end",
+        "if column + i < columns && k < end {",
+        "if column + i < columns {",
+        "contract",
+    ),
+    // Strides.
+    Mutant("the first stride off by one", "+ c0 * params.stages[0][0].y", "+ c0 * (params.stages[0][0].y + 1u)", "add"),
+    Mutant("the second stride is the first", "+ c1 * params.stages[0][0].z", "+ c1 * params.stages[0][0].y", "add"),
+    Mutant("the offset forgotten", "= params.stages[0][0].x + ", "= ", "add"),
+    Mutant(
+        "reduced elements one step off",
+        "let p0 = place.p0 + c0 * place.s0;",
+        "let p0 = place.p0 + (c0 + 1u) * place.s0;",
+        "sum",
+    ),
+    Mutant(
+        "contract: a factor transposed",
+        "let a = vector(n, TERMS_FIRST_A);\n            sh_a[a.y * PITCH + a.x]",
+        "let a = vector(n, TERMS_FIRST_A);\n            sh_a[a.x * PITCH + a.y]",
+        "contract",
+    ),
+    Mutant(
+        "division rounded down early",
+        "(multiply_high(index, dim.multiplier) + index) >> dim.shift",
+        "multiply_high(index, dim.multiplier) >> dim.shift",
+        "add",
+    ),
+    // Partial results.
+    Mutant(
+        "a split one row short",
+        "min(start + params.chunk, params.n_reduced)",
+        "min(start + params.chunk - 1u, params.n_reduced)",
+        "sum",
+    ),
+    Mutant("a block forgotten", "total = combine(total, block);", "total = block;", "sum"),
+    Mutant("the last steps forgotten", "while r < stop {", "while false {", "sum"),
+    Mutant(
+        "a step added twice",
+        "combine(body(place, r), body(place, r + step))",
+        "combine(body(place, r), body(place, r))",
+        "sum",
+    ),
+    Mutant("the tail of a row forgotten", "if whole < end && column == 0u {", "if false {", "sum"),
+    Mutant("the tail of a row added by every lane", "if whole < end && column == 0u {", "if whole < end {", "sum"),
+    Mutant("lanes: the last halving forgotten", "half > 0u; half /= 2u", "half > 1u; half /= 2u", "sum"),
+    Mutant("lanes: rows of others", "sh_terms[lane + half * COLUMNS]", "sh_terms[lane + half]", "sum"),
+    Mutant(
+        "lanes: no barrier",
+        "sh_terms[lane] = terms;\n        workgroupBarrier();",
+        "sh_terms[lane] = terms;",
+        "sum",
+    ),
+    Mutant("contract: no barrier", "        workgroupBarrier();\n        for (var t", "        for (var t", "contract"),
+    Mutant("contract: a term forgotten", "t < DEPTH; t++", "t < DEPTH - 1u; t++", "contract"),
+    // Accumulators.
+    Mutant(
+        "sums with the digits of f16",
+        "return Terms(a.t0 + b.t0);",
+        "return Terms(bitcast<F>(bitcast<U>(a.t0 + b.t0) & U(0xffffe000u)));",
+        "sum",
+    ),
+    Mutant("sums begin at one", "return Terms(F(0));", "return Terms(F(1));", "sum"),
+    Mutant(
+        "the largest without NaN",
+        "return select(max(a, b), a + b, isnan_f(a) | isnan_f(b));",
+        "return max(a, b);",
+        "maximum",
+    ),
+    // Operands and arithmetic.
+    Mutant("sub: operands exchanged", "= v0 - v1;", "= v1 - v0;", "sub"),
+    Mutant("div: operands exchanged", "= v0 / v1;", "= v1 / v0;", "div"),
+    Mutant("lt: operands exchanged", "= v0 < v1;", "= v1 < v0;", "lt"),
+    Mutant("select: branches exchanged", "select(v2, v1, v0)", "select(v1, v2, v0)", "where"),
+    Mutant("u8: no wrap", " & U(0xffu);", ";", "add"),
+    Mutant(
+        "f16: ties away from even",
+        "magnitude + U(0xfffu) + ((magnitude >> U(13u)) & U(1u))",
+        "magnitude + U(0x1000u)",
+        "cast",
+    ),
+    Mutant(
+        "f16: NaN becomes infinity",
+        "return sign | select(ranged, U(0x7e00u), magnitude > U(0x7f800000u));",
+        "return sign | ranged;",
+        "cast",
+    ),
+    Mutant(
+        "f16: subnormals flushed",
+        "let finite = select(normal, subnormal, magnitude < U(0x38800000u));",
+        "let finite = select(normal, U(0u), magnitude < U(0x38800000u));",
+        "cast",
+    ),
+    Mutant(
+        "f16: no infinity",
+        "let ranged = select(finite, U(0x7c00u), magnitude >= U(0x477ff000u));",
+        "let ranged = finite;",
+        "cast",
+    ),
+    Mutant(
+        "bf16: cut, not rounded",
+        "(bits + U(0x7fffu) + ((bits >> U(16u)) & U(1u))) >> U(16u)",
+        "bits >> U(16u)",
+        "cast",
+    ),
+    Mutant(
+        "relu: NaN becomes 0",
+        "return select(select(F(0.0), x, x > F(0.0)), x, isnan_f(x));",
+        "return select(F(0.0), x, x > F(0.0));",
+        "relu",
+    ),
+    Mutant(
+        "to i32: NaN is not 0",
+        "return select(ranged, I(0), isnan_f(x));",
+        "return select(ranged, I(7), isnan_f(x));",
+        "cast",
+    ),
+    Mutant(
+        "pow: negative exponents forgotten",
+        "return select(result, negative, exponent < I(0));",
+        "return result;",
+        "pow",
+    ),
+];
+
+thread_local! {
+    /// The change to make on this thread.
+    static CURRENT: RefCell<Option<(&'static str, &'static str)>> = const { RefCell::new(None) };
+    /// Shaders it was made in.
+    static CHANGED: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Makes the change of this thread in a shader, if there is one to make.
+pub(super) fn mutate(source: &mut String) {
+    CURRENT.with_borrow(|current| {
+        if let Some((from, to)) = current
+            && source.contains(from)
+        {
+            *source = source.replace(from, to);
+            CHANGED.set(CHANGED.get() + 1);
+        }
+    });
+}
+
+/// The first failure of the table on a fresh device, and the cases run up to there.
+fn first_failure(cases: &[Case]) -> (usize, Option<String>) {
+    let name = std::env::var(DEVICE_VARIABLE).unwrap_or_else(|_| "software".to_owned());
+    let device = Device::named(&name).unwrap_or_else(|error| panic!("{name}: {error}"));
+    for (done, case) in cases.iter().enumerate() {
+        let report = run_cases(&device, std::slice::from_ref(case), |_, _, _| ());
+        if let Some(failure) = report.failures.first() {
+            return (done + 1, Some(failure.to_string()));
+        }
+    }
+    (cases.len(), None)
+}
+
+#[test]
+#[ignore = "takes a minute or more on a GPU adapter; CI runs it by itself"]
+fn mutants_are_killed() {
+    // In an order that mixes operations, always the same, the slowest last.
+    let mut cases = cases();
+    let mut survivors = Vec::new();
+    for Mutant(name, from, to, operation) in MUTANTS {
+        cases.sort_by_key(|case| (case.operation() != operation, case.operation() == "large", case.seed()));
+        CURRENT.set(Some((from, to)));
+        CHANGED.set(0);
+        let (run, failure) = first_failure(&cases);
+        CURRENT.set(None);
+        let changed = CHANGED.get();
+        println!("{name}: {run} cases, {changed} shaders changed: {}", failure.as_deref().unwrap_or("SURVIVED"));
+        assert!(changed > 0, "{name}: no shader has the text");
+        match failure {
+            Some(message) => assert!(!message.contains("error: "), "{name} is no shader: {message}"),
+            None => survivors.push(name),
+        }
+    }
+    println!("{} of {} killed", MUTANTS.len() - survivors.len(), MUTANTS.len());
+    assert!(survivors.is_empty(), "survivors: {survivors:?}");
+}
