@@ -272,10 +272,14 @@ pub(crate) fn collapse(shape: &Shape, operands: &[&[isize]]) -> (SmallVec<[usize
             continue;
         }
         let joins = !sizes.is_empty()
-            && operands.iter().zip(&strides).all(|(operand, s)| s[s.len() - 1] == operand[d] * size as isize);
+            && operands
+                .iter()
+                .zip(&strides)
+                .all(|(operand, s)| s[s.len() - 1] == operand[d].wrapping_mul(size as isize));
         if joins {
             let last = sizes.len() - 1;
-            sizes[last] *= size;
+            // Wraps, as above, only beside a size of 0, where neither means anything.
+            sizes[last] = sizes[last].wrapping_mul(size);
             for (s, operand) in strides.iter_mut().zip(operands) {
                 s[last] = operand[d];
             }
