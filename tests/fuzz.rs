@@ -3,12 +3,14 @@
 //! `HADAMARD_FUZZ_CASES` sets how many changed cases each target gets. The fuzzer itself is `fuzz/run`.
 #![cfg(feature = "io")]
 
+mod choices;
 mod targets;
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
+use choices::Random;
 use targets::{TARGETS, Target};
 
 /// How many changed cases a target, in a plain `cargo test`.
@@ -71,17 +73,5 @@ fn changed_cases_pass() {
             }
             run(target, &format!("changed case {seed}"), &data);
         }
-    }
-}
-
-/// Random choices (Steele, Lea and Flood's splitmix64).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) % n as u64) as usize
     }
 }

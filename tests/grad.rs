@@ -1,8 +1,10 @@
 //! Gradients: every rule against central differences in f64, of first and second order; views of memory, kinks,
 //! errors, and how few passes a loss and its gradient take. PyTorch's answers are in tests/golden.rs.
 
+mod choices;
 mod devices;
 
+use choices::Random;
 use devices::{devices, failures_on_each, note};
 use hadamard::{
     BinaryOp, DType, Device, Error, Expr, ReduceOp, Shape, Tensor, UnaryOp, einsum, eval_all, explain_all, reference,
@@ -312,21 +314,7 @@ fn gradients_are_right_on_every_device() {
     assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
 }
 
-/// Random choices (Steele, Lea and Flood's splitmix64).
-struct Random(u64);
-
 impl Random {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) % n as u64) as usize
-    }
-
-    fn pick<T: Copy>(&mut self, of: &[T]) -> T {
-        of[self.below(of.len())]
-    }
-
     /// A function of the tensors, of shape [3, 4].
     fn expr(&mut self, x: &[Tensor], depth: usize) -> Expr {
         if depth == 0 {

@@ -3,10 +3,12 @@
 //! Everything follows from a seed. `HADAMARD_PROPERTY_CASES` sets how many there are on each device, and
 //! `HADAMARD_PROPERTY_SEED` the first of them, to replay one that failed.
 
+mod choices;
 mod devices;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use choices::Random;
 use devices::{failures_on_each, limited, note};
 use hadamard::{
     BinaryOp, DType, Device, DeviceKind, Error, Expr, ReduceOp, Result, Shape, Tensor, UnaryOp, assign, eval_all,
@@ -22,27 +24,9 @@ const SOFTWARE_CASES: u64 = 200;
 /// How many on each device with small limits.
 const LIMITED_CASES: u64 = 30;
 
-/// Random choices (Steele, Lea and Flood's splitmix64).
-struct Random(u64);
-
 impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        (self.next() % n as u64) as usize
-    }
-
     fn one_in(&mut self, n: usize) -> bool {
         self.below(n) == 0
-    }
-
-    fn pick<T: Copy>(&mut self, of: &[T]) -> T {
-        of[self.below(of.len())]
     }
 }
 

@@ -196,7 +196,7 @@ fn first_failure(cases: &[Case]) -> (usize, Option<String>) {
 }
 
 #[test]
-#[ignore = "takes a minute or more on a GPU adapter; CI runs it by itself"]
+#[ignore = "takes minutes on a software adapter"]
 fn mutants_are_killed() {
     // In an order that mixes operations, always the same, the slowest last.
     let mut cases = cases();

@@ -53,8 +53,8 @@ impl Tuning {
             // 331 ms (on a slower machine) with two steps a lane, 137 ms with 16. A load is dear, of 64 bits as of 32:
             // there, in processor time, a * b takes 157 ms with pairs and 270 ms without; and .sum(1), with pairs,
             // 144 ms where lanes take 64 steps and 178 ms where they take 16. Subgroups of a workgroup run one after the
-            // other, so a row is read in runs as long as a subgroup's columns: .sum(0) takes 180 ms with two groups of
-            // columns an invocation and 199 ms with one (140 and 167 ms by hand).
+            // other, so a row is read in runs as long as a subgroup's columns: .sum(0) takes 165 to 196 ms with two groups
+            // of columns an invocation, of several runs, and 199 ms with one, of a single run (140 and 167 ms by hand).
             DeviceKind::Software => Self {
                 workgroup: 64,
                 max_lanes: 8,

@@ -10,28 +10,26 @@ use crate::expr::graph::Fold;
 use crate::gpu::spec::{Code, Inst, Kernel, Line, Spec};
 
 pub(super) fn reduce_functions(out: &mut String, spec: &Spec) {
-    let names = Names::of(spec);
     let member = |j: usize| format!("t{j}: {}", alias(spec.folds[j].1));
     let members: Vec<String> = (0..spec.folds.len()).map(member).collect();
     line(out, 0, "");
-    line(out, 0, &format!("struct {} {{ {} }}", names.terms, members.join(", ")));
+    line(out, 0, &format!("struct {} {{ {} }}", Names::of(spec).terms, members.join(", ")));
 
-    rows(out, spec, names);
-    combination(out, spec, names);
+    rows(out, spec);
+    combination(out, spec);
     if spec.kernel == Kernel::ReduceInner {
         ends(out, spec);
     }
     if spec.subgroups {
         shuffle(out, spec);
     }
-    finish(out, spec, names);
+    finish(out, spec);
     if spec.groups > 1 {
         groups(out, spec);
     }
 }
 
 /// What the values, the place and the functions of one group of columns are called: an invocation may own several.
-#[derive(Clone, Copy)]
 struct Names {
     terms: &'static str,
     place: &'static str,
@@ -74,7 +72,7 @@ fn groups(out: &mut String, spec: &Spec) {
 }
 
 /// Where an output's elements begin, and what each step along them gives.
-fn rows(out: &mut String, spec: &Spec, names: Names) {
+fn rows(out: &mut String, spec: &Spec) {
     let loads = operands_of(&spec.body);
     // What stays the same along the walk is fetched once: a driver may fetch params again at every step.
     let one_stride = spec.reduced_rank == 1;
@@ -94,7 +92,7 @@ fn rows(out: &mut String, spec: &Spec, names: Names) {
     if fields.is_empty() {
         fields.push(("unused: u32".to_owned(), "0u".to_owned()));
     }
-    let Names { terms, place, suffix } = names;
+    let Names { terms, place, suffix } = Names::of(spec);
     let (fields, values): (Vec<String>, Vec<String>) = fields.into_iter().unzip();
     line(out, 0, &format!("struct {place} {{ {} }}", fields.join(", ")));
 
@@ -134,7 +132,8 @@ fn terms(spec: &Spec, f: impl Fn(usize, Fold, DType) -> String) -> String {
 }
 
 /// What a reduction starts from, and how two results become one.
-fn combination(out: &mut String, spec: &Spec, Names { terms: of, suffix, .. }: Names) {
+fn combination(out: &mut String, spec: &Spec) {
+    let Names { terms: of, suffix, .. } = Names::of(spec);
     line(out, 0, "");
     line(out, 0, &format!("fn identity{suffix}() -> {of} {{"));
     line(out, 1, &terms(spec, |_, fold, dtype| identity(fold, dtype)));
@@ -183,7 +182,8 @@ fn ends(out: &mut String, spec: &Spec) {
 }
 
 /// What is made of an output's results, and stored.
-fn finish(out: &mut String, spec: &Spec, Names { terms, suffix, .. }: Names) {
+fn finish(out: &mut String, spec: &Spec) {
+    let Names { terms, suffix, .. } = Names::of(spec);
     line(out, 0, "");
     line(out, 0, &format!("fn finish{suffix}(k: u32, split: u32, terms: {terms}) {{"));
     coordinates(out, 1, "k", "c", 0, spec.kept_rank);
