@@ -233,6 +233,57 @@ impl Device {
         }
     }
 
+    /// Bounds the memory that tensors and running work may take, pooled memory included; `None`, as at first, leaves it
+    /// to the system. What is in use already stays. Bytes are of whole size classes, as in [`MemoryStats`]; of the CPU
+    /// this is the memory of the whole process' tensors.
+    ///
+    /// ```
+    /// use hadamard::{DType, Device, Error, Tensor};
+    /// let device = Device::cpu();
+    /// device.set_memory_limit(Some(device.memory().used + (16 << 20)));
+    /// assert!(matches!(Tensor::zeros([8 << 20], DType::F32, &device), Err(Error::OutOfMemory { .. })));
+    /// assert!(Tensor::zeros([1 << 20], DType::F32, &device).is_ok());
+    /// device.set_memory_limit(None);
+    /// # Ok::<(), hadamard::Error>(())
+    /// ```
+    pub fn set_memory_limit(&self, bytes: Option<u64>) {
+        match &self.kind {
+            Kind::Cpu => crate::cpu::limit_memory(bytes),
+            Kind::Gpu(context) => context.limit_memory(bytes),
+        }
+    }
+
+    /// Whether the device is gone: unplugged, reset by its driver, destroyed. Every call on it then gives
+    /// [`Error::DeviceLost`], and nothing brings it back; tensors that must outlive it are kept by
+    /// [`to_device`](crate::Tensor::to_device) on another, such as the CPU. The CPU is never lost.
+    ///
+    /// ```
+    /// use hadamard::{Device, Error, Result, Tensor};
+    /// # fn train(w: &Tensor) -> Result<()> { w.assign(w * 0.5) }
+    /// let mut device = Device::best()?;
+    /// let mut w = Tensor::from_slice(&[1.0_f32, 2.0], [2], &device)?;
+    /// let mut saved = w.to_device(&Device::cpu())?;
+    /// for _ in 0..3 {
+    ///     match train(&w).and_then(|()| w.to_device(&Device::cpu())) {
+    ///         Ok(copy) => saved = copy,
+    ///         Err(Error::DeviceLost { .. }) => {
+    ///             // A new device works beside the lost one: go on from what was saved.
+    ///             device = Device::best()?;
+    ///             w = saved.to_device(&device)?;
+    ///         }
+    ///         Err(error) => return Err(error),
+    ///     }
+    /// }
+    /// assert!(!device.is_lost());
+    /// # Ok::<(), hadamard::Error>(())
+    /// ```
+    pub fn is_lost(&self) -> bool {
+        match &self.kind {
+            Kind::Cpu => false,
+            Kind::Gpu(context) => context.is_lost(),
+        }
+    }
+
     /// Gives the memory that no tensor uses back to the system.
     pub fn trim(&self) {
         match &self.kind {
@@ -306,7 +357,7 @@ impl Device {
 pub struct MemoryStats {
     /// Bytes in use by tensors and running work.
     pub used: u64,
-    /// Bytes kept for reuse.
+    /// Bytes kept for reuse. With what is in use, never more than twice the peak.
     pub pooled: u64,
     /// The most that was in use at once.
     pub peak: u64,
@@ -314,6 +365,8 @@ pub struct MemoryStats {
     pub allocations: u64,
     /// Buffers taken from the pool instead.
     pub reuses: u64,
+    /// What [`set_memory_limit`](Device::set_memory_limit) allows, if anything was set.
+    pub limit: Option<u64>,
 }
 
 impl fmt::Display for MemoryStats {

@@ -151,11 +151,10 @@ impl Update {
             .map(|t| Tensor::empty(op, t.shape().clone(), t.dtype(), device))
             .collect::<Result<Vec<_>>>()?;
         run(op, device, graph, &parts)?;
-        for (part, target) in parts.into_iter().zip(targets) {
-            let copy = Graph::new(&[(&part.into(), target.dtype())])?;
-            run(op, device, &copy, std::slice::from_ref(target))?;
-        }
-        Ok(())
+        // All copies in one run: it writes nothing unless everything it needs is there.
+        let parts: Vec<Expr> = parts.into_iter().map(Expr::from).collect();
+        let copies = parts.iter().zip(targets).map(|(part, target)| (part, target.dtype())).collect::<Vec<_>>();
+        run(op, device, &Graph::new(&copies)?, targets)
     }
 
     /// Whether a single pass over the targets' memory does it.

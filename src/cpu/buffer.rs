@@ -54,7 +54,14 @@ impl Buffer {
     pub(crate) fn new(op: &'static str, len: usize) -> Result<Arc<Self>> {
         let class = size_class(len as u64);
         let refuse = || Error::OutOfMemory { op, bytes: class, device: "cpu".to_owned() };
-        let block = POOL.take(class, |_| true, || Block::new(class as usize).ok_or_else(refuse))?;
+        let allocate = || {
+            let retry = || {
+                trim();
+                Block::new(class as usize)
+            };
+            Block::new(class as usize).or_else(retry).ok_or_else(refuse)
+        };
+        let block = POOL.take(class, |_| true, allocate, refuse)?;
         Ok(Arc::new(Self { block: RwLock::new(Some(block)), len, class }))
     }
 
@@ -119,6 +126,10 @@ impl Writing<'_> {
 
 pub(crate) fn memory() -> MemoryStats {
     POOL.stats()
+}
+
+pub(crate) fn limit_memory(bytes: Option<u64>) {
+    POOL.set_limit(bytes);
 }
 
 pub(crate) fn trim() {

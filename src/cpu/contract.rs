@@ -7,7 +7,6 @@
 
 use smallvec::SmallVec;
 
-use super::Buffer;
 use super::frame::Memory;
 use super::map::{Destination, Map};
 use super::region::{Region, Source};
@@ -171,12 +170,23 @@ impl Contract {
         (self.factors[0].layout.shape().clone(), (read + self.numel) * self.dtype.size())
     }
 
+    /// How many parts the sums are cut into.
+    fn n_parts(&self) -> usize {
+        self.axes.terms.size.div_ceil(self.tiles.terms)
+    }
+
+    /// Bytes it needs for parts of the result: all but the first, which is the result's own memory.
+    pub(super) fn parts_bytes(&self) -> usize {
+        self.n_parts().saturating_sub(1) * self.numel * self.dtype.size()
+    }
+
     /// # Safety
     ///
-    /// `memory` must hold the graph's buffers and the temporaries, those of this product to be written by nobody else.
-    pub(super) unsafe fn run(&self, op: &'static str, graph: &Graph, memory: &Memory) -> Result<()> {
+    /// `memory` must hold the graph's buffers, the temporaries, those of this product to be written by nobody else, and
+    /// memory for parts.
+    pub(super) unsafe fn run(&self, graph: &Graph, memory: &Memory) {
         if self.numel == 0 {
-            return Ok(());
+            return;
         }
         for (map, temp) in self.factors.iter().filter_map(|f| f.map.as_ref()) {
             let layout = Layout::contiguous(map.region.shape.clone());
@@ -186,30 +196,24 @@ impl Contract {
         }
         match self.dtype {
             // SAFETY: the caller's; the factors and the result are of this dtype.
-            DType::F64 => unsafe { self.multiply::<f64>(op, memory) },
+            DType::F64 => unsafe { self.multiply::<f64>(memory) },
             // SAFETY: as above.
-            _ => unsafe { self.multiply::<f32>(op, memory) },
+            _ => unsafe { self.multiply::<f32>(memory) },
         }
     }
 
     /// # Safety
     ///
     /// As [`run`](Self::run); the factors and the result hold elements of `T`.
-    unsafe fn multiply<T: Number>(&self, op: &'static str, memory: &Memory) -> Result<()> {
+    unsafe fn multiply<T: Number>(&self, memory: &Memory) {
         let Self { axes, tiles, .. } = self;
         let [a, b] = [0, 1].map(|i| {
             let factor = &self.factors[i];
             At(memory.source(factor.source).cast::<T>().cast_mut().wrapping_add(factor.layout.offset()))
         });
         let out = At(memory.temps[self.temp].cast::<T>());
-        let n_parts = axes.terms.size.div_ceil(tiles.terms);
-        // The first part is the result's own memory.
-        let rest = match n_parts {
-            1 => None,
-            _ => Some(Buffer::new(op, (n_parts - 1) * self.numel * size_of::<T>())?),
-        };
-        let mut lock = rest.as_ref().map(|buffer| buffer.lock_mut());
-        let parts = lock.as_mut().map_or(out, |lock| At(lock.bytes_mut().as_mut_ptr().cast::<T>()));
+        let n_parts = self.n_parts();
+        let parts = At(memory.parts.cast::<T>());
         let place = |part: usize| if part == 0 { out } else { parts.add(((part - 1) * self.numel) as isize) };
 
         let (n_rows, n_columns) = (axes.rows.size.div_ceil(tiles.rows), axes.columns.size.div_ceil(tiles.columns));
@@ -247,7 +251,6 @@ impl Contract {
                 }
             });
         }
-        Ok(())
     }
 }
 

@@ -20,6 +20,8 @@ const CACHE: usize = 32 * 1024;
 pub(super) struct Memory {
     pub(super) buffers: SmallVec<[*mut u8; 8]>,
     pub(super) temps: SmallVec<[*mut u8; 4]>,
+    /// For parts of results, one pass after the other: as many bytes as a pass asks for.
+    pub(super) parts: *mut u8,
 }
 
 // SAFETY: the pointers are to memory that the run holds the locks of; its threads write to elements of their own.

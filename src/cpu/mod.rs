@@ -27,7 +27,7 @@ mod vector;
 
 use std::sync::atomic::Ordering;
 
-pub(crate) use buffer::{Buffer, memory, trim};
+pub(crate) use buffer::{Buffer, limit_memory, memory, trim};
 pub(crate) use limits::limits;
 
 use program::Program;

@@ -45,6 +45,15 @@ enum Pass {
     Contract(Box<Contract>),
 }
 
+impl Pass {
+    fn parts_bytes(&self) -> usize {
+        match self {
+            Self::Reduce(reduce) => reduce.parts_bytes(),
+            Self::Contract(contract) => contract.parts_bytes(),
+        }
+    }
+}
+
 /// A map that writes targets.
 struct Last {
     map: Map,
@@ -113,18 +122,27 @@ impl Program {
         let mut memory = Memory {
             buffers: graph.buffers.iter().map(|(storage, _)| locks.start(storage)).collect(),
             temps: SmallVec::new(),
+            parts: std::ptr::null_mut(),
         };
+        // All memory that will be needed, before any target is written.
         let mut held: SmallVec<[Arc<Buffer>; 4]> = SmallVec::new();
         let is_direct = |temp: &Temp| temp.root.is_some_and(|root| targets[root].is_contiguous());
+        let mut own = |bytes: usize| {
+            let buffer = Buffer::new(op, bytes)?;
+            // Nobody else knows of it, so it needs no lock beyond this line.
+            let start = buffer.lock_mut().bytes_mut().as_mut_ptr();
+            held.push(buffer);
+            Ok(start)
+        };
         for temp in &self.temps {
-            if let Some(root) = temp.root.filter(|_| is_direct(temp)) {
-                memory.temps.push(to[root].at);
-            } else {
-                let buffer = Buffer::new(op, temp.bytes)?;
-                // Nobody else knows of it, so it needs no lock beyond this line.
-                memory.temps.push(buffer.lock_mut().bytes_mut().as_mut_ptr());
-                held.push(buffer);
-            }
+            memory.temps.push(match temp.root.filter(|_| is_direct(temp)) {
+                Some(root) => to[root].at,
+                None => own(temp.bytes)?,
+            });
+        }
+        let parts = self.passes.iter().map(Pass::parts_bytes).max().unwrap_or(0);
+        if parts > 0 {
+            memory.parts = own(parts)?;
         }
         let mut passes = self.passes.len() as u64;
         for pass in &self.passes {
@@ -134,11 +152,11 @@ impl Program {
             unsafe {
                 match pass {
                     Pass::Reduce(reduce) => {
-                        reduce.run(op, graph, &memory)?;
+                        reduce.run(graph, &memory);
                         profile::note(start, "reduce", || reduce.traffic());
                     }
                     Pass::Contract(contract) => {
-                        contract.run(op, graph, &memory)?;
+                        contract.run(graph, &memory);
                         profile::note(start, "contract", || contract.traffic());
                     }
                 }

@@ -15,16 +15,15 @@ use std::sync::OnceLock;
 use pulp::Arch;
 use smallvec::SmallVec;
 
-use super::Buffer;
 use super::fold::FoldKernels;
 use super::frame::{Frame, Memory, Numbers, numbers, operands, scratch_bytes, strip_len, with_scratch};
 use super::kernel::Src;
 use super::region::Region;
 use super::space::{Operand, Space};
 use super::threads;
+use crate::Shape;
 use crate::expr::graph::Graph;
 use crate::layout::Layout;
-use crate::{Result, Shape};
 
 /// Elements a thread takes at a time, where there is no lack of them.
 const CHUNK: usize = 64 * 1024;
@@ -182,15 +181,27 @@ impl Reduce {
         (self.region.shape.clone(), self.region.bytes_read() + written)
     }
 
+    fn walk(&self) -> &Walk {
+        self.walk.get_or_init(|| Walk::new(&self.region, &self.dims, self.folds.iter().map(|f| f.kernels.size)))
+    }
+
+    /// Bytes it needs for parts of results: of every fold, of every part, of every result; wide.
+    pub(super) fn parts_bytes(&self) -> usize {
+        match self.walk().n_parts {
+            0 | 1 => 0,
+            n_parts => self.folds.len() * n_parts * self.walk().kept.numel * size_of::<u64>(),
+        }
+    }
+
     /// # Safety
     ///
-    /// `memory` must hold the graph's buffers and the temporaries, those of these folds to be written by nobody else.
-    pub(super) unsafe fn run(&self, op: &'static str, graph: &Graph, memory: &Memory) -> Result<()> {
-        let walk =
-            self.walk.get_or_init(|| Walk::new(&self.region, &self.dims, self.folds.iter().map(|f| f.kernels.size)));
+    /// `memory` must hold the graph's buffers, the temporaries, those of these folds to be written by nobody else, and
+    /// memory for parts.
+    pub(super) unsafe fn run(&self, graph: &Graph, memory: &Memory) {
+        let walk = self.walk();
         let n_kept = walk.kept.numel;
         if n_kept == 0 {
-            return Ok(());
+            return;
         }
         let numel = walk.space.numel;
         if numel == 0 {
@@ -198,18 +209,10 @@ impl Reduce {
                 // SAFETY: the caller's; results are contiguous.
                 unsafe { (fold.kernels.clear)(memory.temps[fold.temp], n_kept) };
             }
-            return Ok(());
+            return;
         }
         let numbers = numbers(&self.region, graph);
-        // Of every fold, of every part, of every result; wide.
-        let parts = if walk.n_parts > 1 {
-            Some(Buffer::new(op, self.folds.len() * walk.n_parts * n_kept * size_of::<u64>())?)
-        } else {
-            None
-        };
-        let mut lock = parts.as_ref().map(|buffer| buffer.lock_mut());
-        let partials =
-            Partials(lock.as_mut().map_or(std::ptr::null_mut(), |lock| lock.bytes_mut().as_mut_ptr().cast()));
+        let partials = Partials(memory.parts.cast());
         let own = scratch_bytes(&self.region, &walk.space, walk.most).next_multiple_of(64);
         // For each fold: a strip, an accumulator and a wide one.
         let extra = (walk.most + walk.accumulator()) * 8 + walk.accumulator().max(walk.most) * 8;
@@ -235,7 +238,6 @@ impl Reduce {
                 unsafe { self.put_together(walk, memory, &partials, start, end - start) };
             });
         }
-        Ok(())
     }
 
     /// Folds the parts of `n` results from `start` on, in order, and stores them.

@@ -1,13 +1,15 @@
 //! A GPU device: wgpu's device and queue, what they can do, and everything that is kept between evaluations.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{SendError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::adapter::{backend_of, kind_of, label_of};
 use super::cache::Cache;
 use super::disk::PipelineFile;
+use super::faults::Faults;
 use super::memory::Memory;
+use super::readback::Mapped;
 use super::recorder::Recorder;
 use crate::profile::Limits;
 use crate::{Counters, DeviceInfo, Error, MemoryStats, Result};
@@ -21,8 +23,8 @@ pub(crate) struct Context {
     info: DeviceInfo,
     label: String,
     recorder: Mutex<Recorder>,
-    faults: Arc<Faults>,
-    poller: OnceLock<Mutex<Sender<wgpu::SubmissionIndex>>>,
+    pub(super) faults: Arc<Faults>,
+    poller: OnceLock<Mutex<Sender<Waiting>>>,
     /// Measured when somebody asks.
     pub(super) limits: OnceLock<Limits>,
     /// What a file of compiled pipelines is called, where the device can make use of one; and the file.
@@ -38,12 +40,20 @@ pub(super) struct Counts {
     pub(super) submits: AtomicU64,
 }
 
-/// What wgpu reported outside any call of ours: its default is to panic.
-#[derive(Default)]
-struct Faults {
-    error: Mutex<Option<Arc<wgpu::Error>>>,
-    any: AtomicBool,
-    lost: OnceLock<String>,
+/// A read whose copy is on its way.
+struct Waiting {
+    submission: wgpu::SubmissionIndex,
+    mapped: Arc<Mapped>,
+}
+
+impl Waiting {
+    fn finish(self, device: &wgpu::Device, faults: &Faults) {
+        let until = wgpu::PollType::Wait { submission_index: Some(self.submission), timeout: None };
+        if faults.poll(device, until).is_err() {
+            // A driver that lost the device ends nothing: without this the future would sleep for ever.
+            let _ = self.mapped.send(Err(wgpu::BufferAsyncError));
+        }
+    }
 }
 
 impl Context {
@@ -75,19 +85,7 @@ impl Context {
             threads: 0,
         };
 
-        let faults = Arc::new(Faults::default());
-        let seen = faults.clone();
-        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
-            log::error!("wgpu: {error}");
-            *lock(&seen.error) = Some(Arc::new(error));
-            seen.any.store(true, Ordering::Release);
-        }));
-        let seen = faults.clone();
-        device.set_device_lost_callback(move |reason, message| {
-            // A device that is dropped in good order is "lost" too; nobody is left to be told.
-            let _ = seen.lost.set(format!("{reason:?}: {message}"));
-            seen.any.store(true, Ordering::Release);
-        });
+        let faults = Faults::of(&device);
         let recorder = Mutex::new(Recorder::new(&device, &limits));
         let context = Self {
             memory: Memory::new(),
@@ -121,76 +119,46 @@ impl Context {
         lock(&self.recorder)
     }
 
-    /// An error if the device is lost or wgpu has reported a fault since the last check.
-    pub(super) fn check(&self, op: &'static str) -> Result<()> {
-        if !self.faults.any.load(Ordering::Acquire) {
-            return Ok(());
-        }
-        if let Some(reason) = self.faults.lost.get() {
-            return Err(Error::DeviceLost { op, device: self.label.clone(), reason: reason.clone() });
-        }
-        self.faults.any.store(false, Ordering::Release);
-        match lock(&self.faults.error).take() {
-            None => Ok(()),
-            Some(error) if matches!(*error, wgpu::Error::OutOfMemory { .. }) => Err(self.out_of_memory(op, 0)),
-            Some(error) => Err(Error::Gpu { op, source: error }),
-        }
-    }
-
-    pub(super) fn out_of_memory(&self, op: &'static str, bytes: u64) -> Error {
-        Error::OutOfMemory { op, bytes, device: self.label.clone() }
-    }
-
-    pub(super) fn limit(&self, op: &'static str, limit: &'static str, max: u64, found: u64) -> Error {
-        Error::Limit { op, limit, max, found, device: self.label.clone() }
-    }
-
     /// Hands over what is recorded and waits for all of it.
     pub(crate) fn synchronize(&self, op: &'static str) -> Result<()> {
-        self.recorder().submit(self);
+        self.recorder().submit(self, op)?;
         self.wait(op, None)
-    }
-
-    /// Waits for one submission, or for all.
-    pub(super) fn wait(&self, op: &'static str, submission: Option<wgpu::SubmissionIndex>) -> Result<()> {
-        let polled = self.device.poll(wgpu::PollType::Wait { submission_index: submission, timeout: None });
-        self.check(op)?;
-        polled.map(drop).map_err(|source| Error::Gpu { op, source: Arc::new(source) })
     }
 
     /// Has a thread wait for a submission, so that a future waiting for its mapping is woken.
     #[cfg(not(target_arch = "wasm32"))]
-    pub(super) fn wait_in_background(&self, submission: wgpu::SubmissionIndex) {
+    pub(super) fn wait_in_background(&self, submission: wgpu::SubmissionIndex, mapped: Arc<Mapped>) {
         let poller = self.poller.get_or_init(|| {
-            let (sender, receiver) = channel::<wgpu::SubmissionIndex>();
-            let device = self.device.clone();
-            let poll = move || {
-                for index in receiver {
-                    let _ = device.poll(wgpu::PollType::Wait { submission_index: Some(index), timeout: None });
-                }
-            };
+            let (sender, receiver) = channel::<Waiting>();
+            let (device, faults) = (self.device.clone(), self.faults.clone());
+            let poll = move || receiver.into_iter().for_each(|waiting| waiting.finish(&device, &faults));
             if let Err(error) = std::thread::Builder::new().name("hadamard-poll".to_owned()).spawn(poll) {
                 log::error!("no thread to poll the GPU: {error}");
             }
             Mutex::new(sender)
         });
-        if lock(poller).send(submission.clone()).is_err() {
+        let sent = lock(poller).send(Waiting { submission, mapped });
+        if let Err(SendError(waiting)) = sent {
             // No thread could be had: wait here rather than leave the future asleep for ever.
-            let _ = self.device.poll(wgpu::PollType::Wait { submission_index: Some(submission), timeout: None });
+            waiting.finish(&self.device, &self.faults);
         }
     }
 
     /// The browser polls by itself.
     #[cfg(target_arch = "wasm32")]
-    pub(super) fn wait_in_background(&self, _submission: wgpu::SubmissionIndex) {}
+    pub(super) fn wait_in_background(&self, _submission: wgpu::SubmissionIndex, _mapped: Arc<Mapped>) {}
 
     pub(crate) fn memory(&self) -> MemoryStats {
-        self.memory.stats()
+        self.memory.pool.stats()
+    }
+
+    pub(crate) fn limit_memory(&self, bytes: Option<u64>) {
+        self.memory.pool.set_limit(bytes);
     }
 
     pub(crate) fn trim(&self) {
         self.recorder().forget_bind_groups();
-        self.memory.trim();
+        drop(self.memory.pool.drain());
     }
 
     pub(crate) fn counters(&self) -> Counters {

@@ -42,7 +42,10 @@ impl PipelineFile {
         // Under a name of its own first, so that nobody reads half a file.
         let part = self.path.with_extension(format!("{}.part", std::process::id()));
         let written = fs::write(&part, sealed(&data)).and_then(|()| fs::rename(&part, &self.path));
-        written.map_err(|e| failure(&self.path, &e))
+        written.map_err(|e| {
+            let _ = fs::remove_file(&part);
+            failure(&self.path, &e)
+        })
     }
 }
 
@@ -79,8 +82,7 @@ impl Context {
                 Err(Error::argument(OP, expected, dir.display().to_string()))
             };
         }
-        let file = PipelineFile::open(&self.device, dir, name)?;
-        self.check(OP)?;
+        let file = self.guard(OP, || PipelineFile::open(&self.device, dir, name))?;
         // Another thread may have been first: then its file it is.
         let _ = self.file.set(file);
         Ok(true)

@@ -20,7 +20,7 @@ impl Context {
             return Ok(*limits);
         }
         self.synchronize(OP)?;
-        let measured = self.measure_limits()?;
+        let measured = self.guard(OP, || self.measure_limits())?;
         Ok(*self.limits.get_or_init(|| measured))
     }
 

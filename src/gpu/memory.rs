@@ -5,37 +5,26 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Context;
 use crate::pool::{Pool, size_class};
-use crate::{DType, Error, MemoryStats, Result};
+use crate::{DType, Error, Result};
 
 /// A wgpu buffer with the number it is known by in the bind-group cache.
-struct Raw {
-    buffer: wgpu::Buffer,
+pub(super) struct Raw {
+    pub(super) buffer: wgpu::Buffer,
     id: u64,
     /// The recording that last used it.
     batch: u64,
 }
 
-/// What is kept of GPU memory between uses.
+/// What is kept of GPU memory between uses, for tensors and for reading them: a fresh buffer is cleared by wgpu on
+/// first use, a whole extra write; a kept one is not.
 pub(super) struct Memory {
-    /// A fresh buffer is cleared by wgpu on first use, a whole extra write; a pooled one is not.
-    storage: Pool<Raw>,
-    /// Buffers that can be mapped for reading.
-    pub(super) staging: Pool<wgpu::Buffer>,
+    pub(super) pool: Pool<Raw>,
     next_id: AtomicU64,
 }
 
 impl Memory {
     pub(super) fn new() -> Self {
-        Self { storage: Pool::new(), staging: Pool::new(), next_id: AtomicU64::new(1) }
-    }
-
-    pub(super) fn stats(&self) -> MemoryStats {
-        self.storage.stats()
-    }
-
-    pub(super) fn trim(&self) {
-        drop(self.storage.drain());
-        drop(self.staging.drain());
+        Self { pool: Pool::new(), next_id: AtomicU64::new(1) }
     }
 }
 
@@ -48,6 +37,8 @@ pub(crate) struct Buffer {
     class: u64,
     /// The recording that last used it, so that an upload knows whether it would overtake that.
     batch: AtomicU64,
+    /// The recording that last wrote it; 0 if none did.
+    written: AtomicU64,
 }
 
 impl Context {
@@ -58,19 +49,22 @@ impl Context {
             return Err(Error::Unsupported { op, what: "f64".to_owned(), device: self.label().to_owned() });
         }
         let class = self.class(op, bytes)?;
+        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
+        let Raw { buffer, id, batch } = self.raw(op, "hadamard tensor", class, usage)?;
+        let (batch, written) = (AtomicU64::new(batch), AtomicU64::new(0));
+        Ok(Arc::new(Buffer { context: self.clone(), buffer, id, class, batch, written }))
+    }
+
+    /// A wgpu buffer of a size class, kept or new.
+    pub(super) fn raw(&self, op: &'static str, label: &str, class: u64, usage: wgpu::BufferUsages) -> Result<Raw> {
         let allocate = || {
-            let descriptor = wgpu::BufferDescriptor {
-                label: Some("hadamard tensor"),
-                size: class,
-                usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST,
-                mapped_at_creation: false,
-            };
-            let buffer = self.allocate(op, &descriptor)?;
-            Ok(Raw { buffer, id: self.memory.next_id.fetch_add(1, Ordering::Relaxed), batch: 0 })
+            let descriptor =
+                wgpu::BufferDescriptor { label: Some(label), size: class, usage, mapped_at_creation: false };
+            let id = self.memory.next_id.fetch_add(1, Ordering::Relaxed);
+            Ok(Raw { buffer: self.allocate(op, &descriptor)?, id, batch: 0 })
         };
-        let raw = self.memory.storage.take(class, |_| true, allocate)?;
-        let batch = AtomicU64::new(raw.batch);
-        Ok(Arc::new(Buffer { context: self.clone(), buffer: raw.buffer, id: raw.id, class, batch }))
+        let refuse = || self.out_of_memory(op, class);
+        self.memory.pool.take(class, |raw| raw.buffer.usage() == usage, allocate, refuse)
     }
 
     /// The size of a buffer for `bytes` bytes: whole groups of four elements, of which the last is read like any other.
@@ -84,19 +78,15 @@ impl Context {
 
     /// A new wgpu buffer, or an error if there is no room even after the pool has been emptied.
     pub(super) fn allocate(&self, op: &'static str, descriptor: &wgpu::BufferDescriptor<'_>) -> Result<wgpu::Buffer> {
-        let attempt = || {
-            let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
-            let buffer = self.device.create_buffer(descriptor);
-            match pollster::block_on(scope.pop()) {
-                None => self.check(op).map(|()| buffer),
-                Some(_) => Err(self.out_of_memory(op, descriptor.size)),
-            }
+        let attempt = || match self.guard(op, || Ok(self.device.create_buffer(descriptor))) {
+            Err(Error::OutOfMemory { .. }) => Err(self.out_of_memory(op, descriptor.size)),
+            result => result,
         };
         attempt().or_else(|error| match error {
             Error::OutOfMemory { .. } => {
                 self.synchronize(op)?;
                 self.trim();
-                let _ = self.device.poll(wgpu::PollType::Poll);
+                self.look(op)?;
                 attempt()
             }
             other => Err(other),
@@ -123,8 +113,16 @@ impl Buffer {
     }
 
     /// Notes that recording `batch` uses this buffer.
-    pub(super) fn used_in(&self, batch: u64) {
+    pub(super) fn used_in(&self, batch: u64, written: bool) {
         self.batch.store(batch, Ordering::Relaxed);
+        if written {
+            self.written.store(batch, Ordering::Relaxed);
+        }
+    }
+
+    /// The recording that last wrote it.
+    pub(super) fn written(&self) -> u64 {
+        self.written.load(Ordering::Relaxed)
     }
 
     /// Uploads `bytes` to the start of the buffer.
@@ -133,13 +131,13 @@ impl Buffer {
             return Ok(());
         }
         let context = &self.context;
-        {
-            let mut recorder = context.recorder();
-            // The queue writes before whatever is submitted next: recorded work that still reads the old contents
-            // has to go first.
-            if self.batch.load(Ordering::Relaxed) >= recorder.batch() {
-                recorder.submit(context);
-            }
+        let mut recorder = context.recorder();
+        // The queue writes before whatever is submitted next: recorded work that still reads the old contents has to
+        // go first.
+        if self.batch.load(Ordering::Relaxed) >= recorder.batch() {
+            recorder.submit(context, op)?;
+        }
+        context.guard(op, || {
             let whole = bytes.len() / 4 * 4;
             context.queue.write_buffer(&self.buffer, 0, &bytes[..whole]);
             if whole < bytes.len() {
@@ -147,14 +145,14 @@ impl Buffer {
                 word[..bytes.len() - whole].copy_from_slice(&bytes[whole..]);
                 context.queue.write_buffer(&self.buffer, whole as u64, &word);
             }
-        }
-        context.check(op)
+            Ok(())
+        })
     }
 }
 
 impl Drop for Buffer {
     fn drop(&mut self) {
         let raw = Raw { buffer: self.buffer.clone(), id: self.id, batch: *self.batch.get_mut() };
-        self.context.memory.storage.give(self.class, raw);
+        self.context.memory.pool.give(self.class, raw);
     }
 }

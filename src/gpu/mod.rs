@@ -5,6 +5,7 @@ mod cache;
 mod codegen;
 mod context;
 mod disk;
+mod faults;
 mod grid;
 mod limits;
 mod memory;
@@ -36,7 +37,7 @@ use crate::{DType, Result, Scalar, Tensor};
 
 /// Runs a graph; root `i` is written to `tensors[i]`. What the caller promises is said at `eval::run`.
 pub(crate) fn run(op: &'static str, context: &Arc<Context>, graph: &Graph, tensors: &[Tensor]) -> Result<()> {
-    context.check(op)?;
+    context.look(op)?;
     let targets = slots_of(graph, tensors);
     let ready = context.ready(op, graph, &targets)?;
     let temps = ready
@@ -58,25 +59,31 @@ pub(crate) fn run(op: &'static str, context: &Arc<Context>, graph: &Graph, tenso
     };
     let most = Window::most_bytes(context.info().max_binding);
     let mut recorder = context.recorder();
+    for (storage, _) in &graph.buffers {
+        if let Storage::Gpu(buffer) = storage {
+            recorder.check(context, op, buffer)?;
+        }
+    }
     for (launch, pipeline) in ready.plan.launches.iter().zip(&ready.pipelines) {
         let bound: SmallVec<[Bound<'_>; 8]> = launch
             .windows
             .iter()
-            .map(|window| {
+            .zip(&launch.spec.bindings)
+            .map(|(window, binding)| {
                 let buffer = buffer(&window.slot);
-                Bound { buffer, offset: window.start, size: most.min(buffer.size() - window.start) }
+                let size = most.min(buffer.size() - window.start);
+                Bound { buffer, offset: window.start, size, write: binding.write }
             })
             .collect();
         let mut params: SmallVec<[u32; 128]> = SmallVec::from_slice(&launch.params);
         for &(slot, dtype, word) in &launch.scalars {
             write_scalar(graph.scalars[slot].get(), dtype, &mut params[word..]);
         }
-        recorder.start_timing(context, launch);
-        recorder.launch(context, pipeline, &bound, &params, [launch.grid.x, launch.grid.y]);
-        recorder.end_timing(context);
+        recorder.start_timing(context, launch)?;
+        recorder.launch(context, op, pipeline, &bound, &params, [launch.grid.x, launch.grid.y])?;
+        recorder.end_timing(context)?;
     }
-    drop(recorder);
-    context.check(op)
+    Ok(())
 }
 
 /// The targets as the planner knows them: a target in memory that the graph reads has that buffer's slot.

@@ -1,12 +1,11 @@
 //! From a [`Spec`] to a compiled pipeline.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::codegen;
 use super::context::Context;
 use super::spec::Spec;
-use crate::{Error, Result};
+use crate::Result;
 
 /// A shader module without wgpu's loop bounds: a counter in every loop, dear on software adapters, against loops that
 /// never end. All other checks stay.
@@ -28,46 +27,48 @@ pub(super) struct Pipeline {
 
 impl Pipeline {
     pub(super) fn compile(context: &Context, op: &'static str, spec: &Spec) -> Result<Self> {
-        context.check(op)?;
         let source = codegen::source(spec);
         log::trace!("compiling\n{source}");
-        let (device, label) = (&context.device, Some(spec.kernel.name()));
-        let scope = device.push_error_scope(wgpu::ErrorFilter::Validation);
-        let module = module(device, label, source);
-        let params_bytes = spec.params_words() as u64 * 4;
-        let entry = |binding, ty, has_dynamic_offset, min| wgpu::BindGroupLayoutEntry {
-            binding,
-            visibility: wgpu::ShaderStages::COMPUTE,
-            ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset, min_binding_size: std::num::NonZero::new(min) },
-            count: None,
-        };
-        let storage = |read_only| wgpu::BufferBindingType::Storage { read_only };
-        let entries: Vec<_> = std::iter::once(entry(0, wgpu::BufferBindingType::Uniform, true, params_bytes))
-            .chain(spec.bindings.iter().zip(1..).map(|(b, i)| entry(i, storage(!b.write), false, 0)))
-            .collect();
-        let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries: &entries });
-        let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-            label,
-            bind_group_layouts: &[Some(&layout)],
-            immediate_size: 0,
-        });
-        let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-            label,
-            layout: Some(&pipeline_layout),
-            module: &module,
-            entry_point: Some("main"),
-            compilation_options: wgpu::PipelineCompilationOptions {
-                constants: &[],
-                // Every element of workgroup memory that is read has been written.
-                zero_initialize_workgroup_memory: false,
-            },
-            cache: context.file.get().map(|file| &file.cache),
-        });
-        if let Some(error) = pollster::block_on(scope.pop()) {
-            return Err(Error::Gpu { op, source: Arc::new(error) });
-        }
-        context.check(op)?;
+        let (pipeline, layout) = context.guard(op, || Ok(compile(context, spec, source)))?;
         let id = context.counts.compiled.fetch_add(1, Ordering::Relaxed);
-        Ok(Self { id, pipeline, layout, params_bytes })
+        Ok(Self { id, pipeline, layout, params_bytes: params_bytes(spec) })
     }
+}
+
+fn params_bytes(spec: &Spec) -> u64 {
+    spec.params_words() as u64 * 4
+}
+
+fn compile(context: &Context, spec: &Spec, source: String) -> (wgpu::ComputePipeline, wgpu::BindGroupLayout) {
+    let (device, label) = (&context.device, Some(spec.kernel.name()));
+    let module = module(device, label, source);
+    let entry = |binding, ty, has_dynamic_offset, min| wgpu::BindGroupLayoutEntry {
+        binding,
+        visibility: wgpu::ShaderStages::COMPUTE,
+        ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset, min_binding_size: std::num::NonZero::new(min) },
+        count: None,
+    };
+    let storage = |read_only| wgpu::BufferBindingType::Storage { read_only };
+    let entries: Vec<_> = std::iter::once(entry(0, wgpu::BufferBindingType::Uniform, true, params_bytes(spec)))
+        .chain(spec.bindings.iter().zip(1..).map(|(b, i)| entry(i, storage(!b.write), false, 0)))
+        .collect();
+    let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries: &entries });
+    let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+        label,
+        bind_group_layouts: &[Some(&layout)],
+        immediate_size: 0,
+    });
+    let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+        label,
+        layout: Some(&pipeline_layout),
+        module: &module,
+        entry_point: Some("main"),
+        compilation_options: wgpu::PipelineCompilationOptions {
+            constants: &[],
+            // Every element of workgroup memory that is read has been written.
+            zero_initialize_workgroup_memory: false,
+        },
+        cache: context.file.get().map(|file| &file.cache),
+    });
+    (pipeline, layout)
 }

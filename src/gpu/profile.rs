@@ -66,37 +66,40 @@ impl Profiler {
 
 impl Recorder {
     /// Prepares for a launch to be timed, if somebody wants to know.
-    pub(super) fn start_timing(&mut self, context: &Context, launch: &Launch) {
-        let Some(profiler) = &mut self.profiler else { return };
-        profiler.begin(&context.device, launch);
+    pub(super) fn start_timing(&mut self, context: &Context, launch: &Launch) -> Result<()> {
+        let Some(profiler) = &mut self.profiler else { return Ok(()) };
+        context.guard(OP, || Ok(profiler.begin(&context.device, launch)))?;
         let by_host = !profiler.timestamps;
         self.end_pass();
         if by_host {
-            self.submit(context);
-            // Faults come back from the next check.
-            let _ = context.device.poll(wgpu::PollType::wait_indefinitely());
+            self.submit(context, OP)?;
+            context.wait(OP, None)?;
             self.profiler.iter_mut().for_each(|profiler| profiler.start = Some(Instant::now()));
         }
+        Ok(())
     }
 
     /// Ends what [`start_timing`](Self::start_timing) began.
-    pub(super) fn end_timing(&mut self, context: &Context) {
-        let Some(profiler) = &self.profiler else { return };
+    pub(super) fn end_timing(&mut self, context: &Context) -> Result<()> {
+        let Some(profiler) = &self.profiler else { return Ok(()) };
         if profiler.timestamps {
-            return self.end_pass();
+            self.end_pass();
+            return Ok(());
         }
-        self.submit(context);
-        let _ = context.device.poll(wgpu::PollType::wait_indefinitely());
+        self.submit(context, OP)?;
+        context.wait(OP, None)?;
         if let Some(profiler) = &mut self.profiler
             && let (Some(start), Some(launch)) = (profiler.start, profiler.launches.last_mut())
         {
             launch.time = start.elapsed();
         }
+        Ok(())
     }
 }
 
 impl Context {
     pub(crate) fn start_profile(&self) -> Result<()> {
+        self.look(OP)?;
         let mut recorder = self.recorder();
         if recorder.profiler.is_some() {
             return Err(Error::argument(OP, "no other profile of this device meanwhile", "one"));
@@ -141,11 +144,14 @@ impl Context {
         };
         let resolved = buffer(wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC)?;
         let staging = buffer(wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ)?;
-        let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        encoder.resolve_query_set(set, 0..count, &resolved, 0);
-        encoder.copy_buffer_to_buffer(&resolved, 0, &staging, 0, resolved.size());
-        self.queue.submit([encoder.finish()]);
-        staging.map_async(wgpu::MapMode::Read, .., |_| {}); // a failure leaves no range to be had, below
+        self.guard(OP, || {
+            let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+            encoder.resolve_query_set(set, 0..count, &resolved, 0);
+            encoder.copy_buffer_to_buffer(&resolved, 0, &staging, 0, resolved.size());
+            self.queue.submit([encoder.finish()]);
+            staging.map_async(wgpu::MapMode::Read, .., |_| {}); // a failure leaves no range to be had, below
+            Ok(())
+        })?;
         self.wait(OP, None)?;
         let bytes = staging.get_mapped_range(..).map_err(|e| Error::Gpu { op: OP, source: std::sync::Arc::new(e) })?;
         Ok(bytemuck::pod_collect_to_vec(&bytes[..]))

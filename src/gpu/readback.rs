@@ -2,10 +2,18 @@
 
 use std::sync::Arc;
 
-use futures_intrusive::channel::shared::{OneshotReceiver, oneshot_channel};
+use futures_intrusive::channel::shared::{OneshotReceiver, OneshotSender, oneshot_channel};
 
+use super::memory::Raw;
+use super::recorder::Copy;
 use super::{Buffer, Context};
 use crate::{Error, Result};
+
+/// What became of a mapping.
+type Outcome = Result<(), wgpu::BufferAsyncError>;
+
+/// Where wgpu says so, or whoever waits for the device in its place.
+pub(super) type Mapped = OneshotSender<Outcome>;
 
 /// A read on its way.
 struct Pending {
@@ -13,21 +21,39 @@ struct Pending {
     /// Bytes before and after the wanted ones that came along for alignment are left out.
     skip: usize,
     len: usize,
-    mapped: OneshotReceiver<Result<(), wgpu::BufferAsyncError>>,
+    outcome: OneshotReceiver<Outcome>,
+    mapped: Arc<Mapped>,
     submission: wgpu::SubmissionIndex,
 }
 
-/// A mappable buffer that goes back to its pool, unmapped, whatever becomes of the read.
+/// A mappable buffer.
 struct Staging {
     context: Arc<Context>,
-    buffer: wgpu::Buffer,
     class: u64,
+    /// Until it goes back to the pool; not then if a read failed, in whatever state that left it.
+    raw: Option<Raw>,
+}
+
+impl Staging {
+    /// The bytes of `range`, which are mapped.
+    fn read(&mut self, op: &'static str, skip: usize, len: usize) -> Result<Vec<u8>> {
+        let Some(Raw { buffer, .. }) = &self.raw else { return Ok(Vec::new()) };
+        let fail = |e| self.context.failure(op, || Error::Gpu { op, source: Arc::new(e) });
+        let bytes = {
+            let view = buffer.get_mapped_range(0..(skip + len).next_multiple_of(4) as u64).map_err(fail)?;
+            view[skip..skip + len].to_vec()
+        };
+        buffer.unmap();
+        self.raw.take().into_iter().for_each(|raw| self.context.memory.pool.give(self.class, raw));
+        Ok(bytes)
+    }
 }
 
 impl Drop for Staging {
     fn drop(&mut self) {
-        self.buffer.unmap();
-        self.context.memory.staging.give(self.class, self.buffer.clone());
+        if self.raw.is_some() {
+            self.context.memory.pool.forget(self.class);
+        }
     }
 }
 
@@ -38,7 +64,7 @@ impl Buffer {
             return Ok(Vec::new());
         }
         let pending = self.start_read(op, offset, len)?;
-        self.context().wait_in_background(pending.submission.clone());
+        self.context().wait_in_background(pending.submission.clone(), pending.mapped.clone());
         pending.finish(op).await
     }
 
@@ -54,47 +80,44 @@ impl Buffer {
 
     fn start_read(&self, op: &'static str, offset: u64, len: u64) -> Result<Pending> {
         let context = self.context();
-        context.check(op)?;
+        context.look(op)?;
         // Copies are in whole words.
         let (start, end) = (offset / 4 * 4, (offset + len).next_multiple_of(4));
         let class = context.class(op, end - start)?;
-        let allocate = || {
-            let descriptor = wgpu::BufferDescriptor {
-                label: Some("hadamard readback"),
-                size: class,
-                usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
-                mapped_at_creation: false,
-            };
-            context.allocate(op, &descriptor)
-        };
-        let buffer = context.memory.staging.take(class, |_| true, allocate)?;
-        let staging = Staging { context: context.clone(), buffer, class };
-        let submission = context.recorder().copy_and_submit(context, self.raw(), start, &staging.buffer, end - start);
-        let (sender, mapped) = oneshot_channel();
-        staging.buffer.map_async(wgpu::MapMode::Read, 0..end - start, move |result| {
-            let _ = sender.send(result);
-        });
-        context.check(op)?;
-        Ok(Pending { staging, skip: (offset - start) as usize, len: len as usize, mapped, submission })
+        let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
+        let raw = context.raw(op, "hadamard readback", class, usage)?;
+        let to = raw.buffer.clone();
+        let staging = Staging { context: context.clone(), class, raw: Some(raw) };
+        let mut recorder = context.recorder();
+        recorder.check(context, op, self)?;
+        let copy = Copy { from: self.raw(), offset: start, to: &to, bytes: end - start };
+        let submission = recorder.copy_and_submit(context, op, &copy)?;
+        drop(recorder);
+        let (sender, outcome) = oneshot_channel();
+        let mapped = Arc::new(sender);
+        let tell = mapped.clone();
+        context.guard(op, || {
+            to.map_async(wgpu::MapMode::Read, 0..end - start, move |outcome| drop(tell.send(outcome)));
+            Ok(())
+        })?;
+        Ok(Pending { staging, skip: (offset - start) as usize, len: len as usize, outcome, mapped, submission })
     }
 }
 
 impl Pending {
     async fn finish(self, op: &'static str) -> Result<Vec<u8>> {
-        let context = &self.staging.context;
-        let mapped = self.mapped.receive().await;
-        context.check(op)?;
-        let fail = |source: Arc<dyn std::error::Error + Send + Sync>| Error::Gpu { op, source };
-        match mapped {
-            Some(Ok(())) => {}
-            Some(Err(error)) => return Err(fail(Arc::new(error))),
+        let Self { mut staging, skip, len, outcome, mapped, .. } = self;
+        // If wgpu drops its own, nobody is left to tell.
+        drop(mapped);
+        let outcome = outcome.receive().await;
+        staging.context.check(op)?;
+        match outcome {
+            Some(Ok(())) => staging.read(op, skip, len),
+            Some(Err(error)) => Err(staging.context.failure(op, || Error::Gpu { op, source: Arc::new(error) })),
             None => {
-                let reason = "a read was abandoned".to_owned();
-                return Err(Error::DeviceLost { op, device: context.label().to_owned(), reason });
+                staging.context.faults.lose("a read was abandoned".to_owned());
+                staging.context.check(op).map(|()| Vec::new())
             }
         }
-        let end = (self.skip + self.len).next_multiple_of(4) as u64;
-        let view = self.staging.buffer.get_mapped_range(0..end).map_err(|e| fail(Arc::new(e)))?;
-        Ok(view[self.skip..self.skip + self.len].to_vec())
     }
 }

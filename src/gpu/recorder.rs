@@ -2,6 +2,7 @@
 //! caller asks, or when enough has gathered.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use rustc_hash::FxHashMap;
@@ -10,6 +11,7 @@ use smallvec::SmallVec;
 use super::pipeline::Pipeline;
 use super::profile::Profiler;
 use super::{Buffer, Context};
+use crate::{Error, Result};
 
 /// Bytes of parameters that one submission may have.
 const UNIFORM_BYTES: usize = 256 << 10;
@@ -26,6 +28,15 @@ pub(super) struct Bound<'a> {
     pub(super) buffer: &'a Buffer,
     pub(super) offset: u64,
     pub(super) size: u64,
+    pub(super) write: bool,
+}
+
+/// A copy of `bytes` bytes to the start of a buffer.
+pub(super) struct Copy<'a> {
+    pub(super) from: &'a wgpu::Buffer,
+    pub(super) offset: u64,
+    pub(super) to: &'a wgpu::Buffer,
+    pub(super) bytes: u64,
 }
 
 /// Pipeline, then buffer, offset and size of each binding.
@@ -43,8 +54,12 @@ pub(super) struct Recorder {
     written: Vec<u8>,
     align: usize,
     bind_groups: FxHashMap<BindKey, wgpu::BindGroup>,
+    /// How many buffers had left the pool for good when the bind groups were last dropped.
+    released: u64,
     in_flight: VecDeque<wgpu::SubmissionIndex>,
     batch: u64,
+    /// The recordings that wgpu did not take: what they were to write was never written.
+    refused: Vec<u64>,
     bytes: u64,
     pub(super) profiler: Option<Box<Profiler>>,
 }
@@ -66,8 +81,10 @@ impl Recorder {
             written: Vec::new(),
             align: limits.min_uniform_buffer_offset_alignment as usize,
             bind_groups: FxHashMap::default(),
+            released: 0,
             in_flight: VecDeque::new(),
             batch: 1,
+            refused: Vec::new(),
             bytes: 0,
             profiler: None,
         }
@@ -82,54 +99,88 @@ impl Recorder {
         self.bind_groups.clear();
     }
 
+    /// An error if the work that was to write a buffer has been refused.
+    pub(super) fn check(&self, context: &Context, op: &'static str, buffer: &Buffer) -> Result<()> {
+        if !self.refused.contains(&buffer.written()) {
+            return Ok(());
+        }
+        Err(context.failure(op, || Error::Gpu { op, source: Arc::new(Refused) }))
+    }
+
     /// Appends a launch of `grid` workgroups.
     pub(super) fn launch(
         &mut self,
         context: &Context,
+        op: &'static str,
         pipeline: &Pipeline,
         bound: &[Bound<'_>],
         params: &[u32],
         grid: [u32; 2],
-    ) {
-        let slot = self.params.len().next_multiple_of(self.align);
-        let slot = if slot + params.len() * 4 > UNIFORM_BYTES {
-            self.submit(context);
-            0
-        } else {
-            slot
-        };
-        self.params.resize(slot, 0);
-        self.params.extend_from_slice(bytemuck::cast_slice(params));
-
-        if self.bind_groups.len() >= MAX_BIND_GROUPS {
-            self.bind_groups.clear();
+    ) -> Result<()> {
+        let mut slot = self.params.len().next_multiple_of(self.align);
+        if slot + params.len() * 4 > UNIFORM_BYTES {
+            self.submit(context, op)?;
+            slot = 0;
         }
-        let key = (pipeline.id, bound.iter().map(|b| (b.buffer.id(), b.offset, b.size)).collect());
-        let Self { bind_groups, uniform, .. } = self;
-        let group = bind_groups.entry(key).or_insert_with(|| bind_group(context, pipeline, uniform, bound));
-
-        let encoder = self.encoder.get_or_insert_with(|| {
-            context.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("hadamard") })
-        });
-        let pass = self.pass.get_or_insert_with(|| {
-            let timestamp_writes = self.profiler.as_ref().and_then(|profiler| profiler.stamps());
-            let descriptor = wgpu::ComputePassDescriptor { label: Some("hadamard"), timestamp_writes };
-            encoder.begin_compute_pass(&descriptor).forget_lifetime()
-        });
+        let group = self.bind_group(context, op, pipeline, bound)?;
+        let mut pass = self.open(context, op)?;
         if self.current != Some(pipeline.id) {
             pass.set_pipeline(&pipeline.pipeline);
             self.current = Some(pipeline.id);
         }
-        pass.set_bind_group(0, &*group, &[slot as u32]);
+        pass.set_bind_group(0, &group, &[slot as u32]);
         pass.dispatch_workgroups(grid[0], grid[1], 1);
+        self.pass = Some(pass);
+        self.params.resize(slot, 0);
+        self.params.extend_from_slice(bytemuck::cast_slice(params));
         for b in bound {
-            b.buffer.used_in(self.batch);
+            b.buffer.used_in(self.batch, b.write);
             self.bytes += b.size;
         }
         context.counts.kernels.fetch_add(1, Ordering::Relaxed);
-        if self.bytes > SUBMIT_BYTES {
-            self.submit(context);
+        if self.bytes > SUBMIT_BYTES { self.submit(context, op) } else { Ok(()) }
+    }
+
+    fn bind_group(
+        &mut self,
+        context: &Context,
+        op: &'static str,
+        pipeline: &Pipeline,
+        bound: &[Bound<'_>],
+    ) -> Result<wgpu::BindGroup> {
+        let key = (pipeline.id, bound.iter().map(|b| (b.buffer.id(), b.offset, b.size)).collect());
+        if let Some(group) = self.bind_groups.get(&key) {
+            return Ok(group.clone());
         }
+        // Bind groups keep their buffers alive, those too that nothing else does.
+        let released = context.memory.pool.released();
+        if self.bind_groups.len() >= MAX_BIND_GROUPS || released != self.released {
+            self.bind_groups.clear();
+            self.released = released;
+        }
+        let group = context.guard(op, || Ok(bind_group(context, pipeline, &self.uniform, bound)))?;
+        self.bind_groups.insert(key, group.clone());
+        Ok(group)
+    }
+
+    /// The open pass, or a new one.
+    fn open(&mut self, context: &Context, op: &'static str) -> Result<wgpu::ComputePass<'static>> {
+        if let Some(pass) = self.pass.take() {
+            return Ok(pass);
+        }
+        let mut encoder = self.encoder(context, op)?;
+        let timestamp_writes = self.profiler.as_ref().and_then(|profiler| profiler.stamps());
+        let descriptor = wgpu::ComputePassDescriptor { label: Some("hadamard"), timestamp_writes };
+        let pass = encoder.begin_compute_pass(&descriptor).forget_lifetime();
+        self.encoder = Some(encoder);
+        Ok(pass)
+    }
+
+    /// The open encoder, or a new one.
+    fn encoder(&mut self, context: &Context, op: &'static str) -> Result<wgpu::CommandEncoder> {
+        let descriptor = wgpu::CommandEncoderDescriptor { label: Some("hadamard") };
+        let new = || context.guard(op, || Ok(context.device.create_command_encoder(&descriptor)));
+        self.encoder.take().map_or_else(new, Ok)
     }
 
     /// Ends the open pass: what follows is recorded into a new one.
@@ -139,50 +190,64 @@ impl Recorder {
     }
 
     /// Hands everything recorded to the queue. Does nothing if there is nothing.
-    pub(super) fn submit(&mut self, context: &Context) {
-        self.end_pass();
-        let Some(encoder) = self.encoder.take() else { return };
-        self.finish(context, encoder);
+    pub(super) fn submit(&mut self, context: &Context, op: &'static str) -> Result<()> {
+        match self.encoder.take() {
+            Some(encoder) => self.finish(context, op, encoder, None).map(drop),
+            None => Ok(()),
+        }
     }
 
     /// Copies from one buffer to another after everything recorded, and hands all of it to the queue.
     pub(super) fn copy_and_submit(
         &mut self,
         context: &Context,
-        from: &wgpu::Buffer,
-        offset: u64,
-        to: &wgpu::Buffer,
-        bytes: u64,
-    ) -> wgpu::SubmissionIndex {
-        self.end_pass();
-        let mut encoder = self.encoder.take().unwrap_or_else(|| {
-            context.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("hadamard") })
-        });
-        encoder.copy_buffer_to_buffer(from, offset, to, 0, bytes);
-        self.finish(context, encoder)
+        op: &'static str,
+        copy: &Copy<'_>,
+    ) -> Result<wgpu::SubmissionIndex> {
+        let encoder = self.encoder(context, op)?;
+        self.finish(context, op, encoder, Some(copy))
     }
 
-    fn finish(&mut self, context: &Context, encoder: wgpu::CommandEncoder) -> wgpu::SubmissionIndex {
-        // Ordered before this submission and after all earlier ones, so the space can be used again and again. A loop
-        // that evaluates the same again finds it written already.
-        if !self.written.starts_with(&self.params) {
-            context.queue.write_buffer(&self.uniform, 0, &self.params);
-            std::mem::swap(&mut self.written, &mut self.params);
-        }
+    fn finish(
+        &mut self,
+        context: &Context,
+        op: &'static str,
+        mut encoder: wgpu::CommandEncoder,
+        copy: Option<&Copy<'_>>,
+    ) -> Result<wgpu::SubmissionIndex> {
+        let submitted = context.guard(op, || {
+            self.end_pass();
+            if let Some(Copy { from, offset, to, bytes }) = copy {
+                encoder.copy_buffer_to_buffer(from, *offset, to, 0, *bytes);
+            }
+            // Ordered before this submission and after all earlier ones, so the space can be used again and again. A
+            // loop that evaluates the same again finds it written already.
+            if !self.written.starts_with(&self.params) {
+                context.queue.write_buffer(&self.uniform, 0, &self.params);
+                std::mem::swap(&mut self.written, &mut self.params);
+            }
+            Ok(context.queue.submit([encoder.finish()]))
+        });
         self.params.clear();
-        let index = context.queue.submit([encoder.finish()]);
-        context.counts.submits.fetch_add(1, Ordering::Relaxed);
-        self.batch += 1;
         self.bytes = 0;
+        self.batch += 1;
+        let index = submitted.inspect_err(|_| {
+            self.refused.push(self.batch - 1);
+            self.written.clear();
+        })?;
+        context.counts.submits.fetch_add(1, Ordering::Relaxed);
         self.in_flight.push_back(index.clone());
         if self.in_flight.len() > MAX_IN_FLIGHT {
-            // An error here comes back from the next check.
-            let oldest = self.in_flight.pop_front();
-            let _ = context.device.poll(wgpu::PollType::Wait { submission_index: oldest, timeout: None });
+            context.wait(op, self.in_flight.pop_front())?;
         }
-        index
+        Ok(index)
     }
 }
+
+/// Why a tensor cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("the work that was to write this tensor was refused when it was handed over")]
+struct Refused;
 
 fn bind_group(context: &Context, pipeline: &Pipeline, uniform: &wgpu::Buffer, bound: &[Bound<'_>]) -> wgpu::BindGroup {
     let buffer = |buffer, offset, size| {

@@ -219,8 +219,7 @@ impl Planner<'_> {
             .enumerate()
             .map(|(i, read)| (windows.offset(i, read), all.iter().map(|axis| axis.1[i]).collect()))
             .collect();
-        self.push(spec, windows.list, head, &dims, &table, Numbers::default(), grid, bytes);
-        Ok(())
+        self.push(spec, windows.list, head, &dims, &table, Numbers::default(), grid, bytes)
     }
 }
 

@@ -134,8 +134,7 @@ impl Planner<'_> {
             ..Head::default()
         };
         let dims = self.dims(&kept_sizes.iter().chain(&reduced_sizes).copied().collect::<Vec<_>>())?;
-        self.push(spec, windows.list, head, &dims, &table, numbers, grid, bytes);
-        Ok(())
+        self.push(spec, windows.list, head, &dims, &table, numbers, grid, bytes)
     }
 
     /// Whether so many lanes can exchange results within a subgroup.

@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 
 use super::region::{Numbers, Read, emit};
 use super::windows::{Windows, best_cut, excess, halves, resized};
-use super::{Launch, Output, Planner, Slot, Target, Window};
+use super::{Launch, MAX_LAUNCHES, Output, Planner, Slot, Target, Window};
 use crate::expr::graph::Id;
 use crate::gpu::grid::Grid;
 use crate::gpu::params::{Dim, Head, stage_words};
@@ -186,8 +186,7 @@ impl Planner<'_> {
         }
         let bytes = views.iter().map(bytes_touched).sum();
         let dims = self.dims(&dims)?;
-        self.push(spec, windows.list, head, &dims, &table, numbers, grid, bytes);
-        Ok(())
+        self.push(spec, windows.list, head, &dims, &table, numbers, grid, bytes)
     }
 
     /// The same where a packed target, being a piece of a larger one, shares words with its neighbours: written
@@ -229,7 +228,8 @@ impl Planner<'_> {
         numbers: Numbers,
         grid: Grid,
         bytes: u64,
-    ) {
+    ) -> Result<()> {
+        self.check_launches(self.launches.len())?;
         if self.caps.pairs {
             spec.fetch_pairs();
         }
@@ -245,6 +245,15 @@ impl Planner<'_> {
         let at = spec.scalars_at();
         let scalars = numbers.list.into_iter().map(|(slot, dtype, word)| (slot, dtype, at + word)).collect();
         self.launches.push(Launch { spec, windows, params, scalars, grid, bytes });
+        Ok(())
+    }
+
+    /// Whether there is room for one more launch beside so many.
+    pub(super) fn check_launches(&self, n: usize) -> Result<()> {
+        if n < MAX_LAUNCHES {
+            return Ok(());
+        }
+        Err(self.limit("launches of one evaluation", MAX_LAUNCHES as u64, n + 1))
     }
 }
 

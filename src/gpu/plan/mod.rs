@@ -28,6 +28,9 @@ use crate::{DType, DeviceInfo, Error, Result, Shape};
 /// Values in one kernel beyond which an expression is cut: a driver's compile time grows faster than the text.
 const MAX_LINES: usize = 256;
 
+/// Launches of a plan: with 2^31 elements in each, more than any device would see the end of.
+const MAX_LAUNCHES: usize = 1 << 16;
+
 /// Kernels in the order they run, and the memory they need between them.
 #[derive(Debug)]
 pub(crate) struct Plan {

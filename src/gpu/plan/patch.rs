@@ -93,8 +93,7 @@ impl Planner<'_> {
         let last = Strides::from_slice(&[first.wrapping_add(last) as isize]);
         let table = [in_memory.clone(), (0, last), (low - base, steps), in_memory];
         let bytes = 2 * bytes_touched(from) + bytes_touched(from);
-        self.push(spec, windows.list, head, &table_dims, &table, Numbers::default(), grid, bytes);
-        Ok(())
+        self.push(spec, windows.list, head, &table_dims, &table, Numbers::default(), grid, bytes)
     }
 }
 

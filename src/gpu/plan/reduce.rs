@@ -180,7 +180,10 @@ impl Planner<'_> {
     /// Parts of a job's rows that can each be bound, in order; or the kept dim that has to be cut for there to be any.
     fn reduced_parts<'a>(&self, job: &Job<'a>, parts: &mut Vec<Job<'a>>) -> Result<Option<usize>> {
         match self.reduction_cut(job)? {
-            None => parts.push(job.clone()),
+            None => {
+                self.check_launches(parts.len())?;
+                parts.push(job.clone());
+            }
             Some(dim) if job.walk.kept.contains(&dim) => return Ok(Some(dim)),
             Some(dim) => {
                 for half in job.halved(dim) {

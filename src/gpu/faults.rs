@@ -1,0 +1,258 @@
+//! What goes wrong on a GPU: errors that wgpu reports, and the loss of the device.
+//!
+//! wgpu's calls do not return errors: they report them to scopes and callbacks, and by default they panic. Here every
+//! call of ours is made within scopes, and what comes of it is an [`Error`] with the operation's name.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+
+use super::Context;
+use super::context::lock;
+use crate::{Error, Result};
+
+/// What has been reported outside any call of ours.
+#[derive(Default)]
+pub(super) struct Faults {
+    /// Why the device is lost, once it is.
+    lost: OnceLock<String>,
+    error: Mutex<Option<wgpu::Error>>,
+    /// Whether there is anything to look at.
+    any: AtomicBool,
+}
+
+impl Faults {
+    /// Hears what a device reports from now on.
+    pub(super) fn of(device: &wgpu::Device) -> Arc<Self> {
+        let faults = Arc::new(Self::default());
+        let seen = faults.clone();
+        device.on_uncaptured_error(Arc::new(move |error| {
+            log::error!("wgpu: {error}");
+            *lock(&seen.error) = Some(error);
+            seen.any.store(true, Ordering::Release);
+        }));
+        let seen = faults.clone();
+        // A device that is dropped in good order is "lost" too; nobody is left to be told.
+        device.set_device_lost_callback(move |reason, message| seen.lose(format!("{reason:?}: {message}")));
+        faults
+    }
+
+    pub(super) fn lose(&self, reason: String) {
+        let _ = self.lost.set(reason);
+        self.any.store(true, Ordering::Release);
+    }
+
+    /// Lets wgpu see to work that has ended, or waits for some to end.
+    ///
+    /// wgpu panics where the driver loses the device meanwhile, after it has told the callback; the panic ends here.
+    pub(super) fn poll(&self, device: &wgpu::Device, until: wgpu::PollType) -> Result<(), PollFailure> {
+        match catch_unwind(AssertUnwindSafe(|| device.poll(until))) {
+            Ok(polled) => polled.map(drop).map_err(PollFailure::Refused),
+            Err(_) => {
+                self.lose("it was lost while it was waited for".to_owned());
+                Err(PollFailure::Lost)
+            }
+        }
+    }
+}
+
+impl Context {
+    /// Does some work with wgpu, and says what wgpu has against it.
+    ///
+    /// Work that other threads recorded and this call hands over is answered for here too.
+    pub(super) fn guard<R>(&self, op: &'static str, work: impl FnOnce() -> Result<R>) -> Result<R> {
+        self.check(op)?;
+        // In the browser errors come later, to the callback.
+        let filters: &[_] = if cfg!(target_arch = "wasm32") {
+            &[]
+        } else {
+            &[wgpu::ErrorFilter::Internal, wgpu::ErrorFilter::OutOfMemory, wgpu::ErrorFilter::Validation]
+        };
+        let scopes: smallvec::SmallVec<[_; 3]> = filters.iter().map(|&f| self.device.push_error_scope(f)).collect();
+        let result = work();
+        let popped = scopes.into_iter().rev().map(|scope| pollster::block_on(scope.pop()));
+        // All of them, in this order.
+        let found = popped.fold(None, Option::or);
+        self.check(op)?;
+        match (result, found) {
+            (Ok(_), Some(error)) => Err(self.refusal(op, error)),
+            (result, _) => result,
+        }
+    }
+
+    /// An error if the device is lost or wgpu has reported a fault to nobody since the last check.
+    pub(super) fn check(&self, op: &'static str) -> Result<()> {
+        if !self.faults.any.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        if let Some(lost) = self.lost(op) {
+            return Err(lost);
+        }
+        self.faults.any.store(false, Ordering::Release);
+        let error = lock(&self.faults.error).take();
+        error.map_or(Ok(()), |error| Err(self.refusal(op, error)))
+    }
+
+    /// The same, after giving wgpu an occasion to report.
+    pub(super) fn look(&self, op: &'static str) -> Result<()> {
+        let _ = self.faults.poll(&self.device, wgpu::PollType::Poll);
+        self.check(op)
+    }
+
+    fn lost(&self, op: &'static str) -> Option<Error> {
+        let reason = self.faults.lost.get()?;
+        Some(Error::DeviceLost { op, device: self.label().to_owned(), reason: reason.clone() })
+    }
+
+    pub(crate) fn is_lost(&self) -> bool {
+        self.look("is_lost").is_err_and(|error| matches!(error, Error::DeviceLost { .. }))
+    }
+
+    /// wgpu's error as ours: the loss of the device, if that is what is behind it.
+    fn refusal(&self, op: &'static str, error: wgpu::Error) -> Error {
+        match error {
+            wgpu::Error::OutOfMemory { .. } => self.failure(op, || self.out_of_memory(op, 0)),
+            error => self.failure(op, || Error::Gpu { op, source: Arc::new(error) }),
+        }
+    }
+
+    /// The loss of the device, if that is what is behind some failure, else `otherwise`.
+    ///
+    /// wgpu tears a destroyed device down before it says so, and meanwhile gives whatever errors come of that.
+    pub(super) fn failure(&self, op: &'static str, otherwise: impl FnOnce() -> Error) -> Error {
+        if self.faults.lost.get().is_none() && !self.answers() {
+            self.faults.lose("it no longer answers".to_owned());
+        }
+        self.lost(op).unwrap_or_else(otherwise)
+    }
+
+    /// Whether the device is alive. A buffer for no use is an error that a lost device does not trouble to report.
+    fn answers(&self) -> bool {
+        if cfg!(target_arch = "wasm32") {
+            return true;
+        }
+        let scope = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let usage = wgpu::BufferUsages::empty();
+        drop(self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: None,
+            size: 4,
+            usage,
+            mapped_at_creation: false,
+        }));
+        pollster::block_on(scope.pop()).is_some()
+    }
+
+    /// Waits for one submission, or for all.
+    pub(super) fn wait(&self, op: &'static str, submission: Option<wgpu::SubmissionIndex>) -> Result<()> {
+        let until = wgpu::PollType::Wait { submission_index: submission, timeout: None };
+        let polled = self.faults.poll(&self.device, until);
+        self.check(op)?;
+        polled.map_err(|failure| self.failure(op, || Error::Gpu { op, source: Arc::new(failure) }))
+    }
+
+    pub(super) fn out_of_memory(&self, op: &'static str, bytes: u64) -> Error {
+        Error::OutOfMemory { op, bytes, device: self.label().to_owned() }
+    }
+
+    pub(super) fn limit(&self, op: &'static str, limit: &'static str, max: u64, found: u64) -> Error {
+        Error::Limit { op, limit, max, found, device: self.label().to_owned() }
+    }
+}
+
+/// Why waiting for the device failed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum PollFailure {
+    #[error(transparent)]
+    Refused(#[from] wgpu::PollError),
+    #[error("the device was lost")]
+    Lost,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::Kind;
+    use crate::tensor::Storage;
+    use crate::{Device, Tensor, assign};
+
+    fn gpus() -> impl Iterator<Item = (Device, Arc<Context>)> {
+        Device::all().into_iter().filter_map(|device| match device.kind() {
+            Kind::Gpu(context) => Some((device.clone(), context.clone())),
+            Kind::Cpu => None,
+        })
+    }
+
+    fn numbers(device: &Device) -> Tensor {
+        Tensor::from_slice(&[1.0_f32, 2.0, 3.0], [3], device).unwrap()
+    }
+
+    /// Takes a tensor's memory away, as no call of the library does: what uses it is refused.
+    fn break_memory(tensor: &Tensor) {
+        if let Storage::Gpu(buffer) = tensor.storage() {
+            buffer.raw().destroy();
+        }
+    }
+
+    #[test]
+    fn an_error_of_each_kind_has_the_operation_in_it() {
+        for (device, context) in gpus() {
+            let x = numbers(&device);
+            let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::STORAGE;
+            let mut descriptor = wgpu::BufferDescriptor { label: None, size: 4, usage, mapped_at_creation: false };
+            let invalid = context.guard("fill", || Ok(context.device.create_buffer(&descriptor)));
+            assert!(matches!(invalid, Err(Error::Gpu { op: "fill", .. })), "{device}: {invalid:?}");
+            // Without a scope of ours, as in a destructor: the next call says it.
+            drop(context.device.create_buffer(&descriptor));
+            let late = x.eval_twice();
+            assert!(matches!(late, Err(Error::Gpu { .. })), "{device}: {late:?}");
+            descriptor.usage = wgpu::BufferUsages::COPY_DST;
+            context.guard("fill", || Ok(context.device.create_buffer(&descriptor))).unwrap();
+            assert_eq!(x.eval_twice().unwrap(), [2.0, 4.0, 6.0], "{device}");
+        }
+    }
+
+    trait Twice {
+        fn eval_twice(&self) -> Result<Vec<f32>>;
+    }
+
+    impl Twice for Tensor {
+        fn eval_twice(&self) -> Result<Vec<f32>> {
+            (self + self).eval()?.to_vec()
+        }
+    }
+
+    #[test]
+    fn refused_work_is_an_error_where_its_results_are_wanted_and_nowhere_else() {
+        for (device, _) in gpus() {
+            let (x, y, broken) = (numbers(&device), numbers(&device), numbers(&device));
+            device.synchronize().unwrap();
+            let early = (&x + 1.0).eval().unwrap();
+            assert_eq!(early.to_vec::<f32>().unwrap(), [2.0, 3.0, 4.0]);
+            let late = (&x * 2.0).eval().unwrap();
+            assign(&[(&y, &y + &broken)]).unwrap();
+            break_memory(&broken);
+            let error = device.synchronize().unwrap_err();
+            assert!(matches!(error, Error::Gpu { op: "synchronize", .. }), "{device}: {error:?}");
+            device.synchronize().unwrap();
+            for lost in [late.to_vec::<f32>(), y.to_vec(), (&late + 1.0).eval().and_then(|sum| sum.to_vec())] {
+                assert!(matches!(lost, Err(Error::Gpu { .. })), "{device}: {lost:?}");
+            }
+            // What was written before, or is written again, is right.
+            assert_eq!(early.to_vec::<f32>().unwrap(), [2.0, 3.0, 4.0], "{device}");
+            assert_eq!(x.eval_twice().unwrap(), [2.0, 4.0, 6.0], "{device}");
+            y.fill(5.0).unwrap();
+            assert_eq!(y.to_vec::<f32>().unwrap(), [5.0; 3], "{device}");
+        }
+    }
+
+    #[test]
+    fn a_loss_told_by_the_driver_ends_reads_that_wait() {
+        for (device, context) in gpus() {
+            let x = numbers(&device);
+            context.faults.lose("the cable was pulled".to_owned());
+            let error = x.to_vec::<f32>().unwrap_err();
+            assert!(matches!(&error, Error::DeviceLost { op: "to_vec", reason, .. } if reason.contains("cable")));
+            assert!(device.is_lost());
+        }
+    }
+}
