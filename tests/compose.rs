@@ -157,7 +157,8 @@ fn mistakes_are_named() {
 #[test]
 fn passes_are_as_few_as_can_be() {
     let failures = failures_on_each(|device| {
-        if !device.is_gpu() {
+        // With fewer bindings than WebGPU promises, passes may have to be cut.
+        if !device.is_gpu() || device.info().max_bindings < 8 {
             return vec![];
         }
         let mut failures = Vec::new();

@@ -53,7 +53,8 @@ fn a_step_plans_and_compiles_nothing() {
 #[test]
 fn an_elementwise_step_is_one_launch() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    for device in devices::devices() {
+    // With fewer bindings than WebGPU promises, a step may have to be cut.
+    for device in devices::devices().into_iter().filter(|d| d.info().max_bindings >= 8) {
         let w = Tensor::ones([300, 7], DType::F32, &device).unwrap();
         let g = Tensor::ones([300, 7], DType::F32, &device).unwrap();
         let mask = g.gt(0.0).eval().unwrap();

@@ -559,7 +559,9 @@ fn a_combination_and_its_gradient_take_three_passes() {
             let grad = loss.grad(&[&w]).unwrap().remove(0);
             let both = [loss, grad];
             let explanation = explain_all(&both).unwrap();
-            assert!(explanation.passes.len() <= 3, "{shape:?} by {weight:?}\n{explanation}");
+            // With fewer bindings than WebGPU promises, passes may have to be cut.
+            let few = device.info().max_bindings < 8;
+            assert!(few || explanation.passes.len() <= 3, "{shape:?} by {weight:?}\n{explanation}");
             let got = eval_all(&both).unwrap();
             if shape.iter().product::<usize>() < 10_000 {
                 for (got, expr) in got.iter().zip(&both) {

@@ -1,5 +1,6 @@
 //! Reductions that share a pass, and what is made of their results in it.
 
+use rustc_hash::FxHashSet;
 use smallvec::SmallVec;
 
 use super::region::Region;
@@ -95,16 +96,19 @@ impl Planner<'_> {
         slots.extend(body.reads.iter().filter_map(|r| self.stored.get(r)).map(|s| s.0));
         let mut taken: Vec<Output> = Vec::new();
         let mut more = self.more_windows(&body);
+        // What a second pass binds beside the partial results, if rows are split.
+        let mut ending = FxHashSet::default();
         for output in epilogue {
             let region = Region::of(self.graph, &self.stored, group, &[output.value]);
             let more_with = more + self.more_windows(&region);
-            let mut with = slots.clone();
-            with.extend(region.slots);
-            with.extend(region.reads.iter().filter_map(|r| self.stored.get(r)).map(|s| s.0));
-            with.insert(output.target.slot);
+            let mut own = region.slots;
+            own.extend(region.reads.iter().filter_map(|r| self.stored.get(r)).map(|s| s.0));
+            own.insert(output.target.slot);
+            let (with, ending_with) = (&slots | &own, &ending | &own);
             // Each result may have to be stored besides.
-            if with.len() + group.len() + more_with <= self.caps.max_bindings {
-                (slots, more) = (with, more_with);
+            let most = self.caps.max_bindings.saturating_sub(group.len() + more_with);
+            if with.len() <= most && ending_with.len() + group.len() <= most {
+                (slots, ending, more) = (with, ending_with, more_with);
                 taken.push(output);
             } else {
                 back.push(output);

@@ -282,6 +282,8 @@ impl Planner<'_> {
         let region = Region::of(self.graph, &self.stored, &[], &args);
         let bytes = (group.len() + 1) as u32 * 16 * self.caps.tuning.workgroup;
         bytes <= self.caps.max_workgroup_memory
+            // A second pass reads partial results of each and may have to store each.
+            && 2 * (group.len() + 1) <= self.caps.max_bindings
             && region.slots.len() + region.reads.len() + group.len() + self.more_windows(&region)
                 < self.caps.max_bindings
             && region.lines <= MAX_LINES
