@@ -112,7 +112,8 @@ pub(crate) fn open_adapter(adapter: &wgpu::Adapter) -> (ByHand, Device) {
     let features = wgpu::Features::SHADER_F64 | wgpu::Features::SHADER_INT64 | wgpu::Features::SUBGROUP;
     let request = adapter.request_device(&wgpu::DeviceDescriptor {
         required_features: adapter.features() & features,
-        required_limits: adapter.limits(),
+        // wgpu-core has no room for the bind groups that the backend that does nothing would allow.
+        required_limits: wgpu::Limits { max_bind_groups: 4, ..adapter.limits() },
         ..wgpu::DeviceDescriptor::default()
     });
     let (device, queue) = pollster::block_on(request).expect("the adapter opens");

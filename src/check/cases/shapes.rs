@@ -245,4 +245,8 @@ fn large(table: &mut Table) {
         let (x, row) = (inputs.f32([N / 5, 5], Fill::Whole(-9, 9))?, inputs.f32([5], Fill::Whole(-9, 9))?);
         Ok(Work::Assign(vec![(x.clone(), x.clone(), &x * row)]))
     });
+    // A software adapter's workgroup takes 64 rows so short.
+    table.expr("large", "u8 summed by row, more than 65,535 workgroups", &[DType::U8], |inputs: &mut Inputs<'_>| {
+        Ok(inputs.tensor([65_535 * 64 + 5, 2], DType::U8, Fill::Whole(0, 255))?.sum(1))
+    });
 }
