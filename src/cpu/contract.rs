@@ -13,7 +13,6 @@ use super::map::{Destination, Map};
 use super::region::{Region, Source};
 use super::threads;
 use crate::expr::contraction::Contraction;
-use crate::expr::graph::Graph;
 use crate::layout::Layout;
 use crate::{DType, Result, Shape};
 
@@ -174,7 +173,7 @@ impl Contract {
     /// # Safety
     ///
     /// `memory` must hold the graph's buffers and the temporaries, those of this product to be written by nobody else.
-    pub(super) unsafe fn run(&self, op: &'static str, graph: &Graph, memory: &Memory) -> Result<()> {
+    pub(super) unsafe fn run(&self, op: &'static str, memory: &Memory) -> Result<()> {
         if self.numel == 0 {
             return Ok(());
         }
@@ -182,7 +181,7 @@ impl Contract {
             let layout = Layout::contiguous(map.region.shape.clone());
             let to = [Destination { at: memory.temps[*temp], layout: &layout, aliased: false }];
             // SAFETY: the caller's.
-            unsafe { map.run(graph, &to, memory) };
+            unsafe { map.run(&to, memory) };
         }
         match self.dtype {
             // SAFETY: the caller's; the factors and the result are of this dtype.

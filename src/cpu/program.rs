@@ -114,6 +114,7 @@ impl Program {
         let mut memory = Memory {
             buffers: graph.buffers.iter().map(|(storage, _)| locks.start(storage.id())).collect(),
             temps: SmallVec::new(),
+            scalars: graph.numbers(),
         };
         let mut held: SmallVec<[Arc<Buffer>; 4]> = SmallVec::new();
         let is_direct = |temp: &Temp| temp.root.is_some_and(|root| targets[root].is_contiguous());
@@ -135,11 +136,11 @@ impl Program {
             unsafe {
                 match pass {
                     Pass::Reduce(reduce) => {
-                        reduce.run(op, graph, &memory)?;
+                        reduce.run(op, &memory)?;
                         profile::note(start, "reduce", || reduce.traffic());
                     }
                     Pass::Contract(contract) => {
-                        contract.run(op, graph, &memory)?;
+                        contract.run(op, &memory)?;
                         profile::note(start, "contract", || contract.traffic());
                     }
                 }
@@ -158,7 +159,7 @@ impl Program {
                 };
                 let start = profile::now();
                 // SAFETY: as above, and targets are locked for writing.
-                unsafe { map.run(graph, to, &memory) };
+                unsafe { map.run(to, &memory) };
                 profile::note(start, "map", || {
                     (map.region.shape.clone(), map.region.bytes_read() + map.region.bytes())
                 });

@@ -22,7 +22,6 @@ use super::kernel::Src;
 use super::region::Region;
 use super::space::{Operand, Space};
 use super::threads;
-use crate::expr::graph::Graph;
 use crate::layout::Layout;
 use crate::{Result, Shape};
 
@@ -185,7 +184,7 @@ impl Reduce {
     /// # Safety
     ///
     /// `memory` must hold the graph's buffers and the temporaries, those of these folds to be written by nobody else.
-    pub(super) unsafe fn run(&self, op: &'static str, graph: &Graph, memory: &Memory) -> Result<()> {
+    pub(super) unsafe fn run(&self, op: &'static str, memory: &Memory) -> Result<()> {
         let walk =
             self.walk.get_or_init(|| Walk::new(&self.region, &self.dims, self.folds.iter().map(|f| f.kernels.size)));
         let n_kept = walk.kept.numel;
@@ -200,7 +199,7 @@ impl Reduce {
             }
             return Ok(());
         }
-        let numbers = numbers(&self.region, graph);
+        let numbers = numbers(&self.region, memory);
         // Of every fold, of every part, of every result; wide.
         let parts = if walk.n_parts > 1 {
             Some(Buffer::new(op, self.folds.len() * walk.n_parts * n_kept * size_of::<u64>())?)

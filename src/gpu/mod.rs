@@ -57,6 +57,7 @@ pub(crate) fn run(op: &'static str, context: &Arc<Context>, graph: &Graph, tenso
         }
     };
     let most = Window::most_bytes(context.info().max_binding);
+    let scalars = graph.numbers();
     let mut recorder = context.recorder();
     for (launch, pipeline) in ready.plan.launches.iter().zip(&ready.pipelines) {
         let bound: SmallVec<[Bound<'_>; 8]> = launch
@@ -69,7 +70,7 @@ pub(crate) fn run(op: &'static str, context: &Arc<Context>, graph: &Graph, tenso
             .collect();
         let mut params: SmallVec<[u32; 128]> = SmallVec::from_slice(&launch.params);
         for &(slot, dtype, word) in &launch.scalars {
-            write_scalar(graph.scalars[slot].get(), dtype, &mut params[word..]);
+            write_scalar(scalars[slot], dtype, &mut params[word..]);
         }
         recorder.start_timing(context, launch);
         recorder.launch(context, pipeline, &bound, &params, [launch.grid.x, launch.grid.y]);
