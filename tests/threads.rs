@@ -6,11 +6,11 @@ use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::pin;
 use std::sync::Barrier;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::task::{Context, Waker};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use devices::failures_on_each;
 use hadamard::{DType, Device, Expr, ScalarCell, Tensor, assign, eval_all, optim, reference};
@@ -244,6 +244,33 @@ fn an_expression_is_first_evaluated_by_all_at_once() {
                 together(threads, |_| expr.eval().unwrap());
                 let after = device.counters();
                 assert_eq!((after.planned, after.compiled), (before.planned, before.compiled), "{device}");
+            }
+        }
+    });
+}
+
+/// wgpu waits six seconds for a GL context, then panics; llvmpipe keeps it for as long as a submission computes.
+#[test]
+#[ignore = "keeps a software adapter busy for a minute"]
+fn a_thread_waits_for_a_long_submission_of_another() {
+    on_each(|device| {
+        let (large, small) = (full(1 << 22, 0.5, device), full(8, 1.0, device));
+        let heavy = |steps| (0..steps).fold(Expr::from(&large), |e, _| (e.sin() + 1.5).pow(1.1));
+        for steps in (0..).map(|i| 25 << i) {
+            let (heavy, next) = (heavy(steps), AtomicUsize::new(0));
+            let start = Instant::now();
+            let compile = || {
+                // Another kernel each time, so that this thread is nearly always about to call wgpu.
+                let i = next.fetch_add(1, Ordering::Relaxed);
+                let light =
+                    (0..10).fold(Expr::from(&small), |e, bit| if i >> bit & 1 == 0 { e.sqrt() } else { e.abs() });
+                assert_eq!(uniform(&light.eval().unwrap().to_vec::<f32>().unwrap()), 1.0);
+            };
+            let wait = || heavy.eval().and_then(|t| t.to_vec::<f32>());
+            let result = during(compile, || during(compile, || during(compile, wait)));
+            assert_eq!(result.unwrap().len(), 1 << 22, "{device}");
+            if start.elapsed() > Duration::from_secs(12) {
+                break;
             }
         }
     });

@@ -21,6 +21,8 @@ pub(crate) struct Context {
     info: DeviceInfo,
     label: String,
     recorder: Mutex<Recorder>,
+    /// See [`turn`](Self::turn).
+    turn: Option<Arc<Mutex<()>>>,
     faults: Arc<Faults>,
     poller: OnceLock<Mutex<Sender<wgpu::SubmissionIndex>>>,
     /// Measured when somebody asks.
@@ -98,6 +100,7 @@ impl Context {
             cache_name: wgpu::util::pipeline_cache_key(adapter)
                 .filter(|_| features.contains(wgpu::Features::PIPELINE_CACHE)),
             file: OnceLock::new(),
+            turn: (info.backend == "gl").then(Arc::default),
             device,
             queue,
             info,
@@ -119,6 +122,12 @@ impl Context {
 
     pub(super) fn recorder(&self) -> MutexGuard<'_, Recorder> {
         lock(&self.recorder)
+    }
+
+    /// Held while wgpu is called for what may need a GL context, where there is one: wgpu waits six seconds for the
+    /// context and then panics, and on a software adapter a submission may take longer. The last lock to be taken.
+    pub(super) fn turn(&self) -> Option<MutexGuard<'_, ()>> {
+        self.turn.as_deref().map(lock)
     }
 
     /// An error if the device is lost or wgpu has reported a fault since the last check.
@@ -153,7 +162,10 @@ impl Context {
 
     /// Waits for one submission, or for all.
     pub(super) fn wait(&self, op: &'static str, submission: Option<wgpu::SubmissionIndex>) -> Result<()> {
-        let polled = self.device.poll(wgpu::PollType::Wait { submission_index: submission, timeout: None });
+        let polled = {
+            let _turn = self.turn();
+            self.device.poll(wgpu::PollType::Wait { submission_index: submission, timeout: None })
+        };
         self.check(op)?;
         polled.map(drop).map_err(|source| Error::Gpu { op, source: Arc::new(source) })
     }
@@ -163,9 +175,10 @@ impl Context {
     pub(super) fn wait_in_background(&self, submission: wgpu::SubmissionIndex) {
         let poller = self.poller.get_or_init(|| {
             let (sender, receiver) = channel::<wgpu::SubmissionIndex>();
-            let device = self.device.clone();
+            let (device, turn) = (self.device.clone(), self.turn.clone());
             let poll = move || {
                 for index in receiver {
+                    let _turn = turn.as_deref().map(lock);
                     let _ = device.poll(wgpu::PollType::Wait { submission_index: Some(index), timeout: None });
                 }
             };
@@ -176,6 +189,7 @@ impl Context {
         });
         if lock(poller).send(submission.clone()).is_err() {
             // No thread could be had: wait here rather than leave the future asleep for ever.
+            let _turn = self.turn();
             let _ = self.device.poll(wgpu::PollType::Wait { submission_index: Some(submission), timeout: None });
         }
     }
@@ -190,6 +204,7 @@ impl Context {
 
     pub(crate) fn trim(&self) {
         self.recorder().forget_bind_groups();
+        let _turn = self.turn();
         self.memory.trim();
     }
 

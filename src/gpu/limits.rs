@@ -93,7 +93,10 @@ impl Context {
         record(&mut encoder);
         let commands = encoder.finish();
         let start = Instant::now();
-        self.queue.submit([commands]);
+        {
+            let _turn = self.turn();
+            self.queue.submit([commands]);
+        }
         self.wait(OP, None)?;
         Ok(start.elapsed())
     }

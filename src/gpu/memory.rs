@@ -85,6 +85,7 @@ impl Context {
     /// A new wgpu buffer, or an error if there is no room even after the pool has been emptied.
     pub(super) fn allocate(&self, op: &'static str, descriptor: &wgpu::BufferDescriptor<'_>) -> Result<wgpu::Buffer> {
         let attempt = || {
+            let _turn = self.turn();
             let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
             let buffer = self.device.create_buffer(descriptor);
             match pollster::block_on(scope.pop()) {
@@ -96,7 +97,10 @@ impl Context {
             Error::OutOfMemory { .. } => {
                 self.synchronize(op)?;
                 self.trim();
-                let _ = self.device.poll(wgpu::PollType::Poll);
+                {
+                    let _turn = self.turn();
+                    let _ = self.device.poll(wgpu::PollType::Poll);
+                }
                 attempt()
             }
             other => Err(other),
@@ -140,6 +144,7 @@ impl Buffer {
             if self.batch.load(Ordering::Relaxed) >= recorder.batch() {
                 recorder.submit(context);
             }
+            let _turn = context.turn();
             let whole = bytes.len() / 4 * 4;
             context.queue.write_buffer(&self.buffer, 0, &bytes[..whole]);
             if whole < bytes.len() {

@@ -32,6 +32,7 @@ impl Pipeline {
         let source = codegen::source(spec);
         log::trace!("compiling\n{source}");
         let (device, label) = (&context.device, Some(spec.kernel.name()));
+        let turn = context.turn();
         let scope = device.push_error_scope(wgpu::ErrorFilter::Validation);
         let module = module(device, label, source);
         let params_bytes = spec.params_words() as u64 * 4;
@@ -66,6 +67,7 @@ impl Pipeline {
         if let Some(error) = pollster::block_on(scope.pop()) {
             return Err(Error::Gpu { op, source: Arc::new(error) });
         }
+        drop(turn);
         context.check(op)?;
         let id = context.counts.compiled.fetch_add(1, Ordering::Relaxed);
         Ok(Self { id, pipeline, layout, params_bytes })

@@ -73,6 +73,7 @@ impl Recorder {
         self.end_pass();
         if by_host {
             self.submit(context);
+            let _turn = context.turn();
             // Faults come back from the next check.
             let _ = context.device.poll(wgpu::PollType::wait_indefinitely());
             self.profiler.iter_mut().for_each(|profiler| profiler.start = Some(Instant::now()));
@@ -86,6 +87,7 @@ impl Recorder {
             return self.end_pass();
         }
         self.submit(context);
+        let _turn = context.turn();
         let _ = context.device.poll(wgpu::PollType::wait_indefinitely());
         if let Some(profiler) = &mut self.profiler
             && let (Some(start), Some(launch)) = (profiler.start, profiler.launches.last_mut())
@@ -144,7 +146,10 @@ impl Context {
         let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         encoder.resolve_query_set(set, 0..count, &resolved, 0);
         encoder.copy_buffer_to_buffer(&resolved, 0, &staging, 0, resolved.size());
-        self.queue.submit([encoder.finish()]);
+        {
+            let _turn = self.turn();
+            self.queue.submit([encoder.finish()]);
+        }
         staging.map_async(wgpu::MapMode::Read, .., |_| {}); // a failure leaves no range to be had, below
         self.wait(OP, None)?;
         let bytes = staging.get_mapped_range(..).map_err(|e| Error::Gpu { op: OP, source: std::sync::Arc::new(e) })?;

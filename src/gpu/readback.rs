@@ -26,7 +26,10 @@ struct Staging {
 
 impl Drop for Staging {
     fn drop(&mut self) {
-        self.buffer.unmap();
+        {
+            let _turn = self.context.turn();
+            self.buffer.unmap();
+        }
         self.context.memory.staging.give(self.class, self.buffer.clone());
     }
 }
@@ -71,9 +74,11 @@ impl Buffer {
         let staging = Staging { context: context.clone(), buffer, class };
         let submission = context.recorder().copy_and_submit(context, self.raw(), start, &staging.buffer, end - start);
         let (sender, mapped) = oneshot_channel();
+        let turn = context.turn();
         staging.buffer.map_async(wgpu::MapMode::Read, 0..end - start, move |result| {
             let _ = sender.send(result);
         });
+        drop(turn);
         context.check(op)?;
         Ok(Pending { staging, skip: (offset - start) as usize, len: len as usize, mapped, submission })
     }

@@ -163,6 +163,7 @@ impl Recorder {
     }
 
     fn finish(&mut self, context: &Context, encoder: wgpu::CommandEncoder) -> wgpu::SubmissionIndex {
+        let _turn = context.turn();
         // Ordered before this submission and after all earlier ones, so the space can be used again and again. A loop
         // that evaluates the same again finds it written already.
         if !self.written.starts_with(&self.params) {
