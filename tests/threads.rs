@@ -119,13 +119,16 @@ fn a_day_of(thread: usize, round: usize, shared: &Tensor, device: &Device) {
         .enumerate()
         .map(|(i, p)| {
             let y = p + thread as f32 + 1.0;
-            if i % 2 == 0 { -y } else { y }
+            if i.is_multiple_of(2) { -y } else { y }
         })
         .collect();
     // A read that nobody waits for.
     let _ = pin!(y.to_vec_async::<f32>()).poll(&mut Context::from_waker(Waker::noop()));
-    let found =
-        if round % 3 == 0 { pollster::block_on(y.to_vec_async::<f32>()).unwrap() } else { y.to_vec::<f32>().unwrap() };
+    let found = if round.is_multiple_of(3) {
+        pollster::block_on(y.to_vec_async::<f32>()).unwrap()
+    } else {
+        y.to_vec::<f32>().unwrap()
+    };
     assert!(found == want, "thread {thread}, round {round} on {device}");
     let sums = [0, 1].map(|i| sums[i].item::<f32>().unwrap());
     assert_eq!(sums, [products().sum::<f32>(), own.iter().sum::<f32>()], "thread {thread}, round {round} on {device}");
@@ -280,10 +283,10 @@ fn a_thread_waits_for_a_long_submission_of_another() {
 /// path's threads would wait for a lock it holds itself.
 fn tasks(device: &Device) {
     let (shared, x) = (digits(device), full(SIZES[1], 0.0, device));
-    let n = 40;
+    let n = 40_usize;
     (0..n).into_par_iter().for_each(|i| {
         x.assign(&x + 1).unwrap();
-        if i % 10 == 0 {
+        if i.is_multiple_of(10) {
             a_day_of(i, i, &shared, device);
         }
         // Two more of the same pool, while nothing is held.

@@ -10,8 +10,10 @@ use buffer::Buffer;
 use locks::Locks;
 use pool::Pool;
 
+#[allow(clippy::duplicate_mod, reason = "on other locks")]
 #[path = "../cpu/locks.rs"]
 mod locks;
+#[allow(clippy::duplicate_mod, reason = "on other locks")]
 #[allow(dead_code, reason = "not all of a pool is of interest here")]
 #[path = "../pool.rs"]
 mod pool;
@@ -61,6 +63,7 @@ mod buffer {
 }
 
 /// As a run of the CPU path: `to = sum of from + more`, others taking their turns between reading and writing.
+#[allow(clippy::cast_ptr_alignment, reason = "a buffer of the model is a u64")]
 fn assign(to: &Buffer, from: &[&Buffer], more: u64) {
     let locks = Locks::new(from.iter().copied(), std::iter::once(to));
     let id = |buffer: &Buffer| std::ptr::from_ref(buffer) as usize;
