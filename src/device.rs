@@ -13,7 +13,7 @@ pub const DEVICE_VARIABLE: &str = "HADAMARD_DEVICE";
 /// Where tensors live and expressions are evaluated: the CPU with all its cores, or a GPU.
 ///
 /// A cheap handle; clones are the same device. Two calls that open the same adapter make two devices, whose tensors
-/// do not mix.
+/// do not mix. Any number of threads may use one at the same time; [`assign`](crate::assign()) says what they may rely on.
 #[derive(Clone)]
 pub struct Device {
     kind: Kind,

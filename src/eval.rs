@@ -82,6 +82,11 @@ pub fn eval_all<E: Clone + Into<Expr>>(exprs: &[E]) -> Result<Vec<Tensor>> {
 ///
 /// Each value must broadcast to its tensor's shape and is converted to its dtype, rounding once.
 ///
+/// Threads may assign to the same tensors. Assignments and evaluations of one device are as if done one after another,
+/// each as a whole: no `x = x + 1` is lost, and nobody sees half of the targets written. There is one exception: where a right
+/// side reads a target elsewhere than at the element being written (a flipped view of it, its sum), values are computed
+/// first and copied then, and another thread's work may come between.
+///
 /// # Errors
 ///
 /// [`Error::Broadcast`] if a value does not fit its tensor, [`Error::Overlap`] if two tensors share memory,

@@ -25,7 +25,10 @@ mod pool;
 mod profile;
 pub mod random;
 mod shape;
+mod sync;
 mod tensor;
+#[cfg(test)]
+mod tests;
 
 pub use device::{Counters, DEVICE_VARIABLE, Device, DeviceInfo, DeviceKind, MemoryStats};
 pub use dtype::{DType, Element, Scalar};

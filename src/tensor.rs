@@ -302,7 +302,8 @@ impl Tensor {
     /// Evaluates `value` and writes it into this tensor, in place.
     ///
     /// `value` must broadcast to this tensor's shape and is converted to its dtype, rounding once. It may read this
-    /// tensor: the right side sees the old values. A tensor with no elements is left as it is.
+    /// tensor: the right side sees the old values. A tensor with no elements is left as it is. What threads that assign
+    /// at the same time may rely on is said at [`assign`](crate::assign()).
     ///
     /// # Errors
     ///

@@ -12,7 +12,6 @@ use super::map::{Destination, Map};
 use super::region::{Region, Source};
 use super::threads;
 use crate::expr::contraction::Contraction;
-use crate::expr::graph::Graph;
 use crate::layout::Layout;
 use crate::{DType, Result, Shape};
 
@@ -184,7 +183,7 @@ impl Contract {
     ///
     /// `memory` must hold the graph's buffers, the temporaries, those of this product to be written by nobody else, and
     /// memory for parts.
-    pub(super) unsafe fn run(&self, graph: &Graph, memory: &Memory) {
+    pub(super) unsafe fn run(&self, memory: &Memory) {
         if self.numel == 0 {
             return;
         }
@@ -192,7 +191,7 @@ impl Contract {
             let layout = Layout::contiguous(map.region.shape.clone());
             let to = [Destination { at: memory.temps[*temp], layout: &layout, aliased: false }];
             // SAFETY: the caller's.
-            unsafe { map.run(graph, &to, memory) };
+            unsafe { map.run(&to, memory) };
         }
         match self.dtype {
             // SAFETY: the caller's; the factors and the result are of this dtype.

@@ -8,13 +8,12 @@ use smallvec::{SmallVec, smallvec};
 use super::kernel::Src;
 use super::region::{Instruction, Number, Region, Source, Work};
 use super::space::{Operand, Space};
-use crate::expr::graph::Graph;
 use crate::{DType, Scalar};
 
 /// Bytes that the strips of one evaluation may take together: they should stay in the first-level cache.
 const CACHE: usize = 32 * 1024;
 
-/// The memory a run works on: where each buffer, temporary and target begins.
+/// What a run works on: where each buffer, temporary and target begins, and the graph's numbers.
 ///
 /// Whoever makes one holds the locks of everything in it for as long as it lives.
 pub(super) struct Memory {
@@ -22,6 +21,7 @@ pub(super) struct Memory {
     pub(super) temps: SmallVec<[*mut u8; 4]>,
     /// For parts of results, one pass after the other: as many bytes as a pass asks for.
     pub(super) parts: *mut u8,
+    pub(super) scalars: SmallVec<[Scalar; 8]>,
 }
 
 // SAFETY: the pointers are to memory that the run holds the locks of; its threads write to elements of their own.
@@ -40,9 +40,9 @@ impl Memory {
 /// The numbers of a region, as elements of the dtypes they are used in.
 pub(super) type Numbers = SmallVec<[u64; 8]>;
 
-pub(super) fn numbers(region: &Region, graph: &Graph) -> Numbers {
+pub(super) fn numbers(region: &Region, memory: &Memory) -> Numbers {
     let value = |&(number, dtype): &(Number, DType)| match number {
-        Number::Slot(slot) => element(graph.scalars[slot].get(), dtype),
+        Number::Slot(slot) => element(memory.scalars[slot], dtype),
         Number::One => element(Scalar::Float(1.0), dtype),
     };
     region.numbers.iter().map(value).collect()

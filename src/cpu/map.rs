@@ -8,7 +8,6 @@ use super::frame::{Direct, Frame, Memory, Numbers, PANEL, numbers, operands, scr
 use super::region::Region;
 use super::space::{Operand, Space};
 use super::threads;
-use crate::expr::graph::Graph;
 use crate::layout::Layout;
 
 /// Elements a thread takes at a time.
@@ -45,7 +44,7 @@ impl Map {
     ///
     /// `memory` must hold the graph's buffers and the temporaries; destinations must be writable, by nobody else, and
     /// what is promised at `eval::run` must be kept.
-    pub(super) unsafe fn run(&self, graph: &Graph, to: &[Destination<'_>], memory: &Memory) {
+    pub(super) unsafe fn run(&self, to: &[Destination<'_>], memory: &Memory) {
         let custom;
         let layouts = to.iter().map(|to| to.layout);
         let space = if layouts.clone().all(Layout::is_contiguous) {
@@ -62,7 +61,7 @@ impl Map {
         if space.numel == 0 {
             return;
         }
-        let numbers = numbers(&self.region, graph);
+        let numbers = numbers(&self.region, memory);
         let most = strip_len(&self.region, space);
         let leaves = 0..self.region.leaves.len();
         if let Some(plane) = space.plane()

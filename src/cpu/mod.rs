@@ -12,6 +12,7 @@ mod frame;
 mod fuse;
 mod kernel;
 mod limits;
+mod locks;
 mod map;
 mod math;
 mod moments;

@@ -8,10 +8,10 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
 use super::Buffer;
-use super::buffer::{Reading, Writing};
 use super::contract::{self, Contract, Factor};
 use super::fold::FoldKernels;
 use super::frame::Memory;
+use super::locks::Locks;
 use super::map::{Destination, Map};
 use super::profile;
 use super::reduce::{Folded, Reduce};
@@ -110,19 +110,21 @@ impl Program {
     }
 
     pub(super) fn run(&self, op: &'static str, graph: &Graph, targets: &[Tensor]) -> Result<()> {
-        let locks = Locks::new(graph, targets);
+        let read = graph.buffers.iter().filter_map(|(storage, _)| on_cpu(storage));
+        let locks = Locks::new(read, targets.iter().filter_map(|t| on_cpu(t.storage())));
         let to: SmallVec<[Destination<'_>; 4]> = targets
             .iter()
             .map(|t| Destination {
-                at: locks.start(t.storage()).wrapping_add(t.offset() * t.dtype().size()),
+                at: locks.start(t.storage().id()).wrapping_add(t.offset() * t.dtype().size()),
                 layout: t.layout(),
-                aliased: locks.is_read(t.storage()),
+                aliased: locks.is_read(t.storage().id()),
             })
             .collect();
         let mut memory = Memory {
-            buffers: graph.buffers.iter().map(|(storage, _)| locks.start(storage)).collect(),
+            buffers: graph.buffers.iter().map(|(storage, _)| locks.start(storage.id())).collect(),
             temps: SmallVec::new(),
             parts: std::ptr::null_mut(),
+            scalars: graph.numbers(),
         };
         // All memory that will be needed, before any target is written.
         let mut held: SmallVec<[Arc<Buffer>; 4]> = SmallVec::new();
@@ -152,11 +154,11 @@ impl Program {
             unsafe {
                 match pass {
                     Pass::Reduce(reduce) => {
-                        reduce.run(graph, &memory);
+                        reduce.run(&memory);
                         profile::note(start, "reduce", || reduce.traffic());
                     }
                     Pass::Contract(contract) => {
-                        contract.run(graph, &memory);
+                        contract.run(&memory);
                         profile::note(start, "contract", || contract.traffic());
                     }
                 }
@@ -175,7 +177,7 @@ impl Program {
                 };
                 let start = profile::now();
                 // SAFETY: as above, and targets are locked for writing.
-                unsafe { map.run(graph, to, &memory) };
+                unsafe { map.run(to, &memory) };
                 profile::note(start, "map", || {
                     (map.region.shape.clone(), map.region.bytes_read() + map.region.bytes())
                 });
@@ -183,6 +185,13 @@ impl Program {
         }
         PASSES.fetch_add(passes, Ordering::Relaxed);
         Ok(())
+    }
+}
+
+fn on_cpu(storage: &Storage) -> Option<&Buffer> {
+    match storage {
+        Storage::Cpu(buffer) => Some(buffer),
+        Storage::Gpu(_) => None,
     }
 }
 
@@ -286,70 +295,4 @@ fn groups(graph: &Graph) -> Vec<Group> {
         by_depth.entry(depth).or_default().push(Group::Fold(ids));
     }
     by_depth.into_values().flatten().collect()
-}
-
-/// Every buffer of a run, locked once, in the order of their addresses, so that two runs never wait for each other.
-struct Locks<'a>(SmallVec<[Lock<'a>; 8]>);
-
-struct Lock<'a> {
-    id: usize,
-    is_read: bool,
-    start: *mut u8,
-    _guard: Guard<'a>,
-}
-
-enum Guard<'a> {
-    #[allow(dead_code, reason = "held, not used")]
-    Read(Reading<'a>),
-    #[allow(dead_code, reason = "held, not used")]
-    Write(Writing<'a>),
-}
-
-impl<'a> Locks<'a> {
-    fn new(graph: &'a Graph, targets: &'a [Tensor]) -> Self {
-        let mut wanted: SmallVec<[(usize, bool, bool, &Buffer); 8]> = SmallVec::new();
-        let mut want = |storage: &'a Storage, read: bool, written: bool| {
-            if let Storage::Cpu(buffer) = storage {
-                wanted.push((storage.id(), read, written, &**buffer));
-            }
-        };
-        for (storage, _) in &graph.buffers {
-            want(storage, true, false);
-        }
-        for target in targets {
-            want(target.storage(), false, true);
-        }
-        wanted.sort_unstable_by_key(|w| w.0);
-        wanted.dedup_by(|next, kept| {
-            let same = next.0 == kept.0;
-            if same {
-                kept.1 |= next.1;
-                kept.2 |= next.2;
-            }
-            same
-        });
-        let lock = |(id, is_read, written, buffer): (usize, bool, bool, &'a Buffer)| {
-            if written {
-                let mut guard = buffer.lock_mut();
-                Lock { id, is_read, start: guard.bytes_mut().as_mut_ptr(), _guard: Guard::Write(guard) }
-            } else {
-                let guard = buffer.lock();
-                Lock { id, is_read, start: guard.bytes().as_ptr().cast_mut(), _guard: Guard::Read(guard) }
-            }
-        };
-        Self(wanted.into_iter().map(lock).collect())
-    }
-
-    fn find(&self, storage: &Storage) -> Option<&Lock<'a>> {
-        let id = storage.id();
-        self.0.binary_search_by_key(&id, |lock| lock.id).ok().map(|i| &self.0[i])
-    }
-
-    fn start(&self, storage: &Storage) -> *mut u8 {
-        self.find(storage).map_or(std::ptr::null_mut(), |lock| lock.start)
-    }
-
-    fn is_read(&self, storage: &Storage) -> bool {
-        self.find(storage).is_some_and(|lock| lock.is_read)
-    }
 }

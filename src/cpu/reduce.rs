@@ -22,7 +22,6 @@ use super::region::Region;
 use super::space::{Operand, Space};
 use super::threads;
 use crate::Shape;
-use crate::expr::graph::Graph;
 use crate::layout::Layout;
 
 /// Elements a thread takes at a time, where there is no lack of them.
@@ -197,7 +196,7 @@ impl Reduce {
     ///
     /// `memory` must hold the graph's buffers, the temporaries, those of these folds to be written by nobody else, and
     /// memory for parts.
-    pub(super) unsafe fn run(&self, graph: &Graph, memory: &Memory) {
+    pub(super) unsafe fn run(&self, memory: &Memory) {
         let walk = self.walk();
         let n_kept = walk.kept.numel;
         if n_kept == 0 {
@@ -211,7 +210,7 @@ impl Reduce {
             }
             return;
         }
-        let numbers = numbers(&self.region, graph);
+        let numbers = numbers(&self.region, memory);
         let partials = Partials(memory.parts.cast());
         let own = scratch_bytes(&self.region, &walk.space, walk.most).next_multiple_of(64);
         // For each fold: a strip, an accumulator and a wide one.

@@ -38,7 +38,8 @@ impl ScalarCell {
         f64::from_bits(self.0.load(Ordering::Relaxed))
     }
 
-    /// Changes the number, for evaluations from now on. Work that a GPU has been given keeps the number it was given.
+    /// Changes the number, for evaluations from now on. Work that a GPU has been given keeps the number it was given, and
+    /// an evaluation during which another thread changes it sees one of the two throughout.
     pub fn set(&self, value: f64) {
         self.0.store(value.to_bits(), Ordering::Relaxed);
     }

@@ -171,6 +171,11 @@ impl Graph {
 }
 
 impl Graph {
+    /// What its numbers are now. A run asks once: another thread may change a cell between two passes.
+    pub(crate) fn numbers(&self) -> SmallVec<[Scalar; 8]> {
+        self.scalars.iter().map(Number::get).collect()
+    }
+
     /// Takes over what a backend made of `other`, if that differs in no more than its buffers and numbers.
     pub(crate) fn adopt(&mut self, other: Self) {
         let dtypes = |graph: &Self| graph.buffers.iter().map(|b| b.1).collect::<Vec<_>>();

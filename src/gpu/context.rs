@@ -1,7 +1,6 @@
 //! A GPU device: wgpu's device and queue, what they can do, and everything that is kept between evaluations.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{SendError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::adapter::{backend_of, kind_of, label_of};
@@ -9,6 +8,7 @@ use super::cache::Cache;
 use super::disk::PipelineFile;
 use super::faults::Faults;
 use super::memory::Memory;
+use super::poller::{Poller, Waiting};
 use super::readback::Mapped;
 use super::recorder::Recorder;
 use crate::profile::Limits;
@@ -24,7 +24,7 @@ pub(crate) struct Context {
     label: String,
     recorder: Mutex<Recorder>,
     pub(super) faults: Arc<Faults>,
-    poller: OnceLock<Mutex<Sender<Waiting>>>,
+    poller: OnceLock<Poller>,
     /// Measured when somebody asks.
     pub(super) limits: OnceLock<Limits>,
     /// What a file of compiled pipelines is called, where the device can make use of one; and the file.
@@ -38,22 +38,6 @@ pub(super) struct Counts {
     pub(super) planned: AtomicU64,
     pub(super) kernels: AtomicU64,
     pub(super) submits: AtomicU64,
-}
-
-/// A read whose copy is on its way.
-struct Waiting {
-    submission: wgpu::SubmissionIndex,
-    mapped: Arc<Mapped>,
-}
-
-impl Waiting {
-    fn finish(self, device: &wgpu::Device, faults: &Faults) {
-        let until = wgpu::PollType::Wait { submission_index: Some(self.submission), timeout: None };
-        if faults.poll(device, until).is_err() {
-            // A driver that lost the device ends nothing: without this the future would sleep for ever.
-            let _ = self.mapped.send(Err(wgpu::BufferAsyncError));
-        }
-    }
 }
 
 impl Context {
@@ -85,7 +69,7 @@ impl Context {
             threads: 0,
         };
 
-        let faults = Faults::of(&device);
+        let faults = Faults::of(&device, adapter.backend);
         let recorder = Mutex::new(Recorder::new(&device, &limits));
         let context = Self {
             memory: Memory::new(),
@@ -128,20 +112,8 @@ impl Context {
     /// Has a thread wait for a submission, so that a future waiting for its mapping is woken.
     #[cfg(not(target_arch = "wasm32"))]
     pub(super) fn wait_in_background(&self, submission: wgpu::SubmissionIndex, mapped: Arc<Mapped>) {
-        let poller = self.poller.get_or_init(|| {
-            let (sender, receiver) = channel::<Waiting>();
-            let (device, faults) = (self.device.clone(), self.faults.clone());
-            let poll = move || receiver.into_iter().for_each(|waiting| waiting.finish(&device, &faults));
-            if let Err(error) = std::thread::Builder::new().name("hadamard-poll".to_owned()).spawn(poll) {
-                log::error!("no thread to poll the GPU: {error}");
-            }
-            Mutex::new(sender)
-        });
-        let sent = lock(poller).send(Waiting { submission, mapped });
-        if let Err(SendError(waiting)) = sent {
-            // No thread could be had: wait here rather than leave the future asleep for ever.
-            waiting.finish(&self.device, &self.faults);
-        }
+        let poller = self.poller.get_or_init(|| Poller::new(self.device.clone(), self.faults.clone()));
+        poller.wait(Waiting { submission, mapped });
     }
 
     /// The browser polls by itself.
@@ -157,7 +129,7 @@ impl Context {
     }
 
     pub(crate) fn trim(&self) {
-        self.recorder().forget_bind_groups();
+        self.recorder().forget_bind_groups(self);
         drop(self.memory.pool.drain());
     }
 

@@ -5,7 +5,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use super::Context;
 use super::context::lock;
@@ -19,12 +19,15 @@ pub(super) struct Faults {
     error: Mutex<Option<wgpu::Error>>,
     /// Whether there is anything to look at.
     any: AtomicBool,
+    /// See [`turn`](Self::turn); on GL alone.
+    turn: Option<Mutex<()>>,
 }
 
 impl Faults {
     /// Hears what a device reports from now on.
-    pub(super) fn of(device: &wgpu::Device) -> Arc<Self> {
-        let faults = Arc::new(Self::default());
+    pub(super) fn of(device: &wgpu::Device, backend: wgpu::Backend) -> Arc<Self> {
+        let turn = (backend == wgpu::Backend::Gl).then(Mutex::default);
+        let faults = Arc::new(Self { turn, ..Self::default() });
         let seen = faults.clone();
         device.on_uncaptured_error(Arc::new(move |error| {
             log::error!("wgpu: {error}");
@@ -37,6 +40,12 @@ impl Faults {
         faults
     }
 
+    /// Held while wgpu is called for what may need a GL context, where there is one: wgpu waits six seconds for the
+    /// context and then panics, and on a software adapter a submission may take longer. The last lock to be taken.
+    pub(super) fn turn(&self) -> Option<MutexGuard<'_, ()>> {
+        self.turn.as_ref().map(lock)
+    }
+
     pub(super) fn lose(&self, reason: String) {
         let _ = self.lost.set(reason);
         self.any.store(true, Ordering::Release);
@@ -46,7 +55,11 @@ impl Faults {
     ///
     /// wgpu panics where the driver loses the device meanwhile, after it has told the callback; the panic ends here.
     pub(super) fn poll(&self, device: &wgpu::Device, until: wgpu::PollType) -> Result<(), PollFailure> {
-        match catch_unwind(AssertUnwindSafe(|| device.poll(until))) {
+        let polled = {
+            let _turn = self.turn();
+            catch_unwind(AssertUnwindSafe(|| device.poll(until)))
+        };
+        match polled {
             Ok(polled) => polled.map(drop).map_err(PollFailure::Refused),
             Err(_) => {
                 self.lose("it was lost while it was waited for".to_owned());
@@ -57,7 +70,7 @@ impl Faults {
 }
 
 impl Context {
-    /// Does some work with wgpu, and says what wgpu has against it.
+    /// Calls wgpu in its turn, and says what wgpu has against it. Not to be called within itself.
     ///
     /// Work that other threads recorded and this call hands over is answered for here too.
     pub(super) fn guard<R>(&self, op: &'static str, work: impl FnOnce() -> Result<R>) -> Result<R> {
@@ -68,11 +81,13 @@ impl Context {
         } else {
             &[wgpu::ErrorFilter::Internal, wgpu::ErrorFilter::OutOfMemory, wgpu::ErrorFilter::Validation]
         };
+        let turn = self.faults.turn();
         let scopes: smallvec::SmallVec<[_; 3]> = filters.iter().map(|&f| self.device.push_error_scope(f)).collect();
         let result = work();
         let popped = scopes.into_iter().rev().map(|scope| pollster::block_on(scope.pop()));
         // All of them, in this order.
         let found = popped.fold(None, Option::or);
+        drop(turn);
         self.check(op)?;
         match (result, found) {
             (Ok(_), Some(error)) => Err(self.refusal(op, error)),

@@ -20,7 +20,7 @@ impl Context {
             return Ok(*limits);
         }
         self.synchronize(OP)?;
-        let measured = self.guard(OP, || self.measure_limits())?;
+        let measured = self.measure_limits()?;
         Ok(*self.limits.get_or_init(|| measured))
     }
 
@@ -50,25 +50,7 @@ impl Context {
         let label = Some("hadamard limits");
         let out =
             self.allocate(OP, &wgpu::BufferDescriptor { label, size: most * 4, usage, mapped_at_creation: false })?;
-        let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
-            label,
-            source: wgpu::ShaderSource::Wgsl(READ.into()),
-        });
-        let pipeline = self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-            label,
-            layout: None,
-            module: &module,
-            entry_point: Some("main"),
-            compilation_options: wgpu::PipelineCompilationOptions::default(),
-            cache: None,
-        });
-        let bound = [(0, a), (1, b), (2, &out)];
-        let group = self.device.create_bind_group(&wgpu::BindGroupDescriptor {
-            label,
-            layout: &pipeline.get_bind_group_layout(0),
-            entries: &bound
-                .map(|(binding, buffer)| wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() }),
-        });
+        let (pipeline, group) = self.guard(OP, || Ok(self.dot_product(a, b, &out)))?;
         let dispatch = |workgroups, runs| {
             self.timed(|encoder| {
                 let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
@@ -87,13 +69,42 @@ impl Context {
         rate
     }
 
+    fn dot_product(
+        &self,
+        a: &wgpu::Buffer,
+        b: &wgpu::Buffer,
+        out: &wgpu::Buffer,
+    ) -> (wgpu::ComputePipeline, wgpu::BindGroup) {
+        let label = Some("hadamard limits");
+        let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
+            label,
+            source: wgpu::ShaderSource::Wgsl(READ.into()),
+        });
+        let pipeline = self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label,
+            layout: None,
+            module: &module,
+            entry_point: Some("main"),
+            compilation_options: wgpu::PipelineCompilationOptions::default(),
+            cache: None,
+        });
+        let bound = [(0, a), (1, b), (2, out)];
+        let group = self.device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label,
+            layout: &pipeline.get_bind_group_layout(0),
+            entries: &bound
+                .map(|(binding, buffer)| wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() }),
+        });
+        (pipeline, group)
+    }
+
     /// How long the GPU takes for what is recorded, handing over and waiting included.
     fn timed(&self, record: impl FnOnce(&mut wgpu::CommandEncoder)) -> Result<Duration> {
         let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         record(&mut encoder);
         let commands = encoder.finish();
         let start = Instant::now();
-        self.queue.submit([commands]);
+        self.guard(OP, || Ok(self.queue.submit([commands])))?;
         self.wait(OP, None)?;
         Ok(start.elapsed())
     }

@@ -4,15 +4,32 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Context;
+use super::faults::Faults;
 use crate::pool::{Pool, size_class};
 use crate::{DType, Error, Result};
 
-/// A wgpu buffer with the number it is known by in the bind-group cache.
+/// A wgpu buffer, freed in its turn.
 pub(super) struct Raw {
-    pub(super) buffer: wgpu::Buffer,
+    /// `None` only while dropping.
+    buffer: Option<wgpu::Buffer>,
+    /// The number it is known by in the bind-group cache.
     id: u64,
-    /// The recording that last used it.
-    batch: u64,
+    /// The recording that last used it, so that an upload knows whether it would overtake that.
+    batch: AtomicU64,
+    faults: Arc<Faults>,
+}
+
+impl Raw {
+    pub(super) fn buffer(&self) -> &wgpu::Buffer {
+        self.buffer.as_ref().expect("there until it is dropped")
+    }
+}
+
+impl Drop for Raw {
+    fn drop(&mut self) {
+        let _turn = self.faults.turn();
+        self.buffer = None;
+    }
 }
 
 /// What is kept of GPU memory between uses, for tensors and for reading them: a fresh buffer is cleared by wgpu on
@@ -32,11 +49,9 @@ impl Memory {
 /// recorded runs before whatever uses it next, so nothing need be waited for.
 pub(crate) struct Buffer {
     context: Arc<Context>,
-    buffer: wgpu::Buffer,
-    id: u64,
+    /// `None` only while dropping.
+    raw: Option<Raw>,
     class: u64,
-    /// The recording that last used it, so that an upload knows whether it would overtake that.
-    batch: AtomicU64,
     /// The recording that last wrote it; 0 if none did.
     written: AtomicU64,
 }
@@ -50,9 +65,8 @@ impl Context {
         }
         let class = self.class(op, bytes)?;
         let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
-        let Raw { buffer, id, batch } = self.raw(op, "hadamard tensor", class, usage)?;
-        let (batch, written) = (AtomicU64::new(batch), AtomicU64::new(0));
-        Ok(Arc::new(Buffer { context: self.clone(), buffer, id, class, batch, written }))
+        let raw = Some(self.raw(op, "hadamard tensor", class, usage)?);
+        Ok(Arc::new(Buffer { context: self.clone(), raw, class, written: AtomicU64::new(0) }))
     }
 
     /// A wgpu buffer of a size class, kept or new.
@@ -61,10 +75,11 @@ impl Context {
             let descriptor =
                 wgpu::BufferDescriptor { label: Some(label), size: class, usage, mapped_at_creation: false };
             let id = self.memory.next_id.fetch_add(1, Ordering::Relaxed);
-            Ok(Raw { buffer: self.allocate(op, &descriptor)?, id, batch: 0 })
+            let buffer = Some(self.allocate(op, &descriptor)?);
+            Ok(Raw { buffer, id, batch: AtomicU64::new(0), faults: self.faults.clone() })
         };
         let refuse = || self.out_of_memory(op, class);
-        self.memory.pool.take(class, |raw| raw.buffer.usage() == usage, allocate, refuse)
+        self.memory.pool.take(class, |raw| raw.buffer().usage() == usage, allocate, refuse)
     }
 
     /// The size of a buffer for `bytes` bytes: whole groups of four elements, of which the last is read like any other.
@@ -99,12 +114,16 @@ impl Buffer {
         &self.context
     }
 
+    fn held(&self) -> &Raw {
+        self.raw.as_ref().expect("there until it is dropped")
+    }
+
     pub(super) fn raw(&self) -> &wgpu::Buffer {
-        &self.buffer
+        self.held().buffer()
     }
 
     pub(super) fn id(&self) -> u64 {
-        self.id
+        self.held().id
     }
 
     /// Bytes that a shader may touch: all of the size class.
@@ -114,7 +133,7 @@ impl Buffer {
 
     /// Notes that recording `batch` uses this buffer.
     pub(super) fn used_in(&self, batch: u64, written: bool) {
-        self.batch.store(batch, Ordering::Relaxed);
+        self.held().batch.store(batch, Ordering::Relaxed);
         if written {
             self.written.store(batch, Ordering::Relaxed);
         }
@@ -134,16 +153,16 @@ impl Buffer {
         let mut recorder = context.recorder();
         // The queue writes before whatever is submitted next: recorded work that still reads the old contents has to
         // go first.
-        if self.batch.load(Ordering::Relaxed) >= recorder.batch() {
+        if self.held().batch.load(Ordering::Relaxed) >= recorder.batch() {
             recorder.submit(context, op)?;
         }
         context.guard(op, || {
             let whole = bytes.len() / 4 * 4;
-            context.queue.write_buffer(&self.buffer, 0, &bytes[..whole]);
+            context.queue.write_buffer(self.raw(), 0, &bytes[..whole]);
             if whole < bytes.len() {
                 let mut word = [0; 4];
                 word[..bytes.len() - whole].copy_from_slice(&bytes[whole..]);
-                context.queue.write_buffer(&self.buffer, whole as u64, &word);
+                context.queue.write_buffer(self.raw(), whole as u64, &word);
             }
             Ok(())
         })
@@ -152,7 +171,6 @@ impl Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        let raw = Raw { buffer: self.buffer.clone(), id: self.id, batch: *self.batch.get_mut() };
-        self.context.memory.pool.give(self.class, raw);
+        self.raw.take().into_iter().for_each(|raw| self.context.memory.pool.give(self.class, raw));
     }
 }

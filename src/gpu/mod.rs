@@ -14,6 +14,7 @@ mod mutants;
 mod params;
 mod pipeline;
 mod plan;
+mod poller;
 mod profile;
 mod readback;
 mod recorder;
@@ -58,6 +59,7 @@ pub(crate) fn run(op: &'static str, context: &Arc<Context>, graph: &Graph, tenso
         }
     };
     let most = Window::most_bytes(context.info().max_binding);
+    let scalars = graph.numbers();
     let mut recorder = context.recorder();
     for (storage, _) in &graph.buffers {
         if let Storage::Gpu(buffer) = storage {
@@ -77,7 +79,7 @@ pub(crate) fn run(op: &'static str, context: &Arc<Context>, graph: &Graph, tenso
             .collect();
         let mut params: SmallVec<[u32; 128]> = SmallVec::from_slice(&launch.params);
         for &(slot, dtype, word) in &launch.scalars {
-            write_scalar(graph.scalars[slot].get(), dtype, &mut params[word..]);
+            write_scalar(scalars[slot], dtype, &mut params[word..]);
         }
         recorder.start_timing(context, launch)?;
         recorder.launch(context, op, pipeline, &bound, &params, [launch.grid.x, launch.grid.y])?;

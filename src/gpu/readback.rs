@@ -37,13 +37,15 @@ struct Staging {
 impl Staging {
     /// The bytes of `range`, which are mapped.
     fn read(&mut self, op: &'static str, skip: usize, len: usize) -> Result<Vec<u8>> {
-        let Some(Raw { buffer, .. }) = &self.raw else { return Ok(Vec::new()) };
+        let Some(buffer) = self.raw.as_ref().map(Raw::buffer) else { return Ok(Vec::new()) };
         let fail = |e| self.context.failure(op, || Error::Gpu { op, source: Arc::new(e) });
+        let turn = self.context.faults.turn();
         let bytes = {
             let view = buffer.get_mapped_range(0..(skip + len).next_multiple_of(4) as u64).map_err(fail)?;
             view[skip..skip + len].to_vec()
         };
         buffer.unmap();
+        drop(turn);
         self.raw.take().into_iter().for_each(|raw| self.context.memory.pool.give(self.class, raw));
         Ok(bytes)
     }
@@ -86,7 +88,7 @@ impl Buffer {
         let class = context.class(op, end - start)?;
         let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
         let raw = context.raw(op, "hadamard readback", class, usage)?;
-        let to = raw.buffer.clone();
+        let to = raw.buffer().clone();
         let staging = Staging { context: context.clone(), class, raw: Some(raw) };
         let mut recorder = context.recorder();
         recorder.check(context, op, self)?;

@@ -95,7 +95,8 @@ impl Recorder {
         self.batch
     }
 
-    pub(super) fn forget_bind_groups(&mut self) {
+    pub(super) fn forget_bind_groups(&mut self, context: &Context) {
+        let _turn = context.faults.turn();
         self.bind_groups.clear();
     }
 
@@ -155,7 +156,7 @@ impl Recorder {
         // Bind groups keep their buffers alive, those too that nothing else does.
         let released = context.memory.pool.released();
         if self.bind_groups.len() >= MAX_BIND_GROUPS || released != self.released {
-            self.bind_groups.clear();
+            self.forget_bind_groups(context);
             self.released = released;
         }
         let group = context.guard(op, || Ok(bind_group(context, pipeline, &self.uniform, bound)))?;
