@@ -32,7 +32,8 @@ fn mebibytes(mib: usize, device: &Device) -> hadamard::Result<Tensor> {
 }
 
 fn is_refused<T: std::fmt::Debug>(result: hadamard::Result<T>, device: &Device) {
-    assert!(matches!(result, Err(Error::OutOfMemory { .. })), "{device}: {result:?}");
+    let error = result.unwrap_err();
+    assert!(matches!(error, Error::OutOfMemory { .. }), "{device}: {error:?}");
 }
 
 #[test]

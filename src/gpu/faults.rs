@@ -59,13 +59,11 @@ impl Faults {
             let _turn = self.turn();
             catch_unwind(AssertUnwindSafe(|| device.poll(until)))
         };
-        match polled {
-            Ok(polled) => polled.map(drop).map_err(PollFailure::Refused),
-            Err(_) => {
-                self.lose("it was lost while it was waited for".to_owned());
-                Err(PollFailure::Lost)
-            }
-        }
+        let Ok(polled) = polled else {
+            self.lose("it was lost while it was waited for".to_owned());
+            return Err(PollFailure::Lost);
+        };
+        polled.map(drop).map_err(PollFailure::Refused)
     }
 }
 

@@ -68,7 +68,10 @@ impl Recorder {
     /// Prepares for a launch to be timed, if somebody wants to know.
     pub(super) fn start_timing(&mut self, context: &Context, launch: &Launch) -> Result<()> {
         let Some(profiler) = &mut self.profiler else { return Ok(()) };
-        context.guard(OP, || Ok(profiler.begin(&context.device, launch)))?;
+        context.guard(OP, || {
+            profiler.begin(&context.device, launch);
+            Ok(())
+        })?;
         let by_host = !profiler.timestamps;
         self.end_pass();
         if by_host {

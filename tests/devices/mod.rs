@@ -41,21 +41,17 @@ pub(crate) fn limited_raw(device: &Device, tighten: impl FnOnce(&mut wgpu::Limit
         tighten(&mut limits);
         limits
     };
-    open(instance(), backends, same, wanted, limits).unwrap_or_else(|| panic!("{device} is there"))
-}
-
-fn instance() -> wgpu::Instance {
-    wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env())
+    open(backends, same, wanted, limits).unwrap_or_else(|| panic!("{device} is there"))
 }
 
 /// A device of the first adapter that is `wanted`, as a caller's own.
 fn open(
-    instance: wgpu::Instance,
     backends: wgpu::Backends,
     wanted: impl Fn(&wgpu::AdapterInfo) -> bool,
     features: wgpu::Features,
     limits: impl FnOnce(&wgpu::Adapter) -> wgpu::Limits,
 ) -> Option<(wgpu::Device, Device)> {
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
     let adapters = pollster::block_on(instance.enumerate_adapters(backends));
     let adapter = adapters.into_iter().find(|a| wanted(&a.get_info()))?;
     let descriptor = wgpu::DeviceDescriptor {
@@ -82,7 +78,7 @@ fn named(name: &str) -> Device {
         text.contains(&whole.to_lowercase())
     };
     let limits = |_: &wgpu::Adapter| wgpu::Limits::downlevel_defaults();
-    let opened = open(instance(), wgpu::Backends::all(), wanted, wgpu::Features::empty(), limits);
+    let opened = open(wgpu::Backends::all(), wanted, wgpu::Features::empty(), limits);
     opened.unwrap_or_else(|| panic!("{VARIABLE} names {name}, but there is no {whole}")).1
 }
 
