@@ -9,7 +9,8 @@ fn one(device: &Device) -> Tensor {
 }
 
 fn is_argument<T: std::fmt::Debug>(what: &str, result: hadamard::Result<T>) {
-    assert!(matches!(result, Err(Error::Argument { .. })), "{what}: {result:?}");
+    let error = result.expect_err(what);
+    assert!(matches!(error, Error::Argument { .. }), "{what}: {error:?}");
 }
 
 #[test]
