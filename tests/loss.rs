@@ -16,12 +16,10 @@ use hadamard::{DType, Device, Error, Params, Result, Tensor, assign, eval_all};
 fn in_time<R: Send + 'static>(test: impl FnOnce() -> R + Send + 'static) -> R {
     let (sender, receiver) = channel();
     let running = std::thread::spawn(move || sender.send(test()));
-    let result = receiver.recv_timeout(Duration::from_secs(120));
-    match result {
-        Ok(result) => result,
-        Err(_) if running.is_finished() => panic!("the test panicked: see above"),
-        Err(_) => panic!("a call on a lost device took for ever"),
-    }
+    receiver.recv_timeout(Duration::from_secs(120)).unwrap_or_else(|_| {
+        let panicked = running.is_finished();
+        panic!("{}", if panicked { "the test panicked: see above" } else { "a call on a lost device took for ever" })
+    })
 }
 
 fn is_lost<T>(what: &str, result: Result<T>) {
