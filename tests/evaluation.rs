@@ -214,7 +214,7 @@ fn a_name_that_matches_nothing_lists_what_there_is() {
 #[test]
 fn the_caller_s_own_wgpu_device_serves() {
     for device in devices::devices().into_iter().filter(Device::is_gpu) {
-        let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
+        let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
         let adapters = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::all()));
         let info = device.info();
         let Some(adapter) = adapters.into_iter().find(|a| a.get_info().name == info.name) else { continue };
