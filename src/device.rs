@@ -183,7 +183,9 @@ impl Device {
     /// A device on the caller's own wgpu device and queue, so that tensors and a renderer share them.
     ///
     /// Everything is done through `device` and `queue`; whatever features and limits they were made with are what
-    /// this library has. `adapter` says what the device is.
+    /// this library has. `adapter` says what the device is. The device's uncaptured-error handler and its lost callback,
+    /// of which wgpu has one each, are this library's from now on: an error of the caller's own calls that no error
+    /// scope catches is logged and comes back from the next call here.
     ///
     /// # Errors
     ///

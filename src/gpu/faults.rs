@@ -118,7 +118,8 @@ impl Context {
     }
 
     pub(crate) fn is_lost(&self) -> bool {
-        self.look("is_lost").is_err_and(|error| matches!(error, Error::DeviceLost { .. }))
+        let _ = self.faults.poll(&self.device, wgpu::PollType::Poll);
+        self.faults.lost.get().is_some()
     }
 
     /// wgpu's error as ours: the loss of the device, if that is what is behind it.
