@@ -12,6 +12,7 @@ mod op;
 mod operators;
 mod parse;
 
+pub(crate) use cell::Number;
 pub use cell::ScalarCell;
 pub use einsum::einsum;
 pub use node::Expr;

@@ -36,7 +36,7 @@ use std::rc::Rc;
 use approx::Approx;
 pub use compare::{Comparison, Mismatch, compare};
 
-use crate::expr::{Node, Op};
+use crate::expr::{Node, Number, Op};
 use crate::{DType, Error, Expr, Result, Scalar, Shape, Tensor};
 
 /// What an expression evaluates to, and how far from it a correct engine may be.
@@ -190,8 +190,10 @@ fn node(expr: &Expr, args: &[Rc<Values>]) -> Result<Rc<Values>> {
         }
         Op::Cast | Op::Promote => {
             let from = node.args[0].dtype();
-            // A number has all the digits of an f64 until it is used as something less.
-            let read = if dtype == DType::F64 { DType::F64 } else { from.compute() };
+            // A number has all the digits of an f64 until it is used as something less; one in a cell is an f32.
+            let literal = matches!(node.args[0].as_number(), Some(Number::Scalar(_)));
+            let whole = literal && from.is_float() && !dtype.is_float();
+            let read = if dtype == DType::F64 || whole { DType::F64 } else { from.compute() };
             let (x, is_cast) = (operand(0, read), matches!(node.op, Op::Cast));
             elements.map(|i| approx::convert(x.at(i), from, dtype, is_cast)).collect()
         }
