@@ -1,10 +1,10 @@
 // lib/tree.wgsl
 //
-// The fixed order in which a reduction adds: blocks of 64 steps, by fours, and then the blocks, so that the rounding
-// error grows with the length of a block and the number of blocks, not with their product.
+// The fixed order in which a reduction adds: blocks of 64 steps, by fours or twos, and then the blocks, so that the
+// rounding error grows with the length of a block and the number of blocks, not with their product.
 //
-// From the prelude: Terms (what is being reduced, several values if several reductions share the pass), Place (where
-// an output's elements begin), identity(), combine() and body().
+// From the prelude: AT_ONCE (4 or 2), Terms (what is being reduced, several values if several reductions share the
+// pass), Place (where an output's elements begin), identity(), combine() and body().
 
 const BLOCK_STEPS: u32 = 64u;
 
@@ -15,11 +15,13 @@ fn walk(place: Place, start: u32, end: u32, step: u32) -> Terms {
     while r < end {
         var block = identity();
         let stop = min(end, r + BLOCK_STEPS * step);
-        while r + 3u * step < stop {
-            let first = combine(body(place, r), body(place, r + step));
-            let second = combine(body(place, r + 2u * step), body(place, r + 3u * step));
-            block = combine(block, combine(first, second));
-            r += 4u * step;
+        while r + (AT_ONCE - 1u) * step < stop {
+            var some = combine(body(place, r), body(place, r + step));
+            if AT_ONCE == 4u {
+                some = combine(some, combine(body(place, r + 2u * step), body(place, r + 3u * step)));
+            }
+            block = combine(block, some);
+            r += AT_ONCE * step;
         }
         while r < stop {
             block = combine(block, body(place, r));

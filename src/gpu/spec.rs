@@ -20,6 +20,8 @@ pub(crate) struct Spec {
     pub(crate) lanes: u32,
     /// Groups of `width` neighbouring columns that an invocation of reduce-outer owns.
     pub(crate) groups: u32,
+    /// Steps of a reduction's walk that are added to each other before they join a block: 4 or 2.
+    pub(crate) at_once: u32,
     /// Collapsed dims that are kept; for a map, all.
     pub(crate) kept_rank: usize,
     /// Collapsed dims that are reduced.

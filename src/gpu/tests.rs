@@ -16,7 +16,7 @@ fn caps(max_bindings: usize, tuning: Tuning) -> Caps {
 
 /// The largest device, WebGPU's defaults, wgpu's smallest, and a software adapter.
 fn all_caps() -> [Caps; 4] {
-    let software = Tuning { workgroup: 64, max_lanes: 8, run: 64, groups: 2, ..Tuning::discrete() };
+    let software = Tuning::software();
     let discrete = Tuning::discrete();
     [caps(100, discrete), Caps::webgpu(), caps(4, discrete), Caps { pairs: true, ..caps(8, software) }]
 }

@@ -105,6 +105,7 @@ pub(crate) fn prelude(spec: &Spec) -> String {
         ("WG_SIZE", spec.workgroup as usize),
         ("LANES", spec.lanes as usize),
         ("GROUPS", spec.groups as usize),
+        ("AT_ONCE", spec.at_once as usize),
         ("N_DIMS", spec.n_dims().max(1)),
         ("N_STAGES", spec.n_stages().max(1)),
         ("STAGE_VECS", spec.operand_words() / 4),

@@ -111,6 +111,7 @@ impl Planner<'_> {
             workgroup: shares.workgroup,
             lanes: shares.lanes,
             groups: shares.groups,
+            at_once: shares.at_once,
             kept_rank,
             reduced_rank,
             bindings,

@@ -127,6 +127,7 @@ impl Planner<'_> {
             workgroup: self.caps.tuning.workgroup,
             lanes: 1,
             groups: 1,
+            at_once: 4,
             kept_rank: 1,
             reduced_rank: 0,
             bindings,

@@ -211,7 +211,7 @@ impl Planner<'_> {
         let (n, rows) = (job.outputs(), job.rows());
         let kernel = kernel_for(&walk, &body.reads, n);
         let width = width_for(kernel, &walk, &domain, &body.reads, views);
-        let shares = Shares::new(kernel, width, n, rows, &self.caps.tuning, max_splits);
+        let shares = Shares::new(kernel, (width, size(&body.reads)), n, rows, &self.caps.tuning, max_splits);
         Pass { kernel, width, domain, walk, body, folds: folds.to_vec(), shares }
     }
 
@@ -265,10 +265,15 @@ impl Planner<'_> {
         let walk = Walk { kept: (1..domain.rank()).collect(), reduced: SmallVec::from_slice(&[0]) };
         let kernel = if n == 1 { Kernel::ReduceInner } else { Kernel::ReduceOuter };
         let width = width_for(kernel, &walk, &domain, &body.reads, &ending.views);
-        let shares = Shares::unsplit(kernel, width, n, splits, &self.caps.tuning);
+        let shares = Shares::unsplit(kernel, (width, size(&body.reads)), n, splits, &self.caps.tuning);
         let pass = Pass { kernel, width, domain, walk, body, folds: job.folds.to_vec(), shares };
         self.reduce_launch(&pass, ending)
     }
+}
+
+/// Bytes of an element of the view that touches most memory.
+fn size(reads: &[Read]) -> usize {
+    dominant(reads).map_or(4, |read| read.dtype.size())
 }
 
 /// Adds the stores of an epilogue; what they write follows the epilogue's reads.

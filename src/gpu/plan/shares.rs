@@ -15,6 +15,8 @@ pub(super) struct Shares {
     pub(super) lanes: u32,
     /// Groups of neighbouring columns that an invocation takes.
     pub(super) groups: u32,
+    /// Steps that are added to each other before they join a block.
+    pub(super) at_once: u32,
     /// Workgroups that together cover the outputs once.
     pub(super) blocks: usize,
     /// Into how many parts the rows are split, each by workgroups of its own.
@@ -24,13 +26,24 @@ pub(super) struct Shares {
 }
 
 impl Shares {
-    /// For `n` outputs of `rows` rows each, where an invocation takes `width` elements at a step, in at most
-    /// `max_splits` parts.
-    pub(super) fn new(kernel: Kernel, width: u32, n: usize, rows: usize, tuning: &Tuning, max_splits: usize) -> Self {
-        let whole = Self::unsplit(kernel, width, n, rows, tuning);
+    /// For `n` outputs of `rows` rows each, where an invocation takes `width` elements of `size` bytes at a step, in at
+    /// most `max_splits` parts.
+    pub(super) fn new(
+        kernel: Kernel,
+        (width, size): (u32, usize),
+        n: usize,
+        rows: usize,
+        tuning: &Tuning,
+        max_splits: usize,
+    ) -> Self {
+        let whole = Self::unsplit(kernel, (width, size), n, rows, tuning);
         let have = whole.blocks * whole.workgroup as usize;
         let steps = whole.steps(kernel, width, rows);
-        let least = if kernel == Kernel::ReduceInner { tuning.min_walk } else { tuning.min_rows };
+        let least = match kernel {
+            Kernel::ReduceInner => tuning.min_walk,
+            _ if n >= tuning.wide as usize => tuning.wide_min_rows,
+            _ => tuning.min_rows,
+        };
         let splits = (tuning.invocations as usize / have).min(steps / least as usize).min(max_splits);
         if splits < 2 {
             return whole;
@@ -42,12 +55,19 @@ impl Shares {
     }
 
     /// The same with each output finished by one workgroup.
-    pub(super) fn unsplit(kernel: Kernel, width: u32, n: usize, rows: usize, tuning: &Tuning) -> Self {
+    pub(super) fn unsplit(kernel: Kernel, (width, size): (u32, usize), n: usize, rows: usize, tuning: &Tuning) -> Self {
         let (most, max_lanes) = (tuning.workgroup as usize, tuning.max_lanes as usize);
         let groups = match kernel {
-            Kernel::ReduceOuter if width > 1 && n.is_multiple_of((width * tuning.groups) as usize) => tuning.groups,
+            Kernel::ReduceOuter if width > 1 => {
+                let mut groups = if size == 2 { tuning.half_groups } else { tuning.groups };
+                while groups > 1 && !n.is_multiple_of((width * groups) as usize) {
+                    groups /= 2;
+                }
+                groups
+            }
             _ => 1,
         };
+        let at_once = if kernel == Kernel::ReduceOuter && n >= tuning.wide as usize { 2 } else { 4 };
         // What neighbouring invocations have of their own: outputs, or groups of `width` of them.
         let columns = match kernel {
             Kernel::ReduceInner => n,
@@ -58,7 +78,9 @@ impl Shares {
             Kernel::ReduceInner => rows.div_ceil(width as usize) / tuning.min_steps as usize,
             // The invocations that columns leave idle; and where few workgroups would be busy, more of them, each
             // with a run of columns.
-            _ if columns < tuning.invocations as usize / 16 => (most / columns.min(tuning.run as usize)).min(rows / 8),
+            _ if columns < tuning.invocations as usize / 16 => {
+                (tuning.spread.min(tuning.workgroup) as usize / columns.min(tuning.run as usize)).min(rows / 8)
+            }
             _ => 1,
         };
         let lanes = floor_power_of_two(wanted.clamp(1, max_lanes.min(most)));
@@ -67,7 +89,7 @@ impl Shares {
         let room = most / lanes;
         let workgroup = if max_lanes < most { lanes * columns.next_power_of_two().min(room) } else { most };
         let blocks = columns.div_ceil(workgroup / lanes).max(1);
-        Self { workgroup: workgroup as u32, lanes: lanes as u32, groups, blocks, splits: 1, chunk: rows }
+        Self { workgroup: workgroup as u32, lanes: lanes as u32, groups, at_once, blocks, splits: 1, chunk: rows }
     }
 
     /// Steps that each lane takes.
@@ -90,13 +112,12 @@ mod tests {
 
     #[test]
     fn every_row_is_in_one_part_and_every_output_in_one_block() {
-        let software = Tuning { workgroup: 64, max_lanes: 8, run: 64, groups: 2, ..Tuning::discrete() };
-        for tuning in [Tuning::discrete(), software] {
+        for tuning in [Tuning::discrete(), Tuning::software()] {
             for kernel in [Kernel::ReduceInner, Kernel::ReduceOuter] {
-                for width in [1_u32, 4] {
+                for (width, size) in [(1, 4), (4, 4), (4, 2)] {
                     for n in [1, 3, 4, 64, 1000, 4096, 16_000_000] {
                         for rows in [0, 1, 5, 63, 64, 1025, 70_000, 16_000_000] {
-                            let s = Shares::new(kernel, width, n, rows, &tuning, MAX_SPLITS);
+                            let s = Shares::new(kernel, (width, size), n, rows, &tuning, MAX_SPLITS);
                             assert!(s.splits * s.chunk >= rows, "{s:?}");
                             assert!(s.splits == 1 || (s.splits - 1) * s.chunk < rows, "an empty part: {s:?}");
                             assert!(s.lanes.is_power_of_two() && s.workgroup.is_multiple_of(s.lanes), "{s:?}");
@@ -116,7 +137,7 @@ mod tests {
         for (kernel, n, rows) in
             [(Kernel::ReduceOuter, 4, 16 << 20), (Kernel::ReduceInner, 4, 16 << 20), (Kernel::ReduceInner, 1, 64 << 20)]
         {
-            let s = Shares::new(kernel, 4, n, rows, &tuning, MAX_SPLITS);
+            let s = Shares::new(kernel, (4, 4), n, rows, &tuning, MAX_SPLITS);
             assert!(s.blocks * s.splits * s.workgroup as usize >= tuning.invocations as usize / 4, "{s:?}");
         }
     }
