@@ -331,8 +331,7 @@ impl Tensor {
     ///
     /// [`Error::DType`] if `T` is not the tensor's dtype; what the device reports.
     pub fn to_vec<T: Element>(&self) -> Result<Vec<T>> {
-        let tensor = self.readable::<T>("to_vec")?;
-        Ok(T::from_bytes(&tensor.bytes("to_vec")?))
+        self.readable::<T>("to_vec")?.with_bytes("to_vec", T::from_bytes)
     }
 
     /// The elements in row-major order, as a future. On the web, where nothing may block, this is the way to read.
@@ -343,11 +342,10 @@ impl Tensor {
     pub async fn to_vec_async<T: Element>(&self) -> Result<Vec<T>> {
         let tensor = self.readable::<T>("to_vec_async")?;
         let (offset, len) = tensor.byte_range();
-        let bytes = match &tensor.storage {
-            Storage::Cpu(buffer) => buffer.read(offset, len),
-            Storage::Gpu(buffer) => buffer.read("to_vec_async", offset as u64, len as u64).await?,
-        };
-        Ok(T::from_bytes(&bytes))
+        match &tensor.storage {
+            Storage::Cpu(buffer) => Ok(buffer.read(offset, len, T::from_bytes)),
+            Storage::Gpu(buffer) => buffer.read("to_vec_async", offset as u64, len as u64, T::from_bytes).await,
+        }
     }
 
     /// The one element of a tensor that has one, whatever its rank.
@@ -364,11 +362,16 @@ impl Tensor {
 
     /// The elements as bytes, in row-major order.
     pub(crate) fn bytes(&self, op: &'static str) -> Result<Vec<u8>> {
-        let tensor = self.contiguous()?;
-        let (offset, len) = tensor.byte_range();
-        match &tensor.storage {
-            Storage::Cpu(buffer) => Ok(buffer.read(offset, len)),
-            Storage::Gpu(buffer) => buffer.read_blocking(op, offset as u64, len as u64),
+        self.contiguous()?.with_bytes(op, <[u8]>::to_vec)
+    }
+
+    /// What `f` makes of the elements' bytes, where they lie: a copy of many takes longer than all else. They follow
+    /// each other.
+    fn with_bytes<R>(&self, op: &'static str, f: impl FnOnce(&[u8]) -> R) -> Result<R> {
+        let (offset, len) = self.byte_range();
+        match &self.storage {
+            Storage::Cpu(buffer) => Ok(buffer.read(offset, len, f)),
+            Storage::Gpu(buffer) => buffer.read_blocking(op, offset as u64, len as u64, f),
         }
     }
 
@@ -377,8 +380,8 @@ impl Tensor {
     pub(crate) fn memory(&self, op: &'static str) -> Result<Vec<u8>> {
         let len = self.layout.bounds().map_or(0, |(_, high)| (high + 1) * self.dtype.size());
         match &self.storage {
-            Storage::Cpu(buffer) => Ok(buffer.read(0, len)),
-            Storage::Gpu(buffer) => buffer.read_blocking(op, 0, len as u64),
+            Storage::Cpu(buffer) => Ok(buffer.read(0, len, <[u8]>::to_vec)),
+            Storage::Gpu(buffer) => buffer.read_blocking(op, 0, len as u64, <[u8]>::to_vec),
         }
     }
 

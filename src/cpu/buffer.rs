@@ -75,8 +75,9 @@ impl Buffer {
         Writing { guard: self.block.write().unwrap_or_else(PoisonError::into_inner), len: self.len }
     }
 
-    pub(crate) fn read(&self, offset: usize, len: usize) -> Vec<u8> {
-        self.lock().bytes()[offset..offset + len].to_vec()
+    /// What `f` makes of bytes `offset..offset + len`.
+    pub(crate) fn read<R>(&self, offset: usize, len: usize, f: impl FnOnce(&[u8]) -> R) -> R {
+        f(&self.lock().bytes()[offset..offset + len])
     }
 
     pub(crate) fn write(&self, bytes: &[u8]) {

@@ -35,19 +35,19 @@ struct Staging {
 }
 
 impl Staging {
-    /// The bytes of `range`, which are mapped.
-    fn read(&mut self, op: &'static str, skip: usize, len: usize) -> Result<Vec<u8>> {
-        let Some(buffer) = self.raw.as_ref().map(Raw::buffer) else { return Ok(Vec::new()) };
+    /// What `f` makes of `len` bytes after the first `skip`, all of which are mapped.
+    fn read<R>(&mut self, op: &'static str, skip: usize, len: usize, f: impl FnOnce(&[u8]) -> R) -> Result<R> {
+        let Some(buffer) = self.raw.as_ref().map(Raw::buffer) else { return Ok(f(&[])) };
         let fail = |e| self.context.failure(op, || Error::Gpu { op, source: Arc::new(e) });
         let turn = self.context.faults.turn();
-        let bytes = {
+        let result = {
             let view = buffer.get_mapped_range(0..(skip + len).next_multiple_of(4) as u64).map_err(fail)?;
-            view[skip..skip + len].to_vec()
+            f(&view[skip..skip + len])
         };
         buffer.unmap();
         drop(turn);
         self.raw.take().into_iter().for_each(|raw| self.context.memory.pool.give(self.class, raw));
-        Ok(bytes)
+        Ok(result)
     }
 }
 
@@ -60,24 +60,36 @@ impl Drop for Staging {
 }
 
 impl Buffer {
-    /// Bytes `offset..offset + len`, when all work recorded so far is done.
-    pub(crate) async fn read(&self, op: &'static str, offset: u64, len: u64) -> Result<Vec<u8>> {
+    /// What `f` makes of bytes `offset..offset + len`, when all work recorded so far is done.
+    pub(crate) async fn read<R>(
+        &self,
+        op: &'static str,
+        offset: u64,
+        len: u64,
+        f: impl FnOnce(&[u8]) -> R,
+    ) -> Result<R> {
         if len == 0 {
-            return Ok(Vec::new());
+            return Ok(f(&[]));
         }
         let pending = self.start_read(op, offset, len)?;
         self.context().wait_in_background(pending.submission.clone(), pending.mapped.clone());
-        pending.finish(op).await
+        pending.finish(op, f).await
     }
 
     /// The same, waiting here.
-    pub(crate) fn read_blocking(&self, op: &'static str, offset: u64, len: u64) -> Result<Vec<u8>> {
+    pub(crate) fn read_blocking<R>(
+        &self,
+        op: &'static str,
+        offset: u64,
+        len: u64,
+        f: impl FnOnce(&[u8]) -> R,
+    ) -> Result<R> {
         if len == 0 {
-            return Ok(Vec::new());
+            return Ok(f(&[]));
         }
         let pending = self.start_read(op, offset, len)?;
         self.context().wait(op, Some(pending.submission.clone()))?;
-        pollster::block_on(pending.finish(op))
+        pollster::block_on(pending.finish(op, f))
     }
 
     fn start_read(&self, op: &'static str, offset: u64, len: u64) -> Result<Pending> {
@@ -107,18 +119,18 @@ impl Buffer {
 }
 
 impl Pending {
-    async fn finish(self, op: &'static str) -> Result<Vec<u8>> {
+    async fn finish<R>(self, op: &'static str, f: impl FnOnce(&[u8]) -> R) -> Result<R> {
         let Self { mut staging, skip, len, outcome, mapped, .. } = self;
         // If wgpu drops its own, nobody is left to tell.
         drop(mapped);
         let outcome = outcome.receive().await;
         staging.context.check(op)?;
         match outcome {
-            Some(Ok(())) => staging.read(op, skip, len),
+            Some(Ok(())) => staging.read(op, skip, len, f),
             Some(Err(error)) => Err(staging.context.failure(op, || Error::Gpu { op, source: Arc::new(error) })),
             None => {
                 staging.context.faults.lose("a read was abandoned".to_owned());
-                staging.context.check(op).map(|()| Vec::new())
+                staging.context.check(op).map(|()| f(&[]))
             }
         }
     }
