@@ -131,7 +131,10 @@ impl Device {
     pub fn limits(&self) -> Result<Limits> {
         static CPU: OnceLock<Limits> = OnceLock::new();
         match self.kind() {
-            Kind::Cpu => Ok(*CPU.get_or_init(cpu::limits)),
+            Kind::Cpu => match CPU.get() {
+                Some(limits) => Ok(*limits),
+                None => cpu::limits().map(|limits| *CPU.get_or_init(|| limits)),
+            },
             Kind::Gpu(context) => context.limits(),
         }
     }

@@ -1,6 +1,6 @@
 //! CPU memory: aligned, pooled, behind a lock.
 
-use std::alloc::{Layout, alloc_zeroed, dealloc};
+use std::alloc::{Layout, alloc, dealloc};
 use std::ptr::NonNull;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -9,6 +9,9 @@ use crate::{Error, MemoryStats, Result};
 
 /// A cache line, and the widest SIMD register.
 const ALIGN: usize = 64;
+/// The pages of memory that is not small, where the system has them: one fault for each instead of 512, and streams
+/// that are prefetched further. Size classes from twice this on are whole numbers of it.
+const HUGE_PAGE: usize = 2 << 20;
 
 /// Memory freed by tensors, to be used again: a fresh allocation costs a page fault every 4 KiB, several times what
 /// writing it costs.
@@ -27,19 +30,41 @@ unsafe impl Sync for Block {}
 
 impl Block {
     fn new(bytes: usize) -> Option<Self> {
-        let layout = Layout::from_size_align(bytes, ALIGN).ok()?;
-        // SAFETY: the size is not zero: size classes begin at 256 bytes. Zeroed, so every byte is initialised.
-        let start = NonNull::new(unsafe { alloc_zeroed(layout) })?;
+        let layout = Self::layout(bytes)?;
+        // SAFETY: the size is not zero: size classes begin at 256 bytes.
+        let start = NonNull::new(unsafe { alloc(layout) })?;
+        if layout.align() == HUGE_PAGE {
+            ask_for_huge_pages(start, bytes);
+        }
+        // SAFETY: allocated above with this size.
+        unsafe { start.write_bytes(0, bytes) };
         Some(Self { start, bytes })
+    }
+
+    fn layout(bytes: usize) -> Option<Layout> {
+        let align = if bytes >= 2 * HUGE_PAGE { HUGE_PAGE } else { ALIGN };
+        Layout::from_size_align(bytes, align).ok()
     }
 }
 
 impl Drop for Block {
     fn drop(&mut self) {
-        // SAFETY: allocated in `new` with this size and alignment.
-        unsafe { dealloc(self.start.as_ptr(), Layout::from_size_align_unchecked(self.bytes, ALIGN)) }
+        if let Some(layout) = Self::layout(self.bytes) {
+            // SAFETY: allocated in `new` with this layout.
+            unsafe { dealloc(self.start.as_ptr(), layout) }
+        }
     }
 }
+
+/// Many systems give huge pages to those alone who ask. A system that refuses is none the worse.
+#[cfg(target_os = "linux")]
+fn ask_for_huge_pages(start: NonNull<u8>, bytes: usize) {
+    // SAFETY: advice about memory of ours, which nothing uses yet.
+    unsafe { libc::madvise(start.as_ptr().cast(), bytes, libc::MADV_HUGEPAGE) };
+}
+
+#[cfg(not(target_os = "linux"))]
+fn ask_for_huge_pages(_start: NonNull<u8>, _bytes: usize) {}
 
 /// The memory of one or more CPU tensors.
 pub(crate) struct Buffer {

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use pulp::{Arch, NullaryFnOnce};
 
-use super::threads;
+use super::{Buffer, threads};
+use crate::Result;
 use crate::profile::{Limits, rate};
 
 /// Elements of each array: 64 MiB, beyond what caches hold of two.
@@ -13,9 +14,15 @@ const NUMEL: usize = 16 << 20;
 /// Elements a thread takes at a time.
 const CHUNK: usize = 64 * 1024;
 
-/// Measures both.
-pub(crate) fn limits() -> Limits {
-    let (from, mut to) = (vec![1.0_f32; NUMEL], vec![2.0_f32; NUMEL]);
+/// Measures both, in memory like that of tensors.
+pub(crate) fn limits() -> Result<Limits> {
+    let array = || Buffer::new("limits", NUMEL * size_of::<f32>());
+    let (from, to) = (array()?, array()?);
+    let (mut from, mut to) = (from.lock_mut(), to.lock_mut());
+    let (from, to): (&mut [f32], &mut [f32]) =
+        (bytemuck::cast_slice_mut(from.bytes_mut()), bytemuck::cast_slice_mut(to.bytes_mut()));
+    from.fill(1.0);
+    to.fill(2.0);
     let bytes = (2 * NUMEL * size_of::<f32>()) as u64;
     let measure = |run: &mut dyn FnMut()| {
         let timed = rate(bytes, |runs| {
@@ -25,11 +32,11 @@ pub(crate) fn limits() -> Limits {
         });
         timed.unwrap_or(f64::NAN) // it never fails
     };
-    let copy = measure(&mut || copy(&from, &mut to));
+    let copy = measure(&mut || copy(from, to));
     let read = measure(&mut || {
-        std::hint::black_box(dot(&from, &to));
+        std::hint::black_box(dot(from, to));
     });
-    Limits { copy, read }
+    Ok(Limits { copy, read })
 }
 
 fn copy(from: &[f32], to: &mut [f32]) {
