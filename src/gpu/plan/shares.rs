@@ -4,6 +4,8 @@
 use crate::gpu::spec::Kernel;
 use crate::gpu::tuning::Tuning;
 
+/// Elements of a reduction that is not split: a second pass would be most of what it takes.
+const SMALL: usize = 8 * 1024;
 /// Partial results a second pass takes up at most.
 pub(super) const MAX_SPLITS: usize = 1024;
 
@@ -45,7 +47,7 @@ impl Shares {
             _ => tuning.min_rows,
         };
         let splits = (tuning.invocations as usize / have).min(steps / least as usize).min(max_splits);
-        if splits < 2 {
+        if splits < 2 || n.saturating_mul(rows) < SMALL {
             return whole;
         }
         // Whole steps of all lanes, so that only the last part may end in the middle of one.
