@@ -263,7 +263,9 @@ fn power(a: Approx, b: Approx, compute: DType) -> Approx {
     let v = f(a.v, b.v);
     let crosses = !a.is_exact() && a.v.abs() <= a.e;
     if a.v.is_nan() || b.v.is_nan() {
-        return a.monotone2(b, f);
+        // 1 to any power is 1, and so is anything to the power of 0.
+        let may_be = |x: Approx, special: f64| !x.is_exact() && (x.v - special).abs() <= x.e;
+        return if may_be(a, 1.0) || may_be(b, 0.0) { Approx::unknown(1.0) } else { a.monotone2(b, f) };
     }
     if (crosses || a.v < 0.0) && !b.is_exact() {
         return Approx::unknown(v);
