@@ -410,6 +410,18 @@ mod tests {
     }
 
     #[test]
+    fn elements_that_are_read_again_are_counted_once() {
+        let x = contiguous([4, 6]);
+        let row = contiguous([6]).broadcast_to(&Shape::from([4, 6]), "broadcast_to").unwrap();
+        for layout in [x.clone(), x.permute(&[1, 0]), x.narrow(1, 0, 3, 2), x.flip(0), row, contiguous([])] {
+            let mut distinct = positions(&layout);
+            distinct.sort_unstable();
+            distinct.dedup();
+            assert_eq!(layout.touched(), distinct.len(), "{layout:?}");
+        }
+    }
+
+    #[test]
     fn reshape_keeps_the_order_or_says_it_cannot() {
         let x = contiguous([4, 6]);
         for shape in [Shape::from([24]), Shape::from([2, 2, 3, 2]), Shape::from([8, 1, 3])] {
