@@ -4,7 +4,6 @@ mod devices;
 
 use std::future::Future;
 use std::pin::pin;
-use std::sync::mpsc::channel;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -12,14 +11,9 @@ use devices::limited_raw;
 use hadamard::optim::Adam;
 use hadamard::{DType, Device, Error, Params, Result, Tensor, assign, eval_all};
 
-/// What `test` gives, or a failure where it takes for ever.
-fn in_time<R: Send + 'static>(test: impl FnOnce() -> R + Send + 'static) -> R {
-    let (sender, receiver) = channel();
-    let running = std::thread::spawn(move || sender.send(test()));
-    receiver.recv_timeout(Duration::from_secs(120)).unwrap_or_else(|_| {
-        let panicked = running.is_finished();
-        panic!("{}", if panicked { "the test panicked: see above" } else { "a call on a lost device took for ever" })
-    })
+/// As [`devices::in_time`], for what may wait for a device that is gone.
+fn in_time(test: impl FnOnce() + Send + 'static) {
+    devices::in_time("a call on a lost device", Duration::from_secs(120), test);
 }
 
 fn is_lost<T>(what: &str, result: Result<T>) {

@@ -7,12 +7,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::pin;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::task::{Context, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use devices::failures_on_each;
+use devices::{failures_on_each, in_time};
 use hadamard::{DType, Device, Expr, ScalarCell, Tensor, assign, eval_all, optim, reference};
 use rayon::prelude::*;
 
@@ -34,25 +33,12 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// One below, and one above, what the CPU path shares among its threads.
 const SIZES: [usize; 2] = [1000, 100_000];
 
-/// Calls `body` with every device. One that never returns is a failure, where a plain test would hang.
+/// Calls `body` with every device. One that never returns is a failure.
 fn on_each(body: fn(&Device)) {
     failures_on_each(|device| {
-        let (sender, receiver) = channel();
         let of_thread = device.clone();
-        let running = thread::spawn(move || {
-            body(&of_thread);
-            let _ = sender.send(());
-        });
-        match receiver.recv_timeout(PATIENCE) {
-            Ok(()) => vec![],
-            Err(RecvTimeoutError::Timeout) => {
-                panic!("still running on {device} after {} s: dead-locked", PATIENCE.as_secs())
-            }
-            Err(RecvTimeoutError::Disconnected) => match running.join() {
-                Ok(()) => vec![],
-                Err(panic) => resume_unwind(panic),
-            },
-        }
+        in_time(&format!("dead-locked on {device}"), PATIENCE, move || body(&of_thread));
+        vec![]
     });
 }
 

@@ -177,7 +177,7 @@ impl Context {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PollFailure {
     #[error(transparent)]
-    Refused(#[from] wgpu::PollError),
+    Refused(wgpu::PollError),
     #[error("the device was lost")]
     Lost,
 }

@@ -1,6 +1,10 @@
 //! The devices that tests run on.
 
 use std::io::Write;
+use std::panic::resume_unwind;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
 
 use hadamard::Device;
 
@@ -92,11 +96,27 @@ pub(crate) fn note(text: &str) {
 #[allow(dead_code, reason = "not every test that names devices goes through them this way")]
 pub(crate) fn failures_on_each(test: impl Fn(&Device) -> Vec<String> + Sync) -> Vec<String> {
     let devices = devices();
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         let running: Vec<_> = devices.iter().map(|device| scope.spawn(|| test(device))).collect();
-        running
-            .into_iter()
-            .flat_map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect()
+        running.into_iter().flat_map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
     })
+}
+
+/// What `body` gives. If it takes longer than `patience` it is a failure that says `what` hung, where a plain test would
+/// hang.
+#[allow(dead_code, reason = "for tests of what could wait for ever")]
+pub(crate) fn in_time<R: Send + 'static>(
+    what: &str,
+    patience: Duration,
+    body: impl FnOnce() -> R + Send + 'static,
+) -> R {
+    let (sender, receiver) = channel();
+    let running = thread::spawn(move || sender.send(body()));
+    match receiver.recv_timeout(patience) {
+        Ok(result) => result,
+        Err(RecvTimeoutError::Timeout) => panic!("still running after {} s: {what}", patience.as_secs()),
+        Err(RecvTimeoutError::Disconnected) => {
+            resume_unwind(running.join().err().unwrap_or_else(|| Box::new("it ended without a result")))
+        }
+    }
 }

@@ -92,8 +92,7 @@ impl Planner<'_> {
     fn fitting(&self, epilogue: Vec<Output>, group: &[Id], back: &mut Vec<Output>) -> Vec<Output> {
         let args: Vec<Id> = group.iter().filter_map(|&r| self.reduce_arg(r)).collect();
         let body = Region::of(self.graph, &self.stored, &[], &args);
-        let mut slots = body.slots.clone();
-        slots.extend(body.reads.iter().filter_map(|r| self.stored.get(r)).map(|s| s.0));
+        let mut slots = self.slots_of(&body);
         let mut taken: Vec<Output> = Vec::new();
         let mut more = self.more_windows(&body);
         // What a second pass binds beside the partial results, if rows are split.
@@ -101,8 +100,7 @@ impl Planner<'_> {
         for output in epilogue {
             let region = Region::of(self.graph, &self.stored, group, &[output.value]);
             let more_with = more + self.more_windows(&region);
-            let mut own = region.slots;
-            own.extend(region.reads.iter().filter_map(|r| self.stored.get(r)).map(|s| s.0));
+            let mut own = self.slots_of(&region);
             own.insert(output.target.slot);
             let (with, ending_with) = (&slots | &own, &ending | &own);
             // Each result may have to be stored besides.

@@ -322,10 +322,15 @@ impl Planner<'_> {
         found
     }
 
+    /// The memory a region reads: buffers, and values that are stored already.
+    fn slots_of(&self, region: &Region) -> FxHashSet<Slot> {
+        let stored = region.reads.iter().filter_map(|id| self.stored.get(id)).map(|s| s.0);
+        region.slots.iter().copied().chain(stored).collect()
+    }
+
     /// Whether a kernel with this region and these targets is within the device's limits.
     fn fits(&self, region: &Region, targets: impl Iterator<Item = Slot>) -> bool {
-        let mut slots = region.slots.clone();
-        slots.extend(region.reads.iter().filter_map(|id| self.stored.get(id)).map(|s| s.0));
+        let mut slots = self.slots_of(region);
         // A reduction not stored yet will take a binding of its own.
         let pending = region.reads.iter().filter(|id| !self.stored.contains_key(id)).count();
         slots.extend(targets);
