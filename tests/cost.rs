@@ -1,4 +1,4 @@
-//! What training steps cost, by the devices' counters. Those of the CPU count what all threads do, so each test here waits
+//! What evaluations and training steps cost, by the devices' counters. Those of the CPU count what all threads do, so each test here waits
 //! for the others.
 
 mod devices;
@@ -6,7 +6,7 @@ mod devices;
 use std::sync::{Mutex, PoisonError};
 
 use hadamard::optim::{Adam, AdamW, SGD};
-use hadamard::{DType, Device, Params, Tensor, init};
+use hadamard::{DType, Device, Params, Tensor, eval_all, init};
 
 static ALONE: Mutex<()> = Mutex::new(());
 
@@ -25,6 +25,21 @@ fn costs_nothing_again(device: &Device, mut step: impl FnMut(usize)) {
     device.synchronize().unwrap();
     let after = device.counters();
     assert_eq!((after.compiled, after.planned), (before.compiled, before.planned), "{device}");
+}
+
+#[test]
+fn several_results_come_in_one_pass() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let numbers: Vec<f32> = (0..600).map(|i| (i % 251) as f32 - 125.0).collect();
+    for device in devices::devices() {
+        let x = tensor(&numbers, &device).reshape([20, 30]).unwrap();
+        let y = x.square();
+        let before = device.counters().kernels;
+        let results = eval_all(&[y.clone(), &y + 1.0, &y - 1.0]).unwrap();
+        assert_eq!(device.counters().kernels - before, 1, "{device}");
+        let [a, b, c] = [0, 1, 2].map(|i| results[i].to_vec::<f32>().unwrap());
+        assert!(a.iter().zip(&b).zip(&c).all(|((a, b), c)| a + 1.0 == *b && a - 1.0 == *c), "{device}");
+    }
 }
 
 #[test]
