@@ -25,7 +25,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     if k < params.n && start < end {
         let row = place(k);
         let whole = start + (end - start) / WIDTH * WIDTH;
-        terms = walk(row, start + column * WIDTH, whole, LANES * WIDTH);
+        terms = walk(row, start, whole, column, WIDTH);
         if whole < end && column == 0u {
             terms = combine(terms, masked(row, whole, end)); // the last few, fewer than WIDTH
         }

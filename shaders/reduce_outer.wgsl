@@ -5,8 +5,8 @@
 //
 // An invocation owns WIDTH neighbouring columns, or GROUPS times as many, and walks down the rows, so at each step a
 // workgroup reads unbroken runs of memory. Where columns are few, LANES invocations share a column and take the rows in
-// turn; where rows are many, they are split over workgroups too, and what is stored is a partial sum for each split. The
-// order of addition depends on the shape alone.
+// turn; where rows are many, they are split over workgroups too, and what is stored is a partial sum for each split. A
+// few splits may take the rows of a part in turn. The order of addition depends on the shape alone.
 //
 // From the prelude: WIDTH, GROUPS, WG_SIZE, LANES, Terms, Place, place(), body(), identity(), combine() and finish().
 
@@ -21,11 +21,12 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     let k = ((number - split * params.blocks) * COLUMNS + lane % COLUMNS) * WIDTH * GROUPS;
     let row = lane / COLUMNS;
 
-    let start = split * params.chunk;
-    let end = min(start + params.chunk, params.n_reduced);
+    let turn = split % params.turns;
+    let start = (split - turn) * params.chunk;
+    let end = min(start + params.chunk * params.turns, params.n_reduced);
     var terms = identity();
     if k < params.n && start < end {
-        terms = walk(place(k), start + row, end, LANES);
+        terms = walk(place(k), start + turn, end, row, params.turns);
     }
     if LANES > 1u {
         // Every invocation comes here, whether it had rows or not: a barrier waits for all.

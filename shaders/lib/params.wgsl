@@ -31,7 +31,8 @@ struct Params {
     minus_infinity: u32,
     // Nothing, which a compiler cannot know.
     zero: u32,
-    unused: u32,
+    // Splits that take the rows of a part in turn.
+    turns: u32,
     dims: array<Dim, N_DIMS>,
     stages: array<Stage, N_STAGES>,
     scalars: array<vec4u, N_SCALARS>,

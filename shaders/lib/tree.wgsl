@@ -1,33 +1,61 @@
 // lib/tree.wgsl
 //
-// The fixed order in which a reduction adds: blocks of 64 steps, by fours or twos, and then the blocks, so that the
+// The fixed order in which a reduction adds: AT_ONCE steps, blocks of sixteen such sums, and then the blocks, so that the
 // rounding error grows with the length of a block and the number of blocks, not with their product.
 //
-// From the prelude: AT_ONCE (4 or 2), Terms (what is being reduced, several values if several reductions share the
-// pass), Place (where an output's elements begin), identity(), combine() and body().
+// From the prelude: LANES, AT_ONCE (4, 2 or 1), Terms (what is being reduced, several values if several reductions share
+// the pass), Place (where an output's elements begin), identity(), combine() and body().
 
-const BLOCK_STEPS: u32 = 64u;
+const BLOCK_STEPS: u32 = 16u * AT_ONCE;
 
-// The terms at start, start + step, ... below end.
-fn walk(place: Place, start: u32, end: u32, step: u32) -> Terms {
+// The terms of one lane below end. At each step lanes take elements `apart` from each other, the first one at `start` to
+// begin with.
+//
+// Loops look at their end only, as llvmpipe runs what follows a break once more, for nothing; and all lanes go round them
+// equally often, as SwiftShader goes on for all where some have left such a loop.
+fn walk(place: Place, start: u32, end: u32, lane: u32, apart: u32) -> Terms {
+    let step = LANES * apart;
+    let last = (AT_ONCE - 1u) * step + (LANES - 1u) * apart;
     var total = identity();
-    var r = start;
-    while r < end {
-        var block = identity();
-        let stop = min(end, r + BLOCK_STEPS * step);
-        while r + (AT_ONCE - 1u) * step < stop {
-            var some = combine(body(place, r), body(place, r + step));
-            if AT_ONCE == 4u {
-                some = combine(some, combine(body(place, r + 2u * step), body(place, r + 3u * step)));
+    var first = start;
+    if first < end {
+        loop {
+            var block = identity();
+            let stop = min(end, first + BLOCK_STEPS * step);
+            if first + last < stop {
+                loop {
+                    let r = first + lane * apart;
+                    var some = body(place, r);
+                    if AT_ONCE > 1u {
+                        some = combine(some, body(place, r + step));
+                    }
+                    if AT_ONCE > 2u {
+                        some = combine(some, combine(body(place, r + 2u * step), body(place, r + 3u * step)));
+                    }
+                    block = combine(block, some);
+                    first += AT_ONCE * step;
+                    if first + last >= stop {
+                        break;
+                    }
+                }
             }
-            block = combine(block, some);
-            r += AT_ONCE * step;
+            if LANES * AT_ONCE > 1u && first < stop {
+                loop {
+                    let r = first + lane * apart;
+                    if r < stop {
+                        block = combine(block, body(place, r));
+                    }
+                    first += step;
+                    if first >= stop {
+                        break;
+                    }
+                }
+            }
+            total = combine(total, block);
+            if first >= end {
+                break;
+            }
         }
-        while r < stop {
-            block = combine(block, body(place, r));
-            r += step;
-        }
-        total = combine(total, block);
     }
     return total;
 }

@@ -1,19 +1,22 @@
 //! Testing the tests: shaders with one mistake each, every one of which the table of cases must notice.
 //!
 //! A mistake is a change of the text that codegen hands out, so one binary tries them all. Run by
-//! `cargo test --release --lib mutants -- --ignored --nocapture`, on the adapter `HADAMARD_DEVICE` names or a software one.
+//! `cargo test --lib mutants -- --ignored --nocapture`, on the adapter `HADAMARD_DEVICE` names or a software one.
 
 use std::cell::{Cell, RefCell};
 
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 
+use super::tuning::Tuning;
+use super::tuning::tests::FORCED;
 use crate::check::{Case, cases, run_cases};
 use crate::{DEVICE_VARIABLE, Device};
 
 /// A mistake: what it is, the text it changes and to what, and the operation whose cases see it first.
+#[derive(Clone)]
 struct Mutant(&'static str, &'static str, &'static str, &'static str);
 
-const MUTANTS: [Mutant; 43] = [
+const MUTANTS: [Mutant; 47] = [
     // Bounds.
     Mutant("map: no bounds check", "if i >= params.n { return; }", "", "add"),
     Mutant("map: one element too few", "if i >= params.n { return; }", "if i + 1u >= params.n { return; }", "add"),
@@ -37,6 +40,8 @@ const MUTANTS: [Mutant; 43] = [
     ),
     Mutant("reduce: the second column of blocks ignored", "(number - split * params.blocks)", "(number)", "sum"),
     Mutant("reduce_outer: no bounds check", "if row == 0u && k < params.n &&", "if row == 0u &&", "sum"),
+    Mutant("reduce_rows: a component forgotten", "combine_of_group(z, w))", "z)", "sum"),
+    Mutant("reduce_rows: a row too few", "if k < params.n {", "if k + 1u < params.n {", "sum"),
     Mutant("reduce_inner: no bounds check", "if column == 0u && k < params.n &&", "if column == 0u &&", "sum"),
     Mutant("contract: no bounds check on rows", "if r < rows && c < columns {", "if c < columns {", "contract"),
     Mutant(
@@ -74,24 +79,16 @@ const MUTANTS: [Mutant; 43] = [
         "min(start + params.chunk - 1u, params.n_reduced)",
         "sum",
     ),
+    Mutant("parts that take rows in turn, each from the first", "start + turn, end,", "start, end,", "sum"),
     Mutant("a block forgotten", "total = combine(total, block);", "total = block;", "sum"),
-    Mutant("the last steps forgotten", "while r < stop {", "while false {", "sum"),
-    Mutant(
-        "a step added twice",
-        "combine(body(place, r), body(place, r + step))",
-        "combine(body(place, r), body(place, r))",
-        "sum",
-    ),
+    Mutant("the last steps forgotten", "LANES * AT_ONCE > 1u && first < stop", "false", "sum"),
+    Mutant("lanes go past the end", "(LANES - 1u) * apart;", "0u;", "sum"),
+    Mutant("lanes go past the end in the last step", "if r < stop {", "if true {", "sum"),
+    Mutant("a step after the last", "if first + last >= stop {", "if first + last > stop {", "sum"),
     Mutant("the tail of a row forgotten", "if whole < end && column == 0u {", "if false {", "sum"),
     Mutant("the tail of a row added by every lane", "if whole < end && column == 0u {", "if whole < end {", "sum"),
     Mutant("lanes: the last halving forgotten", "half > 0u; half /= 2u", "half > 1u; half /= 2u", "sum"),
     Mutant("lanes: rows of others", "sh_terms[lane + half * COLUMNS]", "sh_terms[lane + half]", "sum"),
-    Mutant(
-        "lanes: no barrier",
-        "sh_terms[lane] = terms;\n        workgroupBarrier();",
-        "sh_terms[lane] = terms;",
-        "sum",
-    ),
     Mutant("contract: no barrier", "        workgroupBarrier();\n        for (var t", "        for (var t", "contract"),
     Mutant("contract: a term forgotten", "t < DEPTH; t++", "t < DEPTH - 1u; t++", "contract"),
     // Accumulators.
@@ -164,6 +161,18 @@ const MUTANTS: [Mutant; 43] = [
     ),
 ];
 
+/// Mistakes in what kernels for software adapters have no use for, seen in those for discrete GPUs.
+const DISCRETE: [Mutant; 3] = [
+    Mutant(
+        "lanes: no barrier",
+        "sh_terms[lane] = terms;\n        workgroupBarrier();",
+        "sh_terms[lane] = terms;",
+        "sum",
+    ),
+    Mutant("a step added twice", "combine(some, body(place, r + step))", "combine(some, body(place, r))", "sum"),
+    Mutant("the fourth step forgotten", "body(place, r + 3u * step)", "identity()", "sum"),
+];
+
 thread_local! {
     /// The change to make on this thread.
     static CURRENT: RefCell<Option<(&'static str, &'static str)>> = const { RefCell::new(None) };
@@ -211,12 +220,17 @@ fn mutants_are_killed() {
     let mut cases = cases();
     let mut survivors = Vec::new();
     let mut mistaken = Vec::new();
-    for Mutant(name, from, to, operation) in MUTANTS {
+    let everywhere = MUTANTS.into_iter().map(|mutant| (mutant, None));
+    let all = everywhere.chain(DISCRETE.into_iter().map(|mutant| (mutant, Some(Tuning::discrete()))));
+    let n = all.clone().count();
+    for (Mutant(name, from, to, operation), tuning) in all {
         cases.sort_by_key(|case| (case.operation() != operation, case.operation() == "large", case.seed()));
         CURRENT.set(Some((from, to)));
+        FORCED.set(tuning);
         CHANGED.set(0);
         let (run, failure) = first_failure(&cases);
         CURRENT.set(None);
+        FORCED.set(None);
         let changed = CHANGED.get();
         println!("{name}: {run} cases, {changed} shaders changed: {}", failure.as_deref().unwrap_or("SURVIVED"));
         match failure {
@@ -227,6 +241,6 @@ fn mutants_are_killed() {
         }
     }
     assert!(mistaken.is_empty(), "{}", mistaken.join("\n"));
-    println!("{} of {} killed", MUTANTS.len() - survivors.len(), MUTANTS.len());
+    println!("{} of {n} killed", n - survivors.len());
     assert!(survivors.is_empty(), "survivors: {survivors:?}");
 }

@@ -20,7 +20,8 @@ pub(crate) struct Head {
     pub(crate) minus_infinity: u32,
     /// Nothing, which a compiler cannot know.
     pub(crate) zero: u32,
-    pub(crate) unused: u32,
+    /// Splits that take the rows of a part in turn.
+    pub(crate) turns: u32,
 }
 
 /// What an index below 2³¹ is divided by: a dim's size, with the constants that divide by it with a multiply and a

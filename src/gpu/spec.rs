@@ -12,13 +12,13 @@ use crate::expr::{BinaryOp, UnaryOp};
 pub(crate) struct Spec {
     pub(crate) kernel: Kernel,
     /// Neighbouring elements an invocation takes at a step: 1 or 4. They lie along the kept dims in a map and in
-    /// reduce-outer, along the reduced dims in reduce-inner.
+    /// reduce-outer, along the reduced dims in reduce-inner and reduce-rows.
     pub(crate) width: u32,
     /// Invocations in a workgroup.
     pub(crate) workgroup: u32,
     /// Invocations of a workgroup that share one output of a reduction.
     pub(crate) lanes: u32,
-    /// Groups of `width` neighbouring columns that an invocation of reduce-outer owns.
+    /// Groups of `width` neighbouring columns that an invocation of reduce-outer owns; the rows of one of reduce-rows.
     pub(crate) groups: u32,
     /// Steps of a reduction's walk that are added to each other before they join a block: 4 or 2.
     pub(crate) at_once: u32,
@@ -50,6 +50,7 @@ pub(crate) enum Kernel {
     Map,
     ReduceOuter,
     ReduceInner,
+    ReduceRows,
     Contract,
 }
 
@@ -59,6 +60,7 @@ impl Kernel {
             Self::Map => "map",
             Self::ReduceOuter => "reduce_outer",
             Self::ReduceInner => "reduce_inner",
+            Self::ReduceRows => "reduce_rows",
             Self::Contract => "contract",
         }
     }

@@ -160,7 +160,7 @@ fn params_lie_where_the_shader_reads_them() {
         ("blocks", std::mem::offset_of!(Head, blocks)),
         ("minus_infinity", std::mem::offset_of!(Head, minus_infinity)),
         ("zero", std::mem::offset_of!(Head, zero)),
-        ("unused", std::mem::offset_of!(Head, unused)),
+        ("turns", std::mem::offset_of!(Head, turns)),
         ("dims", size_of::<Head>()),
         ("stages", launch.spec.operands_at() * 4),
         ("scalars", launch.spec.scalars_at() * 4),

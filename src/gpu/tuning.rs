@@ -21,14 +21,17 @@ pub(crate) struct Tuning {
     pub(crate) invocations: u32,
     /// Rows below which an invocation's share is not split further.
     pub(crate) min_rows: u32,
-    /// Columns from which rows are wide: added by twos, not by fours, and shared out by `wide_min_rows`.
-    pub(crate) wide: u32,
-    /// What `min_rows` is for wide rows.
-    pub(crate) wide_min_rows: u32,
+    /// Steps of a walk that are added to each other before they join a block: 4, 2 or 1.
+    pub(crate) at_once: u32,
+    /// Bytes that a walk steps at least, if it does not read one row after the other: neighbouring parts take rows in
+    /// turn.
+    pub(crate) stride: usize,
     /// Steps along a row below which a lane's share is not split further.
     pub(crate) min_walk: u32,
     /// Steps along a row that each lane takes at least, where lanes share it.
     pub(crate) min_steps: u32,
+    /// Steps of a row up to which an invocation takes four rows, not one.
+    pub(crate) short: u32,
     /// Whether lanes that share an output exchange results within their subgroup, where it holds them all. They are
     /// taken to be numbered alike in subgroup and workgroup.
     pub(crate) subgroups: bool,
@@ -47,34 +50,43 @@ impl Tuning {
             half_groups: 1,
             invocations: 1 << 18,
             min_rows: 16,
-            wide: u32::MAX,
-            wide_min_rows: 16,
+            at_once: 4,
+            stride: 0,
             min_walk: 16,
             min_steps: 2,
+            short: 0,
             subgroups: false,
             pairs: false,
         }
     }
 
+    /// Not measured yet.
+    pub(crate) const fn integrated() -> Self {
+        Self { workgroup: 128, max_lanes: 128, spread: 128, invocations: 1 << 15, ..Self::discrete() }
+    }
+
     pub(crate) const fn software() -> Self {
-        // On lavapipe a step of a loop costs more than an invocation: (a * b).sum(0) over [4096, 4096] takes 88 ms
-        // with one column and 256 rows an invocation, 36 ms with four columns and 64 rows, 28 ms with four columns
-        // and 16 rows by fours. So does a barrier: .sum(1) takes 51 ms with 64 lanes a row, 27 ms with 8, and a
-        // twentieth less with subgroups instead. Joining lanes costs most in short rows: [262144, 64].sum(1) takes
-        // 331 ms (on a slower machine) with two steps a lane, 137 ms with 16. A load is dear, of 64 bits as of 32:
-        // there, in processor time, a * b takes 157 ms with pairs and 270 ms without; and .sum(1), with pairs,
-        // 144 ms where lanes take 64 steps and 178 ms where they take 16. Subgroups of a workgroup run one after the
-        // other, so a row is read in runs as long as a subgroup's columns: .sum(0) takes 165 to 196 ms with two groups
-        // of columns an invocation, of several runs, and 199 ms with one, of a single run (140 and 167 ms by hand).
+        // Measured on lavapipe, on two shared cores of an EPYC: processor time in ms, the least of 7 to 15 interleaved runs,
+        // (a * b).sum(d) in f32 unless said.
         //
-        // Then on two busy cores of an EPYC, least of 6 to 15 interleaved runs, processor time. Code is dear, too:
-        // (a * b).sum(0) over [4096, 4096] takes 30 to 33 ms by fours and in parts of 16 rows, 27 ms by twos or with 64
-        // rows, 23 ms with both (20 to 21 by hand, 15 to 18 of it for fetching as llvmpipe does). In [16384, 1024] it is
-        // 41 ms against 54, in [8192, 2048] 35 against 42, so only rows of 4096 columns and more are wide. 16-bit floats
-        // take 45 ms with two groups of columns and 16 rows, 61 ms with 64 rows, 20 ms with four groups and 64 rows;
-        // f32 37 ms with four, u8 24 ms with four and 8 with two. Lanes that take further rows leave each subgroup a
-        // step of all lanes' rows: [262144, 64] takes 62 ms with 8 lanes a column, 20 ms where only as many take further
-        // rows as fill a subgroup.
+        // A row is read in runs as long as a subgroup's columns, for subgroups of a workgroup run one after the other. With
+        // one group of columns [4096, 4096].sum(0) takes 100, with two 22, with four 37. 16-bit floats take 45 with two
+        // groups, 20 with four. A load is dear, of 64 bits as of 32: a * b takes 157 with pairs and 270 without (on a
+        // slower machine).
+        //
+        // A loop's body is dear, and so is what follows a break, which runs once more for nothing: walks that look at
+        // their end only, one step at a time, take [4194304, 4].sum(1) from 115 to 56, and four rows at a time to 30; a
+        // row of 16 takes 28 alone and 30 by fours. By fours [4096, 4096].sum(0) takes 25, by ones 22.
+        //
+        // Walks that step 1 to 6 KiB or 12, 2^k or 3 * 2^k bytes, are slow, though what they read is the same:
+        // [65536, 256].sum(0) takes 57, [16384, 1024] 58, [5461, 3072] 42, [8192, 2048] 24. With parts that take rows in
+        // turn, so that each steps 16 KiB or more, all take 22 to 24; with 8 KiB those of 3 * 2^k take 42. Lanes that
+        // take further rows do the same for a subgroup, and wait for each other besides: [262144, 64].sum(0) takes 62
+        // with 8 lanes a column, 20 with as many as fill a subgroup.
+        //
+        // Lanes that share a row are best all of a subgroup or none: [65536, 256].sum(1) takes 60 with 4 lanes, 24 with
+        // 8, 47 with 2; [131072, 128] 43, 30 and 40. A barrier is dear: with workgroup memory instead of subgroups
+        // .sum(1) takes a twentieth more (on a slower machine).
         Self {
             workgroup: 64,
             max_lanes: 8,
@@ -83,39 +95,58 @@ impl Tuning {
             groups: 2,
             half_groups: 4,
             invocations: 1 << 18,
-            min_rows: 16,
-            wide: 4096,
-            wide_min_rows: 64,
+            min_rows: 64,
+            at_once: 1,
+            stride: 16 << 10,
             min_walk: 64,
-            min_steps: 16,
+            min_steps: 4,
+            short: 2,
             subgroups: true,
             pairs: true,
         }
     }
 
+    /// Parts that take rows `step` bytes apart in turn, so that each steps far enough.
+    pub(crate) fn turns(&self, step: usize) -> usize {
+        if step < 512 { 1 } else { self.stride.div_ceil(step).next_power_of_two() }
+    }
+
     pub(crate) fn of(info: &DeviceInfo) -> Self {
         let tuning = match info.kind {
             DeviceKind::Software => Self::software(),
-            // Not measured yet.
-            DeviceKind::Integrated => Self {
-                workgroup: 128,
-                max_lanes: 128,
-                run: 8,
-                spread: 128,
-                groups: 1,
-                half_groups: 1,
-                invocations: 1 << 15,
-                min_rows: 16,
-                wide: u32::MAX,
-                wide_min_rows: 16,
-                min_walk: 16,
-                min_steps: 2,
-                subgroups: false,
-                pairs: false,
-            },
+            DeviceKind::Integrated => Self::integrated(),
             _ => Self::discrete(),
         };
+        #[cfg(test)]
+        let tuning = tests::FORCED.get().unwrap_or(tuning);
         let most = info.max_workgroup_size;
         Self { workgroup: tuning.workgroup.min(most), max_lanes: tuning.max_lanes.min(most), ..tuning }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::Device;
+    use crate::check::{cases, run_cases};
+
+    thread_local! {
+        /// The tuning of this thread's evaluations, whatever the device.
+        pub(in crate::gpu) static FORCED: Cell<Option<Tuning>> = const { Cell::new(None) };
+    }
+
+    /// Kernels shaped for GPUs that may not be at hand, on the adapter that is.
+    #[test]
+    fn reductions_are_right_in_the_shapes_of_discrete_gpus() {
+        let mut reductions = cases();
+        reductions.retain(|case| ["sum", "amin", "multiply-reduce"].contains(&case.operation()));
+        let Some(device) = Device::all().into_iter().find(Device::is_gpu) else { return };
+        FORCED.set(Some(Tuning::discrete()));
+        let report = run_cases(&device, &reductions, |_, _, _| ());
+        FORCED.set(None);
+        let failures: Vec<String> = report.failures.iter().map(ToString::to_string).collect();
+        assert!(report.cases() > 100 && failures.is_empty(), "{device}: {}", failures.join("\n"));
     }
 }

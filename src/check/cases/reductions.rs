@@ -61,8 +61,8 @@ pub(super) fn add(table: &mut Table) {
 }
 
 fn operations(table: &mut Table) {
-    let shapes: [(&[usize], isize); 5] =
-        [(&[17, 33], 0), (&[17, 33], 1), (&[41, 3, 5], 1), (&[300], 0), (&[6, 130], -1)];
+    let shapes: [(&[usize], isize); 6] =
+        [(&[17, 33], 0), (&[17, 33], 1), (&[41, 3, 5], 1), (&[300], 0), (&[6, 130], -1), (&[13, 8], 1)];
     for op in ReduceOp::ALL {
         for dtype in EVERY {
             if op.dtype(dtype).is_none() {

@@ -27,6 +27,7 @@ const MAP: &str = include_str!("../../../shaders/map.wgsl");
 const REDUCE_OUTER: &str = include_str!("../../../shaders/reduce_outer.wgsl");
 const CONTRACT: &str = include_str!("../../../shaders/contract.wgsl");
 const REDUCE_INNER: &str = include_str!("../../../shaders/reduce_inner.wgsl");
+const REDUCE_ROWS: &str = include_str!("../../../shaders/reduce_rows.wgsl");
 
 /// What the lines of a body and of an epilogue are called.
 const BODY: &str = "v";
@@ -61,6 +62,7 @@ pub(crate) fn source(spec: &Spec) -> String {
         Kernel::ReduceInner => {
             files.extend([TREE, if spec.subgroups { LANES_SUBGROUP } else { LANES_WORKGROUP }, REDUCE_INNER]);
         }
+        Kernel::ReduceRows => files.push(REDUCE_ROWS),
         Kernel::Contract => files.push(CONTRACT),
     }
     for file in files {
@@ -131,7 +133,7 @@ pub(crate) fn prelude(spec: &Spec) -> String {
     }
     match spec.kernel {
         Kernel::Map => map_body(&mut out, spec),
-        Kernel::ReduceOuter | Kernel::ReduceInner => reduce_functions(&mut out, spec),
+        Kernel::ReduceOuter | Kernel::ReduceInner | Kernel::ReduceRows => reduce_functions(&mut out, spec),
         Kernel::Contract => contract_functions(&mut out, spec),
     }
     out

@@ -48,12 +48,17 @@ impl Names {
 /// The same for all groups of columns that an invocation owns, which lie side by side.
 fn groups(out: &mut String, spec: &Spec) {
     let of_each = |f: &dyn Fn(u32) -> String| (0..spec.groups).map(f).collect::<Vec<_>>().join(", ");
+    let place = match spec.kernel {
+        // What is read past the last row is not stored.
+        Kernel::ReduceRows => "place_of_group(k + #u)",
+        _ => "place_of_group(k + #u * WIDTH)",
+    };
     for (of_all, of_group) in [("Terms", "GroupTerms"), ("Place", "GroupPlace")] {
         line(out, 0, "");
         line(out, 0, &format!("struct {of_all} {{ {} }}", of_each(&|g| format!("g{g}: {of_group}"))));
     }
     for (head, result, each) in [
-        ("place(k: u32)", "Place", "place_of_group(k + #u * WIDTH)"),
+        ("place(k: u32)", "Place", place),
         ("body(place: Place, r: u32)", "Terms", "body_of_group(place.g#, r)"),
         ("identity()", "Terms", "identity_of_group()"),
         ("combine(a: Terms, b: Terms)", "Terms", "combine_of_group(a.g#, b.g#)"),
@@ -63,11 +68,32 @@ fn groups(out: &mut String, spec: &Spec) {
         line(out, 1, &format!("return {result}({});", of_each(&|g| each.replace('#', &g.to_string()))));
         line(out, 0, "}");
     }
+    if spec.kernel == Kernel::ReduceRows {
+        turned(out, spec);
+    }
     line(out, 0, "");
     line(out, 0, "fn finish(k: u32, split: u32, terms: Terms) {");
-    for g in 0..spec.groups {
-        line(out, 1, &format!("finish_of_group(k + {g}u * WIDTH, split, terms.g{g});"));
+    if spec.kernel == Kernel::ReduceRows {
+        line(out, 1, "finish_of_group(k, split, turned(terms));");
+    } else {
+        for g in 0..spec.groups {
+            line(out, 1, &format!("finish_of_group(k + {g}u * WIDTH, split, terms.g{g});"));
+        }
     }
+    line(out, 0, "}");
+}
+
+/// The results of `width` rows as one vector.
+fn turned(out: &mut String, spec: &Spec) {
+    line(out, 0, "");
+    line(out, 0, "// What each row's components come to, as the components of one vector.");
+    line(out, 0, "fn turned(rows: Terms) -> GroupTerms {");
+    for c in ["x", "y", "z", "w"] {
+        let of = |j: usize| (0..spec.groups).map(|g| format!("rows.g{g}.t{j}.{c}")).collect::<Vec<_>>().join(", ");
+        let all = terms(spec, |j, _, dtype| format!("{}({})", alias(dtype), of(j)));
+        line(out, 1, &format!("let {c} = {};", all.replace("return ", "").replace(';', "")));
+    }
+    line(out, 1, "return combine_of_group(combine_of_group(x, y), combine_of_group(z, w));");
     line(out, 0, "}");
 }
 
@@ -115,7 +141,7 @@ fn rows(out: &mut String, spec: &Spec) {
         line(out, 1, &format!("let p{i} = place.p{i} + {within};"));
     }
     let inner_dim = match spec.kernel {
-        Kernel::ReduceInner => spec.kept_rank + spec.reduced_rank,
+        Kernel::ReduceInner | Kernel::ReduceRows => spec.kept_rank + spec.reduced_rank,
         _ => spec.kept_rank,
     };
     code(out, spec, &spec.body, BODY, inner_dim);

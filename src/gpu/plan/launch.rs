@@ -64,7 +64,7 @@ impl Planner<'_> {
         let whole = |s: &isize| s % 4 == 0;
         for (read, (k, r)) in body.reads.iter().zip(kept.iter().zip(&reduced)) {
             let offset = read.access.footprint().offset();
-            let (along, across): (&Strides, &Strides) = if kernel == Kernel::ReduceInner { (r, k) } else { (k, r) };
+            let (along, across): (&Strides, &Strides) = if kernel == Kernel::ReduceOuter { (k, r) } else { (r, k) };
             let inner = along[along.len() - 1];
             let aligned = read.dtype != DType::F64
                 && offset % 4 == 0
@@ -111,7 +111,7 @@ impl Planner<'_> {
             workgroup: shares.workgroup,
             lanes: shares.lanes,
             groups: shares.groups,
-            at_once: shares.at_once,
+            at_once: self.caps.tuning.at_once,
             kept_rank,
             reduced_rank,
             bindings,
@@ -120,7 +120,7 @@ impl Planner<'_> {
             body: body.code.clone(),
             folds: folds.clone(),
             epilogue,
-            tail: kernel == Kernel::ReduceOuter && n % width != 0,
+            tail: kernel != Kernel::ReduceInner && n % width != 0,
             split,
             subgroups: kernel == Kernel::ReduceInner && shares.lanes > 1 && self.shuffles(shares.lanes, folds),
         };
@@ -132,6 +132,7 @@ impl Planner<'_> {
             chunk: self.count(shares.chunk)?,
             grid_x: grid.x,
             blocks: self.count(shares.blocks)?,
+            turns: self.count(shares.turns)?,
             ..Head::default()
         };
         let dims = self.dims(&kept_sizes.iter().chain(&reduced_sizes).copied().collect::<Vec<_>>())?;
@@ -178,17 +179,33 @@ pub(super) fn width_for(kernel: Kernel, walk: &Walk, domain: &Shape, reads: &[Re
     };
     let Some(&inner) = along.last() else { return 1 };
     // Groups of four must not run over the end of a row, unless the row is all there is and its end is masked.
-    let steps_as_one =
-        |strides: &[isize]| strides.windows(2).zip(&along[1..]).all(|(s, &next)| s[0] == s[1] * domain[next] as isize);
     let of_read = |r: &Read| along.iter().map(|&d| r.access.footprint().strides()[d]).collect::<Strides>();
-    let joined = reads.iter().all(|r| steps_as_one(&of_read(r)))
-        && (kernel == Kernel::ReduceInner || views.iter().all(|v| steps_as_one(v.access.footprint().strides())));
+    let joined = reads.iter().all(|r| step_as_one(along, domain, &of_read(r)))
+        && (kernel == Kernel::ReduceInner || views.iter().all(|v| ending_steps_as_one(walk, domain, v)));
     let whole: usize = along.iter().map(|&d| domain[d]).product();
     let run = if joined { whole } else { domain[inner] };
     let fits = run % 4 == 0 || kernel == Kernel::ReduceInner && joined && run >= 16;
     let pays =
         reads.iter().any(|r| r.slot.is_some() && r.dtype != DType::F64 && r.access.footprint().strides()[inner] == 1);
     if fits && pays { 4 } else { 1 }
+}
+
+/// Whether dims are stepped through as if they were one.
+fn step_as_one(dims: &[usize], domain: &Shape, strides: &[isize]) -> bool {
+    strides.windows(2).zip(&dims[1..]).all(|(s, &next)| s[0] == s[1] * domain[next] as isize)
+}
+
+/// The same of what an epilogue reads or writes.
+fn ending_steps_as_one(walk: &Walk, domain: &Shape, view: &Read) -> bool {
+    step_as_one(&walk.kept, domain, view.access.footprint().strides())
+}
+
+/// Whether an invocation can take four whole rows, fetched as vectors, and store their results as one.
+pub(super) fn rows_are_vectors(walk: &Walk, domain: &Shape, views: &[Read]) -> bool {
+    let size = |dims: &[usize]| dims.iter().map(|&d| domain[d]).product::<usize>();
+    let inner = walk.kept.last().map_or(0, |&d| domain[d]);
+    let four_lie_alike = inner.is_multiple_of(4) || views.iter().all(|v| ending_steps_as_one(walk, domain, v));
+    size(&walk.reduced).is_multiple_of(4) && size(&walk.kept) >= 4 && four_lie_alike
 }
 
 /// Collapsed dims, at least one: no dims at all are one of size 1.

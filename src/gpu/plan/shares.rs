@@ -15,45 +15,51 @@ pub(super) struct Shares {
     pub(super) workgroup: u32,
     /// Of those, how many share an output.
     pub(super) lanes: u32,
-    /// Groups of neighbouring columns that an invocation takes.
+    /// Groups of neighbouring columns, or rows, that an invocation takes.
     pub(super) groups: u32,
-    /// Steps that are added to each other before they join a block.
-    pub(super) at_once: u32,
     /// Workgroups that together cover the outputs once.
     pub(super) blocks: usize,
     /// Into how many parts the rows are split, each by workgroups of its own.
     pub(super) splits: usize,
     /// Rows in a part.
     pub(super) chunk: usize,
+    /// Neighbouring parts that take their rows in turn.
+    pub(super) turns: usize,
 }
 
 impl Shares {
-    /// For `n` outputs of `rows` rows each, where an invocation takes `width` elements of `size` bytes at a step, in at
-    /// most `max_splits` parts.
+    /// For `n` outputs of `rows` rows each, where an invocation takes `width` elements of `size` bytes at a step, and
+    /// rows lie `step` bytes apart; in at most `max_splits` parts.
     pub(super) fn new(
         kernel: Kernel,
         (width, size): (u32, usize),
         n: usize,
-        rows: usize,
+        (rows, step): (usize, usize),
         tuning: &Tuning,
         max_splits: usize,
     ) -> Self {
         let whole = Self::unsplit(kernel, (width, size), n, rows, tuning);
+        if kernel == Kernel::ReduceRows {
+            return whole;
+        }
         let have = whole.blocks * whole.workgroup as usize;
         let steps = whole.steps(kernel, width, rows);
         let least = match kernel {
             Kernel::ReduceInner => tuning.min_walk,
-            _ if n >= tuning.wide as usize => tuning.wide_min_rows,
             _ => tuning.min_rows,
         };
         let splits = (tuning.invocations as usize / have).min(steps / least as usize).min(max_splits);
         if splits < 2 || n.saturating_mul(rows) < SMALL {
             return whole;
         }
+        let turns = match kernel {
+            Kernel::ReduceOuter if whole.lanes == 1 => tuning.turns(step).min(floor_power_of_two(splits)),
+            _ => 1,
+        };
         // Whole steps of all lanes, so that only the last part may end in the middle of one.
         let unit = (width * whole.lanes).max(4) as usize;
-        let chunk = rows.div_ceil(splits).next_multiple_of(unit);
-        Self { splits: rows.div_ceil(chunk), chunk, ..whole }
+        let chunk = rows.div_ceil(splits / turns * turns).next_multiple_of(unit);
+        Self { splits: rows.div_ceil(chunk * turns) * turns, chunk, turns, ..whole }
     }
 
     /// The same with each output finished by one workgroup.
@@ -67,17 +73,19 @@ impl Shares {
                 }
                 groups
             }
+            Kernel::ReduceRows => width,
             _ => 1,
         };
-        let at_once = if kernel == Kernel::ReduceOuter && n >= tuning.wide as usize { 2 } else { 4 };
         // What neighbouring invocations have of their own: outputs, or groups of `width` of them.
         let columns = match kernel {
             Kernel::ReduceInner => n,
+            Kernel::ReduceRows => n.div_ceil(groups as usize),
             _ => n.div_ceil((width * groups) as usize),
         };
         let wanted = match kernel {
             // Enough steps a lane to be worth joining its result with the others'.
             Kernel::ReduceInner => rows.div_ceil(width as usize) / tuning.min_steps as usize,
+            Kernel::ReduceRows => 1,
             // The invocations that columns leave idle; and where few workgroups would be busy, more of them, each
             // with a run of columns.
             _ if columns < tuning.invocations as usize / 16 => {
@@ -91,7 +99,7 @@ impl Shares {
         let room = most / lanes;
         let workgroup = if max_lanes < most { lanes * columns.next_power_of_two().min(room) } else { most };
         let blocks = columns.div_ceil(workgroup / lanes).max(1);
-        Self { workgroup: workgroup as u32, lanes: lanes as u32, groups, at_once, blocks, splits: 1, chunk: rows }
+        Self { workgroup: workgroup as u32, lanes: lanes as u32, groups, blocks, splits: 1, chunk: rows, turns: 1 }
     }
 
     /// Steps that each lane takes.
@@ -115,16 +123,20 @@ mod tests {
     #[test]
     fn every_row_is_in_one_part_and_every_output_in_one_block() {
         for tuning in [Tuning::discrete(), Tuning::software()] {
-            for kernel in [Kernel::ReduceInner, Kernel::ReduceOuter] {
+            for kernel in [Kernel::ReduceInner, Kernel::ReduceOuter, Kernel::ReduceRows] {
                 for (width, size) in [(1, 4), (4, 4), (4, 2)] {
                     for n in [1, 3, 4, 64, 1000, 4096, 16_000_000] {
                         for rows in [0, 1, 5, 63, 64, 1025, 70_000, 16_000_000] {
-                            let s = Shares::new(kernel, (width, size), n, rows, &tuning, MAX_SPLITS);
+                            let s = Shares::new(kernel, (width, size), n, (rows, n * size), &tuning, MAX_SPLITS);
                             assert!(s.splits * s.chunk >= rows, "{s:?}");
-                            assert!(s.splits == 1 || (s.splits - 1) * s.chunk < rows, "an empty part: {s:?}");
+                            assert!(s.splits <= MAX_SPLITS && s.splits.is_multiple_of(s.turns), "{s:?}");
+                            assert!(s.splits == 1 || (s.splits - s.turns) * s.chunk < rows, "empty parts: {s:?}");
                             assert!(s.lanes.is_power_of_two() && s.workgroup.is_multiple_of(s.lanes), "{s:?}");
-                            let per_block = (s.workgroup / s.lanes) as usize
-                                * if kernel == Kernel::ReduceOuter { (width * s.groups) as usize } else { 1 };
+                            let each = match kernel {
+                                Kernel::ReduceOuter => width * s.groups,
+                                _ => s.groups,
+                            };
+                            let per_block = (s.workgroup / s.lanes * each) as usize;
                             assert!(s.blocks * per_block >= n, "{s:?}");
                         }
                     }
@@ -139,7 +151,7 @@ mod tests {
         for (kernel, n, rows) in
             [(Kernel::ReduceOuter, 4, 16 << 20), (Kernel::ReduceInner, 4, 16 << 20), (Kernel::ReduceInner, 1, 64 << 20)]
         {
-            let s = Shares::new(kernel, (4, 4), n, rows, &tuning, MAX_SPLITS);
+            let s = Shares::new(kernel, (4, 4), n, (rows, n * 4), &tuning, MAX_SPLITS);
             assert!(s.blocks * s.splits * s.workgroup as usize >= tuning.invocations as usize / 4, "{s:?}");
         }
     }

@@ -1,0 +1,26 @@
+// reduce_rows.wgsl
+//
+// out[k] = sum over r of body(k, r), as in reduce_inner.wgsl, for rows of a few whole vectors: fetching those takes less
+// than what a kernel does besides, so an invocation takes GROUPS rows, WIDTH of them, and stores their results as one
+// vector.
+//
+// From the prelude: WIDTH, GROUPS, WG_SIZE, identity(), combine(), place(), body() and finish().
+
+@compute @workgroup_size(WG_SIZE)
+fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) lane: u32) {
+    let number = workgroup.y * params.grid_x + workgroup.x;
+    let k = (number * WG_SIZE + lane) * GROUPS;
+    if k < params.n {
+        let rows = place(k);
+        var terms = identity();
+        var r = 0u;
+        loop {
+            terms = combine(terms, body(rows, r));
+            r += WIDTH;
+            if r >= params.n_reduced {
+                break;
+            }
+        }
+        finish(k, 0u, terms);
+    }
+}
