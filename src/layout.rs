@@ -128,7 +128,7 @@ impl Layout {
 
     /// Whether two different indices may lie at one element, as along a broadcast dim.
     pub(crate) fn overlaps_itself(&self) -> bool {
-        if self.numel() < 2 || self.is_contiguous() {
+        if self.is_contiguous() {
             return false;
         }
         let mut dims: SmallVec<[(usize, usize); 8]> = self
@@ -187,12 +187,11 @@ impl Layout {
         out
     }
 
-    /// The diagonal of dims `a` and `b`, put in the place of `a`; `b` goes.
+    /// The diagonal of dims `a` and `b`, which are of one size, put in the place of `a`; `b` goes.
     pub(crate) fn diagonal(&self, a: usize, b: usize) -> Self {
-        let size = self.shape[a].min(self.shape[b]);
         let keep = (0..self.shape.rank()).filter(|&d| d != b);
         Self {
-            shape: keep.clone().map(|d| if d == a { size } else { self.shape[d] }).collect(),
+            shape: keep.clone().map(|d| self.shape[d]).collect(),
             strides: keep.map(|d| if d == a { self.strides[a] + self.strides[b] } else { self.strides[d] }).collect(),
             offset: self.offset,
         }
@@ -217,7 +216,7 @@ impl Layout {
     /// strides can say that.
     pub(crate) fn reshape(&self, shape: &Shape) -> Option<Self> {
         debug_assert_eq!(self.numel(), shape.numel());
-        if self.numel() == 0 || self.is_contiguous() {
+        if self.is_contiguous() {
             return Some(Self { offset: self.offset, ..Self::contiguous(shape.clone()) });
         }
         // Match runs of old dims that step as one against runs of new dims with the same number of elements.
@@ -394,6 +393,10 @@ mod tests {
         Layout::contiguous(Shape::from(sizes))
     }
 
+    fn strided<const N: usize>(sizes: [usize; N], strides: [isize; N], offset: usize) -> Layout {
+        Layout::new(Shape::from(sizes), strides.into_iter().collect(), offset)
+    }
+
     fn positions(layout: &Layout) -> Vec<usize> {
         (0..layout.numel()).map(|i| layout.at(i)).collect()
     }
@@ -466,6 +469,35 @@ mod tests {
             }
         }
         assert!(told_apart >= 8, "column windows and interleaved columns are told apart: {told_apart}");
-        assert!(contiguous([3]).broadcast_to(&Shape::from([2, 3]), "b").unwrap().overlaps_itself());
+        let column = |start| parent.narrow(1, start, 1, 1);
+        for (a, b, what) in [
+            (parent.narrow(0, 0, 1, 1).flip(1), parent.narrow(0, 1, 1, 1), "a row read backwards and the next"),
+            (column(0).flip(0), column(1), "a column read backwards and the next"),
+        ] {
+            assert!(!a.may_overlap(&b) && !b.may_overlap(&a), "{what}");
+        }
+        // Four places in each row of six, from the last but one on: the row's end is run over.
+        let sparse = |rows, columns, offset| strided([rows, columns], [12, 2], offset);
+        let (over, within) = (sparse(2, 4, 8), sparse(1, 2, 12));
+        assert!(over.may_overlap(&within) && within.may_overlap(&over));
+    }
+
+    #[test]
+    fn elements_at_one_place_are_noticed() {
+        for (layout, want) in [
+            (contiguous([1]).broadcast_to(&Shape::from([2]), "b").unwrap(), true),
+            (contiguous([3]).broadcast_to(&Shape::from([2, 3]), "b").unwrap(), true),
+            (contiguous([0, 1]).broadcast_to(&Shape::from([0, 3]), "b").unwrap(), false),
+            (strided([3, 2], [1, 1], 0), true),
+            (strided([2, 4], [4, 2], 0), true),
+            (strided([2, 4], [7, 2], 0), false),
+        ] {
+            assert_eq!(layout.overlaps_itself(), want, "{layout:?}");
+        }
+    }
+
+    #[test]
+    fn a_single_element_is_never_stepped_from() {
+        assert_eq!(contiguous([4, 6]).narrow(0, 2, 1, isize::MAX as usize).strides(), [6, 1]);
     }
 }

@@ -233,6 +233,16 @@ mod tests {
         assert_eq!(resolve(Dims::from([0, -3])), None);
         assert_eq!(resolve(Dims::from(3)), None);
         assert_eq!(resolve(Dims::from(-4)), None);
+        // A scalar may be reduced as if it had one dim.
+        for (dims, allowed) in [(&[0][..], true), (&[-1], true), (&[1], false), (&[-2], false), (&[0, 0], false)] {
+            assert_eq!(Dims::from(dims).resolve(&Shape::from(()), "sum").is_ok(), allowed, "{dims:?}");
+        }
+    }
+
+    #[test]
+    fn shapes_are_made_of_sizes_and_shown_as_lists() {
+        assert_eq!(Shape::from(5), Shape::from([5]));
+        assert_eq!(format!("{:?} {}", Shape::from([2, 3]), Shape::from(())), "[2, 3] []");
     }
 
     #[test]

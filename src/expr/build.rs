@@ -343,11 +343,9 @@ impl Expr {
         carry(self.check().and_then(|()| Ok(self.reshape(squeezed(self.shape(), dim)?))))
     }
 
-    /// The diagonal of dims `a` and `b`, in the place of `a`.
+    /// The diagonal of dims `a` and `b`, which are of one size, in the place of `a`.
     pub(crate) fn diagonal(&self, a: usize, b: usize) -> Self {
-        let size = self.shape()[a].min(self.shape()[b]);
-        let keep = (0..self.shape().rank()).filter(|&d| d != b);
-        let shape = keep.map(|d| if d == a { size } else { self.shape()[d] }).collect();
+        let shape = (0..self.shape().rank()).filter(|&d| d != b).map(|d| self.shape()[d]).collect();
         self.view(View::Diagonal(a, b), shape)
     }
 
