@@ -17,7 +17,6 @@ pub(super) fn view(view: &View, grad: &Expr, expr: &Expr, to: &Shape) -> Option<
     let spread = || typed(grad, expr.dtype()).broadcast_to(from);
     Some(match view {
         View::Broadcast(_) => unbroadcast(grad, from, to),
-        View::Reshape(_) | View::Permute(_) | View::Flip(_) if grad.as_scalar().is_some() => grad.clone(),
         View::Reshape(_) | View::Permute(_) | View::Flip(_) if is_uniform => grad.reshape(()),
         View::Reshape(_) => spread().reshape(to),
         View::Permute(dims) => {
@@ -32,8 +31,6 @@ pub(super) fn view(view: &View, grad: &Expr, expr: &Expr, to: &Shape) -> Option<
         }
         &View::Diagonal(a, b) => {
             let grad = at_rank(&typed(grad, expr.dtype()), rank - 1).unsqueeze(b as isize);
-            // The gradient lies along whichever of the two dims is as long as the diagonal.
-            let grad = if to[a] <= to[b] { grad } else { grad.transpose(a as isize, b as isize) };
             Expr::select(along(to[a], a, rank).eq(along(to[b], b, rank)), grad, 0)
         }
         View::Strided(layout) => return move_to(grad, expr.dtype(), layout, &Layout::contiguous(to.clone())),
@@ -61,7 +58,7 @@ struct Place {
 /// what lies outside is masked.
 fn pad(x: &Expr, dim: usize, place: Place, size: usize) -> Expr {
     let Place { start, step, len } = place;
-    if step == 1 && len == size && x.shape()[dim] == size {
+    if len == size {
         return x.clone();
     }
     let i = along(size, dim, x.shape().rank());
@@ -269,6 +266,49 @@ mod tests {
         };
         let offset = reach(true) + draw(state, 9);
         Layout::new(sizes, strides, offset)
+    }
+
+    /// Sizes and steps.
+    type Steps<'a> = &'a [(usize, usize)];
+
+    fn walk(steps: Steps) -> Walk {
+        Walk { dims: steps.iter().enumerate().map(|(d, &(size, step))| (d, size, step)).collect(), low: 0 }
+    }
+
+    #[test]
+    fn walks_are_joined_and_places_visited_twice_are_noticed() {
+        let cases: [(Steps, Steps, bool); 7] = [
+            (&[], &[], true),
+            (&[(4, 2), (2, 1)], &[(8, 1)], true),
+            (&[(3, 26), (2, 13), (3, 4)], &[(6, 13), (3, 4)], true),
+            (&[(2, 6), (3, 1)], &[(2, 6), (3, 1)], true),
+            (&[(2, 4), (3, 2)], &[(2, 4), (3, 2)], false),
+            (&[(2, 5), (3, 2)], &[(2, 5), (3, 2)], true),
+            (&[(2, 3), (3, 3)], &[(2, 3), (3, 3)], false),
+        ];
+        for (steps, joined, apart) in cases {
+            let walk = walk(steps);
+            assert_eq!((walk.joined().as_slice(), walk.is_apart()), (joined, apart), "{steps:?}");
+        }
+    }
+
+    #[test]
+    fn zeros_before_a_run_come_for_free_where_there_is_room() {
+        // How far away the walk begins; the run's elements, and how far away that then begins.
+        let cases: [(Steps, isize, usize, isize); 6] = [
+            (&[(3, 4)], 2, 11, 0),
+            (&[(3, 4)], 6, 11, 4),
+            (&[(3, 4)], 0, 9, 0),
+            (&[(3, 4)], -3, 9, -3),
+            (&[(2, 12), (3, 4)], 2, 23, 0),
+            (&[(2, 10), (3, 4)], 2, 19, 2),
+        ];
+        for (steps, distance, run, ahead) in cases {
+            let walk = walk(steps);
+            let walked = Expr::arange(walk.sizes().numel()).reshape(walk.sizes());
+            let (memory, start) = unrolled(walked, &walk, distance);
+            assert_eq!((memory.shape().numel(), start), (run, ahead), "{steps:?}, {distance}");
+        }
     }
 
     #[test]
