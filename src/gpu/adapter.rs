@@ -59,6 +59,13 @@ impl Adapter {
         label_of(&self.info)
     }
 
+    /// The same adapter, taken for one of another kind.
+    #[cfg(test)]
+    pub(super) fn taken_for(mut self, device_type: wgpu::DeviceType) -> Self {
+        self.info.device_type = device_type;
+        self
+    }
+
     /// Opens a device on it, with every limit the adapter has and the features this library can use.
     pub(crate) fn open(&self) -> Result<Arc<Context>> {
         const OP: &str = "open device";

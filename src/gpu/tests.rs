@@ -2,13 +2,15 @@
 
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 
+use super::adapter::adapters;
 use super::params::{Dim, Head};
 use super::plan::{Caps, Plan, Slot, Target, plan};
 use super::spec::HEAD_WORDS;
 use super::tuning::Tuning;
+use crate::check::{Case, cases, run_cases};
 use crate::expr::graph::Graph;
 use crate::layout::Layout;
-use crate::{BinaryOp, DType, Device, Expr, ReduceOp, Tensor, UnaryOp};
+use crate::{BinaryOp, DType, Device, DeviceKind, Expr, ReduceOp, Tensor, UnaryOp};
 
 fn caps(max_bindings: usize, tuning: Tuning) -> Caps {
     Caps { tuning, max_bindings, ..Caps::webgpu() }
@@ -130,6 +132,39 @@ fn reductions_over_one_domain_share_a_pass_and_their_epilogue() {
     assert_eq!(plan_for(&softmax, &Caps::webgpu()).launches.len(), 3);
 }
 
+/// How many reductions each kernel does, where all have one domain.
+fn shared(exprs: &[Expr], caps: &Caps) -> Vec<usize> {
+    let graph = Graph::new(&exprs.iter().map(|e| (e, e.dtype())).collect::<Vec<_>>()).unwrap();
+    let target = |(i, expr): (usize, &Expr)| Target {
+        slot: Slot::Target(i),
+        layout: Layout::contiguous(expr.shape().clone()),
+        dtype: expr.dtype(),
+    };
+    let targets: Vec<Target> = exprs.iter().enumerate().map(target).collect();
+    let launches = plan("test", &graph, &targets, caps).unwrap().launches;
+    launches.iter().map(|l| l.spec.folds.len()).filter(|&n| n > 0).collect()
+}
+
+#[test]
+fn as_many_reductions_share_a_pass_as_the_device_has_room_for() {
+    let tensors: Vec<Tensor> = (0..8).map(|_| tensor(&[64, 48], DType::F32)).collect();
+    let x = &tensors[0];
+    let of_one = [x.sum(0), x.amax(0), x.amin(0), x.prod(0)];
+    for (room, kernels) in [(1, &[1, 1, 1, 1][..]), (2, &[2, 2]), (3, &[3, 1]), (4, &[4])] {
+        let caps = caps(100, Tuning::discrete());
+        let max_workgroup_memory = room * 16 * caps.tuning.workgroup;
+        assert_eq!(shared(&of_one, &Caps { max_workgroup_memory, ..caps }), kernels, "memory for {room}");
+    }
+    let of_each: Vec<Expr> = tensors[..4].iter().map(|x| x.sum(0)).collect();
+    let of_two: Vec<Expr> = tensors.chunks(2).map(|pair| (&pair[0] * &pair[1]).sum(0)).collect();
+    for (max_bindings, each, two) in
+        [(6, &[3, 1][..], &[2, 2][..]), (7, &[3, 1], &[2, 2]), (8, &[4], &[2, 2]), (9, &[4], &[3, 1]), (12, &[4], &[4])]
+    {
+        let caps = caps(max_bindings, Tuning::discrete());
+        assert_eq!((&shared(&of_each, &caps)[..], &shared(&of_two, &caps)[..]), (each, two), "{max_bindings} bindings");
+    }
+}
+
 #[test]
 fn numbers_do_not_change_the_kernel() {
     let x = tensor(&[64], DType::F32);
@@ -182,12 +217,17 @@ fn params_lie_where_the_shader_reads_them() {
 #[test]
 fn a_longer_reduction_may_begin_with_one_that_has_no_elements() {
     let x = tensor(&[8, 0], DType::F32);
-    let exprs = [x.sum(..), x.sum(0)];
-    let graph = Graph::new(&[(&exprs[0], DType::F32), (&exprs[1], DType::F32)]).unwrap();
-    let targets = [0, 1].map(|i| Target {
-        slot: Slot::Target(i),
-        layout: Layout::contiguous(exprs[i].shape().clone()),
-        dtype: DType::F32,
-    });
-    assert_eq!(plan("test", &graph, &targets, &Caps::webgpu()).unwrap().launches.len(), 1);
+    assert_eq!(shared(&[x.sum(..), x.sum(0)], &Caps::webgpu()), [1]);
+}
+
+/// Their tuning splits sums where that for software does not.
+#[test]
+fn software_adapters_run_what_is_planned_for_discrete_gpus() {
+    let wanted = |(i, case): &(usize, Case)| i % 24 == 0 || case.operation() == "einsum";
+    let cases: Vec<Case> = cases().into_iter().enumerate().filter(wanted).map(|(_, case)| case).collect();
+    for adapter in adapters().into_iter().filter(|a| a.kind() == DeviceKind::Software) {
+        let context = adapter.taken_for(wgpu::DeviceType::DiscreteGpu).open().unwrap();
+        let report = run_cases(&Device::from_context(context), &cases, |_, _, _| ());
+        assert!(report.passed(), "{}: {:?}", report.device, report.failures);
+    }
 }

@@ -312,7 +312,7 @@ fn several(table: &mut Table) {
 }
 
 fn contractions(table: &mut Table) {
-    let two: [(&str, &[usize], &[usize]); 15] = [
+    let two: [(&str, &[usize], &[usize]); 16] = [
         ("ik,ik->k", &[700, 3], &[700, 3]),
         ("ik,ik->k", &[3, 700], &[3, 700]),
         ("ik,ik->i", &[5, 129], &[5, 129]),
@@ -320,6 +320,7 @@ fn contractions(table: &mut Table) {
         ("ik,kj->ij", &[64, 64], &[64, 64]),
         ("ik,kj->ij", &[65, 130], &[130, 67]),
         ("ki,kj->ij", &[130, 33], &[130, 35]),
+        ("ik,kj->ij", &[20, 1100], &[1100, 18]),
         ("bi,oi->bo", &[6, 10], &[5, 10]),
         ("bij,bjk->bik", &[3, 7, 11], &[3, 11, 5]),
         ("bhqd,bhkd->bhqk", &[2, 3, 5, 8], &[2, 3, 7, 8]),
