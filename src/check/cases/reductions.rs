@@ -269,6 +269,14 @@ fn several(table: &mut Table) {
     table.expr(OP, "a sum of sums of nothing", &[DType::F32], |inputs| {
         Ok((inputs.f32([8, 0], Fill::Whole(-5, 5))?.sum(0) + 1).sum(0))
     });
+    let views: [(&str, fn(&Expr) -> Expr); 2] =
+        [("read backwards", |sum| sum.flip(0)), ("transposed", |sum| sum.transpose(0, 1))];
+    for (name, view) in views {
+        table.expr(OP, format!("a sum and itself {name}"), &[DType::F32], move |inputs| {
+            let sum = inputs.f32([65, 9, 9], Fill::Whole(-5, 5))?.sum(0);
+            Ok(&sum + view(&sum))
+        });
+    }
     let staged: [(&[usize], &[isize]); 6] = [
         (&[3, 64, 65], &[1, 2]),
         (&[300, 70], &[1]),

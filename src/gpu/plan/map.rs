@@ -173,7 +173,7 @@ impl Planner<'_> {
         let spec = Spec { width, kept_rank, n_scalars: numbers.words, tail, ..self.map_spec(bindings, operands, code) };
         let workgroups = (n as usize).div_ceil((width * spec.workgroup) as usize);
         let grid = self.grid(workgroups)?;
-        let head = Head { n, n_reduced: 1, chunk: 1, grid_x: grid.x, blocks: grid.x, ..Head::default() };
+        let head = Head { n, grid_x: grid.x, ..Head::default() };
         let mut table: Vec<(usize, Strides)> = Vec::new();
         let mut dims: Vec<usize> = domain.sizes.to_vec();
         for (i, (view, joined)) in views.iter().zip(&domain.strides).enumerate() {

@@ -78,7 +78,7 @@ impl Planner<'_> {
         };
         let spec = Spec { width: 4, ..self.map_spec(bindings, operands, body) };
         let (count, grid) = (self.count(n)?, self.grid(n.div_ceil((4 * spec.workgroup) as usize))?);
-        let head = Head { n: count, n_reduced: 1, chunk: 1, grid_x: grid.x, blocks: grid.x, ..Head::default() };
+        let head = Head { n: count, grid_x: grid.x, ..Head::default() };
         // The dims of the domain, then what positions divide by, then one that is not used.
         let mut table_dims = vec![Dim::new(count)];
         for &(stride, size, _) in &dims {
