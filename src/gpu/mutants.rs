@@ -7,13 +7,11 @@ use std::cell::{Cell, RefCell};
 
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 
-use super::tuning::Tuning;
-use super::tuning::tests::FORCED;
+use super::adapter::adapters;
 use crate::check::{Case, cases, run_cases};
-use crate::{DEVICE_VARIABLE, Device};
+use crate::{DEVICE_VARIABLE, Device, DeviceKind};
 
 /// A mistake: what it is, the text it changes and to what, and the operation whose cases see it first.
-#[derive(Clone)]
 struct Mutant(&'static str, &'static str, &'static str, &'static str);
 
 const MUTANTS: [Mutant; 47] = [
@@ -200,10 +198,19 @@ fn is_valid(source: &str) -> bool {
     Validator::new(ValidationFlags::all(), Capabilities::all()).validate(&module).is_ok()
 }
 
-/// The first failure of the table on a fresh device, and the cases run up to there.
-fn first_failure(cases: &[Case]) -> (usize, Option<String>) {
+/// A fresh device; or a software adapter taken for a discrete GPU.
+fn device(discrete: bool) -> Device {
+    if discrete {
+        let adapter = adapters().into_iter().find(|a| a.kind() == DeviceKind::Software).expect("a software adapter");
+        return Device::from_context(adapter.taken_for(wgpu::DeviceType::DiscreteGpu).open().expect("a device"));
+    }
     let name = std::env::var(DEVICE_VARIABLE).unwrap_or_else(|_| "software".to_owned());
-    let device = Device::named(&name).unwrap_or_else(|error| panic!("{name}: {error}"));
+    Device::named(&name).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// The first failure of the table, and the cases run up to there.
+fn first_failure(cases: &[Case], discrete: bool) -> (usize, Option<String>) {
+    let device = device(discrete);
     for (done, case) in cases.iter().enumerate() {
         let report = run_cases(&device, std::slice::from_ref(case), |_, _, _| ());
         if let Some(failure) = report.failures.first() {
@@ -220,17 +227,14 @@ fn mutants_are_killed() {
     let mut cases = cases();
     let mut survivors = Vec::new();
     let mut mistaken = Vec::new();
-    let everywhere = MUTANTS.into_iter().map(|mutant| (mutant, None));
-    let all = everywhere.chain(DISCRETE.into_iter().map(|mutant| (mutant, Some(Tuning::discrete()))));
+    let all = MUTANTS.iter().map(|mutant| (mutant, false)).chain(DISCRETE.iter().map(|mutant| (mutant, true)));
     let n = all.clone().count();
-    for (Mutant(name, from, to, operation), tuning) in all {
+    for (&Mutant(name, from, to, operation), discrete) in all {
         cases.sort_by_key(|case| (case.operation() != operation, case.operation() == "large", case.seed()));
         CURRENT.set(Some((from, to)));
-        FORCED.set(tuning);
         CHANGED.set(0);
-        let (run, failure) = first_failure(&cases);
+        let (run, failure) = first_failure(&cases, discrete);
         CURRENT.set(None);
-        FORCED.set(None);
         let changed = CHANGED.get();
         println!("{name}: {run} cases, {changed} shaders changed: {}", failure.as_deref().unwrap_or("SURVIVED"));
         match failure {

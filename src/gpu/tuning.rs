@@ -117,36 +117,7 @@ impl Tuning {
             DeviceKind::Integrated => Self::integrated(),
             _ => Self::discrete(),
         };
-        #[cfg(test)]
-        let tuning = tests::FORCED.get().unwrap_or(tuning);
         let most = info.max_workgroup_size;
         Self { workgroup: tuning.workgroup.min(most), max_lanes: tuning.max_lanes.min(most), ..tuning }
-    }
-}
-
-#[cfg(test)]
-pub(super) mod tests {
-    use std::cell::Cell;
-
-    use super::*;
-    use crate::Device;
-    use crate::check::{cases, run_cases};
-
-    thread_local! {
-        /// The tuning of this thread's evaluations, whatever the device.
-        pub(in crate::gpu) static FORCED: Cell<Option<Tuning>> = const { Cell::new(None) };
-    }
-
-    /// Kernels shaped for GPUs that may not be at hand, on the adapter that is.
-    #[test]
-    fn reductions_are_right_in_the_shapes_of_discrete_gpus() {
-        let mut reductions = cases();
-        reductions.retain(|case| ["sum", "amin", "multiply-reduce"].contains(&case.operation()));
-        let Some(device) = Device::all().into_iter().find(Device::is_gpu) else { return };
-        FORCED.set(Some(Tuning::discrete()));
-        let report = run_cases(&device, &reductions, |_, _, _| ());
-        FORCED.set(None);
-        let failures: Vec<String> = report.failures.iter().map(ToString::to_string).collect();
-        assert!(report.cases() > 100 && failures.is_empty(), "{device}: {}", failures.join("\n"));
     }
 }
