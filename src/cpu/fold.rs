@@ -3,12 +3,17 @@
 //! A fold runs in the dtype of its elements for a block, and blocks are folded in a wider one, so that the error does
 //! not grow with the number of elements: f32 in f64, i32 in i64 (which wraps to the same i32).
 
+use std::marker::PhantomData;
+
 use bytemuck::Pod;
 use pulp::{Arch, NullaryFnOnce};
 
 use super::kernel::{Kernel, map2};
 use crate::DType;
 use crate::expr::graph::Fold;
+
+/// Rows that are folded at once, so that the accumulator is passed less often.
+pub(super) const ROWS: usize = 2;
 
 /// The loops of one fold on elements of one dtype. A wide element takes 8 bytes.
 ///
@@ -25,6 +30,9 @@ pub(super) struct FoldKernels {
     pub(super) accumulate: unsafe fn(arch: Arch, acc: *mut u8, x: *const u8, n: usize),
     /// As `accumulate`, of the products of the elements of two rows.
     pub(super) accumulate_product: unsafe fn(arch: Arch, acc: *mut u8, x: [*const u8; 2], n: usize),
+    /// As either, of several rows, one after the other.
+    pub(super) accumulate_rows: unsafe fn(arch: Arch, acc: *mut u8, x: [*const u8; ROWS], n: usize),
+    pub(super) accumulate_products: unsafe fn(arch: Arch, acc: *mut u8, x: [[*const u8; 2]; ROWS], n: usize),
     /// Folds all `n` elements of `x` into the one of `wide`.
     pub(super) total: unsafe fn(arch: Arch, wide: *mut u64, x: *const u8, n: usize),
     /// As `total`, of the products of the elements of two rows.
@@ -138,6 +146,8 @@ where
         accumulate: accumulate::<T, R>,
         total: total::<T, R>,
         accumulate_product: accumulate_product::<T, R>,
+        accumulate_rows: accumulate_rows::<T, R>,
+        accumulate_products: accumulate_products::<T, R>,
         total_product: total_product::<T, R>,
         multiply: map2(<Prod as Rule<T>>::join),
         spread: map2(|a: T, _: T| a),
@@ -160,7 +170,8 @@ unsafe fn write<'a, T: Pod, P>(at: *mut P, n: usize) -> &'a mut [T] {
     unsafe { std::slice::from_raw_parts_mut(at.cast(), n) }
 }
 
-/// A closure that is compiled for each instruction set.
+/// A closure that is compiled for each instruction set, if it is small: a large one would not be inlined, and so be compiled
+/// for the least of them.
 struct Run<F>(F);
 
 impl<R, F: FnOnce() -> R> NullaryFnOnce for Run<F> {
@@ -197,8 +208,8 @@ unsafe fn accumulate<T: Number, R: Rule<T>>(arch: Arch, acc: *mut u8, x: *const 
 unsafe fn total<T: Number, R: Rule<T> + Rule<T::Wide>>(arch: Arch, wide: *mut u64, x: *const u8, n: usize) {
     // SAFETY: the caller's.
     let (wide, x) = unsafe { (&mut write::<T::Wide, _>(wide, 1)[0], read::<T, _>(x, n)) };
-    let sum = arch.dispatch(Run(move || fold_row::<T, R, LANES>(x).widen()));
-    *wide = R::join(*wide, sum);
+    let sum = arch.dispatch(Total::<T, R>(x, PhantomData));
+    *wide = R::join(*wide, sum.widen());
 }
 
 /// # Safety
@@ -217,14 +228,60 @@ where
     }));
 }
 
+unsafe fn accumulate_rows<T: Number, R: Rule<T>>(arch: Arch, acc: *mut u8, x: [*const u8; ROWS], n: usize) {
+    // SAFETY: the caller's.
+    let (acc, x) = unsafe { (write::<T, _>(acc, n), x.map(|x| read::<T, _>(x, n))) };
+    arch.dispatch(Run(move || {
+        for (i, acc) in acc.iter_mut().enumerate() {
+            *acc = x.iter().fold(*acc, |acc, x| R::join(acc, x[i]));
+        }
+    }));
+}
+
+unsafe fn accumulate_products<T: Number, R: Rule<T>>(arch: Arch, acc: *mut u8, x: [[*const u8; 2]; ROWS], n: usize)
+where
+    Prod: Rule<T>,
+{
+    // SAFETY: the caller's.
+    let (acc, x) = unsafe { (write::<T, _>(acc, n), x.map(|row| row.map(|x| read::<T, _>(x, n)))) };
+    arch.dispatch(Run(move || {
+        for (i, acc) in acc.iter_mut().enumerate() {
+            *acc = x.iter().fold(*acc, |acc, [a, b]| R::join(acc, Prod::join(a[i], b[i])));
+        }
+    }));
+}
+
 unsafe fn total_product<T: Number, R: Rule<T> + Rule<T::Wide>>(arch: Arch, wide: *mut u64, x: [*const u8; 2], n: usize)
 where
     Prod: Rule<T>,
 {
     // SAFETY: the caller's.
     let (wide, a, b) = unsafe { (&mut write::<T::Wide, _>(wide, 1)[0], read::<T, _>(x[0], n), read::<T, _>(x[1], n)) };
-    let sum = arch.dispatch(Run(move || fold_products::<T, R>(a, b).widen()));
-    *wide = R::join(*wide, sum);
+    let sum = arch.dispatch(TotalProduct::<T, R>([a, b], PhantomData));
+    *wide = R::join(*wide, sum.widen());
+}
+
+struct Total<'a, T, R>(&'a [T], PhantomData<R>);
+
+impl<T: Number, R: Rule<T>> NullaryFnOnce for Total<'_, T, R> {
+    type Output = T;
+    #[inline(always)]
+    fn call(self) -> T {
+        fold_row::<T, R, LANES>(self.0)
+    }
+}
+
+struct TotalProduct<'a, T, R>([&'a [T]; 2], PhantomData<R>);
+
+impl<T: Number, R: Rule<T>> NullaryFnOnce for TotalProduct<'_, T, R>
+where
+    Prod: Rule<T>,
+{
+    type Output = T;
+    #[inline(always)]
+    fn call(self) -> T {
+        fold_products::<T, R>(self.0[0], self.0[1])
+    }
 }
 
 /// Accumulators of a row: enough to keep SIMD units busy while each waits for itself.
@@ -290,39 +347,56 @@ unsafe fn middle<T: Number, R: Rule<T> + Rule<T::Wide>>(
 ) {
     // SAFETY: the caller's.
     let (out, x) = unsafe { (write::<T, _>(out, outer * inner), read::<T, _>(x, outer * reduced * inner)) };
-    arch.dispatch(Run(move || match (reduced, inner) {
-        (0, _) => out.fill(<R as Rule<T>>::NONE),
-        (2, 1) => fold_short::<T, R, 2>(out, x),
-        (3, 1) => fold_short::<T, R, 3>(out, x),
-        (4, 1) => fold_short::<T, R, 4>(out, x),
-        (8, 1) => fold_short::<T, R, 8>(out, x),
-        (_, 1) if reduced < 32 => {
-            for (out, row) in out.iter_mut().zip(x.chunks_exact(reduced)) {
-                *out = row.iter().fold(<R as Rule<T>>::NONE, |sum, &x| R::join(sum, x));
+    arch.dispatch(Middle::<T, R> { out, x, reduced, inner, rule: PhantomData });
+}
+
+struct Middle<'a, T, R> {
+    out: &'a mut [T],
+    x: &'a [T],
+    reduced: usize,
+    inner: usize,
+    rule: PhantomData<R>,
+}
+
+impl<T: Number, R: Rule<T>> NullaryFnOnce for Middle<'_, T, R> {
+    type Output = ();
+    #[inline(always)]
+    fn call(self) {
+        let Self { out, x, reduced, inner, .. } = self;
+        match (reduced, inner) {
+            (0, _) => out.fill(<R as Rule<T>>::NONE),
+            (2, 1) => fold_short::<T, R, 2>(out, x),
+            (3, 1) => fold_short::<T, R, 3>(out, x),
+            (4, 1) => fold_short::<T, R, 4>(out, x),
+            (8, 1) => fold_short::<T, R, 8>(out, x),
+            (_, 1) if reduced < 32 => {
+                for (out, row) in out.iter_mut().zip(x.chunks_exact(reduced)) {
+                    *out = row.iter().fold(<R as Rule<T>>::NONE, |sum, &x| R::join(sum, x));
+                }
             }
-        }
-        // Joining more lanes takes longer than a short row.
-        (_, 1) if reduced < 256 => {
-            for (out, row) in out.iter_mut().zip(x.chunks_exact(reduced)) {
-                *out = fold_row::<T, R, 8>(row);
+            // Joining more lanes takes longer than a short row.
+            (_, 1) if reduced < 256 => {
+                for (out, row) in out.iter_mut().zip(x.chunks_exact(reduced)) {
+                    *out = fold_row::<T, R, 8>(row);
+                }
             }
-        }
-        (_, 1) => {
-            for (out, row) in out.iter_mut().zip(x.chunks_exact(reduced)) {
-                *out = fold_row::<T, R, LANES>(row);
+            (_, 1) => {
+                for (out, row) in out.iter_mut().zip(x.chunks_exact(reduced)) {
+                    *out = fold_row::<T, R, LANES>(row);
+                }
             }
-        }
-        _ => {
-            for (out, block) in out.chunks_exact_mut(inner).zip(x.chunks_exact(reduced * inner)) {
-                out.fill(<R as Rule<T>>::NONE);
-                for row in block.chunks_exact(inner) {
-                    for (out, &x) in out.iter_mut().zip(row) {
-                        *out = R::join(*out, x);
+            _ => {
+                for (out, block) in out.chunks_exact_mut(inner).zip(x.chunks_exact(reduced * inner)) {
+                    out.fill(<R as Rule<T>>::NONE);
+                    for row in block.chunks_exact(inner) {
+                        for (out, &x) in out.iter_mut().zip(row) {
+                            *out = R::join(*out, x);
+                        }
                     }
                 }
             }
         }
-    }));
+    }
 }
 
 #[inline(always)]

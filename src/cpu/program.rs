@@ -103,7 +103,7 @@ impl Program {
         let mut maps = Vec::new();
         for ((shape, copies), roots) in by_shape {
             let outputs: Vec<_> = roots.iter().map(|&i| (graph.roots[i].value, graph.roots[i].dtype)).collect();
-            let map = Map::new(Region::new(op, graph, &Shape::from(shape), &outputs, &place)?);
+            let map = Map::new(Region::new(op, graph, &Shape::from(shape), &outputs, &place, true)?);
             maps.push(Last { map, roots, copies });
         }
         Ok(Self { passes, maps, temps })
@@ -211,16 +211,12 @@ fn reduce(op: &'static str, graph: &Graph, ids: &[Id], place: &Place) -> Result<
             Step::Binary(BinaryOp::Mul, a, b) if *fold == Fold::Sum && value.dtype != DType::I32 => Some([a, b]),
             _ => None,
         };
-        // A sum of products is one loop, but where both factors are read from memory: that runs further ahead
-        // while a strip of products is folded, and two loops take less time than one (by a fifth).
-        let is_computed = |&id: &Id| !matches!(graph.values[id].step, Step::Load { .. } | Step::Scalar { .. });
-        let factors = factors.filter(|factors| factors.iter().any(is_computed));
         outputs.extend(factors.map_or(vec![*arg], Vec::from).into_iter().map(|x| (x, value.dtype)));
         folds.push(Folded { kernels, output, product: factors.is_some(), temp: place[&id] });
         (over, domain) = (dims.clone(), &graph.values[*arg].shape);
     }
     // A number has no shape of its own to fold over; the graph never folds one.
-    Ok(Reduce::new(Region::new(op, graph, domain, &outputs, place)?, folds, over))
+    Ok(Reduce::new(Region::new(op, graph, domain, &outputs, place, false)?, folds, over))
 }
 
 /// The pass of a matrix product, and temporaries for factors that have to be computed first.
@@ -235,7 +231,7 @@ fn contract(
     let value = &graph.values[id];
     let domain = value.step.args().first().map_or(&value.shape, |&arg| &graph.values[arg].shape);
     let mut factor = |id: Id, absent: &[usize]| {
-        let region = Region::new(op, graph, domain, &[(id, value.dtype)], place)?;
+        let region = Region::new(op, graph, domain, &[(id, value.dtype)], place, true)?;
         Factor::new(region, absent, |numel| {
             temps.push(Temp { bytes: numel * value.dtype.size(), root: None });
             temps.len() - 1

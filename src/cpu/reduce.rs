@@ -15,7 +15,7 @@ use std::sync::OnceLock;
 use pulp::Arch;
 use smallvec::SmallVec;
 
-use super::fold::FoldKernels;
+use super::fold::{FoldKernels, ROWS};
 use super::frame::{Frame, Memory, Numbers, numbers, operands, scratch_bytes, strip_len, with_scratch};
 use super::kernel::Src;
 use super::region::Region;
@@ -30,6 +30,8 @@ const CHUNK: usize = 64 * 1024;
 const PIECES: usize = 32;
 /// Columns walked down together: rows of them are long enough for the memory to stream.
 const COLUMNS: usize = 4096;
+/// Elements of a row that is long.
+const LONG_ROW: usize = 1024;
 /// Strips folded into an accumulator before it is folded into the wide one.
 const BLOCK: usize = 64;
 
@@ -68,6 +70,8 @@ struct Walk {
     inner: usize,
     /// Elements of a strip.
     most: usize,
+    /// Whether all that is folded lies in memory as it is walked.
+    in_place: bool,
     way: Way,
     /// Outer indices to a piece of work.
     outers: usize,
@@ -95,7 +99,7 @@ struct Piece {
 }
 
 impl Walk {
-    fn new(region: &Region, dims: &[usize], sizes: impl Iterator<Item = usize>) -> Self {
+    fn new(region: &Region, dims: &[usize], folds: &[Folded]) -> Self {
         let shape = &region.shape;
         let leaves: Vec<_> = operands(region).collect();
         // Dims in which memory is walked in long steps come first.
@@ -120,12 +124,15 @@ impl Walk {
         let result = Layout::contiguous(kept_shape);
         let place = |d: usize| d - dims.iter().filter(|&&r| r < d).count();
         let kept_dims: SmallVec<[usize; 8]> = outer_dims.iter().chain(inner_dims).map(|&d| place(d)).collect();
-        let results: Vec<_> = sizes.map(|size| Operand::layout(&result, size)).collect();
+        let results: Vec<_> = folds.iter().map(|fold| Operand::layout(&result, fold.kernels.size)).collect();
         let kept = Space::new(result.shape(), &kept_dims, &results);
 
         let most = strip_len(region, &space);
+        let in_place = region.outputs.iter().all(|&output| output < leaves.len() && space.is_linear(output));
         let block = reduced * inner;
         let way = match () {
+            // The products of a long row need not be written down.
+            () if in_place && inner == 1 && reduced >= LONG_ROW && folds.iter().any(|fold| fold.product) => Way::Rows,
             () if block <= most && (inner == 1 || reduced <= BLOCK) => Way::Packed,
             () if inner == 1 => Way::Rows,
             () => Way::Columns,
@@ -142,7 +149,7 @@ impl Walk {
         }
         let n_parts = reduced.div_ceil(rows.max(1)).max(1);
         let outers = if n_parts > 1 || n_columns > 1 { 1 } else { (CHUNK / block.max(1)).max(1) };
-        Self { space, kept, outer, reduced, inner, most, way, outers, n_columns, columns, n_parts, rows }
+        Self { space, kept, outer, reduced, inner, most, in_place, way, outers, n_columns, columns, n_parts, rows }
     }
 
     fn units(&self) -> usize {
@@ -181,7 +188,7 @@ impl Reduce {
     }
 
     fn walk(&self) -> &Walk {
-        self.walk.get_or_init(|| Walk::new(&self.region, &self.dims, self.folds.iter().map(|f| f.kernels.size)))
+        self.walk.get_or_init(|| Walk::new(&self.region, &self.dims, &self.folds))
     }
 
     /// Bytes it needs for parts of results: of every fold, of every part, of every result; wide.
@@ -378,13 +385,16 @@ impl Worker<'_> {
                 let mut row = piece.rows.start;
                 while row < piece.rows.end {
                     self.clear(width * packed);
-                    for _ in 0..BLOCK {
-                        let n_rows = packed.min(piece.rows.end - row);
+                    let block = piece.rows.end.min(row + BLOCK * packed);
+                    while row < block {
                         let start = (first + row) * walk.inner + piece.columns.start;
-                        self.accumulate(frame, start, n_rows * width);
-                        row += n_rows;
-                        if row == piece.rows.end {
-                            break;
+                        if walk.in_place && packed == 1 && row + ROWS <= block {
+                            self.accumulate_rows(frame, start, width);
+                            row += ROWS;
+                        } else {
+                            let n_rows = packed.min(block - row);
+                            self.accumulate(frame, start, n_rows * width);
+                            row += n_rows;
                         }
                     }
                     if single {
@@ -444,6 +454,34 @@ impl Worker<'_> {
         }
     }
 
+    /// Folds [`ROWS`] rows of `len` points, the first from `start` on, of what lies in memory.
+    unsafe fn accumulate_rows(&self, frame: &mut Frame<'_>, start: usize, len: usize) {
+        let mut done = 0;
+        while done < len {
+            let n = self.walk.space.strip(start + done, start + len, self.walk.most);
+            let rows: [usize; ROWS] = std::array::from_fn(|i| start + i * self.walk.inner + done);
+            for (fold, Folded { kernels, product, .. }) in self.reduce.folds.iter().enumerate() {
+                // SAFETY: the caller's.
+                unsafe {
+                    let acc = self.accumulator(fold).add(done * kernels.size);
+                    let terms = rows.map(|point| {
+                        frame.eval(point, n, &[]);
+                        match self.terms(frame, fold, n) {
+                            Terms::One(x) => [x, x],
+                            Terms::Product(a, b) => [a, b],
+                        }
+                    });
+                    if *product {
+                        (kernels.accumulate_products)(self.arch, acc, terms, n);
+                    } else {
+                        (kernels.accumulate_rows)(self.arch, acc, terms.map(|[x, _]| x), n);
+                    }
+                }
+            }
+            done += n;
+        }
+    }
+
     /// Evaluates a strip and hands each fold its terms.
     unsafe fn evaluate(
         &self,
@@ -455,16 +493,23 @@ impl Worker<'_> {
         // SAFETY: the caller's.
         unsafe { frame.eval(point, n, &[]) };
         for (i, fold) in self.reduce.folds.iter().enumerate() {
-            let terms = if fold.product {
-                let (a, b) = (frame.output(fold.output), frame.output(fold.output + 1));
-                if a.splat || b.splat { None } else { Some(Terms::Product(a.at, b.at)) }
-            } else {
-                None
-            };
-            // SAFETY: a strip of this fold's own.
-            let terms = terms.unwrap_or_else(|| Terms::One(unsafe { self.elements(frame, fold, n, self.spare(i)) }));
-            f(i, &fold.kernels, terms);
+            // SAFETY: the caller's.
+            f(i, &fold.kernels, unsafe { self.terms(frame, i, n) });
         }
+    }
+
+    /// What the strip evaluated last has for a fold.
+    unsafe fn terms(&self, frame: &Frame<'_>, fold: usize, n: usize) -> Terms {
+        let to = self.spare(fold);
+        let fold = &self.reduce.folds[fold];
+        if fold.product {
+            let (a, b) = (frame.output(fold.output), frame.output(fold.output + 1));
+            if !a.splat && !b.splat {
+                return Terms::Product(a.at, b.at);
+            }
+        }
+        // SAFETY: the caller's; a strip of this fold's own.
+        Terms::One(unsafe { self.elements(frame, fold, n, to) })
     }
 
     /// The strip of elements that a fold is of, in a row: where they are, or at `to`.

@@ -90,12 +90,14 @@ enum Place {
 
 impl Region {
     /// What computes `outputs` over `shape`, each value to be given in a dtype. `temps` are the results of reductions.
+    /// Outputs that are `stored` may lie where another's leaf is still to be read, so of several none is a leaf.
     pub(super) fn new(
         op: &'static str,
         graph: &Graph,
         shape: &Shape,
         outputs: &[(Id, DType)],
         temps: &FxHashMap<Id, usize>,
+        stored: bool,
     ) -> Result<Self> {
         let mut builder = Builder { graph, leaves: Vec::new(), numbers: Vec::new(), code: Vec::new() };
         let mut places: FxHashMap<Id, Place> = FxHashMap::default();
@@ -129,8 +131,7 @@ impl Region {
             let place = builder.convert(places[&id], graph.values[id].dtype, dtype);
             let place = place.ok_or_else(|| unsupported(op, graph, id))?;
             ends.push(match place {
-                // Where several outputs are stored, one could lie where another's leaf is still to be read.
-                Place::Leaf(_) if outputs.len() > 1 => builder.push(strips::copy(dtype), vec![place], dtype),
+                Place::Leaf(_) if stored && outputs.len() > 1 => builder.push(strips::copy(dtype), vec![place], dtype),
                 _ => place,
             });
         }
