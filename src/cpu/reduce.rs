@@ -4,8 +4,9 @@
 //! `inner`, kept and walked fastest. What is folded is evaluated strip by strip and never stored. There are three ways:
 //!
 //! - *packed*: where `reduced × inner` fits a strip, whole blocks of it are folded strip by strip;
-//! - *rows*: where `inner` is 1, each strip is folded to one value;
-//! - *columns*: otherwise, strips are folded into an accumulator as wide as a strip, walking down the rows.
+//! - *rows*: where `inner` is 1, and rows are longer than a strip or of products, each strip is folded to one value;
+//! - *columns*: otherwise, strips are folded into an accumulator as wide as a strip, walking down the rows; what lies in
+//!   memory two rows at a time.
 //!
 //! How the work is cut up depends on the sizes alone, and parts are put together in order, so the same input gives the
 //! same bits on any number of threads. Blocks are folded in the dtype itself and put together in a wider one.
