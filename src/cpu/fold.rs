@@ -12,7 +12,7 @@ use super::kernel::{Kernel, map2};
 use crate::DType;
 use crate::expr::graph::Fold;
 
-/// Rows that are folded at once, so that the accumulator is passed less often.
+/// Pairs of rows that are folded at once, so that the accumulator is passed less often.
 pub(super) const ROWS: usize = 2;
 
 /// The loops of one fold on elements of one dtype. A wide element takes 8 bytes.
@@ -30,8 +30,7 @@ pub(super) struct FoldKernels {
     pub(super) accumulate: unsafe fn(arch: Arch, acc: *mut u8, x: *const u8, n: usize),
     /// As `accumulate`, of the products of the elements of two rows.
     pub(super) accumulate_product: unsafe fn(arch: Arch, acc: *mut u8, x: [*const u8; 2], n: usize),
-    /// As either, of several rows, one after the other.
-    pub(super) accumulate_rows: unsafe fn(arch: Arch, acc: *mut u8, x: [*const u8; ROWS], n: usize),
+    /// As `accumulate_product`, of several pairs of rows, one after the other.
     pub(super) accumulate_products: unsafe fn(arch: Arch, acc: *mut u8, x: [[*const u8; 2]; ROWS], n: usize),
     /// Folds all `n` elements of `x` into the one of `wide`.
     pub(super) total: unsafe fn(arch: Arch, wide: *mut u64, x: *const u8, n: usize),
@@ -146,7 +145,6 @@ where
         accumulate: accumulate::<T, R>,
         total: total::<T, R>,
         accumulate_product: accumulate_product::<T, R>,
-        accumulate_rows: accumulate_rows::<T, R>,
         accumulate_products: accumulate_products::<T, R>,
         total_product: total_product::<T, R>,
         multiply: map2(<Prod as Rule<T>>::join),
@@ -224,16 +222,6 @@ where
     arch.dispatch(Run(move || {
         for (acc, (&a, &b)) in acc.iter_mut().zip(a.iter().zip(b)) {
             *acc = R::join(*acc, Prod::join(a, b));
-        }
-    }));
-}
-
-unsafe fn accumulate_rows<T: Number, R: Rule<T>>(arch: Arch, acc: *mut u8, x: [*const u8; ROWS], n: usize) {
-    // SAFETY: the caller's.
-    let (acc, x) = unsafe { (write::<T, _>(acc, n), x.map(|x| read::<T, _>(x, n))) };
-    arch.dispatch(Run(move || {
-        for (i, acc) in acc.iter_mut().enumerate() {
-            *acc = x.iter().fold(*acc, |acc, x| R::join(acc, x[i]));
         }
     }));
 }

@@ -5,8 +5,8 @@
 //!
 //! - *packed*: where `reduced × inner` fits a strip, whole blocks of it are folded strip by strip;
 //! - *rows*: where `inner` is 1, and rows are longer than a strip or of products, each strip is folded to one value;
-//! - *columns*: otherwise, strips are folded into an accumulator as wide as a strip, walking down the rows; what lies in
-//!   memory two rows at a time.
+//! - *columns*: otherwise, strips are folded into an accumulator as wide as a strip, walking down the rows; products
+//!   of what lies in memory two rows at a time.
 //!
 //! How the work is cut up depends on the sizes alone, and parts are put together in order, so the same input gives the
 //! same bits on any number of threads. Blocks are folded in the dtype itself and put together in a wider one.
@@ -71,7 +71,7 @@ struct Walk {
     inner: usize,
     /// Elements of a strip.
     most: usize,
-    /// Whether all that is folded lies in memory as it is walked.
+    /// Whether all that is folded are products of what lies in memory as it is walked.
     in_place: bool,
     way: Way,
     /// Outer indices to a piece of work.
@@ -129,11 +129,12 @@ impl Walk {
         let kept = Space::new(result.shape(), &kept_dims, &results);
 
         let most = strip_len(region, &space);
-        let in_place = region.outputs.iter().all(|&output| output < leaves.len() && space.is_linear(output));
+        let in_place = folds.iter().all(|fold| fold.product)
+            && region.outputs.iter().all(|&output| output < leaves.len() && space.is_linear(output));
         let block = reduced * inner;
         let way = match () {
             // The products of a long row need not be written down.
-            () if in_place && inner == 1 && reduced >= LONG_ROW && folds.iter().any(|fold| fold.product) => Way::Rows,
+            () if in_place && inner == 1 && reduced >= LONG_ROW => Way::Rows,
             () if block <= most && (inner == 1 || reduced <= BLOCK) => Way::Packed,
             () if inner == 1 => Way::Rows,
             () => Way::Columns,
@@ -390,7 +391,7 @@ impl Worker<'_> {
                     while row < block {
                         let start = (first + row) * walk.inner + piece.columns.start;
                         if walk.in_place && packed == 1 && row + ROWS <= block {
-                            self.accumulate_rows(frame, start, width);
+                            self.accumulate_products(frame, start, width);
                             row += ROWS;
                         } else {
                             let n_rows = packed.min(block - row);
@@ -455,28 +456,21 @@ impl Worker<'_> {
         }
     }
 
-    /// Folds [`ROWS`] rows of `len` points, the first from `start` on, of what lies in memory.
-    unsafe fn accumulate_rows(&self, frame: &mut Frame<'_>, start: usize, len: usize) {
+    /// Folds [`ROWS`] rows of `len` points, the first from `start` on, of products whose factors lie in memory.
+    unsafe fn accumulate_products(&self, frame: &mut Frame<'_>, start: usize, len: usize) {
         let mut done = 0;
         while done < len {
             let n = self.walk.space.strip(start + done, start + len, self.walk.most);
-            let rows: [usize; ROWS] = std::array::from_fn(|i| start + i * self.walk.inner + done);
-            for (fold, Folded { kernels, product, .. }) in self.reduce.folds.iter().enumerate() {
-                // SAFETY: the caller's.
+            for (i, Folded { kernels, output, .. }) in self.reduce.folds.iter().enumerate() {
+                let factors = std::array::from_fn(|row| {
+                    // SAFETY: the caller's.
+                    unsafe { frame.eval(start + row * self.walk.inner + done, n, &[]) };
+                    [*output, output + 1].map(|factor| frame.output(factor).at)
+                });
+                // SAFETY: the caller's; factors stay where they are.
                 unsafe {
-                    let acc = self.accumulator(fold).add(done * kernels.size);
-                    let terms = rows.map(|point| {
-                        frame.eval(point, n, &[]);
-                        match self.terms(frame, fold, n) {
-                            Terms::One(x) => [x, x],
-                            Terms::Product(a, b) => [a, b],
-                        }
-                    });
-                    if *product {
-                        (kernels.accumulate_products)(self.arch, acc, terms, n);
-                    } else {
-                        (kernels.accumulate_rows)(self.arch, acc, terms.map(|[x, _]| x), n);
-                    }
+                    let acc = self.accumulator(i).add(done * kernels.size);
+                    (kernels.accumulate_products)(self.arch, acc, factors, n);
                 }
             }
             done += n;
@@ -494,23 +488,16 @@ impl Worker<'_> {
         // SAFETY: the caller's.
         unsafe { frame.eval(point, n, &[]) };
         for (i, fold) in self.reduce.folds.iter().enumerate() {
-            // SAFETY: the caller's.
-            f(i, &fold.kernels, unsafe { self.terms(frame, i, n) });
+            let terms = if fold.product {
+                let (a, b) = (frame.output(fold.output), frame.output(fold.output + 1));
+                if a.splat || b.splat { None } else { Some(Terms::Product(a.at, b.at)) }
+            } else {
+                None
+            };
+            // SAFETY: a strip of this fold's own.
+            let terms = terms.unwrap_or_else(|| Terms::One(unsafe { self.elements(frame, fold, n, self.spare(i)) }));
+            f(i, &fold.kernels, terms);
         }
-    }
-
-    /// What the strip evaluated last has for a fold.
-    unsafe fn terms(&self, frame: &Frame<'_>, fold: usize, n: usize) -> Terms {
-        let to = self.spare(fold);
-        let fold = &self.reduce.folds[fold];
-        if fold.product {
-            let (a, b) = (frame.output(fold.output), frame.output(fold.output + 1));
-            if !a.splat && !b.splat {
-                return Terms::Product(a.at, b.at);
-            }
-        }
-        // SAFETY: the caller's; a strip of this fold's own.
-        Terms::One(unsafe { self.elements(frame, fold, n, to) })
     }
 
     /// The strip of elements that a fold is of, in a row: where they are, or at `to`.
