@@ -8,7 +8,7 @@ use super::super::inputs::{Fill, Inputs, SPECIAL};
 use super::{EVERY, FLOATS, Part, Table};
 use crate::{DType, Expr, ReduceOp, einsum};
 
-const SHAPES: [(&[usize], &[isize]); 41] = [
+const SHAPES: [(&[usize], &[isize]); 42] = [
     (&[5], &[0]),
     (&[1], &[0]),
     (&[], &[]),
@@ -40,6 +40,7 @@ const SHAPES: [(&[usize], &[isize]); 41] = [
     (&[4, 70_000], &[0]),
     (&[4, 70_000], &[1]),
     (&[2, 70_001], &[0]),
+    (&[67, 2500], &[0]),
     (&[4, 5, 6], &[1]),
     (&[4, 5, 6], &[0, 2]),
     (&[4, 5, 6], &[1, 2]),
