@@ -28,9 +28,8 @@ pub(super) struct FoldKernels {
     pub(super) clear_wide: unsafe fn(wide: *mut u64, n: usize),
     /// Folds `n` elements of `x` into those of `acc`.
     pub(super) accumulate: unsafe fn(arch: Arch, acc: *mut u8, x: *const u8, n: usize),
-    /// As `accumulate`, of the products of the elements of two rows.
-    pub(super) accumulate_product: unsafe fn(arch: Arch, acc: *mut u8, x: [*const u8; 2], n: usize),
-    /// As `accumulate_product`, of several pairs of rows, one after the other.
+    /// As `accumulate`, of the products of the elements of two rows; and of several pairs, one after the other.
+    pub(super) accumulate_product: unsafe fn(arch: Arch, acc: *mut u8, x: [[*const u8; 2]; 1], n: usize),
     pub(super) accumulate_products: unsafe fn(arch: Arch, acc: *mut u8, x: [[*const u8; 2]; ROWS], n: usize),
     /// Folds all `n` elements of `x` into the one of `wide`.
     pub(super) total: unsafe fn(arch: Arch, wide: *mut u64, x: *const u8, n: usize),
@@ -144,8 +143,8 @@ where
         clear_wide: clear_wide::<T, R>,
         accumulate: accumulate::<T, R>,
         total: total::<T, R>,
-        accumulate_product: accumulate_product::<T, R>,
-        accumulate_products: accumulate_products::<T, R>,
+        accumulate_product: accumulate_products::<T, R, 1>,
+        accumulate_products: accumulate_products::<T, R, ROWS>,
         total_product: total_product::<T, R>,
         multiply: map2(<Prod as Rule<T>>::join),
         spread: map2(|a: T, _: T| a),
@@ -168,8 +167,8 @@ unsafe fn write<'a, T: Pod, P>(at: *mut P, n: usize) -> &'a mut [T] {
     unsafe { std::slice::from_raw_parts_mut(at.cast(), n) }
 }
 
-/// A closure that is compiled for each instruction set, if it is small: a large one would not be inlined, and so be compiled
-/// for the least of them.
+/// A closure that is compiled for each instruction set, if it is small: a large one would not be inlined, and so be
+/// compiled for the least of them.
 struct Run<F>(F);
 
 impl<R, F: FnOnce() -> R> NullaryFnOnce for Run<F> {
@@ -213,21 +212,12 @@ unsafe fn total<T: Number, R: Rule<T> + Rule<T::Wide>>(arch: Arch, wide: *mut u6
 /// # Safety
 ///
 /// See [`FoldKernels`].
-unsafe fn accumulate_product<T: Number, R: Rule<T>>(arch: Arch, acc: *mut u8, x: [*const u8; 2], n: usize)
-where
-    Prod: Rule<T>,
-{
-    // SAFETY: the caller's.
-    let (acc, a, b) = unsafe { (write::<T, _>(acc, n), read::<T, _>(x[0], n), read::<T, _>(x[1], n)) };
-    arch.dispatch(Run(move || {
-        for (acc, (&a, &b)) in acc.iter_mut().zip(a.iter().zip(b)) {
-            *acc = R::join(*acc, Prod::join(a, b));
-        }
-    }));
-}
-
-unsafe fn accumulate_products<T: Number, R: Rule<T>>(arch: Arch, acc: *mut u8, x: [[*const u8; 2]; ROWS], n: usize)
-where
+unsafe fn accumulate_products<T: Number, R: Rule<T>, const N: usize>(
+    arch: Arch,
+    acc: *mut u8,
+    x: [[*const u8; 2]; N],
+    n: usize,
+) where
     Prod: Rule<T>,
 {
     // SAFETY: the caller's.

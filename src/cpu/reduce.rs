@@ -448,7 +448,7 @@ impl Worker<'_> {
                     let acc = self.accumulator(fold).add((point - start) * kernels.size);
                     match terms {
                         Terms::One(x) => (kernels.accumulate)(self.arch, acc, x, n),
-                        Terms::Product(a, b) => (kernels.accumulate_product)(self.arch, acc, [a, b], n),
+                        Terms::Product(a, b) => (kernels.accumulate_product)(self.arch, acc, [[a, b]], n),
                     }
                 });
             }

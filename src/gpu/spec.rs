@@ -20,7 +20,7 @@ pub(crate) struct Spec {
     pub(crate) lanes: u32,
     /// Groups of `width` neighbouring columns that an invocation of reduce-outer owns; the rows of one of reduce-rows.
     pub(crate) groups: u32,
-    /// Steps of a reduction's walk that are added to each other before they join a block: 4 or 2.
+    /// Steps of a reduction's walk that are added to each other before they join a block: 4, 2 or 1.
     pub(crate) at_once: u32,
     /// Collapsed dims that are kept; for a map, all.
     pub(crate) kept_rank: usize,

@@ -24,10 +24,18 @@ fn all_caps() -> [Caps; 4] {
 }
 
 fn plan_for(expr: &Expr, caps: &Caps) -> Plan {
-    let graph = Graph::new(&[(expr, expr.dtype())]).unwrap();
-    let target =
-        Target { slot: Slot::Target(0), layout: Layout::contiguous(expr.shape().clone()), dtype: expr.dtype() };
-    plan("test", &graph, &[target], caps).unwrap()
+    plan_for_all(std::slice::from_ref(expr), caps)
+}
+
+fn plan_for_all(exprs: &[Expr], caps: &Caps) -> Plan {
+    let graph = Graph::new(&exprs.iter().map(|e| (e, e.dtype())).collect::<Vec<_>>()).unwrap();
+    let target = |(i, expr): (usize, &Expr)| Target {
+        slot: Slot::Target(i),
+        layout: Layout::contiguous(expr.shape().clone()),
+        dtype: expr.dtype(),
+    };
+    let targets: Vec<Target> = exprs.iter().enumerate().map(target).collect();
+    plan("test", &graph, &targets, caps).unwrap()
 }
 
 fn module_of(source: &str) -> (naga::Module, naga::valid::ModuleInfo) {
@@ -134,15 +142,7 @@ fn reductions_over_one_domain_share_a_pass_and_their_epilogue() {
 
 /// How many reductions each kernel does, where all have one domain.
 fn shared(exprs: &[Expr], caps: &Caps) -> Vec<usize> {
-    let graph = Graph::new(&exprs.iter().map(|e| (e, e.dtype())).collect::<Vec<_>>()).unwrap();
-    let target = |(i, expr): (usize, &Expr)| Target {
-        slot: Slot::Target(i),
-        layout: Layout::contiguous(expr.shape().clone()),
-        dtype: expr.dtype(),
-    };
-    let targets: Vec<Target> = exprs.iter().enumerate().map(target).collect();
-    let launches = plan("test", &graph, &targets, caps).unwrap().launches;
-    launches.iter().map(|l| l.spec.folds.len()).filter(|&n| n > 0).collect()
+    plan_for_all(exprs, caps).launches.iter().map(|l| l.spec.folds.len()).filter(|&n| n > 0).collect()
 }
 
 #[test]

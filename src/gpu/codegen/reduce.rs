@@ -48,10 +48,12 @@ impl Names {
 /// The same for all groups of columns that an invocation owns, which lie side by side.
 fn groups(out: &mut String, spec: &Spec) {
     let of_each = |f: &dyn Fn(u32) -> String| (0..spec.groups).map(f).collect::<Vec<_>>().join(", ");
-    let place = match spec.kernel {
+    let (place, ends) = if spec.kernel == Kernel::ReduceRows {
         // What is read past the last row is not stored.
-        Kernel::ReduceRows => "place_of_group(k + #u)",
-        _ => "place_of_group(k + #u * WIDTH)",
+        ("place_of_group(k + #u)", vec!["finish_of_group(k, split, turned(terms));".to_owned()])
+    } else {
+        let finish = |g| format!("finish_of_group(k + {g}u * WIDTH, split, terms.g{g});");
+        ("place_of_group(k + #u * WIDTH)", (0..spec.groups).map(finish).collect())
     };
     for (of_all, of_group) in [("Terms", "GroupTerms"), ("Place", "GroupPlace")] {
         line(out, 0, "");
@@ -73,13 +75,7 @@ fn groups(out: &mut String, spec: &Spec) {
     }
     line(out, 0, "");
     line(out, 0, "fn finish(k: u32, split: u32, terms: Terms) {");
-    if spec.kernel == Kernel::ReduceRows {
-        line(out, 1, "finish_of_group(k, split, turned(terms));");
-    } else {
-        for g in 0..spec.groups {
-            line(out, 1, &format!("finish_of_group(k + {g}u * WIDTH, split, terms.g{g});"));
-        }
-    }
+    ends.iter().for_each(|end| line(out, 1, end));
     line(out, 0, "}");
 }
 
@@ -91,7 +87,7 @@ fn turned(out: &mut String, spec: &Spec) {
     for c in ["x", "y", "z", "w"] {
         let of = |j: usize| (0..spec.groups).map(|g| format!("rows.g{g}.t{j}.{c}")).collect::<Vec<_>>().join(", ");
         let all = terms(spec, |j, _, dtype| format!("{}({})", alias(dtype), of(j)));
-        line(out, 1, &format!("let {c} = {};", all.replace("return ", "").replace(';', "")));
+        line(out, 1, &format!("let {c} = {all};"));
     }
     line(out, 1, "return combine_of_group(combine_of_group(x, y), combine_of_group(z, w));");
     line(out, 0, "}");
@@ -150,11 +146,16 @@ fn rows(out: &mut String, spec: &Spec) {
     line(out, 0, "}");
 }
 
-/// `return Terms(…)` of one value for each reduction.
+/// `Terms(…)` of one value for each reduction.
 fn terms(spec: &Spec, f: impl Fn(usize, Fold, DType) -> String) -> String {
     let name = Names::of(spec).terms;
     let parts: Vec<String> = spec.folds.iter().enumerate().map(|(j, &(fold, dtype))| f(j, fold, dtype)).collect();
-    format!("return {name}({});", parts.join(", "))
+    format!("{name}({})", parts.join(", "))
+}
+
+/// The same, returned.
+fn return_terms(spec: &Spec, f: impl Fn(usize, Fold, DType) -> String) -> String {
+    format!("return {};", terms(spec, f))
 }
 
 /// What a reduction starts from, and how two results become one.
@@ -162,11 +163,11 @@ fn combination(out: &mut String, spec: &Spec) {
     let Names { terms: of, suffix, .. } = Names::of(spec);
     line(out, 0, "");
     line(out, 0, &format!("fn identity{suffix}() -> {of} {{"));
-    line(out, 1, &terms(spec, |_, fold, dtype| identity(fold, dtype)));
+    line(out, 1, &return_terms(spec, |_, fold, dtype| identity(fold, dtype)));
     line(out, 0, "}");
     line(out, 0, "");
     line(out, 0, &format!("fn combine{suffix}(a: {of}, b: {of}) -> {of} {{"));
-    line(out, 1, &terms(spec, |j, fold, dtype| combine(fold, dtype, &format!("a.t{j}"), &format!("b.t{j}"))));
+    line(out, 1, &return_terms(spec, |j, fold, dtype| combine(fold, dtype, &format!("a.t{j}"), &format!("b.t{j}"))));
     line(out, 0, "}");
 }
 
@@ -174,7 +175,7 @@ fn combination(out: &mut String, spec: &Spec) {
 fn shuffle(out: &mut String, spec: &Spec) {
     line(out, 0, "");
     line(out, 0, "fn shuffle(terms: Terms, mask: u32) -> Terms {");
-    line(out, 1, &terms(spec, |j, _, _| format!("subgroupShuffleXor(terms.t{j}, mask)")));
+    line(out, 1, &return_terms(spec, |j, _, _| format!("subgroupShuffleXor(terms.t{j}, mask)")));
     line(out, 0, "}");
 }
 
@@ -190,7 +191,7 @@ fn ends(out: &mut String, spec: &Spec) {
         1,
         if spec.width == 1 { "let inside = r < end;" } else { "let inside = U(r) + vec4u(0u, 1u, 2u, 3u) < U(end);" },
     );
-    line(out, 1, &terms(spec, |j, _, _| format!("select(nothing.t{j}, terms.t{j}, inside)")));
+    line(out, 1, &return_terms(spec, |j, _, _| format!("select(nothing.t{j}, terms.t{j}, inside)")));
     line(out, 0, "}");
     line(out, 0, "");
     line(out, 0, "// What a vector's components come to, in each of them.");
@@ -198,9 +199,7 @@ fn ends(out: &mut String, spec: &Spec) {
     if spec.width == 1 {
         line(out, 1, "return terms;");
     } else {
-        let swizzle = |s: &'static str, from: &'static str| {
-            terms(spec, |j, _, _| format!("{from}.t{j}.{s}")).replace("return ", "").replace(';', "")
-        };
+        let swizzle = |s: &'static str, from: &'static str| terms(spec, |j, _, _| format!("{from}.t{j}.{s}"));
         line(out, 1, &format!("let pairs = combine(terms, {});", swizzle("zwxy", "terms")));
         line(out, 1, &format!("return combine(pairs, {});", swizzle("yxwz", "pairs")));
     }

@@ -200,12 +200,10 @@ fn ending_steps_as_one(walk: &Walk, domain: &Shape, view: &Read) -> bool {
     step_as_one(&walk.kept, domain, view.access.footprint().strides())
 }
 
-/// Whether an invocation can take four whole rows, fetched as vectors, and store their results as one.
-pub(super) fn rows_are_vectors(walk: &Walk, domain: &Shape, views: &[Read]) -> bool {
-    let size = |dims: &[usize]| dims.iter().map(|&d| domain[d]).product::<usize>();
-    let inner = walk.kept.last().map_or(0, |&d| domain[d]);
-    let four_lie_alike = inner.is_multiple_of(4) || views.iter().all(|v| ending_steps_as_one(walk, domain, v));
-    size(&walk.reduced).is_multiple_of(4) && size(&walk.kept) >= 4 && four_lie_alike
+/// Whether what becomes of four neighbouring rows can be read and written as one vector.
+pub(super) fn rows_end_alike(walk: &Walk, domain: &Shape, views: &[Read]) -> bool {
+    walk.kept.last().is_some_and(|&d| domain[d].is_multiple_of(4))
+        || views.iter().all(|v| ending_steps_as_one(walk, domain, v))
 }
 
 /// Collapsed dims, at least one: no dims at all are one of size 1.

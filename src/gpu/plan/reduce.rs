@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use super::launch::{Ending, Pass, dominant, kernel_for, rows_are_vectors, step_along, width_for};
+use super::launch::{Ending, Pass, dominant, kernel_for, rows_end_alike, step_along, width_for};
 use super::region::{Emitted, Numbers, Read, emit};
 use super::shares::{MAX_SPLITS, Shares};
 use super::windows::{best_cut, excess, halves, resized};
@@ -211,11 +211,14 @@ impl Planner<'_> {
         let (n, rows) = (job.outputs(), job.rows());
         let kernel = kernel_for(&walk, &body.reads, n);
         let width = width_for(kernel, &walk, &domain, &body.reads, views);
-        let few = kernel == Kernel::ReduceInner && width == 4 && rows <= (width * self.caps.tuning.short) as usize;
-        let kernel = if few && rows_are_vectors(&walk, &domain, views) { Kernel::ReduceRows } else { kernel };
+        let short = rows.is_multiple_of(4) && rows <= 4 * self.caps.tuning.short as usize && n >= 4;
+        let vectors = kernel == Kernel::ReduceInner && width == 4;
+        let kernel =
+            if short && vectors && rows_end_alike(&walk, &domain, views) { Kernel::ReduceRows } else { kernel };
         let apart = walk.reduced.last().zip(dominant(&body.reads)).map_or(0, |(&d, read)| step_along(read, d));
-        let rows = (rows, apart.saturating_mul(size(&body.reads)));
-        let shares = Shares::new(kernel, (width, size(&body.reads)), n, rows, &self.caps.tuning, max_splits);
+        let size = size(&body.reads);
+        let rows = (rows, apart.saturating_mul(size));
+        let shares = Shares::new(kernel, (width, size), n, rows, &self.caps.tuning, max_splits);
         Pass { kernel, width, domain, walk, body, folds: folds.to_vec(), shares }
     }
 

@@ -39,9 +39,6 @@ impl Shares {
         max_splits: usize,
     ) -> Self {
         let whole = Self::unsplit(kernel, (width, size), n, rows, tuning);
-        if kernel == Kernel::ReduceRows {
-            return whole;
-        }
         let have = whole.blocks * whole.workgroup as usize;
         let steps = whole.steps(kernel, width, rows);
         let least = match kernel {
@@ -49,7 +46,7 @@ impl Shares {
             _ => tuning.min_rows,
         };
         let splits = (tuning.invocations as usize / have).min(steps / least as usize).min(max_splits);
-        if splits < 2 || n.saturating_mul(rows) < SMALL {
+        if kernel == Kernel::ReduceRows || splits < 2 || n.saturating_mul(rows) < SMALL {
             return whole;
         }
         let turns = match kernel {
@@ -76,12 +73,8 @@ impl Shares {
             Kernel::ReduceRows => width,
             _ => 1,
         };
-        // What neighbouring invocations have of their own: outputs, or groups of `width` of them.
-        let columns = match kernel {
-            Kernel::ReduceInner => n,
-            Kernel::ReduceRows => n.div_ceil(groups as usize),
-            _ => n.div_ceil((width * groups) as usize),
-        };
+        // What neighbouring invocations have of their own.
+        let columns = n.div_ceil(outputs_of_one(kernel, width, groups));
         let wanted = match kernel {
             // Enough steps a lane to be worth joining its result with the others'.
             Kernel::ReduceInner => rows.div_ceil(width as usize) / tuning.min_steps as usize,
@@ -112,6 +105,14 @@ impl Shares {
     }
 }
 
+/// Outputs of an invocation, or of the lanes that share one.
+fn outputs_of_one(kernel: Kernel, width: u32, groups: u32) -> usize {
+    match kernel {
+        Kernel::ReduceOuter => (width * groups) as usize,
+        _ => groups as usize,
+    }
+}
+
 fn floor_power_of_two(n: usize) -> usize {
     1 << n.ilog2()
 }
@@ -132,11 +133,8 @@ mod tests {
                             assert!(s.splits <= MAX_SPLITS && s.splits.is_multiple_of(s.turns), "{s:?}");
                             assert!(s.splits == 1 || (s.splits - s.turns) * s.chunk < rows, "empty parts: {s:?}");
                             assert!(s.lanes.is_power_of_two() && s.workgroup.is_multiple_of(s.lanes), "{s:?}");
-                            let each = match kernel {
-                                Kernel::ReduceOuter => width * s.groups,
-                                _ => s.groups,
-                            };
-                            let per_block = (s.workgroup / s.lanes * each) as usize;
+                            let each = outputs_of_one(kernel, width, s.groups);
+                            let per_block = (s.workgroup / s.lanes) as usize * each;
                             assert!(s.blocks * per_block >= n, "{s:?}");
                         }
                     }
