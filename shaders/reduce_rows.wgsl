@@ -2,7 +2,7 @@
 //
 // out[k] = sum over r of body(k, r), as in reduce_inner.wgsl, for rows of a few whole vectors: fetching those takes less
 // than what a kernel does besides, so an invocation takes GROUPS rows, WIDTH of them, and stores their results as one
-// vector.
+// vector. There is at least one vector in a row.
 //
 // From the prelude: WIDTH, GROUPS, WG_SIZE, identity(), combine(), place(), body() and finish().
 

@@ -93,6 +93,9 @@ fn operations(table: &mut Table) {
                 table.expr(op.name(), format!("{dtype} of nothing"), &[dtype], move |inputs| {
                     Ok(inputs.tensor([3, 0], dtype, Fill::Whole(0, 1))?.reduce(op, 1))
                 });
+                table.expr(op.name(), format!("{dtype} of rows of which nothing is left"), &[dtype], move |inputs| {
+                    Ok(inputs.tensor([8, 16], dtype, Fill::Whole(2, 3))?.narrow(1, 4, 0)?.reduce(op, 1))
+                });
             }
             if dtype.is_float() && op != ReduceOp::Prod {
                 table.expr(op.name(), format!("{dtype} special values in each row"), &[dtype], move |inputs| {

@@ -211,7 +211,7 @@ impl Planner<'_> {
         let (n, rows) = (job.outputs(), job.rows());
         let kernel = kernel_for(&walk, &body.reads, n);
         let width = width_for(kernel, &walk, &domain, &body.reads, views);
-        let short = rows.is_multiple_of(4) && rows <= 4 * self.caps.tuning.short as usize && n >= 4;
+        let short = rows > 0 && rows.is_multiple_of(4) && rows <= 4 * self.caps.tuning.short as usize && n >= 4;
         let vectors = kernel == Kernel::ReduceInner && width == 4;
         let kernel =
             if short && vectors && rows_end_alike(&walk, &domain, views) { Kernel::ReduceRows } else { kernel };
