@@ -4,38 +4,18 @@ use naga::valid::{Capabilities, ValidationFlags, Validator};
 
 use super::adapter::adapters;
 use super::params::{Dim, Head};
-use super::plan::{Caps, Plan, Slot, Target, plan};
+use super::plan::Caps;
+use super::plan::tests::{caps, plan_for, plan_for_all, tensor};
 use super::spec::HEAD_WORDS;
 use super::tuning::Tuning;
 use crate::check::{Case, cases, run_cases};
-use crate::expr::graph::Graph;
-use crate::layout::Layout;
 use crate::{BinaryOp, DType, Device, DeviceKind, Expr, ReduceOp, Tensor, UnaryOp};
-
-fn caps(max_bindings: usize, tuning: Tuning) -> Caps {
-    Caps { tuning, max_bindings, ..Caps::webgpu() }
-}
 
 /// The largest device, WebGPU's defaults, wgpu's smallest, and a software adapter.
 fn all_caps() -> [Caps; 4] {
     let software = Tuning::software();
     let discrete = Tuning::discrete();
     [caps(100, discrete), Caps::webgpu(), caps(4, discrete), Caps { pairs: true, ..caps(8, software) }]
-}
-
-fn plan_for(expr: &Expr, caps: &Caps) -> Plan {
-    plan_for_all(std::slice::from_ref(expr), caps)
-}
-
-fn plan_for_all(exprs: &[Expr], caps: &Caps) -> Plan {
-    let graph = Graph::new(&exprs.iter().map(|e| (e, e.dtype())).collect::<Vec<_>>()).unwrap();
-    let target = |(i, expr): (usize, &Expr)| Target {
-        slot: Slot::Target(i),
-        layout: Layout::contiguous(expr.shape().clone()),
-        dtype: expr.dtype(),
-    };
-    let targets: Vec<Target> = exprs.iter().enumerate().map(target).collect();
-    plan("test", &graph, &targets, caps).unwrap()
 }
 
 fn module_of(source: &str) -> (naga::Module, naga::valid::ModuleInfo) {
@@ -59,10 +39,6 @@ fn check(expr: &Expr) {
             assert_eq!(size as usize, launch.params.len() * 4, "the shader's params and the host's");
         }
     }
-}
-
-fn tensor(shape: &[usize], dtype: DType) -> Tensor {
-    Tensor::zeros(shape, dtype, &Device::cpu()).unwrap()
 }
 
 #[test]

@@ -74,10 +74,9 @@ impl Planner<'_> {
     /// A copy from a temporary into a target that could not be written directly.
     pub(super) fn copy(&mut self, temp: Slot, output: Output) -> Result<()> {
         let Target { slot, layout, dtype } = output.target;
-        let to_words = dtype.size() >= 4 || owns_words(&layout);
         let from = Read { slot: Some(temp), dtype, access: Layout::contiguous(output.shape).into() };
         let to = Read { slot: Some(slot), dtype, access: layout.into() };
-        if to_words { self.copy_view(from, to) } else { self.patch(&from, &to) }
+        self.copy_view(from, to)
     }
 
     fn copy_view(&mut self, from: Read, to: Read) -> Result<()> {
@@ -256,12 +255,6 @@ impl Planner<'_> {
         }
         Err(self.limit("launches of one evaluation", MAX_LAUNCHES as u64, n + 1))
     }
-}
-
-/// Whether a packed target can be written word by word: no word of it but the last, whose rest is kept, holds
-/// anything else.
-pub(super) fn owns_words(layout: &Layout) -> bool {
-    layout.is_contiguous() && layout.offset().is_multiple_of(4)
 }
 
 /// A map's domain, with those dims joined that all its views step through as one. Views in several stages are found

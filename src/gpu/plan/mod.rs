@@ -11,6 +11,8 @@ mod patch;
 mod reduce;
 mod region;
 mod shares;
+#[cfg(test)]
+pub(super) mod tests;
 mod windows;
 
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -127,7 +129,8 @@ impl Caps {
 /// A value stored by this plan, in row-major order over its own shape.
 pub(super) type Stored = FxHashMap<Id, (Slot, DType)>;
 
-/// Plans a graph whose root `i` is written to `targets[i]`.
+/// Plans a graph whose root `i` is written to `targets[i]`. A target may be read at the very element that is written,
+/// if all targets have its shape and nothing is reduced.
 pub(crate) fn plan(op: &'static str, graph: &Graph, targets: &[Target], caps: &Caps) -> Result<Plan> {
     let product = |id: Id| Contraction::of(graph, id, contract::LEAST).map(|found| (id, found));
     let mut planner = Planner {
@@ -193,32 +196,15 @@ impl Planner<'_> {
     /// Redirects to temporaries the outputs that must not be written as they are computed, and says which copies
     /// then finish the work.
     ///
-    /// That is so where a target is also read and not all outputs are sure to be written by one pass, for packed
-    /// targets that do not own whole words, and where one buffer is written and used in places too far apart for one
-    /// binding: what is written is bound once.
+    /// That is so where a target is also read and not all outputs are sure to be written by one pass, and where one
+    /// buffer is written and used in places too far apart for one binding: what is written is bound once.
     fn stage_outputs(&mut self, outputs: &mut [Output]) -> Vec<(Slot, Output)> {
-        let reads: FxHashSet<Slot> = self
-            .graph
-            .values
-            .iter()
-            .filter_map(|v| if let Step::Load { buffer, .. } = v.step { Some(Slot::Buffer(buffer)) } else { None })
-            .collect();
-        let in_place = outputs.iter().any(|o| reads.contains(&o.target.slot));
+        let in_place = outputs.iter().any(|o| matches!(o.target.slot, Slot::Buffer(_)));
         let roots: Vec<Id> = outputs.iter().map(|o| o.value).collect();
-        let one_pass = outputs.iter().all(|o| o.shape == outputs[0].shape) && {
-            let region = Region::of(self.graph, &self.stored, &[], &roots);
-            self.fits(&region, outputs.iter().map(|o| o.target.slot))
-        };
-        let shared = |slot: Slot, others: &[Output]| others.iter().filter(|o| o.target.slot == slot).count() > 1;
-        let staged: Vec<bool> = outputs
-            .iter()
-            .map(|o| {
-                let packed = o.target.dtype.size() < 4;
-                in_place && !one_pass
-                    || self.used_far_apart(&o.target, outputs)
-                    || packed && (!map::owns_words(&o.target.layout) || shared(o.target.slot, outputs))
-            })
-            .collect();
+        let region = Region::of(self.graph, &self.stored, &[], &roots);
+        let one_pass = self.fits(&region, outputs.iter().map(|o| o.target.slot));
+        let staged: Vec<bool> =
+            outputs.iter().map(|o| in_place && !one_pass || self.used_far_apart(&o.target, outputs)).collect();
         let mut copies = Vec::new();
         for (output, staged) in outputs.iter_mut().zip(staged) {
             if staged {

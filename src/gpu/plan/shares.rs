@@ -143,6 +143,50 @@ mod tests {
         }
     }
 
+    /// What the table of [`Tuning`] makes of the shapes it was measured with, and of some others.
+    #[test]
+    fn work_is_shared_out_as_measured() {
+        let (discrete, software) = (Tuning::discrete(), Tuning::software());
+        let (outer, inner, by_rows) = (Kernel::ReduceOuter, Kernel::ReduceInner, Kernel::ReduceRows);
+        // Elements of a step and bytes of each, the matrix; then workgroup, lanes, groups, blocks, splits, chunk, turns.
+        let table = [
+            (discrete, outer, (4, 4), (4096, 4096), (256, 32, 1, 128, 8, 512, 1)),
+            (discrete, outer, (1, 4), (4096, 4096), (256, 32, 1, 512, 2, 2048, 1)),
+            (discrete, outer, (4, 4), (16, 1 << 20), (256, 1, 1, 1024, 1, 16, 1)),
+            (discrete, outer, (4, 4), (63, 1000), (256, 4, 1, 4, 1, 63, 1)),
+            (discrete, outer, (1, 4), (1000, 3), (256, 64, 1, 1, 1, 1000, 1)),
+            (discrete, outer, (4, 2), (1 << 22, 4), (256, 256, 1, 1, 1024, 4096, 1)),
+            (discrete, inner, (4, 4), (4096, 4096), (256, 256, 1, 4096, 1, 4096, 1)),
+            (discrete, inner, (1, 4), (65_536, 256), (256, 128, 1, 32_768, 1, 256, 1)),
+            (discrete, inner, (4, 4), (16, 1 << 20), (256, 256, 1, 16, 64, 16_384, 1)),
+            (discrete, inner, (4, 4), (1 << 22, 4), (256, 1, 1, 16_384, 1, 4, 1)),
+            (software, outer, (4, 4), (4096, 4096), (64, 1, 2, 8, 64, 64, 1)),
+            (software, outer, (4, 2), (4096, 4096), (64, 1, 4, 4, 64, 64, 2)),
+            (software, outer, (4, 4), (65_536, 256), (32, 1, 2, 1, 1024, 64, 16)),
+            (software, outer, (4, 2), (65_536, 256), (16, 1, 4, 1, 1024, 64, 32)),
+            (software, outer, (4, 4), (16_384, 1024), (64, 1, 2, 2, 256, 64, 4)),
+            (software, outer, (4, 4), (5461, 3072), (64, 1, 2, 6, 82, 68, 2)),
+            (software, outer, (4, 4), (1 << 18, 64), (8, 1, 2, 1, 1024, 256, 1)),
+            (software, outer, (4, 4), (1 << 22, 4), (8, 8, 1, 1, 1024, 4096, 1)),
+            (software, outer, (4, 4), (63, 1004), (64, 1, 1, 4, 1, 63, 1)),
+            (software, inner, (4, 4), (65_536, 256), (64, 8, 1, 8192, 1, 256, 1)),
+            (software, inner, (4, 4), (1 << 18, 64), (64, 4, 1, 16_384, 1, 64, 1)),
+            (software, inner, (4, 4), (16, 1 << 20), (64, 8, 1, 2, 512, 2048, 1)),
+            (software, inner, (4, 4), (1, 8188), (8, 8, 1, 1, 1, 8188, 1)),
+            (software, inner, (4, 4), (1, 8192), (8, 8, 1, 1, 4, 2048, 1)),
+            (software, by_rows, (4, 4), (1 << 22, 4), (64, 1, 4, 16_384, 1, 4, 1)),
+        ];
+        for (tuning, kernel, (width, size), (rows, columns), want) in table {
+            let (n, rows, step) = if kernel == outer { (columns, rows, columns * size) } else { (rows, columns, size) };
+            let s = Shares::new(kernel, (width, size), n, (rows, step), &tuning, MAX_SPLITS);
+            let found = (s.workgroup, s.lanes, s.groups, s.blocks, s.splits, s.chunk, s.turns);
+            assert_eq!(found, want, "{kernel:?} over {n} outputs of {rows} rows, by {width} of {size} bytes");
+        }
+        // Fewer parts where fewer partial results can be bound.
+        let few = |most| Shares::new(inner, (4, 4), 1, (1 << 24, 4), &discrete, most).splits;
+        assert_eq!([1, 3, 1024].map(few), [1, 3, 1024]);
+    }
+
     #[test]
     fn few_outputs_keep_the_whole_device_busy() {
         let tuning = Tuning::discrete();
