@@ -347,7 +347,7 @@ impl Planner<'_> {
             if self.fits(&region, targets.iter().copied()) {
                 return Ok(());
             }
-            let Some(value) = self.where_to_cut(&region, roots) else {
+            let Some(value) = self.where_to_cut(&region) else {
                 let found = region.slots.len() + targets.len();
                 return Err(Error::Limit {
                     op: self.op,
@@ -380,20 +380,14 @@ impl Planner<'_> {
 
     /// The value whose storing saves most: the first that fills a kernel, else the one made of the most buffers, then
     /// of the most lines, that itself fits in a kernel.
-    fn where_to_cut(&self, region: &Region, roots: &[Id]) -> Option<Id> {
+    fn where_to_cut(&self, region: &Region) -> Option<Id> {
         let mut best: Option<(usize, usize, Id)> = None;
         for &id in &region.values {
-            let value = &self.graph.values[id];
-            let is_source =
-                matches!(value.step, Step::Load { .. } | Step::Index { .. } | Step::Scalar { .. } | Step::Read { .. });
-            if is_source || roots.contains(&id) {
-                continue;
-            }
             let part = Region::up_to(self.graph, &self.stored, &[], &[id], MAX_LINES + 1);
             let slots = part.slots.len() + part.reads.len() + self.more_windows(&part);
             let fits = slots < self.caps.max_bindings && part.lines <= MAX_LINES;
-            let saves = slots > 1 || part.lines > MAX_LINES / 2;
-            if fits && saves && best.is_none_or(|(s, l, _)| (slots, part.lines) > (s, l)) {
+            // What is read already, or given as a number, is a line by itself.
+            if fits && part.lines > 1 && best.is_none_or(|(s, l, _)| (slots, part.lines) > (s, l)) {
                 best = Some((slots, part.lines, id));
                 if slots + 1 == self.caps.max_bindings || part.lines > MAX_LINES / 4 * 3 {
                     break;

@@ -92,7 +92,8 @@ impl Planner<'_> {
         let in_memory = (windows.offset(0, &views[0]), Strides::from_slice(&[1]));
         let last = Strides::from_slice(&[first.wrapping_add(last) as isize]);
         let table = [in_memory.clone(), (0, last), (low - base, steps), in_memory];
-        let bytes = 2 * bytes_touched(from) + bytes_touched(from);
+        // What is put in, and the target's elements, read and written.
+        let bytes = 3 * bytes_touched(from);
         self.push(spec, windows.list, head, &table_dims, &table, Numbers::default(), grid, bytes)
     }
 }

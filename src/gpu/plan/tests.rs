@@ -1,12 +1,12 @@
 //! What the planner decides, without a GPU: which kernels, how they walk, where work is cut.
 
-use super::{Caps, Plan, Slot, Target, plan};
+use super::{Caps, Plan, Slot, Target, Temp, plan};
 use crate::expr::graph::Graph;
 use crate::gpu::params::Head;
-use crate::gpu::spec::{Kernel, Order};
+use crate::gpu::spec::{Kernel, Mode, Order};
 use crate::gpu::tuning::Tuning;
 use crate::layout::Layout;
-use crate::{DType, Device, Expr, Result, Tensor, einsum};
+use crate::{DType, Device, Error, Expr, Result, Tensor, einsum};
 
 pub(in crate::gpu) fn caps(max_bindings: usize, tuning: Tuning) -> Caps {
     Caps { tuning, max_bindings, ..Caps::webgpu() }
@@ -72,6 +72,8 @@ fn neighbours_are_taken_together_where_memory_allows() {
     let [f16, f16_odd, f64] = [(48, DType::F16), (47, DType::F16), (48, DType::F64)].map(|(n, d)| tensor(&[64, n], d));
     let f16_row = tensor(&[47], DType::F16);
     let f16_column = tensor(&[64, 1], DType::F16);
+    let f16_one = tensor(&[1], DType::F16);
+    let f16_odd_beside = tensor(&[65, 47], DType::F16).narrow(0, 1, 64).unwrap();
     let f16_turned = tensor(&[47, 64], DType::F16).transpose(0, 1).unwrap();
     let turned = f32s(&[10, 6]).transpose(0, 1).unwrap();
     let turned_8 = f32s(&[8, 6]).transpose(0, 1).unwrap();
@@ -83,6 +85,7 @@ fn neighbours_are_taken_together_where_memory_allows() {
         (&x * &column, "map 4: splat vec vec"),
         (&x * &one, "map 4: splat vec vec"),
         (&odd * 2, "map 4: vec vec"),
+        (&odd_row * 2, "map 4: vec vec"),
         (&odd * &odd_row, "map 1: step step step"),
         (narrow(4, 40) + 1, "map 4: vec vec"),
         (narrow(3, 40) + 1, "map 4: step vec"),
@@ -95,6 +98,8 @@ fn neighbours_are_taken_together_where_memory_allows() {
         (&f16_odd * &f16_row, "map 4: each vec vec"),
         (&f16_odd * &f16_column, "map 4: each vec vec"),
         (&f16_odd * &one.to_dtype(DType::F16).unwrap(), "map 4: splat vec vec"),
+        (&f16_odd * &f16_row * f16_one, "map 4: splat each vec vec"),
+        (&f16_odd_beside * &f16_row, "map 4: each step vec"),
         (&f16 * &f16_column, "map 4: splat vec vec"),
         (f16.transpose(0, 1).unwrap() + 1, "map 4: step vec"),
         (&f16_turned + &f16_odd, "map 4: vec each vec"),
@@ -194,33 +199,73 @@ fn a_matrix_product_of_few_tiles_is_split() {
 
 #[test]
 fn a_matrix_product_has_a_kernel_of_its_own() {
-    let (a, b) = (f32s(&[30, 20]), f32s(&[20, 40]));
-    let product = || einsum("ik,kj->ij", &[&a, &b]);
-    // A sum of the same terms over the same dims could share a pass, and would take each factor element by element.
-    let sum = (Expr::from(&a).reshape([30, 20, 1]) * &b).amax(1);
-    let kernels = kernels(&plan_for_all(&[product(), sum, product() + 0.5], &Caps::webgpu()));
+    let terms = f32s(&[30, 20, 1]) * f32s(&[20, 40]);
+    // Another reduction of the same terms could share its pass, and would have it take each factor element by element.
+    let kernels = kernels(&plan_for_all(&[terms.sum(1), terms.amax(1), terms.sum(1) + 0.5], &Caps::webgpu()));
     let contract = kernels.iter().filter(|k| k.starts_with("contract")).count();
     assert_eq!((contract, kernels.len()), (1, 3), "{kernels:?}");
 }
 
+/// Lines of its kernels, in order.
+fn lines(plan: &Plan) -> Vec<usize> {
+    plan.launches.iter().map(|l| l.spec.body.lines.len()).collect()
+}
+
 #[test]
-fn an_expression_is_cut_into_few_kernels() {
+fn an_expression_of_many_tensors_is_cut_into_few_kernels() {
     let tensors: Vec<Tensor> = (0..12).map(|_| f32s(&[33])).collect();
     let chain = tensors.iter().skip(1).fold(Expr::from(&tensors[0]), |sum, t| (sum * 0.5).maximum(t));
-    // One reads as many as may be bound beside its result, each further one a result and as many less one.
-    for max_bindings in [3_usize, 4, 5, 6, 8, 13] {
-        let kernels = 1 + (13 - max_bindings).div_ceil(max_bindings - 2);
-        let launches = plan_for(&chain, &caps(max_bindings, Tuning::discrete())).launches.len();
-        assert_eq!(launches, kernels, "{max_bindings} bindings");
+    fn tree(tensors: &[Tensor]) -> Expr {
+        let [only] = tensors else {
+            let (left, right) = tensors.split_at(tensors.len() / 2);
+            return tree(left).exp() + tree(right).sin();
+        };
+        only.into()
     }
-    // Of 3 lines a step, in kernels of up to 256 lines, more than three quarters of it each.
-    let of_steps = |n: i32| {
-        let chain = (0..n).fold(Expr::from(&tensors[0]), |e, i| (e + i).sin());
-        plan_for(&chain, &Caps::webgpu()).launches.iter().map(|l| l.spec.body.lines.len()).collect::<Vec<_>>()
-    };
-    assert_eq!(of_steps(85), [256]);
-    assert_eq!(of_steps(86), [193, 67]);
-    assert_eq!(of_steps(200), [193, 193, 217]);
+    for (max_bindings, of_tree) in [(3_usize, 11), (4, 6), (5, 5), (6, 4), (8, 2), (13, 1)] {
+        let caps = caps(max_bindings, Tuning::discrete());
+        let found = [&chain, &tree(&tensors)].map(|e| {
+            let plan = plan_for(e, &caps);
+            assert!(plan.launches.iter().all(|l| l.spec.bindings.len() <= max_bindings));
+            plan.launches.len()
+        });
+        // One kernel reads as many as may be bound beside its result, each further one a result and as many less one.
+        let of_chain = 1 + (13 - max_bindings).div_ceil(max_bindings - 2);
+        assert_eq!(found, [of_chain, of_tree], "{max_bindings} bindings");
+    }
+    // The first value that fills a kernel is stored: 3 tensors, 0.5, and 2 operations for each but the first.
+    assert_eq!(lines(&plan_for(&chain, &caps(4, Tuning::discrete())))[0], 3 + 1 + 4);
+    let too_many = try_plan(&[&tensors[0] * &tensors[1]], &caps(2, Tuning::discrete())).unwrap_err();
+    assert!(matches!(too_many, Error::Limit { max: 2, found: 3, .. }), "{too_many}");
+}
+
+#[test]
+fn an_expression_of_many_lines_is_cut_into_few_kernels() {
+    let x = f32s(&[33]);
+    // Three lines a step, in kernels of up to 256 lines, and more than three quarters of it.
+    let chain = |n: i32, by: f64| (0..n).fold(Expr::from(&x), |e, i| (e + (f64::from(i) + by)).sin());
+    let of_chain = |n| lines(&plan_for(&chain(n, 0.0), &Caps::webgpu()));
+    assert_eq!(of_chain(85), [256]);
+    assert_eq!(of_chain(86), [193, 67]);
+    assert_eq!(of_chain(200), [193, 193, 217]);
+    // Where two long ones meet, one of them is stored, and where three do: none of them is half a kernel long.
+    assert_eq!(lines(&plan_for(&(chain(45, 0.25) + chain(46, 0.5)), &Caps::webgpu())), [139, 138]);
+    let three = Expr::select(chain(34, 0.25).gt(0), chain(34, 0.5), chain(35, 0.75));
+    assert_eq!(lines(&plan_for(&three, &Caps::webgpu())), [106, 209]);
+}
+
+#[test]
+fn a_kernel_writes_sixteen_outputs_unless_they_are_read_in_place() {
+    let x = f32s(&[33]);
+    let stores = |plan: &Plan| plan.launches.iter().map(|l| l.spec.body.stores.len()).collect::<Vec<_>>();
+    let caps = caps(100, Tuning::discrete());
+    let of = |n: i32| stores(&plan_for_all(&(0..n).map(|i| &x + i).collect::<Vec<_>>(), &caps));
+    assert_eq!(of(16), [16]);
+    assert_eq!(of(17), [16, 1]);
+    assert_eq!(of(40), [16, 16, 8]);
+    let many: Vec<Tensor> = (0..20).map(|_| f32s(&[10])).collect();
+    let turned: Vec<(&Tensor, Expr)> = (0..20).map(|i| (&many[i], &many[(i + 1) % 20] + 0)).collect();
+    assert_eq!(stores(&plan_assign(&turned, &caps)), [20]);
 }
 
 /// A device that binds 64 KiB at a time.
@@ -286,6 +331,8 @@ fn results_are_kept_for_what_comes_later_alone() {
     assert_eq!(cost(&[x.sum(0).cast(DType::F16), x.sum(0) + 1]), (2, 1), "packed words are a map's");
     assert_eq!(cost(&[x.sum(0).flip(0) + x.amax(0)]), (2, 2), "another place than its own");
     assert_eq!(cost(&[x.sum(0) * f32s(&[48]).flip(0).unwrap()]), (1, 0));
+    let turned = Expr::from(f32s(&[6, 8])).permute(&[1, 0]).reshape([48]);
+    assert_eq!(cost(&[x.sum(0) * turned]), (2, 1), "a view that strides cannot express");
 }
 
 #[test]
@@ -320,4 +367,126 @@ fn pieces_are_halves_cut_where_groups_of_four_begin() {
     // Along the dim that helps: what is written in halves of three rows would still reach over all of them.
     let rows = f32s(&[20_000]) * f32s(&[3, 1]);
     assert_eq!(sizes(&rows), [10_240, 9760, 10_240, 9760, 10_240, 9760]);
+}
+
+#[test]
+fn as_many_outputs_are_made_in_the_pass_of_a_reduction_as_can_be_bound() {
+    let [x, y, z] = [0, 1, 2].map(|_| f32s(&[64, 48]));
+    let (row, long) = (f32s(&[48]), f32s(&[40_000]));
+    let made_of = |of: &Expr, row: &Expr, max_bindings| {
+        let plan = plan_for_all(&(0..9).map(|i| of * row + i).collect::<Vec<_>>(), &tight(max_bindings));
+        assert!(plan.launches.iter().all(|l| l.spec.bindings.len() <= max_bindings));
+        plan.launches[0].windows.iter().filter(|w| matches!(w.slot, Slot::Target(_))).count()
+    };
+    let row = Expr::from(&row);
+    // Beside three tensors, the row, and the result, which may have to be stored.
+    let product = (&x * &y * &z).sum(0);
+    assert_eq!([8, 9].map(|most| made_of(&product, &row, most)), [3, 4]);
+    // A second pass would bind partial results of each reduction, the row, and the results.
+    let extent = x.sum(0) + x.amax(0) - x.amin(0);
+    assert_eq!([9, 10].map(|most| made_of(&extent, &row, most)), [2, 3]);
+    // A row in two places; each output is taken to need its own.
+    let ends = Expr::from(&long).narrow(0, 0, 48) * Expr::from(&long).narrow(0, 39_000, 48);
+    assert_eq!([8, 10].map(|most| made_of(&x.sum(0), &ends, most)), [2, 3]);
+}
+
+#[test]
+fn lanes_of_a_row_exchange_results_within_a_subgroup_that_holds_them() {
+    let shuffles = |tuning, subgroup, expr: &Expr| {
+        let plan = plan_for(expr, &Caps { subgroup, ..caps(8, tuning) });
+        plan.launches.iter().map(|l| l.spec.subgroups).collect::<Vec<_>>()
+    };
+    let software = Tuning::software();
+    let of = |n, dtype| tensor(&[64, n], dtype);
+    assert_eq!(shuffles(software, 8, &of(256, DType::F32).sum(1)), [true]);
+    assert_eq!(shuffles(software, 8, &of(256, DType::I32).amax(1)), [true]);
+    assert_eq!(shuffles(software, 4, &of(256, DType::F32).sum(1)), [false], "8 lanes");
+    assert_eq!(shuffles(software, 8, &of(64, DType::F32).sum(1)), [true], "4 lanes");
+    assert_eq!(shuffles(software, 4, &of(64, DType::F32).sum(1)), [true]);
+    assert_eq!(shuffles(software, 8, &of(16, DType::F32).sum(1)), [false], "one lane");
+    assert_eq!(shuffles(software, 8, &of(256, DType::F32).sum(0)), [false], "down columns");
+    assert_eq!(shuffles(software, 8, &of(256, DType::F64).sum(1)), [false]);
+    assert_eq!(shuffles(Tuning::discrete(), 32, &of(256, DType::F32).sum(1)), [false], "no subgroups");
+}
+
+#[test]
+fn elements_in_order_need_no_coordinates() {
+    let (x, row) = (f32s(&[64, 48]), f32s(&[48]));
+    let orders = |e: &Expr| {
+        let plan = plan_for(e, &tight(8));
+        plan.launches[0].spec.operands.iter().map(|o| o.order).collect::<Vec<_>>()
+    };
+    assert_eq!(orders(&(&x * 2)), [Order::Identity, Order::Identity]);
+    assert_eq!(orders(&(x.narrow(0, 1, 60).unwrap() * 2)), [Order::Linear, Order::Identity]);
+    assert_eq!(orders(&(&x * &row)), [Order::Strided, Order::Identity, Order::Identity]);
+    assert_eq!(orders(&(x.narrow(1, 4, 8).unwrap() * 2)), [Order::Strided, Order::Identity]);
+    // From where a binding begins, which may be in the middle of a buffer.
+    let long = f32s(&[40_000]);
+    assert_eq!(orders(&(long.narrow(0, 32_000, 64).unwrap() * 2)), [Order::Identity, Order::Identity]);
+    assert_eq!(orders(&(long.narrow(0, 32_004, 64).unwrap() * 2)), [Order::Linear, Order::Identity]);
+}
+
+#[test]
+fn a_binding_is_as_wide_as_all_its_views_and_written_if_one_is() {
+    let (x, f16) = (f32s(&[100]), tensor(&[64, 64], DType::F16));
+    let at = |from| x.narrow(0, from, 8).unwrap();
+    let bindings = |assignments: &[(&Tensor, Expr)]| {
+        let plan = plan_assign(assignments, &Caps::webgpu());
+        let modes: Vec<Mode> = plan.launches[0].spec.operands.iter().map(|o| o.mode).collect();
+        (plan.launches[0].spec.bindings.iter().map(|b| (b.wide, b.write)).collect::<Vec<_>>(), modes)
+    };
+    let (wide, narrow) = (vec![(true, true)], vec![(false, true)]);
+    assert_eq!(bindings(&[(&at(0), at(20) * at(40))]), (wide.clone(), vec![Mode::Vec; 3]));
+    assert_eq!(bindings(&[(&at(0), at(20) * at(41))]), (narrow.clone(), vec![Mode::Step; 3]));
+    assert_eq!(bindings(&[(&at(0), at(41) * at(20))]), (narrow.clone(), vec![Mode::Step; 3]));
+    let other = f32s(&[8]);
+    assert_eq!(bindings(&[(&at(0), &other * 2)]).0, [(true, false), (true, true)]);
+    assert_eq!(bindings(&[(&at(0), at(20) * 2), (&other, at(20) * 3)]).0, [(true, true), (true, true)]);
+    // Packed words are stored whole through a narrow binding too.
+    let columns = |from| f16.narrow(1, from, 8).unwrap();
+    let found = bindings(&[(&columns(0), columns(16) * columns(33))]);
+    assert_eq!(found, (narrow, vec![Mode::Step, Mode::Vec, Mode::Vec]));
+}
+
+#[test]
+fn each_element_read_or_written_counts_once() {
+    let (x, row) = (f32s(&[64, 48]), f32s(&[48]));
+    let bytes = |e: &Expr| plan_for(e, &Caps::webgpu()).launches.iter().map(|l| l.bytes).collect::<Vec<_>>();
+    assert_eq!(bytes(&(&x * &row)), [(3072 + 48 + 3072) * 4]);
+    assert_eq!(bytes(&(&x * &row).sum(1)), [(3072 + 48 + 64) * 4]);
+    assert_eq!(bytes(&(Expr::arange(48) + &row).cast(DType::F16)), [48 * 4 + 48 * 2]);
+    assert_eq!(bytes(&einsum("ik,kj->ij", &[f32s(&[30, 20]), f32s(&[20, 40])])), [(600 + 800 + 1200) * 4]);
+    // Values beside a packed target, then both and what is kept of the target.
+    let target = tensor(&[100], DType::U8).narrow(0, 1, 50).unwrap();
+    let plan = plan_assign(&[(&target, tensor(&[50], DType::U8) + 1)], &Caps::webgpu());
+    assert_eq!(plan.launches.iter().map(|l| l.bytes).collect::<Vec<_>>(), [100, 150]);
+}
+
+#[test]
+fn only_packed_targets_are_written_beside_their_words() {
+    let (packed, whole) = (tensor(&[100], DType::U8).narrow(0, 1, 50).unwrap(), f32s(&[100]).narrow(0, 1, 50).unwrap());
+    let x = f32s(&[50]);
+    let plan = plan_assign(&[(&packed, (&x + 1).cast(DType::U8)), (&whole, &x * 2)], &Caps::webgpu());
+    assert_eq!((plan.launches.len(), &plan.temps[..]), (2, &[Temp { numel: 50, dtype: DType::U8 }][..]));
+}
+
+#[test]
+fn work_beyond_what_indices_count_is_cut_and_beyond_all_limits_refused() {
+    // Nothing is read, and results are bytes: no binding is too small.
+    let caps = Caps { max_binding: u64::from(u32::MAX), ..Caps::webgpu() };
+    let sizes =
+        |e: &Expr| plan_for(e, &caps).launches.iter().map(|l| (head(l).n, head(l).n_reduced)).collect::<Vec<_>>();
+    let (most, half) = ((1 << 31) - 1, 1 << 30);
+    let bytes = |n: usize| Expr::arange(n).cast(DType::U8);
+    assert_eq!(sizes(&bytes(most as usize)), [(most, 0)]);
+    assert_eq!(sizes(&bytes(most as usize + 1)), [(half, 0), (half, 0)]);
+    let largest = |n: usize| Expr::arange(n).amax(..);
+    assert_eq!(sizes(&largest(most as usize)), [(1, most), (1, 1024)]);
+    assert_eq!(sizes(&largest(most as usize + 1)), [(1, half), (1, half), (1, 1024)]);
+    // Launches of 64 elements each.
+    let caps = Caps { max_binding: 256, ..Caps::webgpu() };
+    let pieces = |n: usize| try_plan(&[Expr::arange(64 * n)], &caps).map(|plan| plan.launches.len());
+    assert_eq!(pieces(1 << 16).unwrap(), 1 << 16);
+    let refused = pieces(1 << 17).unwrap_err();
+    assert!(matches!(refused, Error::Limit { max: 65_536, found: 65_537, .. }), "{refused}");
 }
