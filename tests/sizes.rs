@@ -136,6 +136,22 @@ fn views_that_reach_too_far_are_read_in_pieces() {
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
+/// Here rows are cut first, in halves that reach less far by half, and columns when rows would gain less.
+#[test]
+fn rows_and_columns_that_reach_too_far_are_cut_both() {
+    let failures = failures_on_each(|device| {
+        if !device.is_gpu() {
+            return vec![];
+        }
+        let device = limited(device, |limits| limits.max_storage_buffer_binding_size = 2048);
+        let (x, y) = (numbers(&[2500, 1], DType::F32, &device), numbers(&[720], DType::F32, &device));
+        let spread = y.slice(0, 0, 720, 4).unwrap();
+        let exprs = [(&x - &spread).amax(0), (&spread - &x).amax(0) * 2, (&x - &spread).square().sum(0)];
+        exprs.iter().filter_map(|e| wrong("the value", e, &e.eval().unwrap())).collect()
+    });
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
 #[test]
 fn workgroups_beyond_one_axis_and_beyond_the_grid() {
     let failures = failures_on_each(|device| {

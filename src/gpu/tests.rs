@@ -5,7 +5,7 @@ use naga::valid::{Capabilities, ValidationFlags, Validator};
 use super::adapter::adapters;
 use super::params::{Dim, Head};
 use super::plan::Caps;
-use super::plan::tests::{caps, plan_for, plan_for_all, tensor};
+use super::plan::tests::{caps, plan_for, tensor};
 use super::spec::HEAD_WORDS;
 use super::tuning::Tuning;
 use crate::check::{Case, cases, run_cases};
@@ -105,53 +105,6 @@ fn a_long_chain_is_cut() {
 }
 
 #[test]
-fn reductions_over_one_domain_share_a_pass_and_their_epilogue() {
-    let x = tensor(&[64, 48], DType::F32);
-    let mean = x.mean(0);
-    let variance = x.square().mean(0) - mean.square();
-    let kernels: Vec<_> = plan_for(&variance, &Caps::webgpu()).launches.iter().map(|l| l.spec.folds.len()).collect();
-    assert_eq!(kernels, [2]);
-    let softmax = (&x - x.amax(1).keepdim()).exp();
-    let softmax = &softmax / softmax.sum(1).keepdim();
-    assert_eq!(plan_for(&softmax, &Caps::webgpu()).launches.len(), 3);
-}
-
-/// How many reductions each kernel does, where all have one domain.
-fn shared(exprs: &[Expr], caps: &Caps) -> Vec<usize> {
-    plan_for_all(exprs, caps).launches.iter().map(|l| l.spec.folds.len()).filter(|&n| n > 0).collect()
-}
-
-#[test]
-fn as_many_reductions_share_a_pass_as_the_device_has_room_for() {
-    let tensors: Vec<Tensor> = (0..8).map(|_| tensor(&[64, 48], DType::F32)).collect();
-    let x = &tensors[0];
-    let of_one = [x.sum(0), x.amax(0), x.amin(0), x.prod(0)];
-    for (room, kernels) in [(1, &[1, 1, 1, 1][..]), (2, &[2, 2]), (3, &[3, 1]), (4, &[4])] {
-        let caps = caps(100, Tuning::discrete());
-        let max_workgroup_memory = room * 16 * caps.tuning.workgroup;
-        assert_eq!(shared(&of_one, &Caps { max_workgroup_memory, ..caps }), kernels, "memory for {room}");
-    }
-    let of_each: Vec<Expr> = tensors[..4].iter().map(|x| x.sum(0)).collect();
-    let of_two: Vec<Expr> = tensors.chunks(2).map(|pair| (&pair[0] * &pair[1]).sum(0)).collect();
-    for (max_bindings, each, two) in
-        [(6, &[3, 1][..], &[2, 2][..]), (7, &[3, 1], &[2, 2]), (8, &[4], &[2, 2]), (9, &[4], &[3, 1]), (12, &[4], &[4])]
-    {
-        let caps = caps(max_bindings, Tuning::discrete());
-        assert_eq!((&shared(&of_each, &caps)[..], &shared(&of_two, &caps)[..]), (each, two), "{max_bindings} bindings");
-    }
-}
-
-#[test]
-fn numbers_do_not_change_the_kernel() {
-    let x = tensor(&[64], DType::F32);
-    let specs: Vec<_> = [0.1, 0.25, -3e20]
-        .iter()
-        .map(|&lr| plan_for(&(&x - lr * (&x + 2)), &Caps::webgpu()).launches.remove(0).spec)
-        .collect();
-    assert!(specs.windows(2).all(|w| w[0] == w[1]));
-}
-
-#[test]
 fn params_lie_where_the_shader_reads_them() {
     let x = tensor(&[6, 10], DType::F32);
     let launch = plan_for(&(&x.transpose(0, 1).unwrap() * 2.0).reshape([60]).exp(), &Caps::webgpu()).launches.remove(0);
@@ -188,12 +141,6 @@ fn params_lie_where_the_shader_reads_them() {
         ("count", std::mem::offset_of!(Dim, count)),
     ];
     assert_eq!(dim, host.map(|(name, at)| (name.to_owned(), at)));
-}
-
-#[test]
-fn a_longer_reduction_may_begin_with_one_that_has_no_elements() {
-    let x = tensor(&[8, 0], DType::F32);
-    assert_eq!(shared(&[x.sum(..), x.sum(0)], &Caps::webgpu()), [1]);
 }
 
 /// Their kernels are of other shapes: terms are added at once, rows shared by whole workgroups, matrix products split.

@@ -62,7 +62,7 @@ impl Planner<'_> {
         }
         self.materialise_chained(args)?;
         let members: Vec<Slot> = group.iter().map(|_| Slot::Temp(usize::MAX)).collect();
-        self.cut_until_it_fits(args, &[], &members)?;
+        self.cut_until_it_fits(args, &members)?;
         self.reduce(group, args, domain, dims, finals)
     }
 

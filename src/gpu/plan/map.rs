@@ -38,7 +38,7 @@ impl Planner<'_> {
             self.map_outputs(first)?;
             return self.map_outputs(second);
         }
-        self.cut_until_it_fits(&roots, &[], &slots)?;
+        self.cut_until_it_fits(&roots, &slots)?;
         let mut numbers = Numbers::default();
         let emitted = emit(self.graph, &self.stored, &[], &roots, &mut numbers, 0);
         let shape = outputs[0].shape.clone();

@@ -341,9 +341,9 @@ impl Planner<'_> {
     }
 
     /// Stores values on the way to `roots` until a kernel that computes the rest fits.
-    fn cut_until_it_fits(&mut self, roots: &[Id], terms: &[Id], targets: &[Slot]) -> Result<()> {
+    fn cut_until_it_fits(&mut self, roots: &[Id], targets: &[Slot]) -> Result<()> {
         loop {
-            let region = Region::of(self.graph, &self.stored, terms, roots);
+            let region = Region::of(self.graph, &self.stored, &[], roots);
             if self.fits(&region, targets.iter().copied()) {
                 return Ok(());
             }

@@ -13,16 +13,17 @@ impl Planner<'_> {
     /// A copy into packed elements that share words with others: the domain is the target's memory, so that an
     /// invocation owns whole words, and each element is looked for in the target.
     pub(super) fn patch(&mut self, from: &Read, to: &Read) -> Result<()> {
-        let beyond = |from: Read, to: Read| {
-            let words = words_of(&to).map_or(0, |w| w.access.shape().numel());
-            self.beyond(&[from, to]) + excess(words as u64, self.most_elements())
+        // Both are within reach; but the target's memory may be of more elements than the target.
+        let beyond = |to: &Read| {
+            let words = words_of(to).map_or(0, |w| w.access.shape().numel());
+            excess(words as u64, self.most_elements())
         };
-        let now = beyond(from.clone(), to.clone());
+        let now = beyond(to);
         if now == 0.0 {
             return self.patch_launch(from, to);
         }
         let shape = to.access.shape();
-        let cut = best_cut(shape, 0..shape.rank(), now, |d, len| beyond(from.narrow(d, 0, len), to.narrow(d, 0, len)));
+        let cut = best_cut(shape, 0..shape.rank(), now, |d, len| beyond(&to.narrow(d, 0, len)));
         let Some(dim) = cut else { return Err(self.no_cut(&[from.clone(), to.clone()])) };
         for (start, len) in halves(shape[dim]) {
             self.patch(&from.narrow(dim, start, len), &to.narrow(dim, start, len))?;

@@ -112,13 +112,7 @@ impl Planner<'_> {
             let Some(dim) = cut else { return Err(self.no_cut(&self.ending(job, &job.body).views)) };
             return job.halved(dim).iter().try_for_each(|half| self.reduce_pieces(half));
         }
-        match self.reduction_cut(job)? {
-            None => self.reduce_whole(job),
-            Some(dim) if job.walk.kept.contains(&dim) => {
-                job.halved(dim).iter().try_for_each(|half| self.reduce_pieces(half))
-            }
-            Some(_) => self.reduce_far(job),
-        }
+        if self.reduction_cut(job)?.is_none() { self.reduce_whole(job) } else { self.reduce_far(job) }
     }
 
     /// How far what follows a reduction is beyond the limits.
@@ -154,8 +148,8 @@ impl Planner<'_> {
         self.reduce_partials(job, &partials)
     }
 
-    /// A reduction whose rows lie too far apart to be bound together: parts of them leave partial results, of which
-    /// the last pass makes an end.
+    /// A reduction whose memory lies too far apart to be bound together. Where no kept dim is cut, parts of its rows
+    /// leave partial results, of which the last pass makes an end.
     fn reduce_far(&mut self, job: &Job) -> Result<()> {
         let mut parts = Vec::new();
         let mut cut = self.reduced_parts(job, &mut parts)?;
@@ -169,6 +163,9 @@ impl Planner<'_> {
         let most = (self.most_splits(job) / parts.len()).max(1);
         let passes: Vec<Pass> = parts.iter().map(|part| self.pass(part, &[], most)).collect();
         let partials = self.partials(job, passes.iter().map(|p| p.shares.splits).sum());
+        if self.beyond(&partials) > 0.0 {
+            return Err(self.no_cut(&partials));
+        }
         let mut first = 0;
         for pass in &passes {
             self.reduce_in_parts(pass, &partials, first, job.numbers.clone())?;

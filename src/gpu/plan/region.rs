@@ -43,7 +43,6 @@ impl Region {
             match &graph.values[id].step {
                 Step::Load { buffer, .. } => drop(slots.insert(Slot::Buffer(*buffer))),
                 Step::Reduce { .. } => drop(reads.insert(id)),
-                Step::Read { of, .. } if terms.contains(of) => {}
                 Step::Read { of, .. } => drop(reads.insert(*of)),
                 step => stack.extend(step.args()),
             }

@@ -1,12 +1,12 @@
 //! What the planner decides, without a GPU: which kernels, how they walk, where work is cut.
 
-use super::{Caps, Plan, Slot, Target, Temp, plan};
+use super::{Caps, Launch, Plan, Slot, Target, Temp, plan};
 use crate::expr::graph::Graph;
 use crate::gpu::params::Head;
-use crate::gpu::spec::{Kernel, Mode, Order};
+use crate::gpu::spec::{Kernel, Mode, Operand, Order};
 use crate::gpu::tuning::Tuning;
 use crate::layout::Layout;
-use crate::{DType, Device, Error, Expr, Result, Tensor, einsum};
+use crate::{DType, Device, Error, Expr, Result, ScalarCell, Tensor, einsum};
 
 pub(in crate::gpu) fn caps(max_bindings: usize, tuning: Tuning) -> Caps {
     Caps { tuning, max_bindings, ..Caps::webgpu() }
@@ -47,16 +47,19 @@ fn f32s(shape: &[usize]) -> Tensor {
     tensor(shape, DType::F32)
 }
 
-/// Its kernels in order: name, elements at a step, and how the neighbours of each operand are found, those written last.
+/// Its kernels in order: name, elements at a step, how the neighbours of each operand are found, those written last, and
+/// whether the last step runs over the end.
 fn kernels(plan: &Plan) -> Vec<String> {
-    let modes = |operands: &[crate::gpu::spec::Operand]| {
-        operands.iter().map(|o| format!(" {:?}", o.mode).to_lowercase()).collect::<String>()
+    let modes =
+        |operands: &[Operand]| operands.iter().map(|o| format!(" {:?}", o.mode).to_lowercase()).collect::<String>();
+    let said = |Launch { spec, .. }: &Launch| {
+        let tail = if spec.tail { ", tail" } else { "" };
+        format!("{} {}:{}{tail}", spec.kernel.name(), spec.width, modes(&spec.operands))
     };
-    let said = |l: &super::Launch| format!("{} {}:{}", l.spec.kernel.name(), l.spec.width, modes(&l.spec.operands));
     plan.launches.iter().map(said).collect()
 }
 
-fn head(launch: &super::Launch) -> Head {
+fn head(launch: &Launch) -> Head {
     bytemuck::pod_read_unaligned(bytemuck::cast_slice(&launch.params[..size_of::<Head>() / 4]))
 }
 
@@ -85,7 +88,7 @@ fn neighbours_are_taken_together_where_memory_allows() {
         (&x * &column, "map 4: splat vec vec"),
         (&x * &one, "map 4: splat vec vec"),
         (&odd * 2, "map 4: vec vec"),
-        (&odd_row * 2, "map 4: vec vec"),
+        (&odd_row * 2, "map 4: vec vec, tail"),
         (&odd * &odd_row, "map 1: step step step"),
         (narrow(4, 40) + 1, "map 4: vec vec"),
         (narrow(3, 40) + 1, "map 4: step vec"),
@@ -140,6 +143,7 @@ fn neighbours_are_taken_together_where_memory_allows() {
         (f64.sum(1), "reduce_inner 1: step splat"),
         (cube(20).sum([0, 2]), "reduce_inner 4: vec splat"),
         (cube(22).sum([0, 2]), "reduce_inner 1: step splat"),
+        (cube(22).sum([1, 2]), "reduce_inner 4: vec splat"),
         (rows(64, 8), "reduce_inner 4: vec splat"),
     ];
     for (expr, want) in table {
@@ -148,12 +152,14 @@ fn neighbours_are_taken_together_where_memory_allows() {
     // Short rows, four at a time, of which the last may be masked.
     let table = [
         (rows(64, 8), "reduce_rows 4: vec vec"),
-        (rows(62, 8), "reduce_rows 4: vec step"),
-        (rows(62, 8) * f32s(&[62]), "reduce_rows 4: vec step step"),
+        (rows(62, 8), "reduce_rows 4: vec step, tail"),
+        (rows(62, 8) * f32s(&[62]), "reduce_rows 4: vec step step, tail"),
         (rows(4, 8), "reduce_rows 4: vec vec"),
         (rows(3, 8), "reduce_inner 4: vec splat"),
         (rows(64, 12), "reduce_inner 4: vec splat"),
         (rows(64, 6), "reduce_inner 1: step splat"),
+        (tensor(&[64, 8], DType::F64).sum(1), "reduce_inner 1: step splat"),
+        (f32s(&[8, 64]).sum(0), "reduce_outer 4: vec vec"),
         (f32s(&[6, 8, 8]).sum(2) * &turned_8, "reduce_rows 4: vec step vec"),
         (f32s(&[6, 10, 8]).sum(2) * &turned, "reduce_inner 4: vec splat splat"),
     ];
@@ -211,17 +217,19 @@ fn lines(plan: &Plan) -> Vec<usize> {
     plan.launches.iter().map(|l| l.spec.body.lines.len()).collect()
 }
 
+/// A sum of sums, of so many tensors.
+fn tree(tensors: &[Tensor]) -> Expr {
+    let [only] = tensors else {
+        let (left, right) = tensors.split_at(tensors.len() / 2);
+        return tree(left).exp() + tree(right).sin();
+    };
+    only.into()
+}
+
 #[test]
 fn an_expression_of_many_tensors_is_cut_into_few_kernels() {
     let tensors: Vec<Tensor> = (0..12).map(|_| f32s(&[33])).collect();
     let chain = tensors.iter().skip(1).fold(Expr::from(&tensors[0]), |sum, t| (sum * 0.5).maximum(t));
-    fn tree(tensors: &[Tensor]) -> Expr {
-        let [only] = tensors else {
-            let (left, right) = tensors.split_at(tensors.len() / 2);
-            return tree(left).exp() + tree(right).sin();
-        };
-        only.into()
-    }
     for (max_bindings, of_tree) in [(3_usize, 11), (4, 6), (5, 5), (6, 4), (8, 2), (13, 1)] {
         let caps = caps(max_bindings, Tuning::discrete());
         let found = [&chain, &tree(&tensors)].map(|e| {
@@ -262,6 +270,7 @@ fn a_kernel_writes_sixteen_outputs_unless_they_are_read_in_place() {
     let of = |n: i32| stores(&plan_for_all(&(0..n).map(|i| &x + i).collect::<Vec<_>>(), &caps));
     assert_eq!(of(16), [16]);
     assert_eq!(of(17), [16, 1]);
+    assert_eq!(of(32), [16, 16]);
     assert_eq!(of(40), [16, 16, 8]);
     let many: Vec<Tensor> = (0..20).map(|_| f32s(&[10])).collect();
     let turned: Vec<(&Tensor, Expr)> = (0..20).map(|i| (&many[i], &many[(i + 1) % 20] + 0)).collect();
@@ -288,6 +297,8 @@ fn what_a_binding_does_not_reach_is_bound_where_it_begins() {
     assert_eq!(found(0, 90_000), [[359_936, 0, 0]], "two, and the result");
     assert_eq!(found(0, 16_284), [[0, 0]], "the last element a binding reaches");
     assert_eq!(found(0, 16_285), [[65_024, 0, 0]], "one further");
+    let three = part(0) * part(200) * part(90_000);
+    assert_eq!(starts(&plan_for(&three, &tight(8))), [[359_936, 0, 0]], "what lies together shares one");
 }
 
 #[test]
@@ -463,6 +474,57 @@ fn each_element_read_or_written_counts_once() {
 }
 
 #[test]
+fn a_patch_walks_the_words_of_its_target() {
+    let target = tensor(&[9000], DType::U8).narrow(0, 1, 4100).unwrap();
+    let plan = plan_assign(&[(&target, tensor(&[4100], DType::U8) + 1)], &Caps::webgpu());
+    let patch = &plan.launches[1];
+    // Elements 0 to 4103, four for each of 256 invocations.
+    assert_eq!((head(patch).n, patch.grid.x, patch.grid.y), (4104, 5, 1));
+    let orders: Vec<Order> = patch.spec.operands.iter().map(|o| o.order).collect();
+    assert_eq!(orders, [Order::Linear, Order::Strided, Order::Linear]);
+}
+
+#[test]
+fn partial_results_are_put_together_by_a_pass_of_their_own() {
+    let of = |shape: &[usize]| f32s(shape) * 0.5;
+    let halves = tensor(&[1 << 16, 256], DType::F16);
+    let (tall, software) = (plan_for(&of(&[1 << 16, 256]).sum(0), &Caps::webgpu()), Tuning::software());
+    assert_eq!(kernels(&tall), ["reduce_outer 4: vec vec", "reduce_outer 4: vec vec"]);
+    // Numbers are for what is reduced, not for partial results.
+    assert_eq!(tall.launches.iter().map(|l| l.spec.n_scalars).collect::<Vec<_>>(), [1, 0]);
+    let all = plan_for(&of(&[1 << 16, 256]).sum(..), &Caps::webgpu());
+    assert_eq!(kernels(&all), ["reduce_inner 4: vec splat", "reduce_inner 4: vec splat"]);
+    // By the size of what is read: columns side by side, and parts that take rows in turn.
+    for (expr, groups, turns) in [(of(&[1 << 16, 256]).sum(0), 2, 16), (halves.sum(0), 4, 32)] {
+        let launch = plan_for(&expr, &caps(8, software)).launches.remove(0);
+        assert_eq!((launch.spec.groups, head(&launch).turns), (groups, turns), "{expr:?}");
+    }
+    // More partial results of one output than can be bound.
+    let caps = Caps { max_binding: 256, ..Caps::webgpu() };
+    assert!(try_plan(&[f32s(&[4096]).sum(..)], &caps).is_ok());
+    let refused = try_plan(&[f32s(&[8192]).sum(..)], &caps).unwrap_err();
+    assert!(matches!(refused, Error::Limit { limit: "max_storage_buffer_binding_size", max: 256, .. }), "{refused}");
+}
+
+#[test]
+fn a_number_is_passed_once_for_each_dtype_it_is_used_in() {
+    let (x, y, cell) = (f32s(&[64]), tensor(&[64], DType::F64), ScalarCell::new(2.0));
+    let single = (&x + &cell) * &cell;
+    let both = single.cast(DType::F64) + &y * &cell;
+    let launch = plan_for(&both, &Caps::webgpu()).launches.remove(0);
+    let at = launch.spec.scalars_at();
+    assert_eq!(launch.scalars, [(0, DType::F64, at), (1, DType::F32, at + 2)]);
+    assert_eq!(launch.spec.n_scalars, 3);
+}
+
+#[test]
+fn values_used_many_times_are_looked_at_once() {
+    // 2^60 ways through it.
+    let squares = (0..60).fold(Expr::from(&f32s(&[33])), |e, _| &e * &e);
+    assert_eq!(lines(&plan_for(&squares, &Caps::webgpu())), [61]);
+}
+
+#[test]
 fn only_packed_targets_are_written_beside_their_words() {
     let (packed, whole) = (tensor(&[100], DType::U8).narrow(0, 1, 50).unwrap(), f32s(&[100]).narrow(0, 1, 50).unwrap());
     let x = f32s(&[50]);
@@ -489,4 +551,85 @@ fn work_beyond_what_indices_count_is_cut_and_beyond_all_limits_refused() {
     assert_eq!(pieces(1 << 16).unwrap(), 1 << 16);
     let refused = pieces(1 << 17).unwrap_err();
     assert!(matches!(refused, Error::Limit { max: 65_536, found: 65_537, .. }), "{refused}");
+}
+
+#[test]
+fn reductions_over_one_domain_share_a_pass_and_their_epilogue() {
+    let x = tensor(&[64, 48], DType::F32);
+    let mean = x.mean(0);
+    let variance = x.square().mean(0) - mean.square();
+    let kernels: Vec<_> = plan_for(&variance, &Caps::webgpu()).launches.iter().map(|l| l.spec.folds.len()).collect();
+    assert_eq!(kernels, [2]);
+    let softmax = (&x - x.amax(1).keepdim()).exp();
+    let softmax = &softmax / softmax.sum(1).keepdim();
+    assert_eq!(plan_for(&softmax, &Caps::webgpu()).launches.len(), 3);
+}
+
+/// How many reductions each kernel does, where all have one domain.
+fn shared(exprs: &[Expr], caps: &Caps) -> Vec<usize> {
+    plan_for_all(exprs, caps).launches.iter().map(|l| l.spec.folds.len()).filter(|&n| n > 0).collect()
+}
+
+#[test]
+fn as_many_reductions_share_a_pass_as_the_device_has_room_for() {
+    let tensors: Vec<Tensor> = (0..8).map(|_| tensor(&[64, 48], DType::F32)).collect();
+    let x = &tensors[0];
+    let of_one = [x.sum(0), x.amax(0), x.amin(0), x.prod(0)];
+    for (room, kernels) in [(1, &[1, 1, 1, 1][..]), (2, &[2, 2]), (3, &[3, 1]), (4, &[4])] {
+        let caps = caps(100, Tuning::discrete());
+        let max_workgroup_memory = room * 16 * caps.tuning.workgroup;
+        assert_eq!(shared(&of_one, &Caps { max_workgroup_memory, ..caps }), kernels, "memory for {room}");
+    }
+    let of_each: Vec<Expr> = tensors[..4].iter().map(|x| x.sum(0)).collect();
+    let of_two: Vec<Expr> = tensors.chunks(2).map(|pair| (&pair[0] * &pair[1]).sum(0)).collect();
+    for (max_bindings, each, two) in
+        [(6, &[3, 1][..], &[2, 2][..]), (7, &[3, 1], &[2, 2]), (8, &[4], &[2, 2]), (9, &[4], &[3, 1]), (12, &[4], &[4])]
+    {
+        let caps = caps(max_bindings, Tuning::discrete());
+        assert_eq!((&shared(&of_each, &caps)[..], &shared(&of_two, &caps)[..]), (each, two), "{max_bindings} bindings");
+    }
+}
+
+#[test]
+fn numbers_do_not_change_the_kernel() {
+    let x = tensor(&[64], DType::F32);
+    let specs: Vec<_> = [0.1, 0.25, -3e20]
+        .iter()
+        .map(|&lr| plan_for(&(&x - lr * (&x + 2)), &Caps::webgpu()).launches.remove(0).spec)
+        .collect();
+    assert!(specs.windows(2).all(|w| w[0] == w[1]));
+}
+
+#[test]
+fn a_longer_reduction_may_begin_with_one_that_has_no_elements() {
+    let x = tensor(&[8, 0], DType::F32);
+    assert_eq!(shared(&[x.sum(..), x.sum(0)], &Caps::webgpu()), [1]);
+}
+
+#[test]
+fn rows_are_split_no_further_than_partial_results_can_be_bound() {
+    let splits = |max_binding, max_workgroups, outputs: usize| {
+        let caps = Caps { max_binding, max_workgroups, ..Caps::webgpu() };
+        let plan = plan_for(&Expr::arange(outputs << 16).reshape([1 << 16, outputs]).amax(0), &caps);
+        plan.temps.iter().map(|t| t.numel / outputs).collect::<Vec<_>>()
+    };
+    assert_eq!(splits(1 << 20, 65_535, 64), [128], "as many as keep the device busy");
+    assert_eq!(splits(16 << 10, 65_535, 64), [64], "of 256 bytes each");
+    assert_eq!(splits(1 << 20, 48, 64), [36], "48 by 48 workgroups for 64 outputs");
+}
+
+#[test]
+fn a_grid_holds_the_workgroups_of_each_launch() {
+    let caps = Caps { max_workgroups: 4, ..caps(8, Tuning::discrete()) };
+    let outputs = |e: &Expr| {
+        let plan = plan_for(e, &caps);
+        assert!(plan.launches.iter().all(|l| l.grid.x <= 4 && l.grid.y <= 4));
+        plan.launches.iter().map(|l| head(l).n).collect::<Vec<_>>()
+    };
+    // 16 workgroups: of 256 elements in a map, of an output each at worst in a reduction.
+    assert_eq!(outputs(&(f32s(&[4096]) * 2)), [4096]);
+    assert_eq!(outputs(&(f32s(&[4100]) * 2)), [2560, 1540]);
+    assert_eq!(outputs(&f32s(&[16, 2048]).sum(1)), [16]);
+    assert_eq!(outputs(&f32s(&[20, 2048]).sum(1)), [12, 8]);
+    assert_eq!(outputs(&(f32s(&[20, 2048]).sum(1) * f32s(&[20]))), [12, 8]);
 }
