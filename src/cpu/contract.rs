@@ -189,7 +189,7 @@ impl Contract {
         }
         for (map, temp) in self.factors.iter().filter_map(|f| f.map.as_ref()) {
             let layout = Layout::contiguous(map.region.shape.clone());
-            let to = [Destination { at: memory.temps[*temp], layout: &layout, aliased: false }];
+            let to = [Destination { at: memory.temps[*temp], layout: &layout, buffer: None }];
             // SAFETY: the caller's.
             unsafe { map.run(&to, memory) };
         }

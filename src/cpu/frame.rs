@@ -203,19 +203,16 @@ impl<'a> Frame<'a> {
             if splat {
                 args.iter_mut().for_each(|arg| arg.splat = false);
             }
-            let to = |instruction: &Instruction, aliased: bool| {
+            let direct = |instruction: &Instruction| {
                 let direct = instruction.output.and_then(|output| direct.get(output)).filter(|_| !splat);
-                match direct {
-                    Some(direct) if !direct.at.is_null() && (aliased || !direct.aliased) => direct.at,
-                    _ => self.strip(instruction.register),
-                }
+                direct.copied().filter(|direct| !direct.at.is_null())
             };
             let kernel = match instruction.work {
                 Work::One(kernel) => kernel,
                 Work::Moments(kernel) => {
-                    let out = [0, 1, 2].map(|j| to(&self.region.code[i + j], true));
-                    // SAFETY: as below, but that outputs may lie where arguments do: then they are of the very
-                    // elements, as promised at `eval::run`, and no instruction follows that reads them.
+                    let to = |i: &Instruction| direct(i).map_or_else(|| self.strip(i.register), |direct| direct.at);
+                    let out = [0, 1, 2].map(|j| to(&self.region.code[i + j]));
+                    // SAFETY: as below; no instruction follows that reads where outputs lie.
                     unsafe { kernel(self.arch, &args, out, n) };
                     for (j, at) in out.into_iter().enumerate() {
                         self.slots[first + i + j] = Src { at, splat };
@@ -224,11 +221,18 @@ impl<'a> Frame<'a> {
                 }
                 Work::Done => continue,
             };
-            let out = to(instruction, false);
+            // Straight to its place, if what is read there was read before, or is now and the kernel allows for it.
+            let place = direct(instruction).and_then(|direct| match direct.last_read {
+                Some(last) if last > i => None,
+                Some(last) if last == i => Some((direct.at, kernel.in_place?)),
+                _ => Some((direct.at, kernel.run)),
+            });
+            let (out, run) = place.unwrap_or((self.strip(instruction.register), kernel.run));
             // SAFETY: arguments are leaves, numbers and earlier results, of `n` elements; registers are of results
-            // still needed, so `out` overlaps no argument; elements are aligned as buffers and strips begin at 64
-            // bytes and what is counted in is elements.
-            unsafe { kernel(self.arch, &args, out, n) };
+            // still needed, so `out` overlaps no argument, but for a leaf of its very elements, as promised at
+            // `eval::run`, where `run` allows for it; elements are aligned as buffers and strips begin at 64 bytes and
+            // what is counted in is elements.
+            unsafe { run(self.arch, &args, out, n) };
             self.slots[first + i] = Src { at: out, splat };
         }
     }
@@ -239,8 +243,8 @@ impl<'a> Frame<'a> {
 pub(super) struct Direct {
     /// Null if it is not in a row.
     pub(super) at: *mut u8,
-    /// Whether leaves may be read there.
-    pub(super) aliased: bool,
+    /// The last instruction that reads leaves of the same buffer, if one does.
+    pub(super) last_read: Option<usize>,
 }
 
 /// A cache line: what scratch memory is aligned to.

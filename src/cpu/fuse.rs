@@ -7,7 +7,7 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::{SmallVec, smallvec};
 
-use super::kernel::{Kernel, map2_by, map3, map3_by};
+use super::kernel::{Kernel, map2_by, map3_by, map3_in_place};
 use super::moments::{ARGS, Moments, moments};
 use super::region::is_source;
 use crate::expr::graph::{Graph, Id, Step};
@@ -248,12 +248,12 @@ fn pair(first: BinaryOp, second: BinaryOp, side: Side) -> Option<Kernel> {
 
 fn then(first: impl Fn(f32, f32) -> f32 + Copy, second: BinaryOp, side: Side) -> Option<Kernel> {
     Some(match (second, side) {
-        (BinaryOp::Add, _) => map3(move |a: f32, b: f32, c: f32| first(a, b) + c),
-        (BinaryOp::Mul, _) => map3(move |a: f32, b: f32, c: f32| first(a, b) * c),
-        (BinaryOp::Sub, Side::Left) => map3(move |a: f32, b: f32, c: f32| first(a, b) - c),
-        (BinaryOp::Sub, Side::Right) => map3(move |a: f32, b: f32, c: f32| c - first(a, b)),
-        (BinaryOp::Div, Side::Left) => map3(move |a: f32, b: f32, c: f32| first(a, b) / c),
-        (BinaryOp::Div, Side::Right) => map3(move |a: f32, b: f32, c: f32| c / first(a, b)),
+        (BinaryOp::Add, _) => map3_in_place(move |a: f32, b: f32, c: f32| first(a, b) + c),
+        (BinaryOp::Mul, _) => map3_in_place(move |a: f32, b: f32, c: f32| first(a, b) * c),
+        (BinaryOp::Sub, Side::Left) => map3_in_place(move |a: f32, b: f32, c: f32| first(a, b) - c),
+        (BinaryOp::Sub, Side::Right) => map3_in_place(move |a: f32, b: f32, c: f32| c - first(a, b)),
+        (BinaryOp::Div, Side::Left) => map3_in_place(move |a: f32, b: f32, c: f32| first(a, b) / c),
+        (BinaryOp::Div, Side::Right) => map3_in_place(move |a: f32, b: f32, c: f32| c / first(a, b)),
         _ => return None,
     })
 }

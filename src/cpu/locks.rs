@@ -9,7 +9,8 @@ pub(super) struct Locks<'a>(SmallVec<[Lock<'a>; 8]>);
 
 struct Lock<'a> {
     id: usize,
-    is_read: bool,
+    /// Which of the buffers to be read it is, if it is one.
+    read: Option<usize>,
     start: *mut u8,
     _guard: Guard<'a>,
 }
@@ -24,24 +25,25 @@ enum Guard<'a> {
 impl<'a> Locks<'a> {
     pub(super) fn new(read: impl Iterator<Item = &'a Buffer>, written: impl Iterator<Item = &'a Buffer>) -> Self {
         let want = |buffer, read, written| (std::ptr::from_ref(buffer) as usize, read, written, buffer);
-        let mut wanted: SmallVec<[(usize, bool, bool, &'a Buffer); 8]> =
-            read.map(|b| want(b, true, false)).chain(written.map(|b| want(b, false, true))).collect();
+        let read = read.enumerate().map(|(i, buffer)| want(buffer, Some(i), false));
+        let mut wanted: SmallVec<[(usize, Option<usize>, bool, &'a Buffer); 8]> =
+            read.chain(written.map(|buffer| want(buffer, None, true))).collect();
         wanted.sort_unstable_by_key(|w| w.0);
         wanted.dedup_by(|next, kept| {
             let same = next.0 == kept.0;
             if same {
-                kept.1 |= next.1;
+                kept.1 = kept.1.or(next.1);
                 kept.2 |= next.2;
             }
             same
         });
-        let lock = |(id, is_read, written, buffer): (usize, bool, bool, &'a Buffer)| {
+        let lock = |(id, read, written, buffer): (usize, Option<usize>, bool, &'a Buffer)| {
             if written {
                 let mut guard = buffer.lock_mut();
-                Lock { id, is_read, start: guard.bytes_mut().as_mut_ptr(), _guard: Guard::Write(guard) }
+                Lock { id, read, start: guard.bytes_mut().as_mut_ptr(), _guard: Guard::Write(guard) }
             } else {
                 let guard = buffer.lock();
-                Lock { id, is_read, start: guard.bytes().as_ptr().cast_mut(), _guard: Guard::Read(guard) }
+                Lock { id, read, start: guard.bytes().as_ptr().cast_mut(), _guard: Guard::Read(guard) }
             }
         };
         Self(wanted.into_iter().map(lock).collect())
@@ -56,7 +58,8 @@ impl<'a> Locks<'a> {
         self.find(id).map_or(std::ptr::null_mut(), |lock| lock.start)
     }
 
-    pub(super) fn is_read(&self, id: usize) -> bool {
-        self.find(id).is_some_and(|lock| lock.is_read)
+    /// Which of the buffers to be read this one is.
+    pub(super) fn read(&self, id: usize) -> Option<usize> {
+        self.find(id).and_then(|lock| lock.read)
     }
 }

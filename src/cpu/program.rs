@@ -117,7 +117,7 @@ impl Program {
             .map(|t| Destination {
                 at: locks.start(t.storage().id()).wrapping_add(t.offset() * t.dtype().size()),
                 layout: t.layout(),
-                aliased: locks.is_read(t.storage().id()),
+                buffer: locks.read(t.storage().id()),
             })
             .collect();
         let mut memory = Memory {

@@ -34,6 +34,8 @@ pub(super) struct Leaf {
     pub(super) source: Source,
     pub(super) access: Access,
     pub(super) dtype: DType,
+    /// The last instruction that reads it, if one does.
+    pub(super) last_read: Option<usize>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -146,6 +148,11 @@ impl Region {
         self.leaves.get(self.outputs[0]).filter(|leaf| self.outputs.len() == 1 && leaf.dtype == self.dtypes[0])
     }
 
+    /// The last instruction that reads of a source, if one does.
+    pub(super) fn last_read(&self, source: Source) -> Option<usize> {
+        self.leaves.iter().filter(|leaf| leaf.source == source).filter_map(|leaf| leaf.last_read).max()
+    }
+
     /// Bytes of memory that it reads, each element once.
     pub(super) fn bytes_read(&self) -> usize {
         let mut views: SmallVec<[(Source, &Layout, DType); 8]> = SmallVec::new();
@@ -244,7 +251,7 @@ impl Builder<'_> {
     }
 
     fn leaf(&mut self, source: Source, access: Access, dtype: DType) -> Place {
-        self.leaves.push(Leaf { source, access, dtype });
+        self.leaves.push(Leaf { source, access, dtype, last_read: None });
         Place::Leaf(self.leaves.len() - 1)
     }
 
@@ -259,17 +266,20 @@ impl Builder<'_> {
 
     /// Gives each value a slot and each result a register, which it leaves to others after its last use.
     fn finish(self, shape: Shape, ends: &[Place], dtypes: Vec<DType>) -> Region {
-        let Self { leaves, numbers, code, .. } = self;
+        let Self { mut leaves, numbers, code, .. } = self;
+        let (n_leaves, n_numbers) = (leaves.len(), numbers.len());
         let slot = |place: Place| match place {
             Place::Leaf(i) => i,
-            Place::Number(i) => leaves.len() + i,
-            Place::Code(i) => leaves.len() + numbers.len() + i,
+            Place::Number(i) => n_leaves + i,
+            Place::Code(i) => n_leaves + n_numbers + i,
         };
         let mut last_use = vec![0; code.len()];
         for (i, (_, args, _)) in code.iter().enumerate() {
             for &arg in args {
-                if let Place::Code(j) = arg {
-                    last_use[j] = i;
+                match arg {
+                    Place::Leaf(j) => leaves[j].last_read = Some(i),
+                    Place::Number(_) => {}
+                    Place::Code(j) => last_use[j] = i,
                 }
             }
         }

@@ -2,7 +2,7 @@
 //!
 //! A bool is a byte, 0 or 1, here as in memory.
 
-use super::kernel::{Kernel, map1, map2, map3};
+use super::kernel::{Kernel, map1, map2, map2_in_place, map3};
 use super::{math, philox, vector};
 use crate::expr::wrapping_pow;
 use crate::{BinaryOp, DType, UnaryOp};
@@ -112,10 +112,10 @@ macro_rules! binary_float {
     ($name:ident, $t:ident) => {
         fn $name(op: BinaryOp) -> Option<Kernel> {
             Some(match op {
-                BinaryOp::Add => map2(|a: $t, b: $t| a + b),
-                BinaryOp::Sub => map2(|a: $t, b: $t| a - b),
-                BinaryOp::Mul => map2(|a: $t, b: $t| a * b),
-                BinaryOp::Div => map2(|a: $t, b: $t| a / b),
+                BinaryOp::Add => map2_in_place(|a: $t, b: $t| a + b),
+                BinaryOp::Sub => map2_in_place(|a: $t, b: $t| a - b),
+                BinaryOp::Mul => map2_in_place(|a: $t, b: $t| a * b),
+                BinaryOp::Div => map2_in_place(|a: $t, b: $t| a / b),
                 BinaryOp::Pow => map2(|a: $t, b: $t| a.powf(b)),
                 BinaryOp::Maximum => map2(math::maximum::<$t>),
                 BinaryOp::Minimum => map2(math::minimum::<$t>),
@@ -129,9 +129,9 @@ binary_float!(binary_f64, f64);
 
 fn binary_i32(op: BinaryOp) -> Option<Kernel> {
     Some(match op {
-        BinaryOp::Add => map2(i32::wrapping_add),
-        BinaryOp::Sub => map2(i32::wrapping_sub),
-        BinaryOp::Mul => map2(i32::wrapping_mul),
+        BinaryOp::Add => map2_in_place(i32::wrapping_add),
+        BinaryOp::Sub => map2_in_place(i32::wrapping_sub),
+        BinaryOp::Mul => map2_in_place(i32::wrapping_mul),
         BinaryOp::Pow => map2(wrapping_pow),
         BinaryOp::Maximum => map2(|a: i32, b: i32| a.max(b)),
         BinaryOp::Minimum => map2(|a: i32, b: i32| a.min(b)),

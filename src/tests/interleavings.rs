@@ -67,7 +67,7 @@ mod buffer {
 fn assign(to: &Buffer, from: &[&Buffer], more: u64) {
     let locks = Locks::new(from.iter().copied(), std::iter::once(to));
     let id = |buffer: &Buffer| std::ptr::from_ref(buffer) as usize;
-    assert_eq!(locks.is_read(id(to)), from.iter().any(|buffer| id(buffer) == id(to)));
+    assert_eq!(locks.read(id(to)), from.iter().position(|buffer| id(buffer) == id(to)));
     let at = |buffer: &Buffer| locks.start(id(buffer)).cast::<u64>();
     // SAFETY: locked for reading, and numbers of the model.
     let sum: u64 = from.iter().map(|&buffer| unsafe { *at(buffer) }).sum();

@@ -238,6 +238,59 @@ fn in_place_sees_the_old_values() {
     assert_eq!([&a, &b, &c].map(naive::elements).to_vec(), before);
 }
 
+/// Loops that write where they read give what loops that write elsewhere do, to the bit.
+#[test]
+fn updates_in_place_have_the_bits_of_others() {
+    type Update = fn(&Tensor, &Tensor) -> Expr;
+    let updates: [Update; 18] = [
+        |x, y| x + y,
+        |x, y| y - x,
+        |x, y| x * y,
+        |x, y| y / x,
+        |x, _| x * 3,
+        |x, _| 3 - x,
+        |x, _| x * x,
+        |x, y| x - y * 3,
+        |x, y| y - x * 3,
+        |x, y| (x + y) * x,
+        |x, y| x / (y - x),
+        |x, y| x * 3 + y * 5,
+        |x, y| y * 3 + x * 5,
+        |x, y| x * 3 + y * y * 5,
+        |x, y| (x * y).maximum(x),
+        |x, y| (x - y).abs() * x,
+        |x, y| (x + y) * (x - y) + x,
+        |x, _| (x + 0.5).sqrt(),
+    ];
+    for dtype in [DType::F32, DType::F64, DType::I32, DType::F16, DType::U8] {
+        for n in [1, 3, 15, 16, 17, 47, 4099] {
+            for (i, update) in updates.iter().enumerate() {
+                let (whole, y) = (random(60, &[n + 4], dtype), random(61, &[n], dtype));
+                let x = whole.narrow(0, 1, n).unwrap();
+                let (before, want) = (naive::elements(&whole), update(&x, &y).cast(dtype).eval().unwrap());
+                x.assign(update(&x, &y)).unwrap();
+                let bits = |t: &Tensor| naive::elements(t).into_iter().map(f64::to_bits).collect::<Vec<_>>();
+                assert_eq!(bits(&x), bits(&want), "{dtype} update {i} of {n}");
+                let around = naive::elements(&whole);
+                assert_eq!((around[0], &around[n + 1..]), (before[0], &before[n + 1..]), "{dtype} update {i} of {n}");
+            }
+        }
+    }
+    // Several at once, each read by others after it was written, or not.
+    for n in [17, 4099] {
+        let [a, b, c] = [62, 63, 64].map(|seed| random(seed, &[n], DType::F32));
+        let new = [&b + 1, &a * 2, &a - &c];
+        let want: Vec<_> = new.iter().map(|e| naive::elements(&e.eval().unwrap())).collect();
+        assign(&[(&a, new[0].clone()), (&b, new[1].clone()), (&c, new[2].clone())]).unwrap();
+        assert_eq!([&a, &b, &c].map(naive::elements).to_vec(), want);
+        let momentum = &a * 0.9 + &b;
+        let new = [momentum.clone(), &c - &momentum * 0.1, &b * 0.5];
+        let want: Vec<_> = new.iter().map(|e| naive::elements(&e.eval().unwrap())).collect();
+        assign(&[(&a, new[0].clone()), (&c, new[1].clone()), (&b, new[2].clone())]).unwrap();
+        assert_eq!([&a, &c, &b].map(naive::elements).to_vec(), want);
+    }
+}
+
 #[test]
 fn targets_may_be_any_view() {
     for dtype in DType::ALL {
