@@ -1,4 +1,4 @@
-//! Plans and shaders without a GPU: every kernel is parsed and validated, and the params are where both sides say.
+//! Shaders without a GPU: every kernel is parsed and validated, and the params are where both sides say.
 
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 
