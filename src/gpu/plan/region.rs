@@ -85,7 +85,7 @@ pub(super) struct Numbers {
 
 impl Numbers {
     fn word(&mut self, slot: usize, dtype: DType) -> usize {
-        if let Some(found) = self.list.iter().find(|n| n.0 == slot && n.1 == dtype) {
+        if let Some(found) = self.list.iter().find(|n| n.0 == slot) {
             return found.2;
         }
         let word = self.words;

@@ -235,6 +235,9 @@ fn a_number_is_passed_once_for_each_dtype_it_is_used_in() {
     let at = launch.spec.scalars_at();
     assert_eq!(launch.scalars, [(0, DType::F64, at), (1, DType::F32, at + 2)]);
     assert_eq!(launch.spec.n_scalars, 3);
+    // Once for what is summed and for what is made of the sum.
+    let launch = plan_for(&((&x * &cell).sum(..) * &cell), &Caps::webgpu()).launches.remove(0);
+    assert_eq!((launch.scalars.len(), launch.spec.n_scalars), (1, 1));
 }
 
 #[test]
