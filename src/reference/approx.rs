@@ -48,6 +48,11 @@ impl Approx {
         }
     }
 
+    /// A zero whose sign is no engine's promise: what is divided by it may be either infinity.
+    pub(super) fn of_either_sign(self, compute: DType) -> Self {
+        Self { e: self.e.max(smallest_normal(compute)), ..self }
+    }
+
     /// `v`, widened to hold all of `others`.
     pub(super) fn hull(v: f64, others: &[f64]) -> Self {
         let mut e = 0.0_f64;
@@ -218,7 +223,10 @@ pub(super) fn binary(op: BinaryOp, a: Approx, b: Approx, compute: DType, dtype: 
         return integer(i64::from(y), dtype, a.is_exact() && b.is_exact());
     }
     match op {
-        BinaryOp::Maximum | BinaryOp::Minimum => a.monotone2(b, f),
+        BinaryOp::Maximum | BinaryOp::Minimum => {
+            let y = a.monotone2(b, f);
+            if of_both_signs(&[a, b]) { y.of_either_sign(compute) } else { y }
+        }
         BinaryOp::Div => divide(a, b, compute),
         BinaryOp::Pow => power(a, b, compute),
         _ => {
@@ -228,6 +236,12 @@ pub(super) fn binary(op: BinaryOp, a: Approx, b: Approx, compute: DType, dtype: 
             if exact { y } else { y.rounded(Allowance::ONCE, compute) }
         }
     }
+}
+
+/// Whether there are zeros of both signs, of which either may be taken for the larger.
+pub(super) fn of_both_signs(items: &[Approx]) -> bool {
+    let has = |negative: bool| items.iter().any(|x| x.v == 0.0 && x.v.is_sign_negative() == negative);
+    has(false) && has(true)
 }
 
 /// Whether a sum or product needs no rounding in `compute`: then every engine has the same value.
@@ -400,6 +414,18 @@ mod tests {
         assert!(binary(BinaryOp::Maximum, nan, inf, F, F).v.is_nan());
         assert_eq!(binary(BinaryOp::Mul, inf, Approx { v: 2.0, e: 1.0 }, F, F), inf);
         assert!(binary(BinaryOp::Mul, inf, Approx { v: 0.5, e: 1.0 }, F, F).is_unknown());
+    }
+
+    #[test]
+    fn either_of_two_zeros_may_be_the_larger() {
+        let (plus, minus) = (Approx::exact(0.0), Approx::exact(-0.0));
+        let under = |x| divide(Approx::exact(1.0), x, F);
+        for op in [BinaryOp::Maximum, BinaryOp::Minimum] {
+            assert!(under(binary(op, plus, minus, F, F)).is_unknown());
+            assert!(under(binary(op, minus, plus, F, F)).is_unknown());
+            assert_eq!(under(binary(op, plus, plus, F, F)), Approx::exact(f64::INFINITY));
+            assert_eq!(under(binary(op, minus, minus, F, F)), Approx::exact(f64::NEG_INFINITY));
+        }
     }
 
     #[test]

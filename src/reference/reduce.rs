@@ -1,14 +1,14 @@
 //! Reductions by plain loops, with bounds that hold whatever the order of the additions.
 
-use super::approx::{Allowance, Approx, binary, convert, divide, integer};
+use super::approx::{Allowance, Approx, binary, convert, divide, integer, of_both_signs};
 use crate::{BinaryOp, DType, ReduceOp};
 
 /// Reduces `items` of dtype `from` to one value of dtype `to`.
 pub(super) fn reduce(op: ReduceOp, items: &[Approx], from: DType, to: DType) -> Approx {
     match op {
         ReduceOp::Any | ReduceOp::All => any_or_all(op, items, from),
-        ReduceOp::Amax => extreme(BinaryOp::Maximum, items),
-        ReduceOp::Amin => extreme(BinaryOp::Minimum, items),
+        ReduceOp::Amax => extreme(BinaryOp::Maximum, items, to),
+        ReduceOp::Amin => extreme(BinaryOp::Minimum, items, to),
         ReduceOp::Sum | ReduceOp::Prod if !to.is_float() => {
             let certain = items.iter().all(|x| x.is_exact());
             let values = items.iter().map(|x| x.v as i32);
@@ -42,14 +42,15 @@ fn any_or_all(op: ReduceOp, items: &[Approx], from: DType) -> Approx {
     Approx::of_truth(v, settled || !doubtful)
 }
 
-fn extreme(op: BinaryOp, items: &[Approx]) -> Approx {
+fn extreme(op: BinaryOp, items: &[Approx], to: DType) -> Approx {
     let unknown = items.iter().any(|x| x.is_unknown());
     let of = |bound: fn(&Approx) -> f64| items.iter().map(bound).reduce(|a, b| op.apply(a, b)).unwrap_or(f64::NAN);
     let v = of(|x| x.v);
     if unknown && !items.iter().any(|x| x.v.is_nan() && x.is_exact()) {
         return Approx::unknown(v);
     }
-    Approx::hull(v, &[of(|x| x.v - x.e), of(|x| x.v + x.e)])
+    let y = Approx::hull(v, &[of(|x| x.v - x.e), of(|x| x.v + x.e)]);
+    if v == 0.0 && to.is_float() && of_both_signs(items) { y.of_either_sign(to.compute()) } else { y }
 }
 
 /// The sum of *n* values, each `vᵢ ± eᵢ`, in any order: `Σ eᵢ + 2 n ε Σ |vᵢ|`, and nothing at all where no partial
