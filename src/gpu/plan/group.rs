@@ -1,14 +1,88 @@
 //! Reductions that share a pass, and what is made of their results in it.
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
+use super::cut::MAX_LINES;
 use super::region::Region;
 use super::{Output, Planner, Slot};
 use crate::expr::graph::{Id, Step};
 use crate::{Result, Shape};
 
 impl Planner<'_> {
+    /// The reductions that `roots` need, in groups that share a pass, in an order in which each finds its arguments.
+    pub(super) fn groups(&self, roots: &[Id]) -> Vec<Vec<Id>> {
+        let mut groups: Vec<Vec<Id>> = Vec::new();
+        // For each reduction, the first group that may hold it: one past the last it depends on.
+        let mut level: FxHashMap<Id, usize> = FxHashMap::default();
+        for id in self.needed(roots) {
+            let Step::Reduce { dims, arg, .. } = &self.graph.values[id].step else { continue };
+            let below = self.reductions_under(*arg);
+            let earliest = below.iter().map(|r| level[r] + 1).max().unwrap_or(0);
+            let joins = |group: &Vec<Id>| match &self.graph.values[group[0]].step {
+                Step::Reduce { .. } if [id, group[0]].iter().any(|r| self.products.contains_key(r)) => false,
+                Step::Reduce { dims: d, arg: a, .. } => {
+                    d == dims && self.graph.values[*a].shape == self.graph.values[*arg].shape
+                }
+                _ => false,
+            };
+            let place = (earliest..groups.len()).find(|&g| joins(&groups[g]) && self.group_fits(&groups[g], id));
+            let place = place.unwrap_or_else(|| {
+                groups.push(Vec::new());
+                groups.len() - 1
+            });
+            groups[place].push(id);
+            level.insert(id, place);
+        }
+        groups
+    }
+
+    /// Whether a reduction can share a group's pass within the limits of bindings and workgroup memory.
+    fn group_fits(&self, group: &[Id], id: Id) -> bool {
+        let args: Vec<Id> = group.iter().chain([&id]).filter_map(|&r| self.reduce_arg(r)).collect();
+        let region = Region::of(self.graph, &self.stored, &[], &args);
+        let bytes = (group.len() + 1) as u32 * 16 * self.caps.tuning.workgroup;
+        bytes <= self.caps.max_workgroup_memory
+            // A second pass reads partial results of each and may have to store each.
+            && 2 * (group.len() + 1) <= self.caps.max_bindings
+            && region.slots.len() + region.reads.len() + group.len() + self.more_windows(&region)
+                < self.caps.max_bindings
+            && region.lines <= MAX_LINES
+    }
+
+    fn reduce_arg(&self, id: Id) -> Option<Id> {
+        if let Step::Reduce { arg, .. } = self.graph.values[id].step { Some(arg) } else { None }
+    }
+
+    /// Everything `roots` are computed from, in order.
+    fn needed(&self, roots: &[Id]) -> Vec<Id> {
+        let mut marked = vec![false; self.graph.values.len()];
+        roots.iter().for_each(|&r| marked[r] = true);
+        for id in (0..marked.len()).rev() {
+            if marked[id] {
+                self.graph.values[id].step.args().iter().for_each(|&a| marked[a] = true);
+            }
+        }
+        (0..marked.len()).filter(|&id| marked[id]).collect()
+    }
+
+    /// The reductions a value reads directly, through elementwise work alone.
+    fn reductions_under(&self, id: Id) -> FxHashSet<Id> {
+        let mut found = FxHashSet::default();
+        let mut marked: FxHashSet<Id> = FxHashSet::default();
+        let mut stack = vec![id];
+        while let Some(id) = stack.pop() {
+            if !marked.insert(id) {
+                continue;
+            }
+            match &self.graph.values[id].step {
+                Step::Reduce { .. } => drop(found.insert(id)),
+                step => stack.extend(step.args()),
+            }
+        }
+        found
+    }
+
     /// Kernels for reductions that share a pass, with the outputs that can be made of their results at once. Those
     /// outputs are taken from `outputs`; results that others need are stored.
     pub(super) fn reduce_group(&mut self, group: &[Id], outputs: &mut Vec<Output>) -> Result<()> {

@@ -4,6 +4,7 @@
 //! follows them at their own shape is their epilogue. A reduced value used again at full size is stored and read.
 
 mod contract;
+mod cut;
 mod group;
 mod launch;
 mod map;
@@ -15,7 +16,7 @@ mod shares;
 pub(super) mod tests;
 mod windows;
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 
 use self::region::{Read, Region};
 pub(crate) use self::windows::Window;
@@ -26,9 +27,6 @@ use crate::expr::contraction::Contraction;
 use crate::expr::graph::{Graph, Id, Step};
 use crate::layout::Layout;
 use crate::{DType, DeviceInfo, Error, Result, Shape};
-
-/// Values in one kernel beyond which an expression is cut: a driver's compile time grows faster than the text.
-const MAX_LINES: usize = 256;
 
 /// Launches of a plan: with 2^31 elements in each, more than any device would see the end of.
 const MAX_LAUNCHES: usize = 1 << 16;
@@ -233,168 +231,6 @@ impl Planner<'_> {
     fn temp(&mut self, numel: usize, dtype: DType) -> Slot {
         self.temps.push(Temp { numel, dtype });
         Slot::Temp(self.temps.len() - 1)
-    }
-
-    /// The reductions that `roots` need, in groups that share a pass, in an order in which each finds its arguments.
-    fn groups(&self, roots: &[Id]) -> Vec<Vec<Id>> {
-        let mut groups: Vec<Vec<Id>> = Vec::new();
-        // For each reduction, the first group that may hold it: one past the last it depends on.
-        let mut level: FxHashMap<Id, usize> = FxHashMap::default();
-        for id in self.needed(roots) {
-            let Step::Reduce { dims, arg, .. } = &self.graph.values[id].step else { continue };
-            let below = self.reductions_under(*arg);
-            let earliest = below.iter().map(|r| level[r] + 1).max().unwrap_or(0);
-            let joins = |group: &Vec<Id>| match &self.graph.values[group[0]].step {
-                Step::Reduce { .. } if [id, group[0]].iter().any(|r| self.products.contains_key(r)) => false,
-                Step::Reduce { dims: d, arg: a, .. } => {
-                    d == dims && self.graph.values[*a].shape == self.graph.values[*arg].shape
-                }
-                _ => false,
-            };
-            let place = (earliest..groups.len()).find(|&g| joins(&groups[g]) && self.group_fits(&groups[g], id));
-            let place = place.unwrap_or_else(|| {
-                groups.push(Vec::new());
-                groups.len() - 1
-            });
-            groups[place].push(id);
-            level.insert(id, place);
-        }
-        groups
-    }
-
-    /// Whether a reduction can share a group's pass within the limits of bindings and workgroup memory.
-    fn group_fits(&self, group: &[Id], id: Id) -> bool {
-        let args: Vec<Id> = group.iter().chain([&id]).filter_map(|&r| self.reduce_arg(r)).collect();
-        let region = Region::of(self.graph, &self.stored, &[], &args);
-        let bytes = (group.len() + 1) as u32 * 16 * self.caps.tuning.workgroup;
-        bytes <= self.caps.max_workgroup_memory
-            // A second pass reads partial results of each and may have to store each.
-            && 2 * (group.len() + 1) <= self.caps.max_bindings
-            && region.slots.len() + region.reads.len() + group.len() + self.more_windows(&region)
-                < self.caps.max_bindings
-            && region.lines <= MAX_LINES
-    }
-
-    fn reduce_arg(&self, id: Id) -> Option<Id> {
-        if let Step::Reduce { arg, .. } = self.graph.values[id].step { Some(arg) } else { None }
-    }
-
-    /// Everything `roots` are computed from, in order.
-    fn needed(&self, roots: &[Id]) -> Vec<Id> {
-        let mut marked = vec![false; self.graph.values.len()];
-        roots.iter().for_each(|&r| marked[r] = true);
-        for id in (0..marked.len()).rev() {
-            if marked[id] {
-                self.graph.values[id].step.args().iter().for_each(|&a| marked[a] = true);
-            }
-        }
-        (0..marked.len()).filter(|&id| marked[id]).collect()
-    }
-
-    /// The reductions a value reads directly, through elementwise work alone.
-    fn reductions_under(&self, id: Id) -> FxHashSet<Id> {
-        let mut found = FxHashSet::default();
-        let mut marked: FxHashSet<Id> = FxHashSet::default();
-        let mut stack = vec![id];
-        while let Some(id) = stack.pop() {
-            if !marked.insert(id) {
-                continue;
-            }
-            match &self.graph.values[id].step {
-                Step::Reduce { .. } => drop(found.insert(id)),
-                step => stack.extend(step.args()),
-            }
-        }
-        found
-    }
-
-    /// The memory a region reads: buffers, and values that are stored already.
-    fn slots_of(&self, region: &Region) -> FxHashSet<Slot> {
-        let stored = region.reads.iter().filter_map(|id| self.stored.get(id)).map(|s| s.0);
-        region.slots.iter().copied().chain(stored).collect()
-    }
-
-    /// Whether a kernel with this region and these targets is within the device's limits.
-    fn fits(&self, region: &Region, targets: impl Iterator<Item = Slot>) -> bool {
-        let mut slots = self.slots_of(region);
-        // A reduction not stored yet will take a binding of its own.
-        let pending = region.reads.iter().filter(|id| !self.stored.contains_key(id)).count();
-        slots.extend(targets);
-        slots.len() + pending + self.more_windows(region) <= self.caps.max_bindings && region.lines <= MAX_LINES
-    }
-
-    /// Bindings that a region needs beyond one for each slot, as it reads some in places too far apart for one.
-    fn more_windows(&self, region: &Region) -> usize {
-        let mut reads: FxHashMap<Slot, Vec<Read>> = FxHashMap::default();
-        for value in region.values.iter().filter(|id| !self.stored.contains_key(id)).map(|&id| &self.graph.values[id]) {
-            let (slot, dtype, access) = match &value.step {
-                Step::Load { buffer, access } => (Slot::Buffer(*buffer), self.graph.buffers[*buffer].1, access),
-                Step::Read { of, access } => match self.stored.get(of) {
-                    Some(&(slot, dtype)) => (slot, dtype, access),
-                    None => continue,
-                },
-                _ => continue,
-            };
-            reads.entry(slot).or_default().push(Read { slot: Some(slot), dtype, access: access.clone() });
-        }
-        reads.values().map(|views| self.spans(views).0.len() - 1).sum()
-    }
-
-    /// Stores values on the way to `roots` until a kernel that computes the rest fits.
-    fn cut_until_it_fits(&mut self, roots: &[Id], targets: &[Slot]) -> Result<()> {
-        loop {
-            let region = Region::of(self.graph, &self.stored, &[], roots);
-            if self.fits(&region, targets.iter().copied()) {
-                return Ok(());
-            }
-            let Some(value) = self.where_to_cut(&region) else {
-                let found = region.slots.len() + targets.len();
-                return Err(Error::Limit {
-                    op: self.op,
-                    limit: "max_storage_buffers_per_shader_stage",
-                    max: self.caps.max_bindings as u64,
-                    found: found as u64,
-                    device: self.caps.device.clone(),
-                });
-            };
-            self.store(value)?;
-        }
-    }
-
-    /// Computes a value into a temporary, from which it is read from now on.
-    fn store(&mut self, value: Id) -> Result<()> {
-        let Graph { values, .. } = self.graph;
-        let output = self.temporary(value, values[value].shape.clone());
-        let Target { slot, dtype, .. } = output.target;
-        self.map_outputs(vec![output])?;
-        self.stored.insert(value, (slot, dtype));
-        Ok(())
-    }
-
-    /// A value that is to be stored in a temporary, in row-major order.
-    fn temporary(&mut self, value: Id, shape: Shape) -> Output {
-        let dtype = self.graph.values[value].dtype;
-        let slot = self.temp(shape.numel(), dtype);
-        Output { value, target: Target { slot, layout: Layout::contiguous(shape.clone()), dtype }, shape }
-    }
-
-    /// The value whose storing saves most: the first that fills a kernel, else the one made of the most buffers, then
-    /// of the most lines, that itself fits in a kernel.
-    fn where_to_cut(&self, region: &Region) -> Option<Id> {
-        let mut best: Option<(usize, usize, Id)> = None;
-        for &id in &region.values {
-            let part = Region::up_to(self.graph, &self.stored, &[], &[id], MAX_LINES + 1);
-            let slots = part.slots.len() + part.reads.len() + self.more_windows(&part);
-            let fits = slots < self.caps.max_bindings && part.lines <= MAX_LINES;
-            // What is read already, or given as a number, is a line by itself.
-            if fits && part.lines > 1 && best.is_none_or(|(s, l, _)| (slots, part.lines) > (s, l)) {
-                best = Some((slots, part.lines, id));
-                if slots + 1 == self.caps.max_bindings || part.lines > MAX_LINES / 4 * 3 {
-                    break;
-                }
-            }
-        }
-        best.map(|b| b.2)
     }
 
     /// A `usize` count that a kernel can hold: below 2³¹, so that indices divide by multiplication.
