@@ -20,9 +20,8 @@ impl Planner<'_> {
     /// Kernels that compute outputs of one shape: one, if its bindings suffice.
     pub(super) fn map_outputs(&mut self, mut outputs: Vec<Output>) -> Result<()> {
         let roots: Vec<Id> = outputs.iter().map(|o| o.value).collect();
-        let slots: Vec<Slot> = outputs.iter().map(|o| o.target.slot).collect();
         let region = super::Region::of(self.graph, &self.stored, &[], &roots);
-        if outputs.len() > MAX_OUTPUTS && !slots.iter().any(|slot| region.slots.contains(slot)) {
+        if outputs.len() > MAX_OUTPUTS && !outputs.iter().any(|o| region.slots.contains(&o.target.slot)) {
             while outputs.len() > MAX_OUTPUTS {
                 let rest = outputs.split_off(MAX_OUTPUTS);
                 self.map_outputs(outputs)?;
@@ -30,6 +29,7 @@ impl Planner<'_> {
             }
             return self.map_outputs(outputs);
         }
+        let slots: Vec<Slot> = slots_of(&outputs).collect();
         if outputs.len() > 1 && !self.fits(&region, slots.iter().copied()) {
             // Fewer outputs at a time. Outputs that are read in place come here only if they fit together.
             let half = outputs.len() / 2;
@@ -255,6 +255,15 @@ impl Planner<'_> {
         }
         Err(self.limit("launches of one evaluation", MAX_LAUNCHES as u64, n + 1))
     }
+}
+
+/// What a kernel binds to write outputs, at most: packed elements may have to be written beside their words, each to
+/// memory of its own.
+pub(super) fn slots_of(outputs: &[Output]) -> impl Iterator<Item = Slot> {
+    outputs.iter().enumerate().map(|(i, output)| match output.target.dtype.size() {
+        4.. => output.target.slot,
+        _ => Slot::Temp(usize::MAX - i),
+    })
 }
 
 /// A map's domain, with those dims joined that all its views step through as one. Views in several stages are found

@@ -145,3 +145,25 @@ fn only_packed_targets_are_written_beside_their_words() {
     let plan = plan_assign(&[(&packed, (&x + 1).cast(DType::U8)), (&whole, &x * 2)], &Caps::webgpu());
     assert_eq!((plan.launches.len(), &plan.temps[..]), (2, &[Temp { numel: 50, dtype: DType::U8 }][..]));
 }
+
+#[test]
+fn memory_beside_a_packed_target_counts_as_a_binding() {
+    let tensors: Vec<Tensor> = (0..4).map(|_| tensor(&[100], DType::U8)).collect();
+    for from in [1, 4] {
+        let parts: Vec<Tensor> = tensors.iter().map(|t| t.narrow(0, from, 50).unwrap()).collect();
+        let sum = parts.iter().skip(1).fold(Expr::from(&parts[0]), |sum, t| sum + t);
+        for max_bindings in 3..7 {
+            let plan = plan_assign(&[(&parts[0], sum.clone())], &tight(max_bindings));
+            assert!(plan.launches.iter().all(|l| l.spec.bindings.len() <= max_bindings), "{:?}", kernels(&plan));
+        }
+        // Two targets in one buffer.
+        let two = [
+            (
+                &tensors[0].narrow(0, from, 20).unwrap(),
+                &tensors[1].narrow(0, 0, 20).unwrap() * &tensors[2].narrow(0, 0, 20).unwrap(),
+            ),
+            (&tensors[0].narrow(0, from + 30, 20).unwrap(), &tensors[1].narrow(0, 0, 20).unwrap() + 1),
+        ];
+        assert!(plan_assign(&two, &tight(3)).launches.iter().all(|l| l.spec.bindings.len() <= 3));
+    }
+}
