@@ -166,8 +166,7 @@ impl<'a> Frame<'a> {
     /// # Safety
     ///
     /// The leaves' elements must be readable where [`Memory`] says; `direct` must be writable for `n` elements of the
-    /// output, and where it is aliased a leaf that overlaps it must be of the very elements; `n` is at most what the
-    /// frame was made for.
+    /// output, and a leaf that overlaps it must be of the very elements; `n` is at most what the frame was made for.
     pub(super) unsafe fn eval(&mut self, point: usize, n: usize, direct: &[Direct]) {
         let mut spare = self.region.registers;
         for (i, leaf) in self.region.leaves.iter().enumerate() {
@@ -203,14 +202,14 @@ impl<'a> Frame<'a> {
             if splat {
                 args.iter_mut().for_each(|arg| arg.splat = false);
             }
-            let direct = |instruction: &Instruction| {
-                let direct = instruction.output.and_then(|output| direct.get(output)).filter(|_| !splat);
-                direct.copied().filter(|direct| !direct.at.is_null())
+            let place_of = |instruction: &Instruction| {
+                let place = instruction.output.and_then(|output| direct.get(output)).filter(|_| !splat);
+                place.copied().filter(|place| !place.at.is_null())
             };
             let kernel = match instruction.work {
                 Work::One(kernel) => kernel,
                 Work::Moments(kernel) => {
-                    let to = |i: &Instruction| direct(i).map_or_else(|| self.strip(i.register), |direct| direct.at);
+                    let to = |i: &Instruction| place_of(i).map_or_else(|| self.strip(i.register), |place| place.at);
                     let out = [0, 1, 2].map(|j| to(&self.region.code[i + j]));
                     // SAFETY: as below; no instruction follows that reads where outputs lie.
                     unsafe { kernel(self.arch, &args, out, n) };
@@ -222,12 +221,12 @@ impl<'a> Frame<'a> {
                 Work::Done => continue,
             };
             // Straight to its place, if what is read there was read before, or is now and the kernel allows for it.
-            let place = direct(instruction).and_then(|direct| match direct.last_read {
+            let straight = place_of(instruction).and_then(|place| match place.last_read {
                 Some(last) if last > i => None,
-                Some(last) if last == i => Some((direct.at, kernel.in_place?)),
-                _ => Some((direct.at, kernel.run)),
+                Some(last) if last == i => Some((place.at, kernel.in_place?)),
+                _ => Some((place.at, kernel.run)),
             });
-            let (out, run) = place.unwrap_or((self.strip(instruction.register), kernel.run));
+            let (out, run) = straight.unwrap_or((self.strip(instruction.register), kernel.run));
             // SAFETY: arguments are leaves, numbers and earlier results, of `n` elements; registers are of results
             // still needed, so `out` overlaps no argument, but for a leaf of its very elements, as promised at
             // `eval::run`, where `run` allows for it; elements are aligned as buffers and strips begin at 64 bytes and

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use smallvec::SmallVec;
 
 use super::frame::{Direct, Frame, Memory, Numbers, PANEL, numbers, operands, scratch_bytes, strip_len, with_scratch};
-use super::region::{Region, Source};
+use super::region::Region;
 use super::space::{Operand, Space};
 use super::threads;
 use crate::layout::Layout;
@@ -139,7 +139,7 @@ impl Map {
         let first = self.region.leaves.len();
         let place = |(i, to): (usize, &Destination<'_>)| {
             let place = space.in_place(first + i, point, n, to.at).filter(|place| !place.splat);
-            let last_read = to.buffer.and_then(|buffer| self.region.last_read(Source::Buffer(buffer)));
+            let last_read = to.buffer.and_then(|buffer| self.region.last_read(buffer));
             Direct { at: place.map_or(std::ptr::null_mut(), |place| place.at.cast_mut()), last_read }
         };
         let direct: SmallVec<[Direct; 4]> = to.iter().enumerate().map(place).collect();

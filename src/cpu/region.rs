@@ -27,6 +27,8 @@ pub(super) struct Region {
     /// Strips in memory that the code needs, and the bytes an element takes in the widest.
     pub(super) registers: usize,
     pub(super) width: usize,
+    /// By buffer of the graph: the last instruction that reads of it.
+    last_reads: Vec<Option<usize>>,
 }
 
 /// Something read from memory, in its storage dtype, or numbered.
@@ -34,8 +36,6 @@ pub(super) struct Leaf {
     pub(super) source: Source,
     pub(super) access: Access,
     pub(super) dtype: DType,
-    /// The last instruction that reads it, if one does.
-    pub(super) last_read: Option<usize>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -148,9 +148,9 @@ impl Region {
         self.leaves.get(self.outputs[0]).filter(|leaf| self.outputs.len() == 1 && leaf.dtype == self.dtypes[0])
     }
 
-    /// The last instruction that reads of a source, if one does.
-    pub(super) fn last_read(&self, source: Source) -> Option<usize> {
-        self.leaves.iter().filter(|leaf| leaf.source == source).filter_map(|leaf| leaf.last_read).max()
+    /// The last instruction that reads of a buffer of the graph, if one does.
+    pub(super) fn last_read(&self, buffer: usize) -> Option<usize> {
+        self.last_reads.get(buffer).copied().flatten()
     }
 
     /// Bytes of memory that it reads, each element once.
@@ -251,7 +251,7 @@ impl Builder<'_> {
     }
 
     fn leaf(&mut self, source: Source, access: Access, dtype: DType) -> Place {
-        self.leaves.push(Leaf { source, access, dtype, last_read: None });
+        self.leaves.push(Leaf { source, access, dtype });
         Place::Leaf(self.leaves.len() - 1)
     }
 
@@ -266,18 +266,23 @@ impl Builder<'_> {
 
     /// Gives each value a slot and each result a register, which it leaves to others after its last use.
     fn finish(self, shape: Shape, ends: &[Place], dtypes: Vec<DType>) -> Region {
-        let Self { mut leaves, numbers, code, .. } = self;
-        let (n_leaves, n_numbers) = (leaves.len(), numbers.len());
+        let Self { leaves, numbers, code, .. } = self;
         let slot = |place: Place| match place {
             Place::Leaf(i) => i,
-            Place::Number(i) => n_leaves + i,
-            Place::Code(i) => n_leaves + n_numbers + i,
+            Place::Number(i) => leaves.len() + i,
+            Place::Code(i) => leaves.len() + numbers.len() + i,
         };
+        let mut last_reads: Vec<Option<usize>> = Vec::new();
         let mut last_use = vec![0; code.len()];
         for (i, (_, args, _)) in code.iter().enumerate() {
             for &arg in args {
                 match arg {
-                    Place::Leaf(j) => leaves[j].last_read = Some(i),
+                    Place::Leaf(j) => {
+                        if let Source::Buffer(buffer) = leaves[j].source {
+                            last_reads.resize(last_reads.len().max(buffer + 1), None);
+                            last_reads[buffer] = Some(i);
+                        }
+                    }
                     Place::Number(_) => {}
                     Place::Code(j) => last_use[j] = i,
                 }
@@ -317,6 +322,6 @@ impl Builder<'_> {
         let stored = leaves.iter().map(|l| l.dtype.size());
         let width = stored.chain(code.iter().map(|c| c.2.size())).max().unwrap_or(8);
         let outputs = ends.iter().map(|&end| slot(end)).collect();
-        Region { shape, code: instructions, outputs, dtypes, registers, width, leaves, numbers }
+        Region { shape, code: instructions, outputs, dtypes, registers, width, leaves, numbers, last_reads }
     }
 }

@@ -29,7 +29,7 @@ impl Planner<'_> {
             }
             return self.map_outputs(outputs);
         }
-        let slots: Vec<Slot> = slots_of(&outputs).collect();
+        let slots: Vec<Slot> = slots_written(&outputs).collect();
         if outputs.len() > 1 && !self.fits(&region, slots.iter().copied()) {
             // Fewer outputs at a time. Outputs that are read in place come here only if they fit together.
             let half = outputs.len() / 2;
@@ -259,7 +259,7 @@ impl Planner<'_> {
 
 /// What a kernel binds to write outputs, at most: packed elements may have to be written beside their words, each to
 /// memory of its own.
-pub(super) fn slots_of(outputs: &[Output]) -> impl Iterator<Item = Slot> {
+pub(super) fn slots_written(outputs: &[Output]) -> impl Iterator<Item = Slot> {
     outputs.iter().enumerate().map(|(i, output)| match output.target.dtype.size() {
         4.. => output.target.slot,
         _ => Slot::Temp(usize::MAX - i),

@@ -200,7 +200,7 @@ impl Planner<'_> {
         let in_place = outputs.iter().any(|o| matches!(o.target.slot, Slot::Buffer(_)));
         let roots: Vec<Id> = outputs.iter().map(|o| o.value).collect();
         let region = Region::of(self.graph, &self.stored, &[], &roots);
-        let one_pass = self.fits(&region, map::slots_of(outputs));
+        let one_pass = self.fits(&region, map::slots_written(outputs));
         let staged: Vec<bool> =
             outputs.iter().map(|o| in_place && !one_pass || self.used_far_apart(&o.target, outputs)).collect();
         let mut copies = Vec::new();
