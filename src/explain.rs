@@ -5,7 +5,6 @@ use std::fmt;
 use crate::device::Kind;
 use crate::expr::graph::Graph;
 use crate::gpu::{self, Caps, Plan, Slot, Target};
-use crate::layout::Layout;
 use crate::{Device, Expr, Result};
 
 /// The passes an evaluation takes, as [`Expr::explain`] found them. Printing it is the point; the fields are for
@@ -91,10 +90,7 @@ pub fn explain_all<E: Clone + Into<Expr>>(exprs: &[E]) -> Result<Explanation> {
         Kind::Gpu(context) => (Caps::of(context.info(), context.label()), context.label().to_owned()),
         Kind::Cpu => (Caps::webgpu(), "a GPU with WebGPU's default limits (the tensors are on the CPU)".to_owned()),
     };
-    let target = |(i, e): (usize, &Expr)| {
-        let layout = Layout::contiguous(e.shape().clone());
-        Target { slot: Slot::Target(i), layout, dtype: e.dtype() }
-    };
+    let target = |(i, e): (usize, &Expr)| Target::contiguous(Slot::Target(i), e.shape().clone(), e.dtype());
     let targets: Vec<Target> = exprs.iter().enumerate().map(target).collect();
     let Plan { launches, .. } = gpu::plan("explain", &graph, &targets, &caps)?;
     let passes = launches

@@ -5,7 +5,6 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::region::{Read, Region};
 use super::{Output, Planner, Slot, Target};
 use crate::expr::graph::{Graph, Id, Step};
-use crate::layout::Layout;
 use crate::{Error, Result, Shape};
 
 /// Values in one kernel beyond which an expression is cut: a driver's compile time grows faster than the text.
@@ -79,7 +78,7 @@ impl Planner<'_> {
     pub(super) fn temporary(&mut self, value: Id, shape: Shape) -> Output {
         let dtype = self.graph.values[value].dtype;
         let slot = self.temp(shape.numel(), dtype);
-        Output { value, target: Target { slot, layout: Layout::contiguous(shape.clone()), dtype }, shape }
+        Output { value, target: Target::contiguous(slot, shape.clone(), dtype), shape }
     }
 
     /// The value whose storing saves most: the first that fills a kernel, else the one made of the most buffers, then

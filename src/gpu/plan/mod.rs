@@ -78,6 +78,13 @@ pub(crate) struct Target {
     pub(crate) dtype: DType,
 }
 
+impl Target {
+    /// All of some memory, in row-major order.
+    pub(crate) fn contiguous(slot: Slot, shape: Shape, dtype: DType) -> Self {
+        Self { slot, layout: Layout::contiguous(shape), dtype }
+    }
+}
+
 /// What the planner must know of a device.
 #[derive(Clone, Debug)]
 pub(crate) struct Caps {
@@ -208,8 +215,7 @@ impl Planner<'_> {
             if staged {
                 let temp = self.temp(output.shape.numel(), output.target.dtype);
                 copies.push((temp, output.clone()));
-                let layout = Layout::contiguous(output.shape.clone());
-                output.target = Target { slot: temp, layout, dtype: output.target.dtype };
+                output.target = Target::contiguous(temp, output.shape.clone(), output.target.dtype);
             }
         }
         copies

@@ -9,7 +9,6 @@ use crate::expr::graph::Graph;
 use crate::gpu::params::Head;
 use crate::gpu::spec::Operand;
 use crate::gpu::tuning::Tuning;
-use crate::layout::Layout;
 use crate::{DType, Device, Expr, Result, Tensor};
 
 pub(in crate::gpu) fn caps(max_bindings: usize, tuning: Tuning) -> Caps {
@@ -26,11 +25,7 @@ pub(in crate::gpu) fn plan_for_all(exprs: &[Expr], caps: &Caps) -> Plan {
 
 fn try_plan(exprs: &[Expr], caps: &Caps) -> Result<Plan> {
     let graph = Graph::new(&exprs.iter().map(|e| (e, e.dtype())).collect::<Vec<_>>())?;
-    let target = |(i, expr): (usize, &Expr)| Target {
-        slot: Slot::Target(i),
-        layout: Layout::contiguous(expr.shape().clone()),
-        dtype: expr.dtype(),
-    };
+    let target = |(i, e): (usize, &Expr)| Target::contiguous(Slot::Target(i), e.shape().clone(), e.dtype());
     let targets: Vec<Target> = exprs.iter().enumerate().map(target).collect();
     plan("test", &graph, &targets, caps)
 }
