@@ -56,7 +56,7 @@ fn every_later_call_says_so_and_a_new_device_works() {
             is_lost("step", adam.step(&[&x * 1.0]));
             is_lost("synchronize", device.synchronize());
             is_lost("profile", device.profile(|| expr.eval()));
-            is_lost("limits", device.limits());
+            is_lost("bandwidth", device.bandwidth());
             is_lost("params", params.zeros_like());
             assert!(device.is_lost());
             device.trim();

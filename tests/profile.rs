@@ -42,7 +42,7 @@ fn every_kernel_is_counted_with_its_bytes() {
         let sum = sum.unwrap_or_else(|| panic!("no reduction on {device}:\n{profile}"));
         assert!(sum.bytes >= (N * N + 2 * N) as u64 * 4, "{profile}");
         assert!(profile.kernels.iter().all(|k| !k.time.is_zero() && k.time <= profile.elapsed), "{profile}");
-        assert!(profile.limits.copy > 1e6 && profile.limits.read > 1e6, "{profile}");
+        assert!(profile.bandwidth.copy > 1e6 && profile.bandwidth.read > 1e6, "{profile}");
         let text = profile.to_string();
         assert!(text.contains(&map.name) && text.contains("GB/s"), "{text}");
     }

@@ -21,7 +21,7 @@ const _: () = {
     shared::<(Device, hadamard::DeviceInfo, hadamard::MemoryStats, hadamard::Counters)>();
     shared::<(Tensor, Expr, ScalarCell, hadamard::Params, hadamard::random::Seed)>();
     shared::<(hadamard::Shape, hadamard::Dims, DType, hadamard::Scalar, hadamard::Error)>();
-    shared::<(hadamard::Explanation, hadamard::Pass, hadamard::Profile, hadamard::Limits, hadamard::KernelTime)>();
+    shared::<(hadamard::Explanation, hadamard::Pass, hadamard::Profile, hadamard::Bandwidth, hadamard::KernelTime)>();
     shared::<(reference::Reference, reference::Comparison)>();
     shared::<(optim::SGD, optim::Adam, optim::AdamW, optim::NAdam, optim::RAdam, optim::Adamax)>();
     shared::<(optim::RMSprop, optim::Adagrad, optim::Adadelta, optim::Rprop, optim::ASGD, optim::Lion)>();

@@ -4,7 +4,7 @@ use std::alloc::{Layout, alloc, dealloc};
 use std::ptr::NonNull;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use crate::pool::{Pool, size_class};
+use crate::base::pool::{Pool, size_class};
 use crate::{Error, MemoryStats, Result};
 
 /// A cache line, and the widest SIMD register.

@@ -11,8 +11,8 @@ use super::frame::Memory;
 use super::map::{Destination, Map};
 use super::region::{Region, Source};
 use super::threads;
+use crate::base::layout::Layout;
 use crate::expr::contraction::Contraction;
-use crate::layout::Layout;
 use crate::{DType, Result, Shape};
 
 /// Rows, columns and terms from which a product is computed here: below, one fused pass takes less time.

@@ -8,7 +8,7 @@ use super::frame::{Direct, Frame, Memory, Numbers, PANEL, numbers, operands, scr
 use super::region::Region;
 use super::space::{Operand, Space};
 use super::threads;
-use crate::layout::Layout;
+use crate::base::layout::Layout;
 
 /// Elements a thread takes at a time.
 const CHUNK: usize = 64 * 1024;

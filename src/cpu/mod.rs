@@ -5,13 +5,13 @@
     reason = "what is not inlined into a loop that is compiled for an instruction set is compiled without it"
 )]
 
+mod bandwidth;
 mod buffer;
 mod contract;
 mod fold;
 mod frame;
 mod fuse;
 mod kernel;
-mod limits;
 mod locks;
 mod map;
 mod math;
@@ -28,15 +28,15 @@ mod vector;
 
 use std::sync::atomic::Ordering;
 
+pub(crate) use bandwidth::bandwidth;
 pub(crate) use buffer::{Buffer, limit_memory, memory, trim};
-pub(crate) use limits::limits;
 
 use program::Program;
 
 use crate::expr::graph::Graph;
 use crate::{Counters, DeviceInfo, DeviceKind, Result, Tensor};
 
-/// Runs a graph; root `i` is written to `targets[i]`. What the caller promises is said at `eval::run`.
+/// Runs a graph; root `i` is written to `targets[i]`. What the caller promises is said at `Backend::run`.
 pub(crate) fn run(op: &'static str, graph: &Graph, targets: &[Tensor]) -> Result<()> {
     if let Some(program) = graph.prepared.get().and_then(|p| p.downcast_ref::<Program>()) {
         return program.run(op, graph, targets);

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use crate::profile::{KernelTime, Tally};
+use crate::base::times::{KernelTime, Tally};
 use crate::{Error, Result, Shape};
 
 /// Whether [`TALLY`] holds something: all that a pass looks at while nobody profiles.

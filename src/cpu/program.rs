@@ -16,9 +16,9 @@ use super::map::{Destination, Map};
 use super::profile;
 use super::reduce::{Folded, Reduce};
 use super::region::Region;
+use crate::base::storage::Storage;
 use crate::expr::contraction::Contraction;
 use crate::expr::graph::{Fold, Graph, Id, Step};
-use crate::tensor::Storage;
 use crate::{BinaryOp, DType, Error, Result, Shape, Tensor};
 
 /// How many programs were made, and how many passes run.
@@ -189,10 +189,7 @@ impl Program {
 }
 
 fn on_cpu(storage: &Storage) -> Option<&Buffer> {
-    match storage {
-        Storage::Cpu(buffer) => Some(buffer),
-        Storage::Gpu(_) => None,
-    }
+    storage.downcast()
 }
 
 /// The pass of reductions over one domain and dims.

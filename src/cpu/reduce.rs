@@ -23,7 +23,7 @@ use super::region::Region;
 use super::space::{Operand, Space};
 use super::threads;
 use crate::Shape;
-use crate::layout::Layout;
+use crate::base::layout::Layout;
 
 /// Elements a thread takes at a time, where there is no lack of them.
 const CHUNK: usize = 64 * 1024;

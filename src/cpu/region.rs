@@ -7,8 +7,9 @@ use super::fuse::{Arg, fuse};
 use super::kernel::Kernel;
 use super::moments::Moments;
 use super::strips;
+use crate::base::access::Access;
+use crate::base::layout::Layout;
 use crate::expr::graph::{Graph, Id, Step};
-use crate::layout::{Access, Layout};
 use crate::{DType, Error, Result, Shape};
 
 /// Position of a value in [`Region`]: the leaves first, then the numbers, then what the code computes, in its order.

@@ -8,7 +8,8 @@ use smallvec::SmallVec;
 
 use super::kernel::Src;
 use crate::Shape;
-use crate::layout::{Access, Layout, Strides, collapse};
+use crate::base::access::Access;
+use crate::base::layout::{Layout, Strides, collapse};
 
 /// Strips end where rows do if rows are at least this long; shorter rows are packed, several to a strip.
 const LONG_ROW: usize = 256;

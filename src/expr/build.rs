@@ -2,11 +2,12 @@
 
 use smallvec::{SmallVec, smallvec};
 
-use super::node::{Expr, Op, View};
+use super::node::{Expr, Op};
 use super::op::{BinaryOp, ReduceOp, Rule, UnaryOp};
-use crate::dtype::{Category, result_type};
-use crate::layout::Layout;
-use crate::shape::Dims;
+use crate::base::dtype::{Category, result_type};
+use crate::base::layout::Layout;
+use crate::base::shape::Dims;
+use crate::base::views::{View, check_reshape, check_slice, resolve_permutation, squeezed, unsqueezed};
 use crate::{DType, Error, Result, Scalar, Shape};
 
 /// An expression, or the mistake made in building it as an expression that carries it.
@@ -502,55 +503,4 @@ fn fold_binary(op: BinaryOp, a: Scalar, b: Scalar) -> Result<Scalar> {
         Category::Int => Scalar::Int(value as i64),
         Category::Float => Scalar::Float(value),
     })
-}
-
-// ---- checks shared with the views of tensors ----
-
-pub(crate) fn check_reshape(from: &Shape, to: &Shape) -> Result<()> {
-    let numel = to.checked_numel("reshape")?;
-    if numel == from.numel() {
-        return Ok(());
-    }
-    Err(Error::argument(
-        "reshape",
-        format!("a shape with the {} elements of {from}", from.numel()),
-        format!("{to} with {numel}"),
-    ))
-}
-
-pub(crate) fn resolve_permutation(shape: &Shape, dims: &[isize]) -> Result<SmallVec<[usize; 4]>> {
-    let refuse = || {
-        Error::argument("permute", format!("each of the {} dims of {shape} once", shape.rank()), format!("{dims:?}"))
-    };
-    let found: SmallVec<[usize; 4]> = dims.iter().map(|&d| shape.dim(d, "permute")).collect::<Result<_>>()?;
-    let once = (0..shape.rank()).all(|d| found.contains(&d));
-    if once && found.len() == shape.rank() { Ok(found) } else { Err(refuse()) }
-}
-
-/// The dim and how many elements a slice takes.
-pub(crate) fn check_slice(shape: &Shape, dim: isize, start: usize, end: usize, step: usize) -> Result<(usize, usize)> {
-    let dim = shape.dim(dim, "narrow")?;
-    if start > end || end > shape[dim] || step == 0 {
-        let expected = format!("a range within 0..{} and a step of at least 1", shape[dim]);
-        return Err(Error::argument("narrow", expected, format!("{start}..{end} step {step} of dim {dim} in {shape}")));
-    }
-    Ok((dim, (end - start).div_ceil(step)))
-}
-
-pub(crate) fn unsqueezed(shape: &Shape, dim: isize) -> Result<Shape> {
-    let rank = shape.rank() as isize;
-    let at = if dim < 0 { dim + rank + 1 } else { dim };
-    if !(0..=rank).contains(&at) {
-        return Err(Error::Dim { op: "unsqueeze", dim, shape: shape.clone() });
-    }
-    let mut sizes = shape.to_vec();
-    sizes.insert(at as usize, 1);
-    let unsqueezed = Shape::from(sizes);
-    unsqueezed.checked_numel("unsqueeze")?;
-    Ok(unsqueezed)
-}
-
-pub(crate) fn squeezed(shape: &Shape, dim: isize) -> Result<Shape> {
-    let dim = shape.dim(dim, "squeeze")?;
-    Ok(shape.iter().enumerate().filter(|&(d, &n)| d != dim || n != 1).map(|(_, &n)| n).collect())
 }

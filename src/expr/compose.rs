@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use super::node::{Expr, Op};
 use super::op::BinaryOp;
-use crate::shape::Dims;
+use crate::base::shape::Dims;
 use crate::{Error, Result, Shape};
 
 /// What `build` makes of a float; of anything else, the mistake.

@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 use super::graph::{Fold, Graph, Id, Step};
 use super::op::BinaryOp;
 use crate::DType;
-use crate::layout::Layout;
+use crate::base::layout::Layout;
 
 type DimList = SmallVec<[usize; 4]>;
 

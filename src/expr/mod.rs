@@ -1,6 +1,6 @@
 //! Expressions: descriptions of work over tensors, built by arithmetic and evaluated in as few passes as they need.
 
-pub(crate) mod build;
+mod build;
 mod cell;
 mod compose;
 pub(crate) mod contraction;
@@ -16,6 +16,6 @@ pub(crate) use cell::Number;
 pub use cell::ScalarCell;
 pub use einsum::einsum;
 pub use node::Expr;
-pub(crate) use node::{Node, Op, View};
+pub(crate) use node::{Node, Op};
 pub use op::{BinaryOp, ReduceOp, UnaryOp};
 pub(crate) use op::{Rule, wrapping_pow};

@@ -9,9 +9,9 @@ use smallvec::{SmallVec, smallvec};
 use super::cell::Number;
 use super::graph::Graph;
 use super::op::{BinaryOp, ReduceOp, UnaryOp};
-use crate::dtype::Standing;
-use crate::layout::{Access, Layout};
-use crate::{DType, Error, Result, Scalar, Shape, Tensor};
+use crate::base::dtype::Standing;
+use crate::base::views::View;
+use crate::{DType, Error, Scalar, Shape, Tensor};
 
 /// A description of elementwise work and reductions over tensors: no work is done and nothing fails until it is
 /// evaluated.
@@ -67,39 +67,6 @@ pub(crate) enum Op {
     Reduce(ReduceOp, SmallVec<[usize; 4]>),
     /// A mistake made in building, to be returned by whatever evaluates this.
     Invalid(Error),
-}
-
-/// A view of an expression: which element of the argument each element of the result is.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum View {
-    Reshape(Shape),
-    Permute(SmallVec<[usize; 4]>),
-    Broadcast(Shape),
-    Narrow {
-        dim: usize,
-        start: usize,
-        len: usize,
-        step: usize,
-    },
-    Flip(usize),
-    Diagonal(usize, usize),
-    /// The elements by their row-major numbers, as a layout places them: PyTorch's `as_strided`.
-    Strided(Layout),
-}
-
-impl View {
-    /// The view applied to how a buffer is read.
-    pub(crate) fn of(&self, access: &Access) -> Result<Access> {
-        match self {
-            Self::Reshape(shape) => Ok(access.reshape(shape)),
-            Self::Permute(dims) => access.map(|l| Ok(l.permute(dims))),
-            Self::Broadcast(shape) => access.map(|l| l.broadcast_to(shape, "broadcast_to")),
-            &Self::Narrow { dim, start, len, step } => access.map(|l| Ok(l.narrow(dim, start, len, step))),
-            &Self::Flip(dim) => access.map(|l| Ok(l.flip(dim))),
-            &Self::Diagonal(a, b) => access.map(|l| Ok(l.diagonal(a, b))),
-            Self::Strided(layout) => Ok(access.strided(layout)),
-        }
-    }
 }
 
 impl Expr {
@@ -207,8 +174,8 @@ macro_rules! expr_from_number {
 }
 expr_from_number!(bool, i32, i64, f32, f64);
 
-/// Prints the expression as text that [`Expr::parse`] would read, with `t0`, `t1`, … for its tensors. Parts beyond
-/// a few levels are elided.
+/// Prints dtype, shape and what is computed, written as calls: `f32[2] sum(mul(tensor[3, 2], 2.0), [0])`. Parts beyond
+/// six levels are elided. It is for people: parameters of views are left out, so it does not read back.
 impl fmt::Debug for Expr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{} ", self.0.dtype, self.0.shape)?;

@@ -4,7 +4,7 @@
 //! such function, its formula in `shaders/lib/`. Tests and `hadamard check` walk the `ALL` lists.
 
 use crate::DType;
-use crate::dtype::Category;
+use crate::base::dtype::Category;
 
 /// Which dtypes an operation takes and which it gives.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -11,7 +11,7 @@ use super::memory::Memory;
 use super::poller::{Poller, Waiting};
 use super::readback::Mapped;
 use super::recorder::Recorder;
-use crate::profile::Limits;
+use crate::base::times::Bandwidth;
 use crate::{Counters, DeviceInfo, Error, MemoryStats, Result};
 
 pub(crate) struct Context {
@@ -26,7 +26,7 @@ pub(crate) struct Context {
     pub(super) faults: Arc<Faults>,
     poller: OnceLock<Poller>,
     /// Measured when somebody asks.
-    pub(super) limits: OnceLock<Limits>,
+    pub(super) bandwidth: OnceLock<Bandwidth>,
     /// What a file of compiled pipelines is called, where the device can make use of one; and the file.
     pub(super) cache_name: Option<String>,
     pub(super) file: OnceLock<PipelineFile>,
@@ -76,7 +76,7 @@ impl Context {
             cache: Cache::default(),
             counts: Counts::default(),
             poller: OnceLock::new(),
-            limits: OnceLock::new(),
+            bandwidth: OnceLock::new(),
             cache_name: wgpu::util::pipeline_cache_key(adapter)
                 .filter(|_| features.contains(wgpu::Features::PIPELINE_CACHE)),
             file: OnceLock::new(),

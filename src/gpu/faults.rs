@@ -185,14 +185,14 @@ pub(super) enum PollFailure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::device::Kind;
-    use crate::tensor::Storage;
+    use crate::gpu::Buffer;
+    use crate::run::backend::Backend;
     use crate::{Device, Tensor, assign};
 
     fn gpus() -> impl Iterator<Item = (Device, Arc<Context>)> {
-        Device::all().into_iter().filter_map(|device| match device.kind() {
-            Kind::Gpu(context) => Some((device.clone(), context.clone())),
-            Kind::Cpu => None,
+        Device::all().into_iter().filter_map(|device| match device.backend() {
+            Backend::Gpu(context) => Some((device.clone(), context.clone())),
+            Backend::Cpu => None,
         })
     }
 
@@ -202,9 +202,7 @@ mod tests {
 
     /// Takes a tensor's memory away, as no call of the library does: what uses it is refused.
     fn break_memory(tensor: &Tensor) {
-        if let Storage::Gpu(buffer) = tensor.storage() {
-            buffer.raw().destroy();
-        }
+        tensor.storage().downcast::<Buffer>().expect("on a GPU").raw().destroy();
     }
 
     #[test]

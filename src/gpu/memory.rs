@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Context;
 use super::faults::Faults;
-use crate::pool::{Pool, size_class};
+use crate::base::pool::{Pool, size_class};
 use crate::{DType, Error, Result};
 
 /// A wgpu buffer, freed in its turn.

@@ -5,10 +5,9 @@ use std::fmt::Write;
 use std::time::{Duration, Instant};
 
 use super::Context;
-use super::plan::Launch;
 use super::recorder::Recorder;
-use super::spec::{Code, Inst, Kernel, Spec};
-use crate::profile::{Clock, KernelTime, Tally};
+use crate::base::times::{Clock, KernelTime, Tally};
+use crate::kernel::{Code, Inst, Kernel, Launch, Spec};
 use crate::{Error, Result};
 
 const OP: &str = "profile";

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::{read_safetensors, write_safetensors};
+use crate::optim::params::require_alike;
 use crate::optim::{Optimizer, Rule};
-use crate::params::require_alike;
 use crate::{Device, Params, Result, Tensor};
 
 fn write(path: impl AsRef<Path>, named: &[(String, Tensor)]) -> Result<()> {

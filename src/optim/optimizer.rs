@@ -2,11 +2,11 @@
 
 use super::group::{Group, Hook, Stateful};
 use super::parameters::Part;
+use super::params::require_alike;
 use super::rule::require;
 use super::{Parameters, Rule};
-use crate::eval::Update;
 use crate::expr::Op;
-use crate::params::require_alike;
+use crate::run::assign::Update;
 use crate::{Device, Error, Expr, Result, Tensor};
 
 /// An optimizer: parameters, a [`Rule`] by which their gradients change them, and hooks.

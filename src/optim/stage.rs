@@ -53,7 +53,8 @@ pub(super) fn widened(expr: &Expr) -> Expr {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Device, eval::Update};
+    use crate::Device;
+    use crate::run::assign::Update;
 
     #[test]
     fn what_is_cut_and_put_together_again_is_the_same() {

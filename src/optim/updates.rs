@@ -7,7 +7,7 @@ use super::optimizer::GradHook;
 use super::parameters::{Block, span};
 use super::stage::{cut_reductions, room, widened};
 use super::{Optimizer, Rule};
-use crate::eval::Update;
+use crate::run::assign::Update;
 use crate::{DType, Error, Expr, Result, Tensor};
 
 /// Parameters in a row that are updated together.

@@ -1,7 +1,7 @@
 //! Views by naive index arithmetic: for every element of the result, its coordinates, and from them the element of
 //! the argument.
 
-use crate::expr::View;
+use crate::base::views::View;
 
 /// The number of elements.
 pub(super) fn numel(shape: &[usize]) -> usize {

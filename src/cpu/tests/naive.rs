@@ -2,8 +2,8 @@
 
 use half::{bf16, f16};
 
+use crate::base::access::Access;
 use crate::expr::graph::{Fold, Graph, Step};
-use crate::layout::Access;
 use crate::{BinaryOp, DType, Element, Expr, Tensor};
 
 /// The elements of a tensor, in row-major order.
@@ -57,9 +57,9 @@ pub(super) fn evaluate(exprs: &[(&Expr, DType)]) -> Vec<Vec<f64>> {
     let buffers: Vec<Vec<f64>> = graph
         .buffers
         .iter()
-        .map(|(storage, dtype)| match storage {
-            crate::tensor::Storage::Cpu(buffer) => decode(buffer.lock().bytes(), *dtype),
-            crate::tensor::Storage::Gpu(_) => unreachable!("tensors of these tests are on the CPU"),
+        .map(|(storage, dtype)| {
+            let buffer: &crate::cpu::Buffer = storage.downcast().expect("tensors of these tests are on the CPU");
+            decode(buffer.lock().bytes(), *dtype)
         })
         .collect();
     let mut values: Vec<Vec<f64>> = Vec::new();

@@ -13,7 +13,7 @@ mod views;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::node::{Expr, Node, Op};
-use crate::layout::Layout;
+use crate::base::layout::Layout;
 use crate::{DType, Error, Result, Shape, Tensor};
 
 impl Expr {

@@ -3,8 +3,9 @@
 use smallvec::SmallVec;
 
 use super::{at_rank, typed, unbroadcast};
-use crate::expr::node::{Expr, View};
-use crate::layout::Layout;
+use crate::base::layout::Layout;
+use crate::base::views::View;
+use crate::expr::node::Expr;
 use crate::{DType, Shape};
 
 /// What a view, handed `grad`, hands back to its argument of shape `to`. None is nothing at all.
@@ -246,7 +247,7 @@ fn overlap_added(windows: &Expr, [outer, size, run]: [usize; 3], step: usize) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layout::Strides;
+    use crate::base::layout::Strides;
     use crate::{Device, Tensor};
 
     /// Whole numbers below `n`, in a fixed order (Knuth's constants).

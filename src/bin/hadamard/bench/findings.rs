@@ -1,6 +1,6 @@
 //! What a run found.
 
-use hadamard::{DType, Device, DeviceKind, Limits};
+use hadamard::{Bandwidth, DType, Device, DeviceKind};
 
 use super::cases::{Case, Limit, Size};
 use super::jobs::Part;
@@ -19,7 +19,7 @@ pub(crate) struct Contender {
     pub(crate) gpu: bool,
     pub(crate) name: String,
     pub(crate) detail: String,
-    pub(crate) limits: Option<Limits>,
+    pub(crate) bandwidth: Option<Bandwidth>,
 }
 
 /// What was found for one case at one size.
@@ -46,8 +46,8 @@ impl Contender {
             DeviceKind::Cpu => (processor.to_owned(), format!("{} threads", info.threads)),
             kind => (info.name.clone(), format!("{kind}, {}, {}", info.backend, info.driver)),
         };
-        let limits = device.limits().inspect_err(|error| log::warn!("{device}: no limits: {error}")).ok();
-        Self { gpu: device.is_gpu(), name, detail, limits }
+        let bandwidth = device.bandwidth().inspect_err(|error| log::warn!("{device}: no bandwidth: {error}")).ok();
+        Self { gpu: device.is_gpu(), name, detail, bandwidth }
     }
 
     pub(crate) fn role(&self) -> &'static str {
@@ -57,8 +57,8 @@ impl Contender {
     /// Bytes a second that bound a case, if memory does.
     pub(crate) fn limit(&self, limit: Limit) -> Option<f64> {
         match limit {
-            Limit::Copy => self.limits.map(|limits| limits.copy),
-            Limit::Read => self.limits.map(|limits| limits.read),
+            Limit::Copy => self.bandwidth.map(|bandwidth| bandwidth.copy),
+            Limit::Read => self.bandwidth.map(|bandwidth| bandwidth.read),
             Limit::Other => None,
         }
     }

@@ -16,8 +16,8 @@ pub(crate) fn lines(found: &Findings) -> String {
         let _ = writeln!(text, "{value}");
     };
     for contender in &found.devices {
-        if let Some(limits) = contender.limits {
-            for (case, rate) in [("copy", limits.copy), ("dot", limits.read)] {
+        if let Some(bandwidth) = contender.bandwidth {
+            for (case, rate) in [("copy", bandwidth.copy), ("dot", bandwidth.read)] {
                 let device = contender.role().to_lowercase();
                 line(
                     json!({"who": "limit", "device": device, "name": contender.name, "case": case, "rate": rate / 1e9}),

@@ -47,11 +47,11 @@ fn head(page: &mut String, found: &Findings) {
     let _ = writeln!(page, "<header>\n<h1>hadamard bench</h1>\n<p>{}, hadamard {version}</p>", found.date);
     page.push_str("<div class=\"machines\">\n");
     for contender in &found.devices {
-        let Contender { name, detail, limits, .. } = contender;
+        let Contender { name, detail, bandwidth, .. } = contender;
         let _ = writeln!(page, "<div class=\"machine {}\">\n<b>{}</b>", class(contender), contender.role());
         let _ = writeln!(page, "<p><strong>{}</strong><br>{}</p>", escape(name), escape(detail));
-        if let Some(limits) = limits {
-            let (copy, read) = (table::plain(limits.copy / 1e9), table::plain(limits.read / 1e9));
+        if let Some(bandwidth) = bandwidth {
+            let (copy, read) = (table::plain(bandwidth.copy / 1e9), table::plain(bandwidth.read / 1e9));
             let _ = writeln!(
                 page,
                 "<p>Its memory copies <strong>{copy} GB/s</strong>, reads <strong>{read} GB/s</strong></p>"

@@ -13,8 +13,8 @@ pub(crate) fn text(found: &Findings) -> String {
     let mut text = String::new();
     for contender in &found.devices {
         let _ = write!(text, "{}  {} ({})", contender.role(), contender.name, contender.detail);
-        if let Some(limits) = contender.limits {
-            let _ = write!(text, ": copies {:.1} GB/s, reads {:.1} GB/s", limits.copy / 1e9, limits.read / 1e9);
+        if let Some(bandwidth) = contender.bandwidth {
+            let _ = write!(text, ": copies {:.1} GB/s, reads {:.1} GB/s", bandwidth.copy / 1e9, bandwidth.read / 1e9);
         }
         text.push('\n');
     }

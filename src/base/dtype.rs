@@ -1,0 +1,302 @@
+//! Element types, their promotion, and scalars.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use half::{bf16, f16};
+
+use crate::{Error, Result};
+
+/// The type of a tensor's elements.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
+pub enum DType {
+    /// A truth value, one byte, 0 or 1.
+    Bool,
+    /// An unsigned byte; arithmetic wraps at 256.
+    U8,
+    /// A 32-bit signed integer; arithmetic wraps.
+    I32,
+    /// IEEE 754 half precision; computed in f32, rounded when stored.
+    F16,
+    /// bfloat16; computed in f32, rounded when stored.
+    BF16,
+    /// IEEE 754 single precision.
+    F32,
+    /// IEEE 754 double precision: on the CPU, and on adapters that have it.
+    F64,
+}
+
+/// The kinds of number, weakest first: an operand of a stronger kind decides the dtype of the result.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Category {
+    Bool,
+    Int,
+    Float,
+}
+
+impl DType {
+    /// Every dtype.
+    pub const ALL: [Self; 7] = [Self::Bool, Self::U8, Self::I32, Self::F16, Self::BF16, Self::F32, Self::F64];
+
+    /// Bytes an element takes in memory.
+    pub const fn size(self) -> usize {
+        match self {
+            Self::Bool | Self::U8 => 1,
+            Self::F16 | Self::BF16 => 2,
+            Self::I32 | Self::F32 => 4,
+            Self::F64 => 8,
+        }
+    }
+
+    /// The short name used in text and files: `f32`, `bf16`, `bool`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Bool => "bool",
+            Self::U8 => "u8",
+            Self::I32 => "i32",
+            Self::F16 => "f16",
+            Self::BF16 => "bf16",
+            Self::F32 => "f32",
+            Self::F64 => "f64",
+        }
+    }
+
+    /// Whether this is one of the floating-point types.
+    pub const fn is_float(self) -> bool {
+        matches!(self.category(), Category::Float)
+    }
+
+    pub(crate) const fn category(self) -> Category {
+        match self {
+            Self::Bool => Category::Bool,
+            Self::U8 | Self::I32 => Category::Int,
+            Self::F16 | Self::BF16 | Self::F32 | Self::F64 => Category::Float,
+        }
+    }
+
+    /// The dtype arithmetic on elements of this one is carried out in.
+    pub(crate) const fn compute(self) -> Self {
+        match self {
+            Self::Bool => Self::Bool,
+            Self::U8 | Self::I32 => Self::I32,
+            Self::F16 | Self::BF16 | Self::F32 => Self::F32,
+            Self::F64 => Self::F64,
+        }
+    }
+
+    /// The dtype of an operation on two tensors of equal standing, as `torch.promote_types`.
+    ///
+    /// ```
+    /// use hadamard::DType::{BF16, F16, F32, I32, U8};
+    /// assert_eq!(F16.promote(BF16), F32);
+    /// assert_eq!(I32.promote(F16), F16);
+    /// assert_eq!(U8.promote(I32), I32);
+    /// ```
+    #[must_use]
+    pub fn promote(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::F16, Self::BF16) | (Self::BF16, Self::F16) => Self::F32,
+            (a, b) => a.max(b),
+        }
+    }
+
+    /// The dtype floating-point functions of this one give: itself if it is a float, else f32.
+    #[must_use]
+    pub const fn to_float(self) -> Self {
+        if self.is_float() { self } else { Self::F32 }
+    }
+
+    /// Unit roundoff: half the distance from 1 to the next value. 0 for integers and bool.
+    pub fn epsilon(self) -> f64 {
+        match self {
+            Self::F64 => 2f64.powi(-53),
+            Self::F32 => 2f64.powi(-24),
+            Self::F16 => 2f64.powi(-11),
+            Self::BF16 => 2f64.powi(-8),
+            Self::Bool | Self::U8 | Self::I32 => 0.0,
+        }
+    }
+}
+
+impl fmt::Display for DType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl std::str::FromStr for DType {
+    type Err = Error;
+    fn from_str(name: &str) -> Result<Self> {
+        Self::ALL.into_iter().find(|d| d.name() == name).ok_or_else(|| {
+            let names: Vec<_> = Self::ALL.iter().map(|d| d.name()).collect();
+            Error::argument("dtype", format!("one of {}", names.join(", ")), format!("'{name}'"))
+        })
+    }
+}
+
+/// How much an operand's dtype weighs in promotion (PyTorch's three levels).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) enum Standing {
+    /// A number: takes the dtype of the tensor it meets, unless it is of a stronger kind.
+    Weak,
+    /// A tensor of rank 0.
+    ZeroDim,
+    /// A tensor with dims.
+    Tensor,
+}
+
+/// The dtype of an operation on operands of these dtypes and standings, as `torch.result_type`.
+pub(crate) fn result_type(operands: impl IntoIterator<Item = (DType, Standing)>) -> DType {
+    let mut level: [Option<DType>; 3] = [None; 3];
+    for (dtype, standing) in operands {
+        let slot = &mut level[standing as usize];
+        *slot = Some(slot.map_or(dtype, |d| d.promote(dtype)));
+    }
+    // A weaker level speaks only where it is of a stronger kind of number.
+    let combine = |strong: Option<DType>, weak: Option<DType>| match (strong, weak) {
+        (Some(s), Some(w)) if w.category() > s.category() => Some(s.promote(w)),
+        (s, w) => s.or(w),
+    };
+    let [weak, zero, tensor] = level;
+    combine(tensor, combine(zero, weak)).unwrap_or(DType::F32)
+}
+
+/// A number in an expression. It is weak: it takes the dtype of what it meets, within its kind.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Scalar {
+    /// `true` or `false`.
+    Bool(bool),
+    /// An integer.
+    Int(i64),
+    /// A floating-point number.
+    Float(f64),
+}
+
+impl Scalar {
+    /// The dtype it has when it meets no tensor: bool, i32 or f32.
+    pub const fn dtype(self) -> DType {
+        match self {
+            Self::Bool(_) => DType::Bool,
+            Self::Int(_) => DType::I32,
+            Self::Float(_) => DType::F32,
+        }
+    }
+
+    /// The value as an f64.
+    pub fn to_f64(self) -> f64 {
+        match self {
+            Self::Bool(b) => f64::from(u8::from(b)),
+            Self::Int(i) => i as f64,
+            Self::Float(x) => x,
+        }
+    }
+
+    /// The value as an i64; a float is truncated towards zero.
+    pub fn to_i64(self) -> i64 {
+        match self {
+            Self::Bool(b) => i64::from(b),
+            Self::Int(i) => i,
+            Self::Float(x) => x as i64,
+        }
+    }
+
+    /// Whether the value is not zero.
+    pub fn to_bool(self) -> bool {
+        match self {
+            Self::Bool(b) => b,
+            Self::Int(i) => i != 0,
+            Self::Float(x) => x != 0.0,
+        }
+    }
+}
+
+macro_rules! scalar_from {
+    ($($ty:ty => $variant:ident as $wide:ty),*) => {$(
+        impl From<$ty> for Scalar {
+            fn from(value: $ty) -> Self { Self::$variant(value as $wide) }
+        }
+    )*};
+}
+scalar_from!(bool => Bool as bool, i32 => Int as i64, i64 => Int as i64, f32 => Float as f64, f64 => Float as f64);
+
+mod private {
+    pub trait Sealed {}
+}
+
+/// A Rust type that is the element type of some tensor.
+pub trait Element: Copy + Default + Send + Sync + fmt::Debug + private::Sealed + 'static {
+    /// The tensor dtype with these elements.
+    const DTYPE: DType;
+    /// The elements as the bytes a tensor stores.
+    fn as_bytes(values: &[Self]) -> Cow<'_, [u8]>;
+    /// The elements a tensor's bytes stand for. `bytes` holds whole elements.
+    fn from_bytes(bytes: &[u8]) -> Vec<Self>;
+    /// The element nearest to `value`.
+    fn from_f64(value: f64) -> Self;
+    /// The element as an f64, exactly.
+    fn to_f64(self) -> f64;
+}
+
+macro_rules! element {
+    ($($ty:ty, $dtype:ident, |$x:ident| $to:expr, |$v:ident| $from:expr);*) => {$(
+        impl private::Sealed for $ty {}
+        impl Element for $ty {
+            const DTYPE: DType = DType::$dtype;
+            fn as_bytes(values: &[Self]) -> Cow<'_, [u8]> { Cow::Borrowed(bytemuck::cast_slice(values)) }
+            fn from_bytes(bytes: &[u8]) -> Vec<Self> { bytemuck::pod_collect_to_vec(bytes) }
+            fn from_f64($v: f64) -> Self { $from }
+            fn to_f64(self) -> f64 { let $x = self; $to }
+        }
+    )*};
+}
+element!(
+    f32, F32, |x| f64::from(x), |v| v as f32;
+    f64, F64, |x| x, |v| v;
+    f16, F16, |x| x.to_f64(), |v| f16::from_f64(v);
+    bf16, BF16, |x| x.to_f64(), |v| bf16::from_f64(v);
+    i32, I32, |x| f64::from(x), |v| v as i32;
+    u8, U8, |x| f64::from(x), |v| v as u8
+);
+
+impl private::Sealed for bool {}
+impl Element for bool {
+    const DTYPE: DType = DType::Bool;
+    fn as_bytes(values: &[Self]) -> Cow<'_, [u8]> {
+        // A bool is one byte, 0 or 1, by the language's own promise.
+        Cow::Borrowed(bytemuck::cast_slice(values))
+    }
+    fn from_bytes(bytes: &[u8]) -> Vec<Self> {
+        bytes.iter().map(|&b| b != 0).collect()
+    }
+    fn from_f64(value: f64) -> Self {
+        value != 0.0
+    }
+    fn to_f64(self) -> f64 {
+        f64::from(u8::from(self))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_read_back() {
+        for dtype in DType::ALL {
+            assert_eq!(dtype.name().parse::<DType>().unwrap(), dtype);
+        }
+        assert!("f8".parse::<DType>().is_err());
+    }
+
+    #[test]
+    fn numbers_and_scalars_are_weak() {
+        use DType::{Bool, F16, F32, F64, I32, U8};
+        use Standing::{Tensor, Weak, ZeroDim};
+        assert_eq!(result_type([(F16, Tensor), (F32, Weak)]), F16);
+        assert_eq!(result_type([(I32, Tensor), (F32, Weak)]), F32);
+        assert_eq!(result_type([(U8, Tensor), (I32, Weak)]), U8);
+        assert_eq!(result_type([(F32, Tensor), (F64, ZeroDim)]), F32);
+        assert_eq!(result_type([(I32, Tensor), (F64, ZeroDim)]), F64);
+        assert_eq!(result_type([(Bool, Tensor), (I32, Weak)]), I32);
+    }
+}

@@ -1,0 +1,91 @@
+//! What this machine's memory allows all cores together: a plain copy and a plain dot product.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use pulp::{Arch, NullaryFnOnce};
+
+use super::{Buffer, threads};
+use crate::Result;
+use crate::base::times::{Bandwidth, rate};
+
+/// Elements of each array: 64 MiB, beyond what caches hold of two.
+const NUMEL: usize = 16 << 20;
+/// Elements a thread takes at a time.
+const CHUNK: usize = 64 * 1024;
+
+/// What was measured at the first call.
+pub(crate) fn bandwidth() -> Result<Bandwidth> {
+    static MEASURED: OnceLock<Bandwidth> = OnceLock::new();
+    match MEASURED.get() {
+        Some(measured) => Ok(*measured),
+        None => measure().map(|measured| *MEASURED.get_or_init(|| measured)),
+    }
+}
+
+/// Measures both, in memory like that of tensors.
+fn measure() -> Result<Bandwidth> {
+    let array = || Buffer::new("bandwidth", NUMEL * size_of::<f32>());
+    let (from, to) = (array()?, array()?);
+    let (mut from, mut to) = (from.lock_mut(), to.lock_mut());
+    let (from, to): (&mut [f32], &mut [f32]) =
+        (bytemuck::cast_slice_mut(from.bytes_mut()), bytemuck::cast_slice_mut(to.bytes_mut()));
+    from.fill(1.0);
+    to.fill(2.0);
+    let bytes = (2 * NUMEL * size_of::<f32>()) as u64;
+    let rate_of = |run: &mut dyn FnMut()| {
+        let timed = rate(bytes, |runs| {
+            let start = Instant::now();
+            (0..runs).for_each(|_| run());
+            Ok::<Duration, _>(start.elapsed())
+        });
+        timed.unwrap_or(f64::NAN) // it never fails
+    };
+    let copy = rate_of(&mut || copy(from, to));
+    let read = rate_of(&mut || {
+        std::hint::black_box(dot(from, to));
+    });
+    Ok(Bandwidth { copy, read })
+}
+
+fn copy(from: &[f32], to: &mut [f32]) {
+    struct To(*mut f32);
+    // SAFETY: threads write to chunks of their own.
+    unsafe impl Sync for To {}
+    let start = To(to.as_mut_ptr());
+    threads::each(NUMEL / CHUNK, NUMEL, |unit| {
+        let start = &start;
+        let from = &from[unit * CHUNK..][..CHUNK];
+        // SAFETY: `to` has as many elements as `from`, and this chunk is this thread's alone.
+        unsafe { start.0.add(unit * CHUNK).copy_from_nonoverlapping(from.as_ptr(), CHUNK) };
+    });
+}
+
+/// Bits of something that depends on every product. With 32 accumulators, so that no addition waits for another.
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let (arch, total) = (Arch::new(), AtomicU32::new(0));
+    threads::each(NUMEL / CHUNK, NUMEL, |unit| {
+        let (a, b) = (&a[unit * CHUNK..][..CHUNK], &b[unit * CHUNK..][..CHUNK]);
+        // Only so that it is used.
+        total.fetch_xor(arch.dispatch(Dot(a, b)).to_bits(), Ordering::Relaxed);
+    });
+    f32::from_bits(total.into_inner())
+}
+
+struct Dot<'a>(&'a [f32], &'a [f32]);
+
+impl NullaryFnOnce for Dot<'_> {
+    type Output = f32;
+
+    #[inline(always)]
+    fn call(self) -> f32 {
+        let mut sums = [0.0; 32];
+        for (a, b) in self.0.chunks_exact(32).zip(self.1.chunks_exact(32)) {
+            for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
+                *sum += a * b;
+            }
+        }
+        sums.iter().sum()
+    }
+}

@@ -1,0 +1,277 @@
+//! From nodes to flat values: views pushed down to the buffers they read, dtypes resolved, equal values found.
+
+use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
+
+use super::{Fold, Id, Root, Step, Value};
+use crate::base::access::Access;
+use crate::base::layout::Layout;
+use crate::base::storage::Storage;
+use crate::base::views::View;
+use crate::expr::cell::Number;
+use crate::expr::node::{Expr, Node, Op};
+use crate::expr::op::{BinaryOp, ReduceOp, UnaryOp};
+use crate::{DType, Error, Result, Scalar, Shape};
+
+/// A pile of views between the domain that is walked and the expression that is read.
+///
+/// In `(x.flip(0) + y).transpose(0, 1)`, stored whole, `x + y` is walked in the order of the transposed result. The walk
+/// puts views down as it goes: the sum is read through pile 1 = `[transpose]`, so is `y`, and `x` through pile 2 =
+/// `[flip, transpose]`. At a leaf the pile is applied to the tensor's layout, the flip first, then the transpose; that
+/// gives one [`Access`], and no step of the graph is a view.
+struct Pile {
+    /// The view nearest the expression.
+    view: View,
+    /// The pile below it, nearer the domain; 0 is no view at all.
+    parent: usize,
+    /// The shape that is walked.
+    domain: Shape,
+}
+
+#[derive(Default)]
+pub(super) struct Lowering {
+    pub(super) values: Vec<Value>,
+    /// Where each value stands in `values`.
+    index: FxHashMap<Value, Id>,
+    /// The value of a node read through a pile.
+    memo: FxHashMap<(*const Node, usize), Id>,
+    /// Pile `i + 1` stands at `i`.
+    piles: Vec<Pile>,
+    pub(super) buffers: Vec<(Storage, DType)>,
+    pub(super) scalars: Vec<Number>,
+    /// The value of each number: by its kind (none for a cell), its bits, and the dtype it is used in.
+    pub(super) numbers: FxHashMap<(Option<DType>, u64, DType), Id>,
+}
+
+impl Lowering {
+    /// Lowers an expression whose result is to be stored as `dtype`.
+    pub(super) fn root(&mut self, expr: &Expr, dtype: DType) -> Result<Root> {
+        expr.check()?;
+        let value = self.lower(expr)?;
+        let value = self.spread(value, expr.shape());
+        let value = self.for_store(value, dtype);
+        Ok(Root { value, shape: expr.shape().clone(), dtype })
+    }
+
+    /// Walks the expression without recursion: a chain of a million operations is fine.
+    fn lower(&mut self, root: &Expr) -> Result<Id> {
+        if let Some(number) = root.as_number() {
+            return Ok(self.number(number.clone(), root.dtype().compute()));
+        }
+        let mut stack: Vec<(&Expr, usize)> = vec![(root, 0)];
+        while let Some(&(expr, pile)) = stack.last() {
+            let key = (std::ptr::from_ref::<Node>(&expr.0), pile);
+            if self.memo.contains_key(&key) {
+                stack.pop();
+                continue;
+            }
+            let waiting = stack.len();
+            let mut args: SmallVec<[Option<Id>; 3]> = SmallVec::new();
+            for arg in &expr.0.args {
+                // A number becomes a value where it is used, in the dtype it is used in.
+                if arg.as_number().is_some() {
+                    args.push(None);
+                    continue;
+                }
+                let arg_pile = self.pile_for_arg(expr, arg, pile);
+                match self.memo.get(&(std::ptr::from_ref::<Node>(&arg.0), arg_pile)) {
+                    Some(&id) => args.push(Some(id)),
+                    None => stack.push((arg, arg_pile)),
+                }
+            }
+            if stack.len() == waiting {
+                let id = self.emit(expr, pile, &args)?;
+                self.memo.insert(key, id);
+                stack.pop();
+            }
+        }
+        Ok(self.memo[&(std::ptr::from_ref::<Node>(&root.0), 0)])
+    }
+
+    /// Through which views an argument is read when its parent is read through `pile`.
+    fn pile_for_arg(&mut self, expr: &Expr, arg: &Expr, pile: usize) -> usize {
+        match &expr.0.op {
+            Op::Reduce(..) => 0,
+            Op::View(view) => self.put(view.clone(), expr.shape(), pile),
+            _ if arg.shape() == expr.shape() => pile,
+            _ => self.put(View::Broadcast(expr.shape().clone()), expr.shape(), pile),
+        }
+    }
+
+    fn put(&mut self, view: View, shape: &Shape, parent: usize) -> usize {
+        let domain = if parent == 0 { shape.clone() } else { self.piles[parent - 1].domain.clone() };
+        let same = |p: &Pile| p.parent == parent && p.view == view && p.domain == domain;
+        if let Some(found) = self.piles.iter().position(same) {
+            return found + 1;
+        }
+        self.piles.push(Pile { view, parent, domain });
+        self.piles.len()
+    }
+
+    /// `access` as seen from the domain, through the pile of views.
+    fn through(&self, mut access: Access, mut pile: usize) -> Result<Access> {
+        while pile != 0 {
+            let Pile { view, parent, .. } = &self.piles[pile - 1];
+            access = view.of(&access)?;
+            pile = *parent;
+        }
+        Ok(access)
+    }
+
+    /// The value of a node seen through `pile`; `args` are its arguments' values, but for numbers.
+    fn emit(&mut self, expr: &Expr, pile: usize, args: &[Option<Id>]) -> Result<Id> {
+        let node = &*expr.0;
+        let domain = if pile == 0 { node.shape.clone() } else { self.piles[pile - 1].domain.clone() };
+        let dtype = node.dtype.compute();
+        // The dtype the operands were promoted to: that of the first which is no number.
+        let promoted = || node.args.iter().find(|a| a.as_number().is_none()).map_or(dtype, |a| a.dtype().compute());
+        let arg = |this: &mut Self, i: usize, dtype: DType| match args[i] {
+            Some(id) => id,
+            None => this.number(node.args[i].as_number().map_or(Number::Scalar(Scalar::Int(0)), Number::clone), dtype),
+        };
+        let row_major = || Access::from(Layout::contiguous(node.shape.clone()));
+        Ok(match &node.op {
+            Op::Leaf(tensor) => {
+                let access = self.through(tensor.layout().clone().into(), pile)?;
+                let buffer = self.buffer(tensor.storage(), tensor.dtype());
+                self.push(Step::Load { buffer, access }, domain, dtype)
+            }
+            Op::Number(number) => self.number(number.clone(), dtype),
+            Op::Index => {
+                let access = self.through(row_major(), pile)?;
+                self.push(Step::Index { access }, domain, dtype)
+            }
+            &Op::Random(word) => {
+                let args = [0, 1, 2].map(|i| arg(self, i, DType::I32));
+                self.push(Step::Random(word, args), domain, dtype)
+            }
+            &Op::Unary(op) => {
+                let x = arg(self, 0, promoted());
+                let y = self.push(Step::Unary(op, x), domain, dtype);
+                if op == UnaryOp::Neg { self.wrapped(y, node.dtype) } else { y }
+            }
+            &Op::Binary(op) => {
+                let args = [0, 1].map(|i| arg(self, i, promoted()));
+                self.binary(op, args, domain, node.dtype)
+            }
+            Op::Select => {
+                let condition = arg(self, 0, DType::Bool);
+                let branches = [1, 2].map(|i| {
+                    let branch = arg(self, i, dtype);
+                    let is_number = matches!(self.values[branch].step, Step::Scalar { .. });
+                    if is_number { self.wrapped(branch, node.dtype) } else { branch }
+                });
+                self.push(Step::Select(condition, branches[0], branches[1]), domain, dtype)
+            }
+            Op::Cast => {
+                let x = arg(self, 0, node.args[0].dtype().compute());
+                let x = self.spread(x, &domain);
+                self.store_as(x, node.dtype)
+            }
+            Op::Promote => {
+                let x = arg(self, 0, dtype);
+                let x = self.spread(x, &domain);
+                let x = self.convert(x, dtype);
+                // An i32 of rank 0 among u8s becomes one of them.
+                if node.args[0].dtype() == DType::I32 { self.wrapped(x, node.dtype) } else { x }
+            }
+            Op::View(_) => arg(self, 0, dtype),
+            Op::Reduce(op, dims) => {
+                let x = arg(self, 0, dtype);
+                let id = self.reduce(*op, dims, x, node);
+                if pile == 0 {
+                    return Ok(id);
+                }
+                let access = self.through(row_major(), pile)?;
+                return self.read(id, &access, &domain);
+            }
+            Op::Invalid(error) => return Err(error.clone()),
+        })
+    }
+
+    fn binary(&mut self, op: BinaryOp, [a, b]: [Id; 2], domain: Shape, dtype: DType) -> Id {
+        let y = self.push(Step::Binary(op, a, b), domain, dtype.compute());
+        // The larger of a u8 and 300 is no u8.
+        let large = |id: Id| match self.values[id].step {
+            Step::Scalar { slot } => match self.scalars[slot] {
+                Number::Scalar(value) => !(0..256).contains(&value.to_i64()),
+                Number::Cell(_) => true,
+            },
+            _ => false,
+        };
+        let leaves = matches!(op, BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul | BinaryOp::Pow);
+        if leaves || large(a) || large(b) { self.wrapped(y, dtype) } else { y }
+    }
+
+    /// A reduction made of the folds that backends know and of elementwise work round them.
+    fn reduce(&mut self, op: ReduceOp, dims: &[usize], arg: Id, node: &Node) -> Id {
+        let (shape, dtype) = (&node.shape, node.dtype.compute());
+        // A number has no shape, but a fold has a domain.
+        let arg = match self.values[arg] {
+            Value { step: Step::Scalar { .. }, dtype, .. } => {
+                self.push(Step::Convert(arg), node.args[0].shape().clone(), dtype)
+            }
+            _ => arg,
+        };
+        let count: usize = dims.iter().map(|&d| self.values[arg].shape[d]).product();
+        let (fold, work) = match op {
+            ReduceOp::Sum | ReduceOp::Mean => (Fold::Sum, dtype),
+            ReduceOp::Prod => (Fold::Prod, dtype),
+            ReduceOp::Amax | ReduceOp::Any => (Fold::Amax, if dtype == DType::Bool { DType::I32 } else { dtype }),
+            ReduceOp::Amin | ReduceOp::All => (Fold::Amin, if dtype == DType::Bool { DType::I32 } else { dtype }),
+        };
+        let arg = if matches!(op, ReduceOp::Any | ReduceOp::All) { self.convert(arg, DType::Bool) } else { arg };
+        let arg = self.convert(arg, work);
+        let dims = SmallVec::from_slice(dims);
+        let folded = self.push(Step::Reduce { op: fold, dims, arg }, shape.clone(), work);
+        if op == ReduceOp::Mean {
+            let n = self.scalar(Scalar::Float(count as f64), dtype);
+            return self.push(Step::Binary(BinaryOp::Div, folded, n), shape.clone(), dtype);
+        }
+        // An empty `any` is false and an empty `all` true: the identities of i32 maximum and minimum say so only
+        // once turned to bool.
+        if count == 0 && matches!(op, ReduceOp::Any | ReduceOp::All) {
+            return self.scalar(Scalar::Bool(op == ReduceOp::All), DType::Bool);
+        }
+        self.convert(folded, dtype)
+    }
+
+    /// What follows a reduction read through views: the reduction itself is read, the rest is computed again over
+    /// the new domain.
+    fn read(&mut self, id: Id, access: &Access, shape: &Shape) -> Result<Id> {
+        let Value { step, dtype, .. } = self.values[id].clone();
+        Ok(match step {
+            Step::Scalar { .. } => id,
+            Step::Reduce { .. } => self.push(Step::Read { of: id, access: access.clone() }, shape.clone(), dtype),
+            Step::Binary(op, a, b) => {
+                let (a, b) = (self.read(a, access, shape)?, self.read(b, access, shape)?);
+                self.push(Step::Binary(op, a, b), shape.clone(), dtype)
+            }
+            Step::Convert(a) => {
+                let a = self.read(a, access, shape)?;
+                self.convert(a, dtype)
+            }
+            other => {
+                return Err(Error::argument("reduce", "a reduction", format!("{other:?}")));
+            }
+        })
+    }
+
+    fn buffer(&mut self, storage: &Storage, dtype: DType) -> usize {
+        let same = |b: &(Storage, DType)| b.0.id() == storage.id();
+        self.buffers.iter().position(same).unwrap_or_else(|| {
+            self.buffers.push((storage.clone(), dtype));
+            self.buffers.len() - 1
+        })
+    }
+
+    pub(super) fn push(&mut self, step: Step, shape: Shape, dtype: DType) -> Id {
+        let value = Value { step, shape, dtype };
+        if let Some(&id) = self.index.get(&value) {
+            return id;
+        }
+        self.values.push(value.clone());
+        self.index.insert(value, self.values.len() - 1);
+        self.values.len() - 1
+    }
+}

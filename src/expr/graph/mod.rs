@@ -1,0 +1,184 @@
+//! An expression made flat: what every backend starts from.
+//!
+//! Views are pushed down to the buffers they read, so that only [`Access`]es remain; dtypes become the four that
+//! arithmetic is carried out in; common subexpressions become one value; numbers become slots, so that a graph with
+//! another learning rate is the same graph. What runs it, and in how many passes, is the backend's affair.
+
+mod convert;
+mod lower;
+mod stages;
+
+use std::any::Any;
+use std::hash::{Hash, Hasher};
+use std::sync::OnceLock;
+
+use rustc_hash::FxHasher;
+use smallvec::{SmallVec, smallvec};
+
+use self::lower::Lowering;
+use super::cell::Number;
+use super::node::Expr;
+use super::op::{BinaryOp, UnaryOp};
+use crate::base::access::Access;
+use crate::base::storage::Storage;
+use crate::{DType, Result, Scalar, Shape};
+
+/// Position of a value in [`Graph::values`]. Arguments come before what uses them.
+pub(crate) type Id = usize;
+
+/// What is computed, over `shape`, in `dtype`: one of bool, i32, f32 and f64.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Value {
+    pub(crate) step: Step,
+    /// The domain. Arguments of an elementwise step have the same, or are [`Step::Scalar`]s, which have rank 0.
+    pub(crate) shape: Shape,
+    pub(crate) dtype: DType,
+}
+
+/// How a value comes about.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Step {
+    /// Elements of a buffer, converted from its dtype to the compute dtype.
+    Load {
+        buffer: usize,
+        access: Access,
+    },
+    /// Where an access would find each element, as a number: a load without a buffer.
+    Index {
+        access: Access,
+    },
+    /// A number, converted from [`Graph::scalars`].
+    Scalar {
+        slot: usize,
+    },
+    /// The upper 24 bits of one of Philox's four words, of a counter and the two words of a key; all i32.
+    Random(u8, [Id; 3]),
+    Unary(UnaryOp, Id),
+    /// Arithmetic and comparisons on i32, f32, f64; `And` and `Or` on bool.
+    Binary(BinaryOp, Id, Id),
+    Select(Id, Id, Id),
+    /// From one compute dtype to another: floats truncate to integers and saturate, NaN to 0; to bool is `!= 0`.
+    Convert(Id),
+    /// To the nearest value that f16 or bf16 can hold (from f32 or f64), kept as f32; or modulo 256 for u8, kept as i32.
+    Round(DType, Id),
+    /// Over these dims of the argument, in rising order; they go. Never over bool.
+    Reduce {
+        op: Fold,
+        dims: SmallVec<[usize; 4]>,
+        arg: Id,
+    },
+    /// Elements of a reduction's row-major result.
+    Read {
+        of: Id,
+        access: Access,
+    },
+}
+
+impl Step {
+    /// The values it is computed from.
+    pub(crate) fn args(&self) -> SmallVec<[Id; 3]> {
+        match *self {
+            Self::Load { .. } | Self::Index { .. } | Self::Scalar { .. } => smallvec![],
+            Self::Unary(_, a) | Self::Convert(a) | Self::Round(_, a) => smallvec![a],
+            Self::Reduce { arg, .. } => smallvec![arg],
+            Self::Read { of, .. } => smallvec![of],
+            Self::Binary(_, a, b) => smallvec![a, b],
+            Self::Select(c, a, b) | Self::Random(_, [c, a, b]) => smallvec![c, a, b],
+        }
+    }
+
+    /// The same of other values.
+    fn with_args(mut self, f: impl Fn(Id) -> Id) -> Self {
+        match &mut self {
+            Self::Load { .. } | Self::Index { .. } | Self::Scalar { .. } => {}
+            Self::Unary(_, a)
+            | Self::Convert(a)
+            | Self::Round(_, a)
+            | Self::Reduce { arg: a, .. }
+            | Self::Read { of: a, .. } => *a = f(*a),
+            Self::Binary(_, a, b) => (*a, *b) = (f(*a), f(*b)),
+            Self::Select(c, a, b) | Self::Random(_, [c, a, b]) => (*c, *a, *b) = (f(*c), f(*a), f(*b)),
+        }
+        self
+    }
+}
+
+/// The reductions backends know; the others are made of them.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Fold {
+    Sum,
+    Prod,
+    Amax,
+    Amin,
+}
+
+impl Fold {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Sum => "sum",
+            Self::Prod => "prod",
+            Self::Amax => "amax",
+            Self::Amin => "amin",
+        }
+    }
+}
+
+/// A value to be stored: over `shape` (the value's, or any if it is a scalar), as `dtype`.
+///
+/// The value's dtype is the one `dtype` is computed in, or f64 where f16 or bf16 is stored. The store rounds to f16
+/// and bf16, once, and takes the low byte for u8.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Root {
+    pub(crate) value: Id,
+    pub(crate) shape: Shape,
+    pub(crate) dtype: DType,
+}
+
+/// One or several expressions made flat.
+#[derive(Debug)]
+pub(crate) struct Graph {
+    pub(crate) values: Vec<Value>,
+    /// Each buffer once, whatever views of it are read, with its dtype.
+    pub(crate) buffers: Vec<(Storage, DType)>,
+    /// Read when the graph runs.
+    pub(crate) scalars: Vec<Number>,
+    pub(crate) roots: Vec<Root>,
+    /// Of everything but the buffers' contents and the scalars' values: graphs that differ in no more than those
+    /// run by one plan.
+    pub(crate) hash: u64,
+    /// What a backend makes of it at the first run, to be found again at the next.
+    pub(crate) prepared: OnceLock<Box<dyn Any + Send + Sync>>,
+}
+
+impl Graph {
+    /// Flattens `exprs`, each to be stored under its dtype.
+    pub(crate) fn new(exprs: &[(&Expr, DType)]) -> Result<Self> {
+        let mut lowering = Lowering::default();
+        let mut roots = exprs.iter().map(|(expr, dtype)| lowering.root(expr, *dtype)).collect::<Result<Vec<_>>>()?;
+        let Lowering { values, buffers, scalars, .. } = lowering;
+        let values = stages::share(values, &mut roots);
+        let mut hasher = FxHasher::default();
+        (&values, &roots).hash(&mut hasher);
+        for (_, dtype) in &buffers {
+            dtype.hash(&mut hasher);
+        }
+        Ok(Self { values, buffers, scalars, roots, hash: hasher.finish(), prepared: OnceLock::new() })
+    }
+
+    /// What its numbers are now. A run asks once: another thread may change a cell between two passes.
+    pub(crate) fn numbers(&self) -> SmallVec<[Scalar; 8]> {
+        self.scalars.iter().map(Number::get).collect()
+    }
+
+    /// Takes over what a backend made of `other`, if that differs in no more than its buffers and numbers.
+    pub(crate) fn adopt(&mut self, other: Self) {
+        let dtypes = |graph: &Self| graph.buffers.iter().map(|b| b.1).collect::<Vec<_>>();
+        let same = self.hash == other.hash
+            && self.values == other.values
+            && self.roots == other.roots
+            && dtypes(self) == dtypes(&other);
+        if same && self.prepared.get().is_none() {
+            self.prepared = other.prepared;
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! What a GPU's memory allows: a copy from buffer to buffer, and a plain dot product.
+
+use std::time::{Duration, Instant};
+
+use super::Context;
+use crate::base::times::{Bandwidth, rate};
+use crate::{DeviceKind, Result};
+
+const OP: &str = "bandwidth";
+const READ: &str = include_str!("../../shaders/bandwidth/read.wgsl");
+/// Invocations of a workgroup of it.
+const WG_SIZE: u64 = 256;
+/// Workgroups it is tried with: as many as keep a GPU busy, or as few steps for each as on a software adapter.
+const WORKGROUPS: [u32; 4] = [512, 2048, 8192, 32_768];
+
+impl Context {
+    /// Measured at the first call.
+    pub(crate) fn bandwidth(&self) -> Result<Bandwidth> {
+        if let Some(measured) = self.bandwidth.get() {
+            return Ok(*measured);
+        }
+        self.synchronize(OP)?;
+        let measured = self.measure_bandwidth()?;
+        Ok(*self.bandwidth.get_or_init(|| measured))
+    }
+
+    fn measure_bandwidth(&self) -> Result<Bandwidth> {
+        // Two arrays of 256 MiB lie beyond every cache; a software adapter's arithmetic takes longer than its memory.
+        let wanted = if self.info().kind == DeviceKind::Software { 32 << 20 } else { 256 << 20 };
+        let size = wanted.min(self.info().max_binding).min(self.info().max_buffer) / 16 * 16;
+        let array = || {
+            let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
+            let label = Some("hadamard bandwidth");
+            self.allocate(OP, &wgpu::BufferDescriptor { label, size, usage, mapped_at_creation: false })
+        };
+        let (a, b) = (array()?, array()?);
+        let copy = rate(2 * size, |runs| {
+            self.timed(|encoder| (0..runs).for_each(|_| encoder.copy_buffer_to_buffer(&a, 0, &b, 0, size)))
+        })?;
+        let read = self.read_rate(&a, &b)?;
+        a.destroy();
+        b.destroy();
+        Ok(Bandwidth { copy, read })
+    }
+
+    /// The best of some grids.
+    fn read_rate(&self, a: &wgpu::Buffer, b: &wgpu::Buffer) -> Result<f64> {
+        let most = u64::from(WORKGROUPS[WORKGROUPS.len() - 1]) * WG_SIZE;
+        let usage = wgpu::BufferUsages::STORAGE;
+        let label = Some("hadamard bandwidth");
+        let out =
+            self.allocate(OP, &wgpu::BufferDescriptor { label, size: most * 4, usage, mapped_at_creation: false })?;
+        let (pipeline, group) = self.guard(OP, || Ok(self.dot_product(a, b, &out)))?;
+        let dispatch = |workgroups, runs| {
+            self.timed(|encoder| {
+                let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+                pass.set_pipeline(&pipeline);
+                pass.set_bind_group(0, &group, &[]);
+                (0..runs).for_each(|_| pass.dispatch_workgroups(workgroups, 1, 1));
+            })
+        };
+        dispatch(WORKGROUPS[0], 1)?; // takes memory, and compiles
+        let mut best = (Duration::MAX, 0);
+        for workgroups in WORKGROUPS {
+            best = best.min((dispatch(workgroups, 4)?, workgroups));
+        }
+        let rate = rate(2 * a.size(), |runs| dispatch(best.1, runs));
+        out.destroy();
+        rate
+    }
+
+    fn dot_product(
+        &self,
+        a: &wgpu::Buffer,
+        b: &wgpu::Buffer,
+        out: &wgpu::Buffer,
+    ) -> (wgpu::ComputePipeline, wgpu::BindGroup) {
+        let label = Some("hadamard bandwidth");
+        let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
+            label,
+            source: wgpu::ShaderSource::Wgsl(READ.into()),
+        });
+        let pipeline = self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label,
+            layout: None,
+            module: &module,
+            entry_point: Some("main"),
+            compilation_options: wgpu::PipelineCompilationOptions::default(),
+            cache: None,
+        });
+        let bound = [(0, a), (1, b), (2, out)];
+        let group = self.device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label,
+            layout: &pipeline.get_bind_group_layout(0),
+            entries: &bound
+                .map(|(binding, buffer)| wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() }),
+        });
+        (pipeline, group)
+    }
+
+    /// How long the GPU takes for what is recorded, handing over and waiting included.
+    fn timed(&self, record: impl FnOnce(&mut wgpu::CommandEncoder)) -> Result<Duration> {
+        let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        record(&mut encoder);
+        let commands = encoder.finish();
+        let start = Instant::now();
+        self.guard(OP, || Ok(self.queue.submit([commands])))?;
+        self.wait(OP, None)?;
+        Ok(start.elapsed())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_dot_product_is_valid_wgsl() {
+        let module = naga::front::wgsl::parse_str(super::READ).unwrap();
+        let mut validator =
+            naga::valid::Validator::new(naga::valid::ValidationFlags::all(), naga::valid::Capabilities::empty());
+        validator.validate(&module).unwrap();
+    }
+}

@@ -1,0 +1,273 @@
+//! From a flat graph to kernels. Nothing here knows wgpu: a plan is a value that can be printed and compared.
+//!
+//! Elementwise values fuse into whatever consumes them. Reductions over the same domain and dims share a pass; what
+//! follows them at their own shape is their epilogue. A reduced value used again at full size is stored and read.
+
+mod contract;
+mod cut;
+mod group;
+mod launch;
+mod map;
+mod patch;
+mod reduce;
+mod region;
+mod shares;
+#[cfg(test)]
+pub(super) mod tests;
+mod windows;
+
+use rustc_hash::FxHashMap;
+
+use self::region::{Read, Region};
+pub(crate) use self::windows::Window;
+use crate::base::layout::Layout;
+use crate::expr::contraction::Contraction;
+use crate::expr::graph::{Graph, Id, Step};
+use crate::kernel::grid::Grid;
+use crate::kernel::spec::Spec;
+use crate::kernel::tuning::Tuning;
+use crate::{DType, DeviceInfo, Error, Result, Shape};
+
+/// Launches of a plan: with 2^31 elements in each, more than any device would see the end of.
+const MAX_LAUNCHES: usize = 1 << 16;
+
+/// Kernels in the order they run, and the memory they need between them.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) launches: Vec<Launch>,
+    pub(crate) temps: Vec<Temp>,
+}
+
+/// Memory that lives while a plan runs: so many elements, one after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Temp {
+    pub(crate) numel: usize,
+    pub(crate) dtype: DType,
+}
+
+/// One dispatch.
+#[derive(Debug)]
+pub(crate) struct Launch {
+    pub(crate) spec: Spec,
+    /// What is bound, in the order of the spec's bindings.
+    pub(crate) windows: Vec<Window>,
+    /// The uniform, with zeros in place of the numbers.
+    pub(crate) uniform: Vec<u32>,
+    /// The graph's scalar, its dtype, and the word of the uniform it goes to.
+    pub(crate) scalars: Vec<(usize, DType, usize)>,
+    pub(crate) grid: Grid,
+    /// Bytes this pass must move: each element read or written, once.
+    pub(crate) bytes: u64,
+}
+
+/// Memory that a launch may bind. What is the same memory is the same slot.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Slot {
+    /// A buffer the graph reads.
+    Buffer(usize),
+    /// A target's memory that the graph does not read.
+    Target(usize),
+    Temp(usize),
+}
+
+/// Where a root is written.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Target {
+    pub(crate) slot: Slot,
+    pub(crate) layout: Layout,
+    pub(crate) dtype: DType,
+}
+
+impl Target {
+    /// The targets of a graph at these places: the id of the memory, layout and dtype of each. What the graph reads,
+    /// too, has its buffer's slot.
+    pub(crate) fn of(graph: &Graph, places: &[(usize, &Layout, DType)]) -> Vec<Self> {
+        let target = |&(id, layout, dtype): &(usize, &Layout, DType)| {
+            let slot = match graph.buffers.iter().position(|b| b.0.id() == id) {
+                Some(buffer) => Slot::Buffer(buffer),
+                None => Slot::Target(places.iter().position(|place| place.0 == id).unwrap_or(0)),
+            };
+            Self { slot, layout: layout.clone(), dtype }
+        };
+        places.iter().map(target).collect()
+    }
+
+    /// All of some memory, in row-major order.
+    pub(crate) fn contiguous(slot: Slot, shape: Shape, dtype: DType) -> Self {
+        Self { slot, layout: Layout::contiguous(shape), dtype }
+    }
+}
+
+/// What the planner must know of a device.
+#[derive(Clone, Debug)]
+pub(crate) struct Caps {
+    pub(crate) tuning: Tuning,
+    pub(crate) max_bindings: usize,
+    /// Bytes of a buffer that a binding may show.
+    pub(crate) max_binding: u64,
+    pub(crate) max_workgroups: u32,
+    pub(crate) max_workgroup_memory: u32,
+    /// Invocations that every subgroup has at least; 0 where there are none.
+    pub(crate) subgroup: u32,
+    /// Whether kernels fetch words in pairs.
+    pub(crate) pairs: bool,
+    pub(crate) device: String,
+}
+
+impl Caps {
+    /// A discrete GPU with no more than WebGPU promises.
+    pub(crate) fn webgpu() -> Self {
+        Self {
+            tuning: Tuning::discrete(),
+            max_bindings: 8,
+            max_binding: 128 << 20,
+            max_workgroups: 65_535,
+            max_workgroup_memory: 16_384,
+            subgroup: 0,
+            pairs: false,
+            device: "webgpu".to_owned(),
+        }
+    }
+
+    pub(crate) fn of(info: &DeviceInfo, device: &str) -> Self {
+        let tuning = Tuning::of(info);
+        Self {
+            pairs: tuning.pairs && info.i64,
+            tuning,
+            max_bindings: info.max_bindings as usize,
+            max_binding: info.max_binding,
+            max_workgroups: info.max_workgroups,
+            max_workgroup_memory: info.max_workgroup_memory,
+            subgroup: info.subgroup.map_or(0, |sizes| sizes.0),
+            device: device.to_owned(),
+        }
+    }
+}
+
+/// A value stored by this plan, in row-major order over its own shape.
+pub(super) type Stored = FxHashMap<Id, (Slot, DType)>;
+
+/// Plans a graph whose root `i` is written to `targets[i]`. A target may be read at the very element that is written,
+/// if all targets have its shape and nothing is reduced.
+pub(crate) fn plan(op: &'static str, graph: &Graph, targets: &[Target], caps: &Caps) -> Result<Plan> {
+    let product = |id: Id| Contraction::of(graph, id, contract::LEAST).map(|found| (id, found));
+    let mut planner = Planner {
+        op,
+        graph,
+        caps,
+        products: (0..graph.values.len()).filter_map(product).collect(),
+        stored: Stored::default(),
+        launches: Vec::new(),
+        temps: Vec::new(),
+    };
+    planner.run(targets)?;
+    Ok(Plan { launches: planner.launches, temps: planner.temps })
+}
+
+struct Planner<'a> {
+    op: &'static str,
+    graph: &'a Graph,
+    caps: &'a Caps,
+    /// The reductions that are matrix products.
+    products: FxHashMap<Id, Contraction>,
+    stored: Stored,
+    launches: Vec<Launch>,
+    temps: Vec<Temp>,
+}
+
+/// Something to be stored: the value, and where.
+#[derive(Clone, Debug)]
+struct Output {
+    value: Id,
+    shape: Shape,
+    target: Target,
+}
+
+impl Planner<'_> {
+    fn run(&mut self, targets: &[Target]) -> Result<()> {
+        let mut outputs: Vec<Output> = self
+            .graph
+            .roots
+            .iter()
+            .zip(targets)
+            .filter(|(root, _)| root.shape.numel() > 0)
+            .map(|(root, target)| Output { value: root.value, shape: root.shape.clone(), target: target.clone() })
+            .collect();
+        let copies = self.stage_outputs(&mut outputs);
+
+        let roots: Vec<Id> = outputs.iter().map(|o| o.value).collect();
+        for group in self.groups(&roots) {
+            self.reduce_group(&group, &mut outputs)?;
+        }
+        while let Some(first) = outputs.first() {
+            let shape = first.shape.clone();
+            let (together, rest) = std::mem::take(&mut outputs).into_iter().partition(|o| o.shape == shape);
+            outputs = rest;
+            self.map_outputs(together)?;
+        }
+        for (temp, output) in copies {
+            self.copy(temp, output)?;
+        }
+        Ok(())
+    }
+
+    /// Redirects to temporaries the outputs that must not be written as they are computed, and says which copies
+    /// then finish the work.
+    ///
+    /// That is so where a target is also read and not all outputs are sure to be written by one pass, and where one
+    /// buffer is written and used in places too far apart for one binding: what is written is bound once.
+    fn stage_outputs(&mut self, outputs: &mut [Output]) -> Vec<(Slot, Output)> {
+        let in_place = outputs.iter().any(|o| matches!(o.target.slot, Slot::Buffer(_)));
+        let roots: Vec<Id> = outputs.iter().map(|o| o.value).collect();
+        let region = Region::of(self.graph, &self.stored, &[], &roots);
+        let one_pass = self.fits(&region, map::slots_written(outputs));
+        let staged: Vec<bool> =
+            outputs.iter().map(|o| in_place && !one_pass || self.used_far_apart(&o.target, outputs)).collect();
+        let mut copies = Vec::new();
+        for (output, staged) in outputs.iter_mut().zip(staged) {
+            if staged {
+                let temp = self.temp(output.shape.numel(), output.target.dtype);
+                copies.push((temp, output.clone()));
+                output.target = Target::contiguous(temp, output.shape.clone(), output.target.dtype);
+            }
+        }
+        copies
+    }
+
+    /// Whether a target's buffer is also read or written elsewhere, out of reach of the target's own binding.
+    fn used_far_apart(&self, target: &Target, outputs: &[Output]) -> bool {
+        let view = |access| Read { slot: Some(target.slot), dtype: target.dtype, access };
+        let loads = self.graph.values.iter().filter_map(|v| match &v.step {
+            Step::Load { buffer, access } if Slot::Buffer(*buffer) == target.slot => Some(view(access.clone())),
+            _ => None,
+        });
+        let written = outputs.iter().filter(|o| o.target.slot == target.slot);
+        let views: Vec<Read> = loads.chain(written.map(|o| view(o.target.layout.clone().into()))).collect();
+        let elsewhere = views.iter().any(|v| v.access.layout() != Some(&target.layout));
+        elsewhere && !self.within_reach(views.iter())
+    }
+
+    fn temp(&mut self, numel: usize, dtype: DType) -> Slot {
+        self.temps.push(Temp { numel, dtype });
+        Slot::Temp(self.temps.len() - 1)
+    }
+
+    /// A `usize` count that a kernel can hold: below 2³¹, so that indices divide by multiplication.
+    fn count(&self, numel: usize) -> Result<u32> {
+        u32::try_from(numel)
+            .ok()
+            .filter(|&n| n < 1 << 31)
+            .ok_or_else(|| self.limit("elements in one pass", 1 << 31, numel))
+    }
+
+    fn grid(&self, workgroups: usize) -> Result<Grid> {
+        let limit = self.caps.max_workgroups;
+        u32::try_from(workgroups).ok().and_then(|w| Grid::split(w, limit)).ok_or_else(|| {
+            self.limit("max_compute_workgroups_per_dimension squared", u64::from(limit).pow(2), workgroups)
+        })
+    }
+
+    fn limit(&self, limit: &'static str, max: u64, found: usize) -> Error {
+        Error::Limit { op: self.op, limit, max, found: found as u64, device: self.caps.device.clone() }
+    }
+}

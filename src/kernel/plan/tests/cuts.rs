@@ -1,0 +1,183 @@
+//! Where work is cut that is too much for a kernel, a binding, a grid or an index.
+
+use super::{caps, f32s, head, kernels, lines, plan_for, plan_for_all, tensor, tight, try_plan};
+use crate::kernel::plan::{Caps, Plan};
+use crate::kernel::spec::Kernel;
+use crate::kernel::tuning::Tuning;
+use crate::{DType, Error, Expr, Tensor};
+
+/// A sum of sums, of so many tensors.
+fn tree(tensors: &[Tensor]) -> Expr {
+    let [only] = tensors else {
+        let (left, right) = tensors.split_at(tensors.len() / 2);
+        return tree(left).exp() + tree(right).sin();
+    };
+    only.into()
+}
+
+#[test]
+fn an_expression_of_many_tensors_is_cut_into_few_kernels() {
+    let tensors: Vec<Tensor> = (0..12).map(|_| f32s(&[33])).collect();
+    let chain = tensors.iter().skip(1).fold(Expr::from(&tensors[0]), |sum, t| (sum * 0.5).maximum(t));
+    for (max_bindings, of_tree) in [(3_usize, 11), (4, 6), (5, 5), (6, 4), (8, 2), (13, 1)] {
+        let caps = caps(max_bindings, Tuning::discrete());
+        let found = [&chain, &tree(&tensors)].map(|e| {
+            let plan = plan_for(e, &caps);
+            assert!(plan.launches.iter().all(|l| l.spec.bindings.len() <= max_bindings));
+            plan.launches.len()
+        });
+        // One kernel reads as many as may be bound beside its result, each further one a result and as many less one.
+        let of_chain = 1 + (13 - max_bindings).div_ceil(max_bindings - 2);
+        assert_eq!(found, [of_chain, of_tree], "{max_bindings} bindings");
+    }
+    // The first value that fills a kernel is stored: 3 tensors, 0.5, and 2 operations for each but the first.
+    assert_eq!(lines(&plan_for(&chain, &caps(4, Tuning::discrete())))[0], 3 + 1 + 4);
+    let too_many = try_plan(&[&tensors[0] * &tensors[1]], &caps(2, Tuning::discrete())).unwrap_err();
+    assert!(matches!(too_many, Error::Limit { max: 2, found: 3, .. }), "{too_many}");
+}
+
+#[test]
+fn an_expression_of_many_lines_is_cut_into_few_kernels() {
+    let x = f32s(&[33]);
+    // Three lines a step, in kernels of up to 256 lines, and more than three quarters of it.
+    let chain = |n: i32, by: f64| (0..n).fold(Expr::from(&x), |e, i| (e + (f64::from(i) + by)).sin());
+    let of_chain = |n| lines(&plan_for(&chain(n, 0.0), &Caps::webgpu()));
+    assert_eq!(of_chain(85), [256]);
+    assert_eq!(of_chain(86), [193, 67]);
+    assert_eq!(of_chain(200), [193, 193, 217]);
+    // Where two long ones meet, one of them is stored, and where three do: none of them is half a kernel long.
+    assert_eq!(lines(&plan_for(&(chain(45, 0.25) + chain(46, 0.5)), &Caps::webgpu())), [139, 138]);
+    let three = Expr::select(chain(34, 0.25).gt(0), chain(34, 0.5), chain(35, 0.75));
+    assert_eq!(lines(&plan_for(&three, &Caps::webgpu())), [106, 209]);
+}
+
+#[test]
+fn values_used_many_times_are_looked_at_once() {
+    // 2^60 ways through it.
+    let squares = (0..60).fold(Expr::from(&f32s(&[33])), |e, _| &e * &e);
+    assert_eq!(lines(&plan_for(&squares, &Caps::webgpu())), [61]);
+}
+
+/// Bytes at which what is bound begins, kernel by kernel.
+fn starts(plan: &Plan) -> Vec<Vec<u64>> {
+    plan.launches.iter().map(|l| l.windows.iter().map(|w| w.start).collect()).collect()
+}
+
+#[test]
+fn what_a_binding_does_not_reach_is_bound_where_it_begins() {
+    let long = f32s(&[100_000]);
+    let part = |from| long.narrow(0, from, 100).unwrap();
+    let found = |a, b| starts(&plan_for(&(part(a) * part(b)), &tight(8)));
+    assert_eq!(found(0, 10_000), [[0, 0]], "one binding from the start");
+    assert_eq!(found(80_000, 90_000), [[320_000, 0]], "one from the first of both, a multiple of 256 bytes");
+    assert_eq!(found(0, 90_000), [[359_936, 0, 0]], "two, and the result");
+    assert_eq!(found(0, 16_284), [[0, 0]], "the last element a binding reaches");
+    assert_eq!(found(0, 16_285), [[65_024, 0, 0]], "one further");
+    let three = part(0) * part(200) * part(90_000);
+    assert_eq!(starts(&plan_for(&three, &tight(8))), [[359_936, 0, 0]], "what lies together shares one");
+}
+
+#[test]
+fn what_lies_far_apart_counts_as_bindings() {
+    let (tall, long) = (f32s(&[2, 40_000]), f32s(&[40_000]));
+    let ends = |e: &Expr| e.narrow(0, 0, 100) * e.narrow(0, 39_000, 100);
+    // A stored result and a tensor, two places each, and what is written.
+    let e = ends(&tall.sum(0)) * ends(&Expr::from(&long));
+    for (max_bindings, maps) in [(5, 1), (4, 2), (3, 3)] {
+        let plan = plan_for(&e, &tight(max_bindings));
+        assert!(plan.launches.iter().all(|l| l.spec.bindings.len() <= max_bindings));
+        let found = plan.launches.iter().filter(|l| l.spec.kernel == Kernel::Map).count();
+        assert_eq!(found, maps, "{max_bindings} bindings");
+    }
+    // Reductions of such share fewer passes.
+    let far: Vec<Tensor> = (0..3).map(|_| f32s(&[40_000])).collect();
+    let sums: Vec<Expr> = far.iter().map(|t| ends(&Expr::from(t)).sum(0)).collect();
+    for (max_bindings, want) in [(6, &[2, 1][..]), (8, &[2, 1]), (9, &[3])] {
+        let plan = plan_for_all(&sums, &tight(max_bindings));
+        let folds: Vec<usize> = plan.launches.iter().map(|l| l.spec.folds.len()).filter(|&n| n > 0).collect();
+        assert_eq!(folds, want, "{max_bindings} bindings");
+    }
+}
+
+#[test]
+fn pieces_are_halves_cut_where_groups_of_four_begin() {
+    let sizes = |expr: &Expr| plan_for(expr, &tight(8)).launches.iter().map(|l| head(l).n).collect::<Vec<_>>();
+    let reach = (64 << 10) / 4;
+    assert_eq!(sizes(&(f32s(&[reach]) * 2)), [16_384]);
+    assert_eq!(sizes(&(f32s(&[reach + 1]) * 2)), [8192, 8193]);
+    assert_eq!(sizes(&(f32s(&[40_000]) * 2)), [10_240, 10_240, 10_240, 9280]);
+    // Along the dim that helps: what is written in halves of three rows would still reach over all of them.
+    let rows = f32s(&[20_000]) * f32s(&[3, 1]);
+    assert_eq!(sizes(&rows), [10_240, 9760, 10_240, 9760, 10_240, 9760]);
+}
+
+#[test]
+fn partial_results_are_put_together_by_a_pass_of_their_own() {
+    let of = |shape: &[usize]| f32s(shape) * 0.5;
+    let halves = tensor(&[1 << 16, 256], DType::F16);
+    let (tall, software) = (plan_for(&of(&[1 << 16, 256]).sum(0), &Caps::webgpu()), Tuning::software());
+    assert_eq!(kernels(&tall), ["reduce_outer 4: vec vec", "reduce_outer 4: vec vec"]);
+    // Numbers are for what is reduced, not for partial results.
+    assert_eq!(tall.launches.iter().map(|l| l.spec.n_scalars).collect::<Vec<_>>(), [1, 0]);
+    let all = plan_for(&of(&[1 << 16, 256]).sum(..), &Caps::webgpu());
+    assert_eq!(kernels(&all), ["reduce_inner 4: vec splat", "reduce_inner 4: vec splat"]);
+    // By the size of what is read: columns side by side, and parts that take rows in turn.
+    for (expr, groups, turns) in [(of(&[1 << 16, 256]).sum(0), 2, 16), (halves.sum(0), 4, 32)] {
+        let launch = plan_for(&expr, &caps(8, software)).launches.remove(0);
+        assert_eq!((launch.spec.groups, head(&launch).turns), (groups, turns), "{expr:?}");
+    }
+    // More partial results of one output than can be bound.
+    let caps = Caps { max_binding: 256, ..Caps::webgpu() };
+    assert!(try_plan(&[f32s(&[4096]).sum(..)], &caps).is_ok());
+    let refused = try_plan(&[f32s(&[8192]).sum(..)], &caps).unwrap_err();
+    assert!(matches!(refused, Error::Limit { limit: "max_storage_buffer_binding_size", max: 256, .. }), "{refused}");
+}
+
+#[test]
+fn rows_are_split_no_further_than_partial_results_can_be_bound() {
+    let splits = |max_binding, max_workgroups, outputs: usize| {
+        let caps = Caps { max_binding, max_workgroups, ..Caps::webgpu() };
+        let plan = plan_for(&Expr::arange(outputs << 16).reshape([1 << 16, outputs]).amax(0), &caps);
+        plan.temps.iter().map(|t| t.numel / outputs).collect::<Vec<_>>()
+    };
+    assert_eq!(splits(1 << 20, 65_535, 64), [128], "as many as keep the device busy");
+    assert_eq!(splits(16 << 10, 65_535, 64), [64], "of 256 bytes each");
+    assert_eq!(splits(1 << 20, 48, 64), [36], "48 by 48 workgroups for 64 outputs");
+}
+
+#[test]
+fn a_grid_holds_the_workgroups_of_each_launch() {
+    let caps = Caps { max_workgroups: 4, ..caps(8, Tuning::discrete()) };
+    let outputs = |e: &Expr| {
+        let plan = plan_for(e, &caps);
+        assert!(plan.launches.iter().all(|l| l.grid.x <= 4 && l.grid.y <= 4));
+        plan.launches.iter().map(|l| head(l).n).collect::<Vec<_>>()
+    };
+    // 16 workgroups: of 256 elements in a map, of an output each at worst in a reduction.
+    assert_eq!(outputs(&(f32s(&[4096]) * 2)), [4096]);
+    assert_eq!(outputs(&(f32s(&[4100]) * 2)), [2560, 1540]);
+    assert_eq!(outputs(&f32s(&[16, 2048]).sum(1)), [16]);
+    assert_eq!(outputs(&f32s(&[20, 2048]).sum(1)), [12, 8]);
+    assert_eq!(outputs(&(f32s(&[20, 2048]).sum(1) * f32s(&[20]))), [12, 8]);
+}
+
+#[test]
+fn work_beyond_what_indices_count_is_cut_and_beyond_all_limits_refused() {
+    // Nothing is read, and results are bytes: no binding is too small.
+    let caps = Caps { max_binding: u64::from(u32::MAX), ..Caps::webgpu() };
+    let sizes =
+        |e: &Expr| plan_for(e, &caps).launches.iter().map(|l| (head(l).n, head(l).n_reduced)).collect::<Vec<_>>();
+    let (most, half) = ((1 << 31) - 1, 1 << 30);
+    let bytes = |n: usize| Expr::arange(n).cast(DType::U8);
+    assert_eq!(sizes(&bytes(most as usize)), [(most, 0)]);
+    assert_eq!(sizes(&bytes(most as usize + 1)), [(half, 0), (half, 0)]);
+    let largest = |n: usize| Expr::arange(n).amax(..);
+    assert_eq!(sizes(&largest(most as usize)), [(1, most), (1, 1024)]);
+    assert_eq!(sizes(&largest(most as usize + 1)), [(1, half), (1, half), (1, 1024)]);
+    // Launches of 64 elements each.
+    let caps = Caps { max_binding: 256, ..Caps::webgpu() };
+    let pieces = |n: usize| try_plan(&[Expr::arange(64 * n)], &caps).map(|plan| plan.launches.len());
+    assert_eq!(pieces(1 << 16).unwrap(), 1 << 16);
+    let refused = pieces(1 << 17).unwrap_err();
+    assert!(matches!(refused, Error::Limit { max: 65_536, found: 65_537, .. }), "{refused}");
+}

@@ -1,0 +1,169 @@
+//! What shares a pass, and what is stored.
+
+use super::{caps, f32s, kernels, plan_assign, plan_for, plan_for_all, tensor, tight};
+use crate::kernel::plan::{Caps, Plan, Slot, Temp};
+use crate::kernel::tuning::Tuning;
+use crate::{DType, Expr, Tensor};
+
+#[test]
+fn reductions_over_one_domain_share_a_pass_and_their_epilogue() {
+    let x = tensor(&[64, 48], DType::F32);
+    let mean = x.mean(0);
+    let variance = x.square().mean(0) - mean.square();
+    let kernels: Vec<_> = plan_for(&variance, &Caps::webgpu()).launches.iter().map(|l| l.spec.folds.len()).collect();
+    assert_eq!(kernels, [2]);
+    let softmax = (&x - x.amax(1).keepdim()).exp();
+    let softmax = &softmax / softmax.sum(1).keepdim();
+    assert_eq!(plan_for(&softmax, &Caps::webgpu()).launches.len(), 3);
+}
+
+#[test]
+fn a_matrix_product_has_a_kernel_of_its_own() {
+    let terms = f32s(&[30, 20, 1]) * f32s(&[20, 40]);
+    // Another reduction of the same terms could share its pass, and would have it take each factor element by element.
+    let kernels = kernels(&plan_for_all(&[terms.sum(1), terms.amax(1), terms.sum(1) + 0.5], &Caps::webgpu()));
+    let contract = kernels.iter().filter(|k| k.starts_with("contract")).count();
+    assert_eq!((contract, kernels.len()), (1, 3), "{kernels:?}");
+}
+
+/// How many reductions each kernel does, where all have one domain.
+fn shared(exprs: &[Expr], caps: &Caps) -> Vec<usize> {
+    plan_for_all(exprs, caps).launches.iter().map(|l| l.spec.folds.len()).filter(|&n| n > 0).collect()
+}
+
+#[test]
+fn as_many_reductions_share_a_pass_as_the_device_has_room_for() {
+    let tensors: Vec<Tensor> = (0..8).map(|_| tensor(&[64, 48], DType::F32)).collect();
+    let x = &tensors[0];
+    let of_one = [x.sum(0), x.amax(0), x.amin(0), x.prod(0)];
+    for (room, kernels) in [(1, &[1, 1, 1, 1][..]), (2, &[2, 2]), (3, &[3, 1]), (4, &[4])] {
+        let caps = caps(100, Tuning::discrete());
+        let max_workgroup_memory = room * 16 * caps.tuning.workgroup;
+        assert_eq!(shared(&of_one, &Caps { max_workgroup_memory, ..caps }), kernels, "memory for {room}");
+    }
+    let of_each: Vec<Expr> = tensors[..4].iter().map(|x| x.sum(0)).collect();
+    let of_two: Vec<Expr> = tensors.chunks(2).map(|pair| (&pair[0] * &pair[1]).sum(0)).collect();
+    for (max_bindings, each, two) in
+        [(6, &[3, 1][..], &[2, 2][..]), (7, &[3, 1], &[2, 2]), (8, &[4], &[2, 2]), (9, &[4], &[3, 1]), (12, &[4], &[4])]
+    {
+        let caps = caps(max_bindings, Tuning::discrete());
+        assert_eq!((&shared(&of_each, &caps)[..], &shared(&of_two, &caps)[..]), (each, two), "{max_bindings} bindings");
+    }
+}
+
+#[test]
+fn a_longer_reduction_may_begin_with_one_that_has_no_elements() {
+    let x = tensor(&[8, 0], DType::F32);
+    assert_eq!(shared(&[x.sum(..), x.sum(0)], &Caps::webgpu()), [1]);
+}
+
+#[test]
+fn as_many_outputs_are_made_in_the_pass_of_a_reduction_as_can_be_bound() {
+    let [x, y, z] = [0, 1, 2].map(|_| f32s(&[64, 48]));
+    let (row, long) = (f32s(&[48]), f32s(&[40_000]));
+    let made_of = |of: &Expr, row: &Expr, max_bindings| {
+        let plan = plan_for_all(&(0..9).map(|i| of * row + i).collect::<Vec<_>>(), &tight(max_bindings));
+        assert!(plan.launches.iter().all(|l| l.spec.bindings.len() <= max_bindings));
+        plan.launches[0].windows.iter().filter(|w| matches!(w.slot, Slot::Target(_))).count()
+    };
+    let row = Expr::from(&row);
+    // Beside three tensors, the row, and the result, which may have to be stored.
+    let product = (&x * &y * &z).sum(0);
+    assert_eq!([8, 9].map(|most| made_of(&product, &row, most)), [3, 4]);
+    // A second pass would bind partial results of each reduction, the row, and the results.
+    let extent = x.sum(0) + x.amax(0) - x.amin(0);
+    assert_eq!([9, 10].map(|most| made_of(&extent, &row, most)), [2, 3]);
+    // A row in two places; each output is taken to need its own.
+    let ends = Expr::from(&long).narrow(0, 0, 48) * Expr::from(&long).narrow(0, 39_000, 48);
+    assert_eq!([8, 10].map(|most| made_of(&x.sum(0), &ends, most)), [2, 3]);
+}
+
+#[test]
+fn results_are_kept_for_what_comes_later_alone() {
+    let x = f32s(&[64, 48]);
+    let cost = |exprs: &[Expr]| {
+        let plan = plan_for_all(exprs, &Caps::webgpu());
+        (plan.launches.len(), plan.temps.len())
+    };
+    assert_eq!(cost(&[x.sum(0), &x + 1]), (2, 0));
+    assert_eq!(cost(&[x.sum(0), x.sum(0) + 1]), (1, 0));
+    assert_eq!(cost(&[x.sum(0).keepdim() * &x]), (2, 1));
+    assert_eq!(cost(&[x.sum(0).cast(DType::F16), x.sum(0) + 1]), (2, 1), "packed words are a map's");
+    assert_eq!(cost(&[x.sum(0).flip(0) + x.amax(0)]), (2, 2), "another place than its own");
+    assert_eq!(cost(&[x.sum(0) * f32s(&[48]).flip(0).unwrap()]), (1, 0));
+    let turned = Expr::from(f32s(&[6, 8])).permute(&[1, 0]).reshape([48]);
+    assert_eq!(cost(&[x.sum(0) * turned]), (2, 1), "a view that strides cannot express");
+}
+
+#[test]
+fn a_kernel_writes_sixteen_outputs_unless_they_are_read_in_place() {
+    let x = f32s(&[33]);
+    let stores = |plan: &Plan| plan.launches.iter().map(|l| l.spec.body.stores.len()).collect::<Vec<_>>();
+    let caps = caps(100, Tuning::discrete());
+    let of = |n: i32| stores(&plan_for_all(&(0..n).map(|i| &x + i).collect::<Vec<_>>(), &caps));
+    assert_eq!(of(16), [16]);
+    assert_eq!(of(17), [16, 1]);
+    assert_eq!(of(32), [16, 16]);
+    assert_eq!(of(40), [16, 16, 8]);
+    let many: Vec<Tensor> = (0..20).map(|_| f32s(&[10])).collect();
+    let turned: Vec<(&Tensor, Expr)> = (0..20).map(|i| (&many[i], &many[(i + 1) % 20] + 0)).collect();
+    assert_eq!(stores(&plan_assign(&turned, &caps)), [20]);
+}
+
+#[test]
+fn targets_are_written_at_once_unless_a_pass_would_read_what_it_wrote() {
+    let (x, long) = (f32s(&[100]), f32s(&[100_000]));
+    let part = |from| long.narrow(0, from, 100).unwrap();
+    let cost = |assignments: &[(&Tensor, Expr)]| {
+        let plan = plan_assign(assignments, &tight(4));
+        (plan.launches.len(), plan.temps.len())
+    };
+    assert_eq!(cost(&[(&part(0), &x * 2)]), (1, 0));
+    assert_eq!(cost(&[(&part(0), part(0) * 2)]), (1, 0));
+    assert_eq!(cost(&[(&part(0), part(10_000) * 2)]), (1, 0), "elsewhere, within reach");
+    assert_eq!(cost(&[(&part(0), part(90_000) * 2)]), (2, 1), "what is written is bound once");
+    assert_eq!(cost(&[(&part(0), f32s(&[100_000]).narrow(0, 90_000, 100).unwrap() * 2)]), (1, 0), "in another buffer");
+    assert_eq!(cost(&[(&part(0), &x * 2), (&part(10_000), &x * 3)]), (1, 0));
+    assert_eq!(cost(&[(&part(0), &x * 2), (&part(90_000), &x * 3)]), (3, 2));
+    assert_eq!(cost(&[(&long, &long * 2)]), (8, 0), "piece by piece");
+    // All in one pass, or all beside.
+    let many: Vec<Tensor> = (0..5).map(|_| f32s(&[10])).collect();
+    let turned = |n: usize| -> Vec<(&Tensor, Expr)> { (0..n).map(|i| (&many[i], &many[(i + 1) % n] + 0)).collect() };
+    assert_eq!(cost(&turned(4)), (1, 0));
+    assert_eq!(cost(&turned(5)).1, 5);
+    // Packed elements, in words of their own and beside others.
+    let f16 = tensor(&[64, 64], DType::F16);
+    let columns = |from| f16.narrow(1, from, 8).unwrap();
+    assert_eq!(cost(&[(&columns(4), columns(16) * 2)]), (1, 0));
+    assert_eq!(cost(&[(&columns(3), columns(16) * 2)]), (2, 1));
+}
+
+#[test]
+fn only_packed_targets_are_written_beside_their_words() {
+    let (packed, whole) = (tensor(&[100], DType::U8).narrow(0, 1, 50).unwrap(), f32s(&[100]).narrow(0, 1, 50).unwrap());
+    let x = f32s(&[50]);
+    let plan = plan_assign(&[(&packed, (&x + 1).cast(DType::U8)), (&whole, &x * 2)], &Caps::webgpu());
+    assert_eq!((plan.launches.len(), &plan.temps[..]), (2, &[Temp { numel: 50, dtype: DType::U8 }][..]));
+}
+
+#[test]
+fn memory_beside_a_packed_target_counts_as_a_binding() {
+    let tensors: Vec<Tensor> = (0..4).map(|_| tensor(&[100], DType::U8)).collect();
+    for from in [1, 4] {
+        let parts: Vec<Tensor> = tensors.iter().map(|t| t.narrow(0, from, 50).unwrap()).collect();
+        let sum = parts.iter().skip(1).fold(Expr::from(&parts[0]), |sum, t| sum + t);
+        for max_bindings in 3..7 {
+            let plan = plan_assign(&[(&parts[0], sum.clone())], &tight(max_bindings));
+            assert!(plan.launches.iter().all(|l| l.spec.bindings.len() <= max_bindings), "{:?}", kernels(&plan));
+        }
+        // Two targets in one buffer.
+        let two = [
+            (
+                &tensors[0].narrow(0, from, 20).unwrap(),
+                &tensors[1].narrow(0, 0, 20).unwrap() * &tensors[2].narrow(0, 0, 20).unwrap(),
+            ),
+            (&tensors[0].narrow(0, from + 30, 20).unwrap(), &tensors[1].narrow(0, 0, 20).unwrap() + 1),
+        ];
+        assert!(plan_assign(&two, &tight(3)).launches.iter().all(|l| l.spec.bindings.len() <= 3));
+    }
+}

@@ -1,0 +1,73 @@
+//! What the planner decides, without a GPU.
+
+mod cuts;
+mod fusion;
+mod kernels;
+
+use super::{Caps, Launch, Plan, Slot, Target, plan};
+use crate::expr::graph::Graph;
+use crate::kernel::spec::Operand;
+use crate::kernel::tuning::Tuning;
+use crate::kernel::uniform::Head;
+use crate::{DType, Device, Expr, Result, Tensor};
+
+pub(crate) fn caps(max_bindings: usize, tuning: Tuning) -> Caps {
+    Caps { tuning, max_bindings, ..Caps::webgpu() }
+}
+
+pub(crate) fn plan_for(expr: &Expr, caps: &Caps) -> Plan {
+    plan_for_all(std::slice::from_ref(expr), caps)
+}
+
+pub(crate) fn plan_for_all(exprs: &[Expr], caps: &Caps) -> Plan {
+    try_plan(exprs, caps).unwrap()
+}
+
+fn try_plan(exprs: &[Expr], caps: &Caps) -> Result<Plan> {
+    let graph = Graph::new(&exprs.iter().map(|e| (e, e.dtype())).collect::<Vec<_>>())?;
+    let target = |(i, e): (usize, &Expr)| Target::contiguous(Slot::Target(i), e.shape().clone(), e.dtype());
+    let targets: Vec<Target> = exprs.iter().enumerate().map(target).collect();
+    plan("test", &graph, &targets, caps)
+}
+
+/// A plan that writes tensors of which some may also be read.
+fn plan_assign(assignments: &[(&Tensor, Expr)], caps: &Caps) -> Plan {
+    let graph = Graph::new(&assignments.iter().map(|(t, e)| (e, t.dtype())).collect::<Vec<_>>()).unwrap();
+    let places: Vec<_> = assignments.iter().map(|(t, _)| (t.storage().id(), t.layout(), t.dtype())).collect();
+    let targets = Target::of(&graph, &places);
+    plan("test", &graph, &targets, caps).unwrap()
+}
+
+pub(crate) fn tensor(shape: &[usize], dtype: DType) -> Tensor {
+    Tensor::zeros(shape, dtype, &Device::cpu()).unwrap()
+}
+
+fn f32s(shape: &[usize]) -> Tensor {
+    tensor(shape, DType::F32)
+}
+
+/// Its kernels in order: name, elements at a step, how the neighbours of each operand are found, those written last, and
+/// whether the last step runs over the end.
+fn kernels(plan: &Plan) -> Vec<String> {
+    let modes =
+        |operands: &[Operand]| operands.iter().map(|o| format!(" {:?}", o.mode).to_lowercase()).collect::<String>();
+    let said = |Launch { spec, .. }: &Launch| {
+        let tail = if spec.tail { ", tail" } else { "" };
+        format!("{} {}:{}{tail}", spec.kernel.name(), spec.width, modes(&spec.operands))
+    };
+    plan.launches.iter().map(said).collect()
+}
+
+fn head(launch: &Launch) -> Head {
+    bytemuck::pod_read_unaligned(bytemuck::cast_slice(&launch.uniform[..size_of::<Head>() / 4]))
+}
+
+/// Lines of its kernels, in order.
+fn lines(plan: &Plan) -> Vec<usize> {
+    plan.launches.iter().map(|l| l.spec.body.lines.len()).collect()
+}
+
+/// A device that binds 64 KiB at a time.
+fn tight(max_bindings: usize) -> Caps {
+    Caps { max_binding: 64 << 10, ..caps(max_bindings, Tuning::discrete()) }
+}

@@ -1,0 +1,194 @@
+//! Assignment: values written into tensors in place.
+//!
+//! Before a backend writes a target, the targets are seen to lie apart, and where a single pass would overwrite elements
+//! that are still to be read, values are computed beside the targets and copied.
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use super::eval::{device_of, mismatch};
+use crate::base::layout::Layout;
+use crate::expr::graph::{Graph, Step};
+use crate::{Device, Error, Expr, Result, Tensor};
+
+/// Writes several values into several tensors at once, in place, as Python's tuple assignment: every right side
+/// sees the old values.
+///
+/// ```
+/// use hadamard::{Device, Tensor, assign};
+/// let device = Device::cpu();
+/// let a = Tensor::from_slice(&[1.0_f32, 2.0], [2], &device)?;
+/// let b = Tensor::from_slice(&[3.0_f32, 4.0], [2], &device)?;
+/// assign(&[(&a, &b + 0.0), (&b, &a + 0.0)])?;
+/// assert_eq!((a.to_vec::<f32>()?, b.to_vec::<f32>()?), (vec![3.0, 4.0], vec![1.0, 2.0]));
+/// # Ok::<(), hadamard::Error>(())
+/// ```
+///
+/// Each value must broadcast to its tensor's shape and is converted to its dtype, rounding once.
+///
+/// Threads may assign to the same tensors. Assignments and evaluations of one device are as if done one after another,
+/// each as a whole: no `x = x + 1` is lost, and nobody sees half of the targets written. There is one exception: where a right
+/// side reads a target elsewhere than at the element being written (a flipped view of it, its sum), values are computed
+/// first and copied then, and another thread's work may come between.
+///
+/// # Errors
+///
+/// [`Error::Broadcast`] if a value does not fit its tensor, [`Error::Overlap`] if two tensors share memory,
+/// [`Error::Argument`] if one repeats its own elements (a broadcast view), and as [`Expr::eval`]. No tensor is
+/// written unless everything was found to be in order.
+pub fn assign(targets: &[(&Tensor, Expr)]) -> Result<()> {
+    if targets.is_empty() {
+        return Ok(());
+    }
+    Update::new("assign", targets)?.run()
+}
+
+/// An assignment found to be in order and made flat, to be run as often as one likes.
+pub(crate) struct Update {
+    op: &'static str,
+    device: Device,
+    targets: SmallVec<[Tensor; 1]>,
+    graph: Arc<Graph>,
+    /// Whether a single pass would overwrite elements that are still to be read. Then values are computed beside the
+    /// targets and copied.
+    beside: bool,
+}
+
+impl Update {
+    /// Of at least one target. As [`assign`].
+    pub(crate) fn new(op: &'static str, targets: &[(&Tensor, Expr)]) -> Result<Self> {
+        let device = targets[0].0.device();
+        for (target, _) in targets {
+            if target.device() != device {
+                return Err(mismatch(op, &device, &target.device()));
+            }
+            if target.layout().overlaps_itself() {
+                return Err(Error::argument(
+                    op,
+                    "a target whose elements lie apart",
+                    format!("a broadcast view {}", target.shape()),
+                ));
+            }
+        }
+        if let Some((first, second)) = overlap(targets) {
+            return Err(Error::Overlap { op, first, second });
+        }
+        let values = targets.iter().map(|(t, e)| e.fit(op, t)).collect::<Result<SmallVec<[Expr; 1]>>>()?;
+        let targets: SmallVec<[Tensor; 1]> = targets.iter().map(|&(t, _)| t.clone()).collect();
+        let graph = match &values[..] {
+            [value] if value.dtype() == targets[0].dtype() => value.graph()?,
+            _ => Arc::new(Graph::new(&values.iter().zip(&targets).map(|(e, t)| (e, t.dtype())).collect::<Vec<_>>())?),
+        };
+        if let Some(found) = device_of(op, &graph)?
+            && found != device
+        {
+            return Err(mismatch(op, &device, &found));
+        }
+        let beside = writes_before_it_reads(&graph, &targets);
+        Ok(Self { op, device, targets, graph, beside })
+    }
+
+    /// Reads and writes what the tensors hold now.
+    pub(crate) fn run(&self) -> Result<()> {
+        let Self { op, device, targets, graph, beside } = self;
+        if !beside {
+            return device.backend().run(op, graph, targets);
+        }
+        // Rare: a permuted or shifted view of a target on the right side.
+        let parts = targets
+            .iter()
+            .map(|t| Tensor::empty(op, t.shape().clone(), t.dtype(), device))
+            .collect::<Result<Vec<_>>>()?;
+        device.backend().run(op, graph, &parts)?;
+        // All copies in one run: it writes nothing unless everything it needs is there.
+        let parts: Vec<Expr> = parts.into_iter().map(Expr::from).collect();
+        let copies = parts.iter().zip(targets).map(|(part, target)| (part, target.dtype())).collect::<Vec<_>>();
+        device.backend().run(op, &Graph::new(&copies)?, targets)
+    }
+
+    /// Whether a single pass over the targets' memory does it.
+    pub(crate) fn is_in_place(&self) -> bool {
+        !self.beside
+    }
+
+    pub(crate) fn targets(&self) -> &[Tensor] {
+        &self.targets
+    }
+
+    /// Whether the right sides read memory of `tensor`.
+    pub(crate) fn reads(&self, tensor: &Tensor) -> bool {
+        self.graph.values.iter().any(|value| match &value.step {
+            Step::Load { buffer, access } => {
+                let same = self.graph.buffers[*buffer].0.id() == tensor.storage().id();
+                same && access.footprint().may_overlap(tensor.layout())
+            }
+            _ => false,
+        })
+    }
+
+    /// Takes over what a backend has prepared for an update of the same form, so that nothing is planned again.
+    pub(crate) fn adopt(&mut self, other: Self) {
+        if let (Some(this), Some(other)) = (Arc::get_mut(&mut self.graph), Arc::into_inner(other.graph)) {
+            this.adopt(other);
+        }
+    }
+}
+
+/// Two targets that share memory, if any do. Only those whose bounds meet are looked at: there may be thousands.
+fn overlap(targets: &[(&Tensor, Expr)]) -> Option<(usize, usize)> {
+    if targets.len() < 2 {
+        return None;
+    }
+    let place = |(i, (t, _)): (usize, &(&Tensor, Expr))| t.layout().bounds().map(|b| (t.storage().id(), b.0, b.1, i));
+    let mut places: Vec<(usize, usize, usize, usize)> = targets.iter().enumerate().filter_map(place).collect();
+    places.sort_unstable();
+    places.iter().enumerate().find_map(|(k, &(id, _, high, i))| {
+        let near = places[k + 1..].iter().take_while(|other| other.0 == id && other.1 <= high);
+        let shares =
+            |other: &&(usize, usize, usize, usize)| targets[i].0.layout().may_overlap(targets[other.3].0.layout());
+        near.filter(shares).map(|other| (i.min(other.3), i.max(other.3))).next()
+    })
+}
+
+impl Expr {
+    /// This expression broadcast to a target's shape.
+    fn fit(&self, op: &'static str, target: &Tensor) -> Result<Self> {
+        self.check()?;
+        if self.shape() == target.shape() {
+            return Ok(self.clone());
+        }
+        let value = self.broadcast_to(target.shape());
+        match value.error() {
+            None => Ok(value),
+            Some(_) => Err(Error::Broadcast { op, lhs: self.shape().clone(), rhs: target.shape().clone() }),
+        }
+    }
+}
+
+/// Whether a single pass would overwrite elements that are still to be read.
+///
+/// It would not where every read of a target's memory is elementwise and at the very element being written, by a
+/// pass that writes all targets together: so they must have one shape, and reductions may not read them.
+fn writes_before_it_reads(graph: &Graph, targets: &[Tensor]) -> bool {
+    let reduces = graph.values.iter().any(|v| matches!(v.step, Step::Reduce { .. }));
+    let one_pass = !reduces && targets.iter().all(|t| t.shape() == targets[0].shape());
+    graph.values.iter().any(|value| {
+        let Step::Load { buffer, access } = &value.step else {
+            return false;
+        };
+        let id = graph.buffers[*buffer].0.id();
+        targets.iter().any(|target| {
+            let same_element = || one_pass && access.layout().is_some_and(|l| same_positions(l, target.layout()));
+            id == target.storage().id() && access.footprint().may_overlap(target.layout()) && !same_element()
+        })
+    })
+}
+
+/// Whether two layouts place every index alike.
+fn same_positions(a: &Layout, b: &Layout) -> bool {
+    a == b
+        || a.shape() == b.shape()
+            && a.offset() == b.offset()
+            && (0..a.shape().rank()).all(|d| a.shape()[d] == 1 || a.strides()[d] == b.strides()[d])
+}

@@ -1,0 +1,238 @@
+//! The CPU or a GPU: the one place that tells them apart.
+//!
+//! A closed world of two, so an enum and not a trait: each method here is one line for either. Without the feature
+//! `gpu` the CPU is all there is.
+
+use std::fmt;
+use std::path::Path;
+#[cfg(feature = "gpu")]
+use std::sync::Arc;
+
+use crate::base::info::{Counters, DeviceInfo, MemoryStats};
+use crate::base::storage::Storage;
+use crate::base::times::{Bandwidth, Clock, KernelTime};
+use crate::expr::graph::Graph;
+use crate::kernel::Caps;
+use crate::{DType, Result, Tensor, cpu};
+
+#[cfg(feature = "gpu")]
+use crate::gpu;
+
+#[cfg(feature = "gpu")]
+pub(super) use crate::gpu::{Adapter, adapters, preferred_adapters};
+#[cfg(not(feature = "gpu"))]
+pub(super) use no_gpu::{Adapter, adapters, preferred_adapters};
+
+/// Where memory is and work is done.
+#[derive(Clone)]
+pub(crate) enum Backend {
+    Cpu,
+    #[cfg(feature = "gpu")]
+    Gpu(Arc<gpu::Context>),
+}
+
+/// `on!(backend, cpu => …, context => …)`: what the CPU does, what a GPU does.
+macro_rules! on {
+    ($backend:expr, cpu => $cpu:expr, $context:ident => $gpu:expr) => {
+        match $backend {
+            Backend::Cpu => $cpu,
+            #[cfg(feature = "gpu")]
+            Backend::Gpu($context) => $gpu,
+        }
+    };
+}
+
+/// `buffer!(storage, buffer => …, buffer => …)`: what is done with a buffer of the CPU's, and with one of a GPU's. Only a
+/// GPU's can fail, and says in which operation.
+macro_rules! buffer {
+    ($op:ident, $storage:expr, $cpu:ident => $on_cpu:expr, $gpu:ident => $on_gpu:expr) => {{
+        let _ = $op;
+        buffer!($storage, $cpu => $on_cpu, $gpu => $on_gpu)
+    }};
+    ($storage:expr, $cpu:ident => $on_cpu:expr, $gpu:ident => $on_gpu:expr) => {{
+        #[cfg(feature = "gpu")]
+        if let Some($gpu) = $storage.downcast::<gpu::Buffer>() {
+            return $on_gpu;
+        }
+        let Some($cpu) = $storage.downcast::<cpu::Buffer>() else { unreachable!("a buffer is the CPU's or a GPU's") };
+        $on_cpu
+    }};
+}
+
+impl Backend {
+    pub(super) fn open(adapter: &Adapter) -> Result<Self> {
+        #[cfg(feature = "gpu")]
+        return adapter.open().map(Self::Gpu);
+        #[cfg(not(feature = "gpu"))]
+        match *adapter {}
+    }
+
+    /// The backend whose memory this is.
+    pub(super) fn of(storage: &Storage) -> Self {
+        buffer!(storage, _buffer => Self::Cpu, buffer => Self::Gpu(buffer.context().clone()))
+    }
+
+    /// Whether this is the backend's memory.
+    pub(super) fn owns(&self, storage: &Storage) -> bool {
+        on!(self,
+            cpu => storage.downcast::<cpu::Buffer>().is_some(),
+            context => storage.downcast::<gpu::Buffer>().is_some_and(|buffer| Arc::ptr_eq(buffer.context(), context)))
+    }
+
+    pub(super) fn is_gpu(&self) -> bool {
+        on!(self, cpu => false, _context => true)
+    }
+
+    // ---- memory ----
+
+    /// Memory for `numel` elements that holds whatever was there.
+    pub(super) fn allocate(&self, op: &'static str, numel: usize, dtype: DType) -> Result<Storage> {
+        let bytes = numel * dtype.size();
+        on!(self,
+            cpu => cpu::Buffer::new(op, bytes).map(Storage::new),
+            context => context.buffer(op, bytes as u64, dtype).map(Storage::new))
+    }
+
+    /// Uploads `bytes` to the start of a buffer.
+    pub(super) fn write(op: &'static str, storage: &Storage, bytes: &[u8]) -> Result<()> {
+        buffer!(op, storage, buffer => { buffer.write(bytes); Ok(()) }, buffer => buffer.write(op, bytes))
+    }
+
+    /// Calls `f` with bytes `start..start + len` of a buffer, once the device has computed them.
+    pub(super) fn read<R>(
+        op: &'static str,
+        storage: &Storage,
+        [start, len]: [usize; 2],
+        f: impl FnOnce(&[u8]) -> R,
+    ) -> Result<R> {
+        buffer!(op, storage,
+            buffer => Ok(buffer.read(start, len, f)),
+            buffer => buffer.read_blocking(op, start as u64, len as u64, f))
+    }
+
+    /// As [`read`](Self::read), as a future.
+    pub(super) async fn read_async<R>(
+        op: &'static str,
+        storage: &Storage,
+        [start, len]: [usize; 2],
+        f: impl FnOnce(&[u8]) -> R,
+    ) -> Result<R> {
+        buffer!(op, storage,
+            buffer => Ok(buffer.read(start, len, f)),
+            buffer => buffer.read(op, start as u64, len as u64, f).await)
+    }
+
+    pub(super) fn memory(&self) -> MemoryStats {
+        on!(self, cpu => cpu::memory(), context => context.memory())
+    }
+
+    pub(super) fn limit_memory(&self, bytes: Option<u64>) {
+        on!(self, cpu => cpu::limit_memory(bytes), context => context.limit_memory(bytes));
+    }
+
+    pub(super) fn trim(&self) {
+        on!(self, cpu => cpu::trim(), context => context.trim());
+    }
+
+    // ---- work ----
+
+    /// Runs a graph; root `i` is written to `targets[i]`.
+    ///
+    /// Promised to the backend: all buffers are its own, targets lie apart, and a load that touches a target's memory
+    /// is of exactly the target's elements, in a graph without reductions whose targets have one shape.
+    pub(super) fn run(&self, op: &'static str, graph: &Graph, targets: &[Tensor]) -> Result<()> {
+        on!(self, cpu => cpu::run(op, graph, targets), context => gpu::run(op, context, graph, targets))
+    }
+
+    pub(super) fn synchronize(&self, op: &'static str) -> Result<()> {
+        on!(self, cpu => { let _ = op; Ok(()) }, context => context.synchronize(op))
+    }
+
+    pub(super) fn is_lost(&self) -> bool {
+        on!(self, cpu => false, context => context.is_lost())
+    }
+
+    pub(super) fn cache_pipelines(&self, dir: &Path) -> Result<bool> {
+        on!(self, cpu => { let _ = dir; Ok(false) }, context => context.cache_pipelines(dir))
+    }
+
+    pub(super) fn save_pipelines(&self) -> Result<()> {
+        on!(self, cpu => Ok(()), context => context.save_pipelines())
+    }
+
+    // ---- what it tells ----
+
+    pub(super) fn info(&self) -> DeviceInfo {
+        on!(self, cpu => cpu::info(), context => context.info().clone())
+    }
+
+    pub(super) fn counters(&self) -> Counters {
+        on!(self, cpu => cpu::counters(), context => context.counters())
+    }
+
+    pub(super) fn bandwidth(&self) -> Result<Bandwidth> {
+        on!(self, cpu => cpu::bandwidth(), context => context.bandwidth())
+    }
+
+    /// What a planner must know of it, if it has kernels to be planned.
+    pub(super) fn caps(&self) -> Option<Caps> {
+        on!(self, cpu => None, context => Some(Caps::of(context.info(), context.label())))
+    }
+
+    pub(super) fn start_profile(&self) -> Result<()> {
+        on!(self, cpu => cpu::profile::start(), context => context.start_profile())
+    }
+
+    pub(super) fn finish_profile(&self) -> Result<(Clock, Vec<KernelTime>)> {
+        on!(self, cpu => Ok((Clock::Host, cpu::profile::finish())), context => context.finish_profile())
+    }
+
+    pub(super) fn drop_profile(&self) {
+        on!(self, cpu => drop(cpu::profile::finish()), context => context.drop_profile());
+    }
+}
+
+impl PartialEq for Backend {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Cpu, Self::Cpu) => true,
+            #[cfg(feature = "gpu")]
+            (Self::Gpu(a), Self::Gpu(b)) => Arc::ptr_eq(a, b),
+            #[cfg(feature = "gpu")]
+            (Self::Cpu, Self::Gpu(_)) | (Self::Gpu(_), Self::Cpu) => false,
+        }
+    }
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(on!(self, cpu => "cpu", context => context.label()))
+    }
+}
+
+/// A machine without GPUs, as far as a build without the feature `gpu` can tell.
+#[cfg(not(feature = "gpu"))]
+mod no_gpu {
+    use crate::DeviceKind;
+
+    /// An adapter; there is none.
+    pub(crate) enum Adapter {}
+
+    impl Adapter {
+        pub(crate) fn kind(&self) -> DeviceKind {
+            match *self {}
+        }
+
+        pub(crate) fn label(&self) -> String {
+            match *self {}
+        }
+    }
+
+    pub(crate) fn adapters() -> Vec<Adapter> {
+        Vec::new()
+    }
+
+    pub(crate) fn preferred_adapters() -> Vec<Adapter> {
+        Vec::new()
+    }
+}

@@ -1,0 +1,12 @@
+//! What a user does: open a device, fill a tensor, evaluate an expression, look at what came out.
+//!
+//! The rooms below describe work; here it is done. [`backend`] is the only file that tells a CPU from a GPU.
+
+pub(crate) mod assign;
+pub(crate) mod backend;
+pub(crate) mod device;
+mod display;
+pub(crate) mod eval;
+pub(crate) mod explain;
+pub(crate) mod profile;
+mod tensor;

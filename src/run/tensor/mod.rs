@@ -1,0 +1,17 @@
+//! What one does with a tensor: make it, look at it in another way, write it, read it, compute with it.
+
+mod create;
+mod methods;
+mod read;
+mod view;
+mod write;
+
+use std::fmt;
+
+use crate::Tensor;
+
+impl fmt::Debug for Tensor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Tensor({}{} on {})", self.dtype(), self.shape(), self.device())
+    }
+}

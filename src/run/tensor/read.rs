@@ -1,0 +1,92 @@
+//! Reading back, and copies: to the host, to another device, to another dtype.
+
+use crate::run::backend::Backend;
+use crate::{DType, Device, Element, Error, Expr, Result, Tensor};
+
+impl Tensor {
+    /// The elements in row-major order, once the device has computed them. Blocks; see
+    /// [`to_vec_async`](Self::to_vec_async).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Argument`] if `T` is not the tensor's dtype; what the device reports.
+    pub fn to_vec<T: Element>(&self) -> Result<Vec<T>> {
+        self.readable::<T>("to_vec")?.with_bytes("to_vec", T::from_bytes)
+    }
+
+    /// The elements in row-major order, as a future. On the web, where nothing may block, this is the way to read.
+    ///
+    /// # Errors
+    ///
+    /// As [`to_vec`](Self::to_vec).
+    pub async fn to_vec_async<T: Element>(&self) -> Result<Vec<T>> {
+        let tensor = self.readable::<T>("to_vec_async")?;
+        Backend::read_async("to_vec_async", tensor.storage(), tensor.byte_range(), T::from_bytes).await
+    }
+
+    /// The one element of a tensor that has one, whatever its rank.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Argument`] unless there is exactly one element, and as [`to_vec`](Self::to_vec).
+    pub fn item<T: Element>(&self) -> Result<T> {
+        if self.numel() != 1 {
+            return Err(Error::argument("item", "a tensor with one element", format!("shape {}", self.shape())));
+        }
+        Ok(self.to_vec::<T>()?[0])
+    }
+
+    /// The elements as bytes, in row-major order.
+    pub(crate) fn bytes(&self, op: &'static str) -> Result<Vec<u8>> {
+        self.contiguous()?.with_bytes(op, <[u8]>::to_vec)
+    }
+
+    /// Calls `f` with the elements' bytes where they lie, since copying many takes longer than all else. The elements
+    /// must follow each other.
+    fn with_bytes<R>(&self, op: &'static str, f: impl FnOnce(&[u8]) -> R) -> Result<R> {
+        Backend::read(op, self.storage(), self.byte_range(), f)
+    }
+
+    fn readable<T: Element>(&self, op: &'static str) -> Result<Self> {
+        if T::DTYPE == self.dtype() {
+            return self.contiguous();
+        }
+        Err(Error::argument(op, format!("elements of the tensor's dtype, {}", self.dtype()), T::DTYPE.name()))
+    }
+
+    /// Where the elements begin and how long they are, in bytes.
+    fn byte_range(&self) -> [usize; 2] {
+        [self.offset(), self.numel()].map(|elements| elements * self.dtype().size())
+    }
+
+    /// This tensor, or a copy of it whose elements follow each other.
+    ///
+    /// # Errors
+    ///
+    /// What the device reports if it has no room for the copy.
+    pub fn contiguous(&self) -> Result<Self> {
+        if self.is_contiguous() { Ok(self.clone()) } else { Expr::from(self).eval() }
+    }
+
+    /// A copy on another device; on the same device, this tensor.
+    ///
+    /// # Errors
+    ///
+    /// What either device reports.
+    pub fn to_device(&self, device: &Device) -> Result<Self> {
+        if device.backend().owns(self.storage()) {
+            return Ok(self.clone());
+        }
+        let bytes = self.bytes("to_device")?;
+        Self::from_bytes("to_device", &bytes, self.shape().clone(), self.dtype(), device)
+    }
+
+    /// A copy converted to `dtype`, rounding once; with the same dtype, this tensor.
+    ///
+    /// # Errors
+    ///
+    /// What the device reports.
+    pub fn to_dtype(&self, dtype: DType) -> Result<Self> {
+        if dtype == self.dtype() { Ok(self.clone()) } else { Expr::from(self).cast(dtype).eval() }
+    }
+}
