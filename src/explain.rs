@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::device::Kind;
 use crate::expr::graph::Graph;
-use crate::gpu::{self, Caps, Plan, Slot, Target};
+use crate::kernel::{self, Caps, Plan, Slot, Target};
 use crate::{Device, Expr, Result};
 
 /// The passes an evaluation takes, as [`Expr::explain`] found them. Printing it is the point; the fields are for
@@ -92,7 +92,7 @@ pub fn explain_all<E: Clone + Into<Expr>>(exprs: &[E]) -> Result<Explanation> {
     };
     let target = |(i, e): (usize, &Expr)| Target::contiguous(Slot::Target(i), e.shape().clone(), e.dtype());
     let targets: Vec<Target> = exprs.iter().enumerate().map(target).collect();
-    let Plan { launches, .. } = gpu::plan("explain", &graph, &targets, &caps)?;
+    let Plan { launches, .. } = kernel::plan("explain", &graph, &targets, &caps)?;
     let passes = launches
         .iter()
         .map(|launch| Pass {
@@ -103,8 +103,8 @@ pub fn explain_all<E: Clone + Into<Expr>>(exprs: &[E]) -> Result<Explanation> {
                 launch.spec.bindings.iter().filter(|b| !b.write).count(),
                 launch.spec.bindings.iter().filter(|b| b.write).count(),
             ),
-            prelude: gpu::prelude(&launch.spec),
-            wgsl: gpu::source(&launch.spec),
+            prelude: kernel::prelude(&launch.spec),
+            wgsl: kernel::source(&launch.spec),
         })
         .collect();
     Ok(Explanation { device: name, passes })

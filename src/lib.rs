@@ -18,6 +18,7 @@ mod gpu;
 pub mod init;
 #[cfg(feature = "io")]
 mod io;
+mod kernel;
 mod layout;
 pub mod optim;
 mod params;

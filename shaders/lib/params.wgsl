@@ -1,6 +1,6 @@
 // lib/params.wgsl
 //
-// What the host passes to a launch. The same fields in the same order stand in src/gpu/params.rs.
+// What the host passes to a launch. The same fields in the same order stand in src/kernel/uniform.rs.
 //
 // From the prelude: N_DIMS, N_STAGES, STAGE_VECS and N_SCALARS.
 
@@ -29,7 +29,7 @@ struct Params {
     blocks: u32,
     // The bits of minus infinity, which WGSL cannot write down.
     minus_infinity: u32,
-    // Nothing, which a compiler cannot know.
+    // Always 0; passed in so that no shader compiler can fold it.
     zero: u32,
     // Splits that take the rows of a part in turn.
     turns: u32,

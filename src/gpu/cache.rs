@@ -8,10 +8,9 @@ use rustc_hash::FxHashMap;
 use super::Context;
 use super::context::lock;
 use super::pipeline::Pipeline;
-use super::plan::{Caps, Plan, Target, plan};
-use super::spec::Spec;
 use crate::Result;
 use crate::expr::graph::Graph;
+use crate::kernel::{Caps, Plan, Spec, Target, plan};
 
 /// Plans kept before all are dropped: a program that never evaluates the same thing twice must not grow.
 const MAX_PLANS: usize = 4096;

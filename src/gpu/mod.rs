@@ -2,44 +2,38 @@
 
 mod adapter;
 mod cache;
-mod codegen;
 mod context;
 mod disk;
 mod faults;
-mod grid;
 mod limits;
 mod memory;
 #[cfg(test)]
 mod mutants;
-mod params;
 mod pipeline;
-mod plan;
 mod poller;
 mod profile;
 mod readback;
 mod recorder;
-mod spec;
-mod tuning;
 
 use std::sync::Arc;
 
 use smallvec::SmallVec;
 
 pub(crate) use self::adapter::{Adapter, adapters, preferred_adapters};
-pub(crate) use self::codegen::{prelude, source};
 pub(crate) use self::context::Context;
 pub(crate) use self::memory::Buffer;
-pub(crate) use self::plan::{Caps, Plan, Slot, Target, Window, plan};
 
 use self::recorder::Bound;
 use crate::expr::graph::Graph;
+use crate::kernel::{Slot, Target, Window, write_number};
 use crate::tensor::Storage;
-use crate::{DType, Result, Scalar, Tensor};
+use crate::{Result, Tensor};
 
 /// Runs a graph; root `i` is written to `tensors[i]`. What the caller promises is said at `eval::run`.
 pub(crate) fn run(op: &'static str, context: &Arc<Context>, graph: &Graph, tensors: &[Tensor]) -> Result<()> {
     context.look(op)?;
-    let targets = slots_of(graph, tensors);
+    let places: SmallVec<[_; 4]> = tensors.iter().map(|t| (t.storage().id(), t.layout(), t.dtype())).collect();
+    let targets = Target::of(graph, &places);
     let ready = context.ready(op, graph, &targets)?;
     let temps = ready
         .plan
@@ -77,43 +71,15 @@ pub(crate) fn run(op: &'static str, context: &Arc<Context>, graph: &Graph, tenso
                 Bound { buffer, offset: window.start, size, write: binding.write }
             })
             .collect();
-        let mut params: SmallVec<[u32; 128]> = SmallVec::from_slice(&launch.params);
+        let mut uniform: SmallVec<[u32; 128]> = SmallVec::from_slice(&launch.uniform);
         for &(slot, dtype, word) in &launch.scalars {
-            write_scalar(scalars[slot], dtype, &mut params[word..]);
+            write_number(scalars[slot], dtype, &mut uniform[word..]);
         }
         recorder.start_timing(context, launch)?;
-        recorder.launch(context, op, pipeline, &bound, &params, [launch.grid.x, launch.grid.y])?;
+        recorder.launch(context, op, pipeline, &bound, &uniform, [launch.grid.x, launch.grid.y])?;
         recorder.end_timing(context)?;
     }
     Ok(())
-}
-
-/// The targets as the planner knows them: a target in memory that the graph reads has that buffer's slot.
-fn slots_of(graph: &Graph, tensors: &[Tensor]) -> Vec<Target> {
-    tensors
-        .iter()
-        .map(|tensor| {
-            let id = tensor.storage().id();
-            let slot = match graph.buffers.iter().position(|b| b.0.id() == id) {
-                Some(buffer) => Slot::Buffer(buffer),
-                None => Slot::Target(tensors.iter().position(|t| t.storage().id() == id).unwrap_or(0)),
-            };
-            Target { slot, layout: tensor.layout().clone(), dtype: tensor.dtype() }
-        })
-        .collect()
-}
-
-/// A number as the params hold it: one word, or two for f64, lowest first.
-fn write_scalar(value: Scalar, dtype: DType, words: &mut [u32]) {
-    match dtype {
-        DType::Bool => words[0] = u32::from(value.to_bool()),
-        DType::I32 => words[0] = value.to_i64() as u32,
-        DType::F64 => {
-            let bits = value.to_f64().to_bits();
-            (words[0], words[1]) = (bits as u32, (bits >> 32) as u32);
-        }
-        _ => words[0] = (value.to_f64() as f32).to_bits(),
-    }
 }
 
 #[cfg(test)]

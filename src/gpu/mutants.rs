@@ -3,7 +3,7 @@
 //! A mistake is a change of the text that codegen hands out, so one binary tries them all. Run by
 //! `cargo test --lib mutants -- --ignored --nocapture`, on the adapter `HADAMARD_DEVICE` names or a software one.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 
@@ -173,24 +173,20 @@ const DISCRETE: [Mutant; 3] = [
 
 thread_local! {
     /// The change to make on this thread.
-    static CURRENT: RefCell<Option<(&'static str, &'static str)>> = const { RefCell::new(None) };
+    static CURRENT: Cell<Option<(&'static str, &'static str)>> = const { Cell::new(None) };
     /// Shaders it was made in.
     static CHANGED: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Makes the change of this thread in a shader, if there is one to make and what comes of it is a shader.
-pub(super) fn mutate(source: &mut String) {
-    CURRENT.with_borrow(|current| {
-        if let Some((from, to)) = current
-            && source.contains(from)
-        {
-            let mutant = source.replace(from, to);
-            if is_valid(&mutant) {
-                *source = mutant;
-                CHANGED.set(CHANGED.get() + 1);
-            }
-        }
-    });
+/// A shader with the change of this thread made in it, if there is one to make and the outcome is valid.
+pub(super) fn mutated(source: String) -> String {
+    let Some((from, to)) = CURRENT.get().filter(|mutant| source.contains(mutant.0)) else { return source };
+    let mutant = source.replace(from, to);
+    if !is_valid(&mutant) {
+        return source;
+    }
+    CHANGED.set(CHANGED.get() + 1);
+    mutant
 }
 
 fn is_valid(source: &str) -> bool {

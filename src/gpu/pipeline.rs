@@ -2,10 +2,9 @@
 
 use std::sync::atomic::Ordering;
 
-use super::codegen;
 use super::context::Context;
-use super::spec::Spec;
 use crate::Result;
+use crate::kernel::{self, Spec};
 
 /// A shader module without wgpu's loop bounds: a counter in every loop, dear on software adapters, against loops that
 /// never end. All other checks stay.
@@ -22,21 +21,23 @@ pub(super) struct Pipeline {
     pub(super) id: u64,
     pub(super) pipeline: wgpu::ComputePipeline,
     pub(super) layout: wgpu::BindGroupLayout,
-    pub(super) params_bytes: u64,
+    pub(super) uniform_bytes: u64,
 }
 
 impl Pipeline {
     pub(super) fn compile(context: &Context, op: &'static str, spec: &Spec) -> Result<Self> {
-        let source = codegen::source(spec);
+        let source = kernel::source(spec);
+        #[cfg(test)]
+        let source = super::mutants::mutated(source);
         log::trace!("compiling\n{source}");
         let (pipeline, layout) = context.guard(op, || Ok(compile(context, spec, source)))?;
         let id = context.counts.compiled.fetch_add(1, Ordering::Relaxed);
-        Ok(Self { id, pipeline, layout, params_bytes: params_bytes(spec) })
+        Ok(Self { id, pipeline, layout, uniform_bytes: uniform_bytes(spec) })
     }
 }
 
-fn params_bytes(spec: &Spec) -> u64 {
-    spec.params_words() as u64 * 4
+fn uniform_bytes(spec: &Spec) -> u64 {
+    spec.uniform_words() as u64 * 4
 }
 
 fn compile(context: &Context, spec: &Spec, source: String) -> (wgpu::ComputePipeline, wgpu::BindGroupLayout) {
@@ -49,7 +50,7 @@ fn compile(context: &Context, spec: &Spec, source: String) -> (wgpu::ComputePipe
         count: None,
     };
     let storage = |read_only| wgpu::BufferBindingType::Storage { read_only };
-    let entries: Vec<_> = std::iter::once(entry(0, wgpu::BufferBindingType::Uniform, true, params_bytes(spec)))
+    let entries: Vec<_> = std::iter::once(entry(0, wgpu::BufferBindingType::Uniform, true, uniform_bytes(spec)))
         .chain(spec.bindings.iter().zip(1..).map(|(b, i)| entry(i, storage(!b.write), false, 0)))
         .collect();
     let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries: &entries });

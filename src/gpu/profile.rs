@@ -5,9 +5,8 @@ use std::fmt::Write;
 use std::time::{Duration, Instant};
 
 use super::Context;
-use super::plan::Launch;
 use super::recorder::Recorder;
-use super::spec::{Code, Inst, Kernel, Spec};
+use crate::kernel::{Code, Inst, Kernel, Launch, Spec};
 use crate::profile::{Clock, KernelTime, Tally};
 use crate::{Error, Result};
 

@@ -254,7 +254,7 @@ fn bind_group(context: &Context, pipeline: &Pipeline, uniform: &wgpu::Buffer, bo
     let buffer = |buffer, offset, size| {
         wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size: std::num::NonZero::new(size) })
     };
-    let params = wgpu::BindGroupEntry { binding: 0, resource: buffer(uniform, 0, pipeline.params_bytes) };
+    let params = wgpu::BindGroupEntry { binding: 0, resource: buffer(uniform, 0, pipeline.uniform_bytes) };
     let entries: SmallVec<[_; 8]> =
         std::iter::once(params)
             .chain(bound.iter().zip(1..).map(|(b, binding)| wgpu::BindGroupEntry {

@@ -8,7 +8,7 @@ use super::shares::{MAX_SPLITS, Shares};
 use super::windows::{best_cut, excess, halves, resized};
 use super::{Output, Planner};
 use crate::expr::graph::{Fold, Id, Step};
-use crate::gpu::spec::{Code, Inst, Kernel, Line};
+use crate::kernel::spec::{Code, Inst, Kernel, Line};
 use crate::layout::Layout;
 use crate::{DType, Result, Shape};
 

@@ -2,7 +2,7 @@
 
 use super::place::{coordinates, dot, stage_word};
 use super::{alias, line};
-use crate::gpu::spec::{Order, Spec};
+use crate::kernel::spec::{Order, Spec, side};
 
 pub(super) fn contract_functions(out: &mut String, spec: &Spec) {
     // The kept dims are those of the batch, then rows and columns; the reduced one is the terms.
@@ -45,9 +45,4 @@ pub(super) fn contract_functions(out: &mut String, spec: &Spec) {
     line(out, 1, &format!("let p = place.out + split * params.n + row * {x} + column * {y};"));
     line(out, 1, &format!("{} = value;", element(2)));
     line(out, 0, "}");
-}
-
-/// The side of the square of outputs that a workgroup of so many invocations owns, each with 4 by 4.
-pub(in crate::gpu) const fn side(workgroup: u32) -> u32 {
-    4 * workgroup.isqrt()
 }

@@ -1,8 +1,8 @@
 //! What shares a pass, and what is stored.
 
 use super::{caps, f32s, kernels, plan_assign, plan_for, plan_for_all, tensor, tight};
-use crate::gpu::plan::{Caps, Plan, Slot, Temp};
-use crate::gpu::tuning::Tuning;
+use crate::kernel::plan::{Caps, Plan, Slot, Temp};
+use crate::kernel::tuning::Tuning;
 use crate::{DType, Expr, Tensor};
 
 #[test]

@@ -1,8 +1,8 @@
 //! How the work of a reduction is shared out. It depends on the shape and the class of device, never on timing, so
 //! that the same input gives the same bits.
 
-use crate::gpu::spec::Kernel;
-use crate::gpu::tuning::Tuning;
+use crate::kernel::spec::Kernel;
+use crate::kernel::tuning::Tuning;
 
 /// Elements of a reduction that is not split: a second pass would be most of what it takes.
 const SMALL: usize = 8 * 1024;

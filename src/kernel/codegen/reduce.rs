@@ -7,7 +7,7 @@ use super::{BODY, EPILOGUE, alias, line};
 use crate::DType;
 use crate::expr::BinaryOp;
 use crate::expr::graph::Fold;
-use crate::gpu::spec::{Code, Inst, Kernel, Line, Spec};
+use crate::kernel::spec::{Code, Inst, Kernel, Line, Spec};
 
 pub(super) fn reduce_functions(out: &mut String, spec: &Spec) {
     let member = |j: usize| format!("t{j}: {}", alias(spec.folds[j].1));

@@ -4,8 +4,8 @@ use super::Planner;
 use super::map::{bind, bytes_touched};
 use super::region::{Numbers, Read};
 use super::windows::{best_cut, excess, halves};
-use crate::gpu::params::{Dim, Head};
-use crate::gpu::spec::{Code, Inst, Line, Mode, Operand, Order, Spec};
+use crate::kernel::spec::{Code, Inst, Line, Mode, Operand, Order, Spec};
+use crate::kernel::uniform::{Dim, Head};
 use crate::layout::{Layout, Strides};
 use crate::{DType, Result, Shape};
 

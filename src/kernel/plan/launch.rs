@@ -8,8 +8,8 @@ use super::reduce::Walk;
 use super::region::{Emitted, Numbers, Read};
 use super::shares::Shares;
 use crate::expr::graph::Fold;
-use crate::gpu::params::Head;
-use crate::gpu::spec::{Code, Kernel, Mode, Operand, Order, Spec};
+use crate::kernel::spec::{Code, Kernel, Mode, Operand, Order, Spec};
+use crate::kernel::uniform::Head;
 use crate::layout::{Strides, collapse};
 use crate::{DType, Result, Shape};
 

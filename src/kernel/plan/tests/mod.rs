@@ -6,20 +6,20 @@ mod kernels;
 
 use super::{Caps, Launch, Plan, Slot, Target, plan};
 use crate::expr::graph::Graph;
-use crate::gpu::params::Head;
-use crate::gpu::spec::Operand;
-use crate::gpu::tuning::Tuning;
+use crate::kernel::spec::Operand;
+use crate::kernel::tuning::Tuning;
+use crate::kernel::uniform::Head;
 use crate::{DType, Device, Expr, Result, Tensor};
 
-pub(in crate::gpu) fn caps(max_bindings: usize, tuning: Tuning) -> Caps {
+pub(crate) fn caps(max_bindings: usize, tuning: Tuning) -> Caps {
     Caps { tuning, max_bindings, ..Caps::webgpu() }
 }
 
-pub(in crate::gpu) fn plan_for(expr: &Expr, caps: &Caps) -> Plan {
+pub(crate) fn plan_for(expr: &Expr, caps: &Caps) -> Plan {
     plan_for_all(std::slice::from_ref(expr), caps)
 }
 
-pub(in crate::gpu) fn plan_for_all(exprs: &[Expr], caps: &Caps) -> Plan {
+pub(crate) fn plan_for_all(exprs: &[Expr], caps: &Caps) -> Plan {
     try_plan(exprs, caps).unwrap()
 }
 
@@ -33,12 +33,12 @@ fn try_plan(exprs: &[Expr], caps: &Caps) -> Result<Plan> {
 /// A plan that writes tensors of which some may also be read.
 fn plan_assign(assignments: &[(&Tensor, Expr)], caps: &Caps) -> Plan {
     let graph = Graph::new(&assignments.iter().map(|(t, e)| (e, t.dtype())).collect::<Vec<_>>()).unwrap();
-    let targets: Vec<Target> =
-        crate::gpu::slots_of(&graph, &assignments.iter().map(|a| a.0.clone()).collect::<Vec<_>>());
+    let places: Vec<_> = assignments.iter().map(|(t, _)| (t.storage().id(), t.layout(), t.dtype())).collect();
+    let targets = Target::of(&graph, &places);
     plan("test", &graph, &targets, caps).unwrap()
 }
 
-pub(in crate::gpu) fn tensor(shape: &[usize], dtype: DType) -> Tensor {
+pub(crate) fn tensor(shape: &[usize], dtype: DType) -> Tensor {
     Tensor::zeros(shape, dtype, &Device::cpu()).unwrap()
 }
 
@@ -59,7 +59,7 @@ fn kernels(plan: &Plan) -> Vec<String> {
 }
 
 fn head(launch: &Launch) -> Head {
-    bytemuck::pod_read_unaligned(bytemuck::cast_slice(&launch.params[..size_of::<Head>() / 4]))
+    bytemuck::pod_read_unaligned(bytemuck::cast_slice(&launch.uniform[..size_of::<Head>() / 4]))
 }
 
 /// Lines of its kernels, in order.

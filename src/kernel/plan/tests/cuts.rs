@@ -1,9 +1,9 @@
 //! Where work is cut that is too much for a kernel, a binding, a grid or an index.
 
 use super::{caps, f32s, head, kernels, lines, plan_for, plan_for_all, tensor, tight, try_plan};
-use crate::gpu::plan::{Caps, Plan};
-use crate::gpu::spec::Kernel;
-use crate::gpu::tuning::Tuning;
+use crate::kernel::plan::{Caps, Plan};
+use crate::kernel::spec::Kernel;
+use crate::kernel::tuning::Tuning;
 use crate::{DType, Error, Expr, Tensor};
 
 /// A sum of sums, of so many tensors.

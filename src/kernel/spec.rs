@@ -1,6 +1,6 @@
 //! What a kernel is: everything that changes its text, and nothing else.
 //!
-//! Shapes, strides, offsets and numbers are passed in as params, so that a new shape or learning rate compiles
+//! Shapes, strides, offsets and numbers are passed in, in the uniform, so that a new shape or learning rate compiles
 //! nothing.
 
 use crate::DType;
@@ -140,7 +140,7 @@ pub(crate) enum Inst {
     Index(usize),
     /// Whether an operand of mode `Found` has each element.
     Has(usize),
-    /// A number of the params, by the position of its first word.
+    /// A number of the uniform, by the position of its first word.
     Scalar(usize),
     /// The result of a fold, in an epilogue.
     Term(usize),
@@ -152,7 +152,7 @@ pub(crate) enum Inst {
     Round(DType, usize),
 }
 
-/// Words of the params before the dims.
+/// Words of the uniform before the dims.
 pub(crate) const HEAD_WORDS: usize = 8;
 /// Words of a dim: size, and the two constants that divide by it.
 pub(crate) const DIM_WORDS: usize = 4;
@@ -190,23 +190,28 @@ impl Spec {
         self.operands[..operand].iter().map(|o| 1 + o.stages.len()).sum()
     }
 
-    /// Dims in the params: kept, reduced, then those of later stages.
+    /// Dims in the uniform: kept, reduced, then those of later stages.
     pub(crate) fn n_dims(&self) -> usize {
         self.kept_rank + self.reduced_rank + self.operands.iter().flat_map(|o| &o.stages).sum::<usize>()
     }
 
-    /// Where in the params the operand table begins, in words.
+    /// Where in the uniform the operand table begins, in words.
     pub(crate) fn operands_at(&self) -> usize {
         HEAD_WORDS + self.n_dims().max(1) * DIM_WORDS
     }
 
-    /// Where in the params the numbers begin, in words.
+    /// Where in the uniform the numbers begin, in words.
     pub(crate) fn scalars_at(&self) -> usize {
         self.operands_at() + self.n_stages().max(1) * self.operand_words()
     }
 
-    /// Size of the params, in words.
-    pub(crate) fn params_words(&self) -> usize {
+    /// Size of the uniform, in words.
+    pub(crate) fn uniform_words(&self) -> usize {
         self.scalars_at() + self.n_scalars.max(1).next_multiple_of(4)
     }
+}
+
+/// The side of the square of outputs that a workgroup of a matrix product owns, each invocation 4 by 4 of them.
+pub(crate) const fn side(workgroup: u32) -> u32 {
+    4 * workgroup.isqrt()
 }

@@ -5,7 +5,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::{Slot, Stored};
 use crate::DType;
 use crate::expr::graph::{Graph, Id, Step};
-use crate::gpu::spec::{Code, Inst, Line};
+use crate::kernel::spec::{Code, Inst, Line};
 use crate::layout::{Access, Layout};
 
 /// What computing some values takes, without their code.

@@ -5,7 +5,7 @@ use super::place::stage_word;
 use super::{BODY, alias, line};
 use crate::DType;
 use crate::expr::{BinaryOp, UnaryOp};
-use crate::gpu::spec::{Code, Inst, Kernel, Line, Mode, Operand, Order, Spec};
+use crate::kernel::spec::{Code, Inst, Kernel, Line, Mode, Operand, Order, Spec};
 
 /// Loads, arithmetic and stores, as lines `{prefix}0`, `{prefix}1`, …; positions of operands are `p{i}`, or come from
 /// their place functions. `inner` is one past the dim that neighbours lie along.

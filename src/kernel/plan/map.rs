@@ -6,9 +6,9 @@ use super::region::{Numbers, Read, emit};
 use super::windows::{Windows, best_cut, excess, halves, resized};
 use super::{Launch, MAX_LAUNCHES, Output, Planner, Slot, Target, Window};
 use crate::expr::graph::Id;
-use crate::gpu::grid::Grid;
-use crate::gpu::params::{Dim, Head, stage_words};
-use crate::gpu::spec::{Binding, Code, Inst, Kernel, Line, Mode, Operand, Order, Spec};
+use crate::kernel::grid::Grid;
+use crate::kernel::spec::{Binding, Code, Inst, Kernel, Line, Mode, Operand, Order, Spec};
+use crate::kernel::uniform::{Dim, Head, stage_words};
 use crate::layout::{Access, Layout, Strides, collapse};
 use crate::{DType, Result, Shape};
 
@@ -211,12 +211,12 @@ impl Planner<'_> {
         Ok(())
     }
 
-    /// Dims as the params hold them.
+    /// Dims as the uniform holds them.
     pub(super) fn dims(&self, sizes: &[usize]) -> Result<Vec<Dim>> {
         sizes.iter().map(|&size| Ok(Dim::new(self.count(size)?))).collect()
     }
 
-    /// Appends a launch, its params put together.
+    /// Appends a launch, its uniform put together.
     #[allow(clippy::too_many_arguments, reason = "the parts of a launch, each made where it is known")]
     pub(super) fn push(
         &mut self,
@@ -234,17 +234,17 @@ impl Planner<'_> {
             spec.fetch_pairs();
         }
         let head = Head { minus_infinity: f32::NEG_INFINITY.to_bits(), ..head };
-        let mut params: Vec<u32> = bytemuck::cast_slice(&[head]).to_vec();
-        params.extend_from_slice(bytemuck::cast_slice(dims));
-        params.resize(spec.operands_at(), 0);
+        let mut uniform: Vec<u32> = bytemuck::cast_slice(&[head]).to_vec();
+        uniform.extend_from_slice(bytemuck::cast_slice(dims));
+        uniform.resize(spec.operands_at(), 0);
         let words = spec.operand_words();
         for (offset, strides) in table {
-            params.extend(stage_words(*offset, strides, words));
+            uniform.extend(stage_words(*offset, strides, words));
         }
-        params.resize(spec.params_words(), 0);
+        uniform.resize(spec.uniform_words(), 0);
         let at = spec.scalars_at();
         let scalars = numbers.list.into_iter().map(|(slot, dtype, word)| (slot, dtype, at + word)).collect();
-        self.launches.push(Launch { spec, windows, params, scalars, grid, bytes });
+        self.launches.push(Launch { spec, windows, uniform, scalars, grid, bytes });
         Ok(())
     }
 

@@ -6,7 +6,7 @@
 //! be read in `explain`.
 
 mod code;
-pub(super) mod contract;
+mod contract;
 mod operation;
 mod place;
 mod reduce;
@@ -15,8 +15,8 @@ use self::code::code;
 use self::contract::contract_functions;
 use self::place::{coordinates, dot, find_function, place_function, stage_word};
 use self::reduce::reduce_functions;
-use super::spec::{Binding, Kernel, Mode, Operand, Order, Spec};
 use crate::DType;
+use crate::kernel::spec::{Binding, Kernel, Mode, Operand, Order, Spec};
 
 const PARAMS: &str = include_str!("../../../shaders/lib/params.wgsl");
 const INDEX: &str = include_str!("../../../shaders/lib/index.wgsl");
@@ -76,8 +76,6 @@ pub(crate) fn source(spec: &Spec) -> String {
             text.push_str(file);
         }
     }
-    #[cfg(test)]
-    super::mutants::mutate(&mut text);
     text
 }
 

@@ -20,11 +20,11 @@ use rustc_hash::FxHashMap;
 
 use self::region::{Read, Region};
 pub(crate) use self::windows::Window;
-use super::grid::Grid;
-use super::spec::Spec;
-use super::tuning::Tuning;
 use crate::expr::contraction::Contraction;
 use crate::expr::graph::{Graph, Id, Step};
+use crate::kernel::grid::Grid;
+use crate::kernel::spec::Spec;
+use crate::kernel::tuning::Tuning;
 use crate::layout::Layout;
 use crate::{DType, DeviceInfo, Error, Result, Shape};
 
@@ -51,9 +51,9 @@ pub(crate) struct Launch {
     pub(crate) spec: Spec,
     /// What is bound, in the order of the spec's bindings.
     pub(crate) windows: Vec<Window>,
-    /// The params but for the numbers.
-    pub(crate) params: Vec<u32>,
-    /// The graph's scalar, its dtype, and the word of the params it goes to.
+    /// The uniform, with zeros in place of the numbers.
+    pub(crate) uniform: Vec<u32>,
+    /// The graph's scalar, its dtype, and the word of the uniform it goes to.
     pub(crate) scalars: Vec<(usize, DType, usize)>,
     pub(crate) grid: Grid,
     /// Bytes this pass must move: each element read or written, once.
@@ -79,6 +79,19 @@ pub(crate) struct Target {
 }
 
 impl Target {
+    /// The targets of a graph at these places: the id of the memory, layout and dtype of each. What the graph reads,
+    /// too, has its buffer's slot.
+    pub(crate) fn of(graph: &Graph, places: &[(usize, &Layout, DType)]) -> Vec<Self> {
+        let target = |&(id, layout, dtype): &(usize, &Layout, DType)| {
+            let slot = match graph.buffers.iter().position(|b| b.0.id() == id) {
+                Some(buffer) => Slot::Buffer(buffer),
+                None => Slot::Target(places.iter().position(|place| place.0 == id).unwrap_or(0)),
+            };
+            Self { slot, layout: layout.clone(), dtype }
+        };
+        places.iter().map(target).collect()
+    }
+
     /// All of some memory, in row-major order.
     pub(crate) fn contiguous(slot: Slot, shape: Shape, dtype: DType) -> Self {
         Self { slot, layout: Layout::contiguous(shape), dtype }

@@ -1,7 +1,7 @@
 //! Text that finds elements: coordinates, positions, and the functions for views that need one.
 
 use super::line;
-use crate::gpu::spec::Spec;
+use crate::kernel::spec::Spec;
 
 pub(super) fn dim(i: usize) -> String {
     format!("params.dims[{i}]")

@@ -11,9 +11,8 @@ use super::region::{Emitted, Numbers, Read, Region, emit};
 use super::{Output, Planner, Slot};
 use crate::expr::contraction::Contraction;
 use crate::expr::graph::{Fold, Id};
-use crate::gpu::codegen::contract::side;
-use crate::gpu::params::Head;
-use crate::gpu::spec::{Code, Kernel, Mode, Operand, Order, Spec};
+use crate::kernel::spec::{Code, Kernel, Mode, Operand, Order, Spec, side};
+use crate::kernel::uniform::Head;
 use crate::layout::{Layout, Strides, collapse};
 use crate::{DType, Result, Shape};
 

@@ -1,8 +1,9 @@
-//! What is passed to a launch, and the arithmetic behind it.
+//! The uniform of a launch: the numbers passed to its kernel, and the arithmetic behind them.
 
 use crate::layout::Strides;
+use crate::{DType, Scalar};
 
-/// The head of the params. The same fields in the same order stand in `shaders/lib/params.wgsl`.
+/// The head of the uniform. The same fields in the same order stand in `shaders/lib/params.wgsl`.
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C)]
 pub(crate) struct Head {
@@ -18,7 +19,7 @@ pub(crate) struct Head {
     pub(crate) blocks: u32,
     /// The bits of minus infinity, which WGSL cannot write down.
     pub(crate) minus_infinity: u32,
-    /// Nothing, which a compiler cannot know.
+    /// Always 0; passed in so that no shader compiler can fold it.
     pub(crate) zero: u32,
     /// Splits that take the rows of a part in turn.
     pub(crate) turns: u32,
@@ -59,6 +60,20 @@ pub(crate) fn stage_words(offset: usize, strides: &Strides, words: usize) -> Vec
     entry.extend(strides.iter().map(|&s| s as u32));
     entry.resize(words, 0);
     entry
+}
+
+/// Writes a number as the uniform holds it: in one word, or for f64 in two, the lower one first.
+pub(crate) fn write_number(value: Scalar, dtype: DType, words: &mut [u32]) {
+    match dtype {
+        DType::Bool => words[0] = u32::from(value.to_bool()),
+        DType::I32 => words[0] = value.to_i64() as u32,
+        DType::F64 => {
+            let bits = value.to_f64().to_bits();
+            (words[0], words[1]) = (bits as u32, (bits >> 32) as u32);
+        }
+        DType::F32 => words[0] = (value.to_f64() as f32).to_bits(),
+        DType::F16 | DType::BF16 | DType::U8 => unreachable!("numbers have a dtype that arithmetic is done in"),
+    }
 }
 
 #[cfg(test)]

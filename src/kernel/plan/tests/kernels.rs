@@ -1,10 +1,10 @@
 //! What one kernel is: how it walks, what it binds, what it is given.
 
 use super::{caps, f32s, head, kernels, plan_assign, plan_for, tensor, tight};
-use crate::gpu::params::Head;
-use crate::gpu::plan::{Caps, Plan};
-use crate::gpu::spec::{Kernel, Mode, Order};
-use crate::gpu::tuning::Tuning;
+use crate::kernel::plan::{Caps, Plan};
+use crate::kernel::spec::{Kernel, Mode, Order};
+use crate::kernel::tuning::Tuning;
+use crate::kernel::uniform::Head;
 use crate::{DType, Expr, ScalarCell, Tensor, einsum};
 
 #[test]

@@ -1,0 +1,17 @@
+//! What a GPU is told: which kernels compute a graph, their WGSL, and the numbers passed to them.
+//!
+//! Nothing here knows wgpu, so `explain` and the tests of plans and shaders need no GPU.
+
+mod codegen;
+mod grid;
+mod plan;
+mod spec;
+#[cfg(test)]
+mod tests;
+mod tuning;
+mod uniform;
+
+pub(crate) use self::codegen::{prelude, source};
+pub(crate) use self::plan::{Caps, Launch, Plan, Slot, Target, Window, plan};
+pub(crate) use self::spec::{Code, Inst, Kernel, Spec};
+pub(crate) use self::uniform::write_number;

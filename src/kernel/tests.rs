@@ -1,0 +1,142 @@
+//! Shaders without a GPU: every kernel is parsed and validated, and the params are where both sides say.
+
+use naga::valid::{Capabilities, ValidationFlags, Validator};
+
+use super::Caps;
+use super::plan::tests::{caps, plan_for, tensor};
+use super::spec::HEAD_WORDS;
+use super::tuning::Tuning;
+use super::uniform::{Dim, Head};
+use crate::{BinaryOp, DType, Expr, ReduceOp, Tensor, UnaryOp};
+
+/// The largest device, WebGPU's defaults, wgpu's smallest, and a software adapter.
+fn all_caps() -> [Caps; 4] {
+    let software = Tuning::software();
+    let discrete = Tuning::discrete();
+    [caps(100, discrete), Caps::webgpu(), caps(4, discrete), Caps { pairs: true, ..caps(8, software) }]
+}
+
+fn module_of(source: &str) -> (naga::Module, naga::valid::ModuleInfo) {
+    let module =
+        naga::front::wgsl::parse_str(source).unwrap_or_else(|e| panic!("{}\n{source}", e.emit_to_string(source)));
+    let info =
+        Validator::new(ValidationFlags::all(), Capabilities::FLOAT64 | Capabilities::SHADER_INT64).validate(&module);
+    (module, info.unwrap_or_else(|e| panic!("{}\n{source}", e.emit_to_string(source))))
+}
+
+fn check(expr: &Expr) {
+    for caps in all_caps() {
+        let plan = plan_for(expr, &caps);
+        for launch in &plan.launches {
+            assert!(launch.spec.bindings.len() <= caps.max_bindings, "{expr:?}");
+            assert_eq!(launch.uniform.len(), launch.spec.uniform_words());
+            let (module, _) = module_of(&super::codegen::source(&launch.spec));
+            let params =
+                module.global_variables.iter().find(|(_, v)| v.space == naga::AddressSpace::Uniform).unwrap().1;
+            let size = module.types[params.ty].inner.size(module.to_ctx());
+            assert_eq!(size as usize, launch.uniform.len() * 4, "the shader's params and the host's");
+        }
+    }
+}
+
+#[test]
+fn every_operation_makes_a_valid_shader() {
+    for dtype in DType::ALL.into_iter().filter(|d| *d != DType::F64) {
+        for shape in [&[5, 7][..], &[4, 8], &[]] {
+            let x = tensor(shape, dtype);
+            for op in UnaryOp::ALL {
+                let expr = x.unary(op);
+                if expr.error().is_none() {
+                    check(&expr);
+                }
+            }
+            for op in BinaryOp::ALL {
+                let expr = x.binary(op, x.broadcast_to(shape).unwrap());
+                if expr.error().is_none() {
+                    check(&expr);
+                }
+            }
+            for op in ReduceOp::ALL {
+                for dims in [&[0_isize][..], &[-1], &[]] {
+                    let expr = x.reduce(op, dims);
+                    if expr.error().is_none() {
+                        check(&expr);
+                    }
+                }
+            }
+            for to in DType::ALL.into_iter().filter(|d| *d != DType::F64) {
+                check(&x.cast(to));
+            }
+        }
+    }
+}
+
+#[test]
+fn views_of_every_kind_make_valid_shaders() {
+    let x = tensor(&[6, 10, 12], DType::F16);
+    let e = Expr::from(&x) + 1;
+    check(&e.permute(&[2, 0, 1]));
+    check(&e.permute(&[2, 0, 1]).reshape([720]));
+    check(&e.permute(&[2, 0, 1]).reshape([60, 12]).transpose(0, 1).reshape([8, 90]));
+    check(&e.slice(1, 1, 10, 3).flip(2));
+    check(&e.permute(&[2, 0, 1]).reshape([60, 12]).sum(0));
+    check(&(e.amax(1).keepdim() * &e).exp());
+}
+
+#[test]
+fn an_expression_with_too_many_tensors_is_cut() {
+    let tensors: Vec<Tensor> = (0..12).map(|_| tensor(&[33], DType::F32)).collect();
+    let sum = tensors.iter().skip(1).fold(Expr::from(&tensors[0]), |sum, t| (sum * 0.5).maximum(t));
+    check(&sum);
+    check(&sum.sum(..));
+    for caps in all_caps() {
+        let launches = plan_for(&sum, &caps).launches.len();
+        assert_eq!(launches == 1, caps.max_bindings > 12, "{launches} kernels with {} bindings", caps.max_bindings);
+    }
+}
+
+#[test]
+fn a_long_chain_is_cut() {
+    let x = tensor(&[33], DType::F32);
+    let chain = (0..1000).fold(Expr::from(&x), |e, i| (e + i).sin());
+    check(&chain);
+}
+
+#[test]
+fn params_lie_where_the_shader_reads_them() {
+    let x = tensor(&[6, 10], DType::F32);
+    let launch = plan_for(&(&x.transpose(0, 1).unwrap() * 2.0).reshape([60]).exp(), &Caps::webgpu()).launches.remove(0);
+    let (module, _) = module_of(&super::codegen::source(&launch.spec));
+    let members = |name: &str| {
+        let found = module.types.iter().find(|(_, t)| t.name.as_deref() == Some(name)).unwrap().1;
+        let naga::TypeInner::Struct { members, .. } = &found.inner else { panic!("{name} is a struct") };
+        members.iter().map(|m| (m.name.clone().unwrap(), m.offset as usize)).collect::<Vec<_>>()
+    };
+    let offset = |list: &[(String, usize)], name: &str| list.iter().find(|m| m.0 == name).map(|m| m.1);
+    let params = members("Params");
+    let head = [
+        ("n", std::mem::offset_of!(Head, n)),
+        ("n_reduced", std::mem::offset_of!(Head, n_reduced)),
+        ("chunk", std::mem::offset_of!(Head, chunk)),
+        ("grid_x", std::mem::offset_of!(Head, grid_x)),
+        ("blocks", std::mem::offset_of!(Head, blocks)),
+        ("minus_infinity", std::mem::offset_of!(Head, minus_infinity)),
+        ("zero", std::mem::offset_of!(Head, zero)),
+        ("turns", std::mem::offset_of!(Head, turns)),
+        ("dims", size_of::<Head>()),
+        ("stages", launch.spec.operands_at() * 4),
+        ("scalars", launch.spec.scalars_at() * 4),
+    ];
+    for (name, want) in head {
+        assert_eq!(offset(&params, name), Some(want), "{name}");
+    }
+    assert_eq!(size_of::<Head>(), HEAD_WORDS * 4);
+    let dim = members("Dim");
+    let host = [
+        ("size", std::mem::offset_of!(Dim, size)),
+        ("multiplier", std::mem::offset_of!(Dim, multiplier)),
+        ("shift", std::mem::offset_of!(Dim, shift)),
+        ("count", std::mem::offset_of!(Dim, count)),
+    ];
+    assert_eq!(dim, host.map(|(name, at)| (name.to_owned(), at)));
+}
