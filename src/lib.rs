@@ -5,7 +5,10 @@ mod base;
 mod expr;
 
 mod cpu;
-#[cfg_attr(not(feature = "gpu"), allow(dead_code, unused_imports, reason = "only a GPU runs plans; `explain` prints them"))]
+#[cfg_attr(
+    not(feature = "gpu"),
+    allow(dead_code, unused_imports, reason = "only a GPU runs plans; `explain` prints them")
+)]
 mod kernel;
 
 #[cfg(feature = "gpu")]

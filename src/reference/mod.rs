@@ -36,6 +36,7 @@ use std::rc::Rc;
 use approx::Approx;
 pub use compare::{Comparison, Mismatch, compare};
 
+use crate::base::layout::Layout;
 use crate::expr::{Node, Number, Op};
 use crate::{DType, Error, Expr, Result, Scalar, Shape, Tensor};
 
@@ -252,7 +253,10 @@ fn leaf(tensor: &Tensor) -> Result<Vec<Approx>> {
 
 /// The elements of a tensor in row-major order, as f64, whatever its layout. Nothing is evaluated.
 pub(crate) fn elements(tensor: &Tensor) -> Result<Vec<f64>> {
-    let memory = decode(tensor.dtype(), &tensor.memory("reference")?);
+    // All of the memory up to the last element that the view touches, as it lies there.
+    let len = tensor.layout().bounds().map_or(0, |(_, high)| high + 1);
+    let memory = tensor.with_layout(Layout::contiguous(Shape::from([len])));
+    let memory = decode(tensor.dtype(), &memory.bytes("reference")?);
     let mut out = Vec::with_capacity(tensor.numel());
     positions(tensor, |position| out.push(memory[position]));
     Ok(out)
