@@ -307,7 +307,7 @@ impl Lowering {
             &Op::Unary(op) => {
                 let x = arg(self, 0, operand_dtype(0));
                 let y = self.push(Step::Unary(op, x), shape, dtype);
-                if node.dtype == DType::U8 && op == UnaryOp::Neg { self.round(DType::U8, y) } else { y }
+                if node.dtype == DType::U8 && op.row().integers.wraps() { self.round(DType::U8, y) } else { y }
             }
             &Op::Binary(op) => {
                 let operand = operand_dtype(0);
@@ -321,8 +321,7 @@ impl Lowering {
                     },
                     _ => false,
                 };
-                let wraps =
-                    matches!(op, BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul | BinaryOp::Pow) || large(a) || large(b);
+                let wraps = op.row().integers.wraps() || large(a) || large(b);
                 if node.dtype == DType::U8 && wraps { self.round(DType::U8, y) } else { y }
             }
             Op::Select => {
