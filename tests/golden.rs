@@ -8,7 +8,7 @@ mod devices;
 use std::path::Path;
 
 use devices::{failures_on_each, note};
-use hadamard::{DType, Device, Element, Expr, Shape, Tensor, eval_all, reference};
+use hadamard::{BinaryOp, DType, Device, Element, Expr, Shape, Tensor, UnaryOp, eval_all, reference};
 use half::{bf16, f16};
 use safetensors::{Dtype, SafeTensors};
 use serde_json::Value;
@@ -169,24 +169,68 @@ fn expressions_are_what_pytorch_computes() {
     assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
 }
 
+/// What the reference computes, rounded to the dtype.
+fn answer_of_reference(expr: &Expr) -> hadamard::Result<(DType, Shape, Vec<f64>)> {
+    let want = reference::eval(expr)?;
+    let round = |v: f64| match want.dtype {
+        DType::F32 => f64::from(v as f32),
+        DType::F16 => f16::from_f64(v).to_f64(),
+        DType::BF16 => bf16::from_f64(v).to_f64(),
+        DType::Bool | DType::U8 | DType::I32 | DType::F64 => v,
+    };
+    Ok((want.dtype, want.shape.clone(), want.values.iter().map(|&v| round(v)).collect()))
+}
+
 /// The reference is a program, too, and may be wrong.
 #[test]
 fn the_reference_is_what_pytorch_computes() {
-    let bytes = read("expressions.safetensors");
-    let file = SafeTensors::deserialize(&bytes).unwrap();
-    let answer = |expr: &Expr| {
-        let want = reference::eval(expr)?;
-        // What is stored: rounded to the dtype.
-        let round = |v: f64| match want.dtype {
-            DType::F32 => f64::from(v as f32),
-            DType::F16 => f16::from_f64(v).to_f64(),
-            DType::BF16 => bf16::from_f64(v).to_f64(),
-            _ => v,
-        };
-        Ok((want.dtype, want.shape.clone(), want.values.iter().map(|&v| round(v)).collect()))
+    for (name, rows) in [("expressions", rows("expressions.json")), ("wide", wide_rows())] {
+        let bytes = read(&format!("{name}.safetensors"));
+        let file = SafeTensors::deserialize(&bytes).unwrap();
+        let wrong = |row| judge(row, &file, &Device::cpu(), answer_of_reference).err();
+        let failures: Vec<String> = rows.iter().filter_map(wrong).collect();
+        assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
+    }
+}
+
+/// The function that a row of `wide.json` is about, if it is one function of names: `atan2(x, y)`.
+fn function(row: &Value) -> Option<&str> {
+    let (name, arguments) = row["expr"].as_str()?.strip_suffix(')')?.split_once('(')?;
+    let is_name = |text: &str| text.chars().all(|c| c.is_ascii_alphabetic());
+    arguments.split(", ").all(is_name).then_some(name)
+}
+
+/// Rows of `wide.json` about one operation of the table, on dtypes there are. An operation that joins the table is
+/// held against its rows without another word; the rest waits for its operation or dtype.
+fn wide_rows() -> Vec<Value> {
+    let unary = UnaryOp::ALL.iter().map(|op| op.name());
+    let known: Vec<_> = unary.chain(BinaryOp::ALL.iter().map(|op| op.name())).collect();
+    let has_dtypes = |row: &Value| {
+        let inputs = row["inputs"].as_object().unwrap().values();
+        inputs.chain(row.get("output")).all(|x| x[0].as_str().unwrap().parse::<DType>().is_ok())
     };
-    let wrong = |row| judge(row, &file, &Device::cpu(), answer).err();
-    let failures: Vec<String> = rows("expressions.json").iter().filter_map(wrong).collect();
+    let is_ours = |row: &Value| function(row).is_some_and(|name| known.contains(&name)) && has_dtypes(row);
+    let all = rows("wide.json");
+    let n = all.len();
+    let ours: Vec<Value> = all.into_iter().filter(is_ours).collect();
+    note(&format!("{} of the {n} rows of wide.json are about operations and dtypes there are", ours.len()));
+    ours
+}
+
+#[test]
+fn every_operation_is_what_pytorch_computes() {
+    let bytes = read("wide.safetensors");
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let rows = wide_rows();
+    // Maxima, minima, magnitudes and signs of integers at least.
+    assert!(rows.len() >= 10, "{}", rows.len());
+    let failures = failures_on_each(|device| {
+        let answer = |expr: &Expr| expr.eval().map(|x| (x.dtype(), x.shape().clone(), values(&x)));
+        let rows = rows.iter().filter(|row| device.info().f64 || !needs_f64(row));
+        rows.filter_map(|row| judge(row, &file, device, answer).err())
+            .map(|error| format!("{device}: {error}"))
+            .collect()
+    });
     assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
 }
 

@@ -89,13 +89,24 @@ fn twice(name: &str, memory: &[Memory], f: impl Fn(&[Tensor]) -> Expr) {
     });
 }
 
+/// Whether an operation is defined from some number on.
+fn is_half_line((low, high): (f64, f64)) -> bool {
+    low.is_finite() && high.is_infinite()
+}
+
+/// `x`, brought to where an operation has a value and no steep slope.
+fn within(x: &Expr, domain: (f64, f64)) -> Expr {
+    match domain {
+        _ if is_half_line(domain) => x.abs() + 0.3,
+        (low, high) if high < 100.0 => x.clamp(low.max(-2.0), high.min(2.0)),
+        _ => x.clone(),
+    }
+}
+
 #[test]
 fn every_unary_operation() {
     for op in UnaryOp::ALL {
-        let values = match op {
-            UnaryOp::Sqrt | UnaryOp::Rsqrt | UnaryOp::Log | UnaryOp::Log1p => numbers(6),
-            _ => signed(6),
-        };
+        let values = if is_half_line(op.domain()) { numbers(6) } else { signed(6) };
         twice(op.name(), &[(values, vec![2, 3])], |x| x[0].unary(op) * 1.0);
     }
 }
@@ -103,8 +114,10 @@ fn every_unary_operation() {
 #[test]
 fn every_binary_operation() {
     for op in BinaryOp::ALL {
-        let a = || if op == BinaryOp::Pow { numbers(6) } else { signed(6) };
-        let b = |n: usize| signed(n).into_iter().map(|x| x * 0.83).collect::<Vec<_>>();
+        let [first, second] = op.domain();
+        let drawn = |domain, n| if is_half_line(domain) { numbers(n) } else { signed(n) };
+        let a = || drawn(first, 6);
+        let b = |n: usize| drawn(second, n).into_iter().map(|x| x * 0.83).collect::<Vec<_>>();
         let name = op.name();
         twice(name, &[(a(), vec![2, 3]), (b(6), vec![2, 3])], |x| x[0].binary(op, &x[1]) * 1.0);
         for other in [vec![3], vec![2, 1], vec![1, 1], vec![], vec![1, 2, 3]] {
@@ -121,7 +134,7 @@ fn every_binary_operation() {
             }
         });
         twice(&format!("{name} and a number"), &[(numbers(6), vec![6])], |x| x[0].binary(op, 1.3) * 1.0);
-        twice(&format!("a number {name}"), &[(signed(6), vec![6])], |x| Expr::from(1.3).binary(op, &x[0]) * 1.0);
+        twice(&format!("a number {name}"), &[(drawn(second, 6), vec![6])], |x| Expr::from(1.3).binary(op, &x[0]) * 1.0);
     }
     for exponent in [-2.0, -1.0, 0.0, 0.5, 1.0, 2.0, 3.0, 4.0, 2.7] {
         twice(&format!("to the power {exponent}"), &[(numbers(5), vec![5])], |x| x[0].pow(exponent) * 1.0);
@@ -323,17 +336,19 @@ impl Random {
         }
         let a = self.expr(x, depth - 1);
         match self.below(8) {
-            0 | 1 => match self.pick(&UnaryOp::ALL) {
-                op @ (UnaryOp::Sqrt | UnaryOp::Rsqrt | UnaryOp::Log | UnaryOp::Log1p) => (a.abs() + 0.3).unary(op),
-                op @ (UnaryOp::Exp | UnaryOp::Expm1) => a.clamp(-2.0, 2.0).unary(op),
-                op => a.unary(op) * 1.0,
-            },
+            0 | 1 => {
+                let op = self.pick(&UnaryOp::ALL);
+                within(&a, op.domain()).unary(op) * 1.0
+            }
             2 | 3 => {
                 let b = self.expr(x, depth - 1);
                 match self.pick(&BinaryOp::ALL) {
                     BinaryOp::Pow => (a.abs() + 0.3).pow(b.clamp(-2.0, 2.0)),
                     BinaryOp::Div => a / (b.square() + 0.5),
-                    op => a.binary(op, b) * 1.0,
+                    op => {
+                        let [first, second] = op.domain();
+                        within(&a, first).binary(op, within(&b, second)) * 1.0
+                    }
                 }
             }
             4 => Expr::select(a.gt(0.4), self.expr(x, depth - 1), &a * 0.5),

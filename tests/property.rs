@@ -182,7 +182,12 @@ impl<'a> Builder<'a> {
                     op
                 };
                 // Powers of anything are mostly NaN or beyond range.
-                if op == BinaryOp::Pow { a.abs().pow(self.random.pick(&[0.5, 2.0, 3.0])) } else { a.binary(op, b) }
+                if op == BinaryOp::Pow {
+                    a.abs().pow(self.random.pick(&[0.5, 2.0, 3.0]))
+                } else {
+                    let [first, second] = op.domain();
+                    within(&a, first).binary(op, within(&b, second))
+                }
             }
             9 => {
                 let c = self.expr(shape, below)?.gt(self.random.pick(&[-1.0, 0.0, 0.3]));
@@ -202,13 +207,8 @@ impl<'a> Builder<'a> {
 
     fn unary(&mut self, shape: &[usize], below: usize) -> Result<Expr> {
         let x = self.expr(shape, below)?;
-        Ok(match self.random.pick(&UnaryOp::ALL) {
-            // Kept where they have a value.
-            op @ (UnaryOp::Sqrt | UnaryOp::Rsqrt | UnaryOp::Log) => (x.abs() + 0.25).unary(op),
-            op @ (UnaryOp::Exp | UnaryOp::Expm1 | UnaryOp::Sin | UnaryOp::Cos) => x.clamp(-3.0, 3.0).unary(op),
-            UnaryOp::Log1p => x.abs().log1p(),
-            op => x.unary(op),
-        })
+        let op = self.random.pick(&UnaryOp::ALL);
+        Ok(within(&x, op.domain()).unary(op))
     }
 
     /// A view that has this shape exactly, or an expression that broadcasts to it.
@@ -284,6 +284,16 @@ impl<'a> Builder<'a> {
         let x = if op == ReduceOp::Prod { x.clamp(-1.0, 1.0) } else { x };
         let x = if op == ReduceOp::Mean { x * 1.0 } else { x };
         Ok(x.reduce(op, &dims[..]))
+    }
+}
+
+/// `x`, brought to where an operation's results have a value and ordinary size.
+fn within(x: &Expr, (low, high): (f64, f64)) -> Expr {
+    match (low.is_finite(), high.is_finite()) {
+        (false, false) => x.clone(),
+        (true, false) if low < 0.0 => x.abs(),
+        (true, false) => x.abs() + (low + 0.25),
+        _ => x.clamp(low.max(-3.0), high.min(3.0)),
     }
 }
 

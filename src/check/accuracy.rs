@@ -5,8 +5,9 @@
 //! that is the standard library's, which is within one ULP. What may be flushed to zero (subnormals, as arguments and
 //! as results) is left out.
 
-use std::f64::consts::{FRAC_1_SQRT_2, FRAC_PI_4, SQRT_2};
+use std::f64::consts::FRAC_PI_4;
 
+use crate::expr::op::{Draw, UnaryBound};
 use crate::{BinaryOp, DType, Device, Element, Expr, Result, Tensor, UnaryOp};
 
 /// The largest error of a function on a device.
@@ -140,45 +141,63 @@ fn unit(i: u64) -> f64 {
     weyl(i) as f64 / 2f64.powi(63) - 1.0
 }
 
-/// Beyond this the reduction of a sine's argument loses digits; see the docs.
-const TURNS: f64 = 10_000.0;
-
-fn arguments<T: Float>(op: UnaryOp) -> Vec<T> {
-    let mut out: Vec<T> = (0..SPREAD).map(|i| T::from_bits_of(weyl(i))).collect();
-    // Where it is mostly used, and where formulas change, cancel, overflow or end.
-    let (usual, places): (f64, &[f64]) = match op {
-        UnaryOp::Exp | UnaryOp::Sigmoid => {
-            (90.0, &[0.0, 0.346_573_6, 1.039_72, 16.635_5, 17.328_68, 87.336_54, 88.029_7, 88.722_84, 708.39, 709.78])
-        }
-        UnaryOp::Expm1 => (90.0, &[0.0, 0.346_573_6, 0.5, 1.039_72, 17.328_68, 88.722_84, 709.78]),
-        UnaryOp::Log => (4.0, &[0.5, FRAC_1_SQRT_2, 1.0, SQRT_2, 2.0, 4.0]),
-        UnaryOp::Log1p => (4.0, &[0.0, 0.29, 0.292_893_2, 0.41, 0.414_213_5, 0.5, 1.0, 16_777_216.0]),
-        UnaryOp::Tanh => (10.0, &[0.0, 0.2, 0.346_573_6, 0.625, 1.0, 9.0, 22.0]),
-        UnaryOp::Erf => (7.0, &[0.0, 0.843_75, 0.927_734, 1.0, 1.25, 2.0, 2.857, 3.9, 6.0, 9.3]),
-        _ => (20.0, &[0.0, 1.0, 2.0, 4.0]),
+/// One of [`USUAL`] numbers of a draw.
+fn drawn(draw: Draw, i: u64) -> f64 {
+    let (low, high, step) = match draw {
+        Draw::Uniform(low, high) => (low, high, None),
+        Draw::Whole(low, high) => (low.into(), high.into(), Some(1.0)),
+        Draw::Quarters(low, high) => (low.into(), high.into(), Some(0.25)),
     };
-    out.extend((0..USUAL).map(|i| T::from_f64(unit(i) * usual)));
-    for place in places.iter().flat_map(|&p| [p, -p]) {
+    let x = low + (unit(i) + 1.0) / 2.0 * (high - low);
+    step.map_or(x, |step| (x / step).round() * step)
+}
+
+/// The arguments a function is measured at, of whatever size.
+fn arguments<T: Float>(op: UnaryOp) -> Vec<T> {
+    let row = op.row();
+    let mut out: Vec<T> = (0..SPREAD).map(|i| T::from_bits_of(weyl(i))).collect();
+    for &[draw] in row.draws {
+        out.extend((0..USUAL).map(|i| T::from_f64(drawn(draw, i))));
+    }
+    for place in row.places.iter().flat_map(|&[p]| [p, -p]) {
         out.extend((-NEAR..NEAR).map(|by| T::from_f64(place).step(by)));
     }
-    if matches!(op, UnaryOp::Sin | UnaryOp::Cos) {
-        // Around multiples of a quarter of π, where one of the two cancels or the formula changes.
-        let quarters = (TURNS / FRAC_PI_4) as i64;
-        out.extend(
-            (-quarters..=quarters).flat_map(|n| (-2..=2).map(move |by| T::from_f64(n as f64 * FRAC_PI_4).step(by))),
-        );
-        out.extend((0..USUAL).map(|i| T::from_f64(unit(i) * TURNS)));
-        out.retain(|x| !(x.to_f64().abs() > TURNS && x.to_f64().is_finite()));
+    match row.bound {
+        UnaryBound::Lipschitz { within } if within.is_finite() => {
+            // Around multiples of a quarter of π, where a periodic function cancels or its formula changes.
+            let quarters = (within / FRAC_PI_4) as i64;
+            out.extend(
+                (-quarters..=quarters).flat_map(|n| (-2..=2).map(move |by| T::from_f64(n as f64 * FRAC_PI_4).step(by))),
+            );
+            out.extend((0..USUAL).map(|i| T::from_f64(unit(i) * within)));
+            out.retain(|x| !(x.to_f64().abs() > within && x.to_f64().is_finite()));
+        }
+        UnaryBound::Lipschitz { .. } | UnaryBound::Monotone | UnaryBound::IsNan | UnaryBound::IsZero => {}
     }
     out
 }
 
+/// The pairs of arguments an operation is measured at.
 fn pairs<T: Float>(op: BinaryOp) -> Vec<(T, T)> {
+    let row = op.row();
     let mut out: Vec<(T, T)> = (0..SPREAD)
         .map(|i| (T::from_bits_of(weyl(i)), T::from_bits_of(weyl(i.wrapping_mul(0x5851_f42d) + 77))))
         .collect();
-    let second = |i: u64| unit(i.wrapping_mul(0x2545_f491) + 13);
+    // Another sequence than the first argument's.
+    let other = |i: u64| i.wrapping_mul(0x2545_f491) + 13;
+    let second = |i: u64| unit(other(i));
     out.extend((0..USUAL).map(|i| (T::from_f64(unit(i) * 4.0), T::from_f64(second(i) * 4.0))));
+    for &[a, b] in row.draws {
+        out.extend((0..USUAL).map(|i| (T::from_f64(drawn(a, i)), T::from_f64(drawn(b, other(i))))));
+    }
+    for &[a, b] in row.places {
+        for signs in [[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]] {
+            let [a, b] = [a * signs[0], b * signs[1]];
+            out.push((T::from_f64(a), T::from_f64(b)));
+            let near = |at: f64, i: u64| T::from_f64(at).step((unit(i) * NEAR as f64) as i64);
+            out.extend((0..2 * NEAR as u64).map(|i| (near(a, i), near(b, other(i)))));
+        }
+    }
     if op == BinaryOp::Pow {
         // Positive bases all over, with exponents that bring the result anywhere in the range.
         let most = T::MAX.log2();

@@ -2,6 +2,7 @@
 
 use half::{bf16, f16};
 
+use crate::expr::op::Draw;
 use crate::{DType, Device, Element, Result, Shape, Tensor};
 
 /// How the elements of an input are drawn.
@@ -17,6 +18,16 @@ pub(super) enum Fill {
     Special,
     /// The same, each held for as many elements as there are special values: with [`Fill::Special`], every pair.
     SpecialSlow,
+}
+
+impl From<Draw> for Fill {
+    fn from(draw: Draw) -> Self {
+        match draw {
+            Draw::Uniform(low, high) => Self::Uniform(low, high),
+            Draw::Whole(low, high) => Self::Whole(low, high),
+            Draw::Quarters(low, high) => Self::Quarters(low, high),
+        }
+    }
 }
 
 /// Values at which arithmetic goes wrong first.
@@ -112,7 +123,7 @@ pub(super) fn poison(dtype: DType) -> f64 {
         DType::Bool => 1.0,
         DType::U8 => 165.0,
         DType::I32 => -1_515_870_811.0,
-        _ => -12_352.0,
+        DType::F16 | DType::BF16 | DType::F32 | DType::F64 => -12_352.0,
     }
 }
 

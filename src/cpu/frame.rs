@@ -231,7 +231,7 @@ impl<'a> Frame<'a> {
             // still needed, so `out` overlaps no argument, but for a leaf of its very elements, as promised at
             // `eval::run`, where `run` allows for it; elements are aligned as buffers and strips begin at 64 bytes and
             // what is counted in is elements.
-            unsafe { run(self.arch, &args, out, n) };
+            unsafe { run.run(self.arch, &args, out, n) };
             self.slots[first + i] = Src { at: out, splat };
         }
     }

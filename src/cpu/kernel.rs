@@ -11,6 +11,8 @@ use std::ptr::NonNull;
 use bytemuck::Pod;
 use pulp::{Arch, NullaryFnOnce};
 
+use super::plain::Plain;
+
 /// A strip of elements to read.
 #[derive(Clone, Copy)]
 pub(super) struct Src {
@@ -35,9 +37,33 @@ pub(super) type Run = unsafe fn(arch: Arch, args: &[Src], out: *mut u8, n: usize
 /// A function of elements as a function of strips.
 #[derive(Clone, Copy)]
 pub(super) struct Kernel {
-    pub(super) run: Run,
+    pub(super) run: Code,
     /// The same where the result may lie where an argument does, for functions that this makes no slower.
-    pub(super) in_place: Option<Run>,
+    pub(super) in_place: Option<Code>,
+}
+
+/// What a kernel runs.
+#[derive(Clone, Copy)]
+pub(super) enum Code {
+    /// A loop compiled for one function.
+    Loop(Run),
+    /// The loop that all functions without one share.
+    Plain(Plain),
+}
+
+impl Code {
+    /// # Safety
+    ///
+    /// As [`Run`].
+    pub(super) unsafe fn run(self, arch: Arch, args: &[Src], out: *mut u8, n: usize) {
+        // SAFETY: the caller's.
+        unsafe {
+            match self {
+                Self::Loop(run) => run(arch, args, out, n),
+                Self::Plain(plain) => plain.run(args, out, n),
+            }
+        }
+    }
 }
 
 /// The elements of an argument, by index.
@@ -182,7 +208,7 @@ pub(super) fn map1<A: Pod, O: Pod, F: Fn(A) -> O + Copy>(_: F) -> Kernel {
         let f = move |i: usize| f(unsafe { a.at(i) });
         arch.dispatch(Loop::<Apart, _, _> { f, out: out.cast::<O>(), n, way: PhantomData });
     }
-    Kernel { run: run::<A, O, F>, in_place: None }
+    Kernel { run: Code::Loop(run::<A, O, F>), in_place: None }
 }
 
 /// # Safety
@@ -202,12 +228,12 @@ unsafe fn run2<A: Pod, B: Pod, O: Pod, F: Fn(A, B) -> O + Copy, W: Way>(
 
 /// The kernel that maps `f` over two strips.
 pub(super) fn map2<A: Pod, B: Pod, O: Pod, F: Fn(A, B) -> O + Copy>(_: F) -> Kernel {
-    Kernel { run: run2::<A, B, O, F, Apart>, in_place: None }
+    Kernel { run: Code::Loop(run2::<A, B, O, F, Apart>), in_place: None }
 }
 
 /// The same, also in place.
 pub(super) fn map2_in_place<A: Pod, B: Pod, O: Pod, F: Fn(A, B) -> O + Copy>(_: F) -> Kernel {
-    Kernel { run: run2::<A, B, O, F, Apart>, in_place: Some(run2::<A, B, O, F, InPlace>) }
+    Kernel { run: Code::Loop(run2::<A, B, O, F, Apart>), in_place: Some(Code::Loop(run2::<A, B, O, F, InPlace>)) }
 }
 
 /// # Safety
@@ -227,12 +253,12 @@ unsafe fn run3<A: Pod, B: Pod, C: Pod, O: Pod, F: Fn(A, B, C) -> O + Copy, W: Wa
 
 /// The kernel that maps `f` over three strips.
 pub(super) fn map3<A: Pod, B: Pod, C: Pod, O: Pod, F: Fn(A, B, C) -> O + Copy>(_: F) -> Kernel {
-    Kernel { run: run3::<A, B, C, O, F, Apart>, in_place: None }
+    Kernel { run: Code::Loop(run3::<A, B, C, O, F, Apart>), in_place: None }
 }
 
 /// The same, also in place.
 pub(super) fn map3_in_place<A: Pod, B: Pod, C: Pod, O: Pod, F: Fn(A, B, C) -> O + Copy>(_: F) -> Kernel {
-    Kernel { run: run3::<A, B, C, O, F, Apart>, in_place: Some(run3::<A, B, C, O, F, InPlace>) }
+    Kernel { run: Code::Loop(run3::<A, B, C, O, F, Apart>), in_place: Some(Code::Loop(run3::<A, B, C, O, F, InPlace>)) }
 }
 
 /// The numbers that follow the strips among the arguments.
@@ -261,7 +287,7 @@ pub(super) fn map2_by<const N: usize, F: Fn([f32; 2], [f32; N]) -> f32 + Copy>(_
         // SAFETY: what `Run` demands.
         streams!(W, arch, n, [], [a: f32, b: f32], |i| f(unsafe { [a.at(i), b.at(i)] }, numbers), out);
     }
-    Kernel { run: run::<N, F, Apart>, in_place: Some(run::<N, F, InPlace>) }
+    Kernel { run: Code::Loop(run::<N, F, Apart>), in_place: Some(Code::Loop(run::<N, F, InPlace>)) }
 }
 
 /// The kernel that maps `f` over three strips and some numbers.
@@ -282,5 +308,5 @@ pub(super) fn map3_by<const N: usize, F: Fn([f32; 3], [f32; N]) -> f32 + Copy>(_
         // SAFETY: what `Run` demands.
         streams!(Apart, arch, n, [], [a: f32, b: f32, c: f32], |i| f(unsafe { [a.at(i), b.at(i), c.at(i)] }, numbers), out);
     }
-    Kernel { run: run::<N, F>, in_place: None }
+    Kernel { run: Code::Loop(run::<N, F>), in_place: None }
 }

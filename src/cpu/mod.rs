@@ -17,6 +17,7 @@ mod map;
 mod math;
 mod moments;
 mod philox;
+mod plain;
 pub(crate) mod profile;
 mod program;
 mod reduce;

@@ -509,7 +509,7 @@ impl Worker<'_> {
         let other = if fold.product { frame.output(fold.output + 1) } else { value };
         let kernel = if fold.product { fold.kernels.multiply } else { fold.kernels.spread };
         // SAFETY: `to` has room for `n` elements, and is nobody else's.
-        unsafe { (kernel.run)(self.arch, &[value, other, Src::NONE], to, n) };
+        unsafe { kernel.run.run(self.arch, &[value, other, Src::NONE], to, n) };
         to
     }
 

@@ -223,9 +223,9 @@ impl Builder<'_> {
                 self.leaf(Source::Temp(*temps.get(&id)?), access, value.dtype)
             }
             Step::Read { of, access } => self.leaf(Source::Temp(*temps.get(of)?), access.clone(), value.dtype),
-            &Step::Unary(op, a) => self.push(strips::unary(op, dtype_of(a))?, vec![places[&a]], value.dtype),
+            &Step::Unary(op, a) => self.push(strips::unary(op, dtype_of(a)), vec![places[&a]], value.dtype),
             &Step::Binary(op, a, b) => {
-                self.push(strips::binary(op, dtype_of(a))?, vec![places[&a], places[&b]], value.dtype)
+                self.push(strips::binary(op, dtype_of(a)), vec![places[&a], places[&b]], value.dtype)
             }
             Step::Random(word, args) => {
                 self.push(strips::random(*word), args.iter().map(|arg| places[arg]).collect(), value.dtype)

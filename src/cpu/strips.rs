@@ -1,27 +1,35 @@
 //! The kernel of each operation on each compute dtype, and of each conversion.
 //!
-//! A bool is a byte, 0 or 1, here as in memory.
+//! An operation without a SIMD loop here is computed by its row, slowly ([`Plain`]). A bool is a byte, 0 or 1, here as in
+//! memory.
 
-use super::kernel::{Kernel, map1, map2, map2_in_place, map3};
+use super::kernel::{Code, Kernel, map1, map2, map2_in_place, map3};
+use super::plain::Plain;
 use super::{math, philox, vector};
-use crate::expr::wrapping_pow;
+use crate::expr::op::wrapping_pow;
 use crate::{BinaryOp, DType, UnaryOp};
 
-/// `op` on elements of `dtype`, or `None` where it is not defined.
-pub(super) fn unary(op: UnaryOp, dtype: DType) -> Option<Kernel> {
-    match dtype {
-        DType::F32 => Some(unary_f32(op)),
-        DType::F64 => Some(unary_f64(op)),
+/// `op` on elements of a compute dtype, by a loop of its own or by the one that all share.
+pub(super) fn unary(op: UnaryOp, dtype: DType) -> Kernel {
+    let own = match dtype {
+        DType::F32 => unary_f32(op),
+        DType::F64 => unary_f64(op),
         DType::I32 => unary_i32(op),
         DType::Bool => unary_bool(op),
-        _ => None,
-    }
+        DType::U8 | DType::F16 | DType::BF16 => None,
+    };
+    own.unwrap_or_else(|| plain(Plain::Unary(op, dtype)))
+}
+
+fn plain(plain: Plain) -> Kernel {
+    Kernel { run: Code::Plain(plain), in_place: None }
 }
 
 macro_rules! unary_float {
     ($name:ident, $t:ident, $exp:path, $log:path, $tanh:path, $sigmoid:path, $erf:path) => {
-        fn $name(op: UnaryOp) -> Kernel {
-            match op {
+        #[allow(unreachable_patterns, reason = "an operation need not have a loop of its own")]
+        fn $name(op: UnaryOp) -> Option<Kernel> {
+            Some(match op {
                 UnaryOp::Neg => map1(|x: $t| -x),
                 UnaryOp::Abs => map1(|x: $t| x.abs()),
                 // Of NaN and of both zeros: 0.
@@ -44,7 +52,8 @@ macro_rules! unary_float {
                 UnaryOp::Trunc => map1(|x: $t| x.trunc()),
                 UnaryOp::IsNan => map1(|x: $t| u8::from(x.is_nan())),
                 UnaryOp::Not => map1(|x: $t| u8::from(x == 0.0)),
-            }
+                _ => return None,
+            })
         }
     };
 }
@@ -57,20 +66,12 @@ fn unary_i32(op: UnaryOp) -> Option<Kernel> {
         UnaryOp::Abs => map1(i32::wrapping_abs),
         UnaryOp::Sign => map1(i32::signum),
         UnaryOp::Relu => map1(|x: i32| x.max(0)),
-        UnaryOp::Floor | UnaryOp::Ceil | UnaryOp::Round | UnaryOp::Trunc => map1(|x: i32| x),
-        UnaryOp::IsNan => map1(|_: i32| 0_u8),
-        UnaryOp::Not => map1(|x: i32| u8::from(x == 0)),
         _ => return None,
     })
 }
 
 fn unary_bool(op: UnaryOp) -> Option<Kernel> {
-    Some(match op {
-        UnaryOp::Abs | UnaryOp::Sign => map1(|x: u8| x),
-        UnaryOp::IsNan => map1(|_: u8| 0_u8),
-        UnaryOp::Not => map1(|x: u8| u8::from(x == 0)),
-        _ => return None,
-    })
+    if op == UnaryOp::Not { Some(map1(|x: u8| u8::from(x == 0))) } else { None }
 }
 
 /// A word of Philox.
@@ -83,15 +84,16 @@ pub(super) fn random(word: u8) -> Kernel {
     }
 }
 
-/// `op` on elements of `dtype`, or `None` where it is not defined.
-pub(super) fn binary(op: BinaryOp, dtype: DType) -> Option<Kernel> {
-    match dtype {
+/// `op` on elements of a compute dtype, by a loop of its own or by the one that all share.
+pub(super) fn binary(op: BinaryOp, dtype: DType) -> Kernel {
+    let own = match dtype {
         DType::F32 => binary_f32(op),
         DType::F64 => binary_f64(op),
         DType::I32 => binary_i32(op),
         DType::Bool => binary_bool(op),
-        _ => None,
-    }
+        DType::U8 | DType::F16 | DType::BF16 => None,
+    };
+    own.unwrap_or_else(|| plain(Plain::Binary(op, dtype)))
 }
 
 macro_rules! compare {
@@ -141,9 +143,9 @@ fn binary_i32(op: BinaryOp) -> Option<Kernel> {
 
 fn binary_bool(op: BinaryOp) -> Option<Kernel> {
     Some(match op {
-        BinaryOp::And | BinaryOp::Mul | BinaryOp::Minimum => map2(|a: u8, b: u8| a & b),
-        BinaryOp::Or | BinaryOp::Add | BinaryOp::Maximum => map2(|a: u8, b: u8| a | b),
-        _ => compare!(op, u8),
+        BinaryOp::And => map2(|a: u8, b: u8| a & b),
+        BinaryOp::Or => map2(|a: u8, b: u8| a | b),
+        _ => return None,
     })
 }
 

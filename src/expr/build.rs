@@ -3,7 +3,7 @@
 use smallvec::{SmallVec, smallvec};
 
 use super::node::{Expr, Op};
-use super::op::{BinaryOp, ReduceOp, Rule, UnaryOp};
+use super::op::{BinaryOp, DTypeRule, Integers, Logic, ReduceOp, UnaryOp};
 use crate::base::dtype::{Category, result_type};
 use crate::base::layout::Layout;
 use crate::base::shape::Dims;
@@ -16,15 +16,15 @@ fn carry(result: Result<Expr>) -> Expr {
 }
 
 /// The dtype the operands are turned into and the dtype of the result.
-fn dtypes(op: &'static str, rule: Rule, promoted: DType) -> Result<(DType, DType)> {
+fn dtypes(op: &'static str, rule: DTypeRule, promoted: DType) -> Result<(DType, DType)> {
     match rule {
-        Rule::Number if promoted == DType::Bool => {
+        DTypeRule::Number if promoted == DType::Bool => {
             Err(Error::DType { op, expected: "numbers (cast a bool first)", found: promoted })
         }
-        Rule::Number | Rule::Same => Ok((promoted, promoted)),
-        Rule::Float => Ok((promoted.to_float(), promoted.to_float())),
-        Rule::Predicate => Ok((promoted, DType::Bool)),
-        Rule::Logical => Ok((DType::Bool, DType::Bool)),
+        DTypeRule::Number | DTypeRule::Same(_) => Ok((promoted, promoted)),
+        DTypeRule::Float => Ok((promoted.to_float(), promoted.to_float())),
+        DTypeRule::Predicate => Ok((promoted, DType::Bool)),
+        DTypeRule::Logical => Ok((DType::Bool, DType::Bool)),
     }
 }
 
@@ -45,16 +45,18 @@ impl Expr {
         if self.as_number().is_some() {
             return self.grounded().try_unary(op);
         }
-        let (from, to) = dtypes(op.name(), op.rule(), self.dtype())?;
+        let row = op.row();
+        let (from, to) = dtypes(op.name(), row.rule, self.dtype())?;
+        let is_own_result = match row.rule {
+            DTypeRule::Same(Logic::Itself) if from == DType::Bool => true,
+            _ => matches!(row.integers, Integers::Itself) && !from.is_float(),
+        };
+        if is_own_result {
+            return Ok(self.clone());
+        }
         match op {
-            // A double negation is nothing, and integers are their own floor.
-            UnaryOp::Neg if matches!(self.0.op, Op::Unary(UnaryOp::Neg)) => {
-                return Ok(self.0.args[0].clone());
-            }
-            UnaryOp::Floor | UnaryOp::Ceil | UnaryOp::Round | UnaryOp::Trunc if !from.is_float() => {
-                return Ok(self.clone());
-            }
-            UnaryOp::Abs | UnaryOp::Sign if from == DType::Bool => return Ok(self.clone()),
+            // A double negation is nothing.
+            UnaryOp::Neg if matches!(self.0.op, Op::Unary(UnaryOp::Neg)) => return Ok(self.0.args[0].clone()),
             // No integer differs from itself.
             UnaryOp::IsNan if !from.is_float() => return self.try_binary(BinaryOp::Ne, self),
             _ => {}
@@ -103,7 +105,8 @@ impl Expr {
         }
         let shape = self.shape().broadcast(rhs.shape(), op.name())?;
         let promoted = result_type([(self.dtype(), self.0.standing), (rhs.dtype(), rhs.0.standing)]);
-        let (from, to) = dtypes(op.name(), op.rule(), promoted)?;
+        let rule = op.row().rule;
+        let (from, to) = dtypes(op.name(), rule, promoted)?;
         if shape == *self.shape()
             && to == self.dtype()
             && let Some(same) = rhs.as_scalar().and_then(|s| self.simplify_right(op, s))
@@ -114,12 +117,12 @@ impl Expr {
             return Ok(rhs.clone());
         }
         // Arithmetic on bool is logic: one operation fewer for every backend to know.
-        let op = match op {
-            BinaryOp::Mul | BinaryOp::Minimum if from == DType::Bool => BinaryOp::And,
-            BinaryOp::Add | BinaryOp::Maximum if from == DType::Bool => BinaryOp::Or,
-            op => op,
+        let op = match rule {
+            DTypeRule::Same(Logic::And) if from == DType::Bool => BinaryOp::And,
+            DTypeRule::Same(Logic::Or) if from == DType::Bool => BinaryOp::Or,
+            _ => op,
         };
-        let from = if from == DType::Bool && op.rule() == Rule::Predicate { DType::U8 } else { from };
+        let from = if from == DType::Bool && rule == DTypeRule::Predicate { DType::U8 } else { from };
         Ok(Self::new(Op::Binary(op), smallvec![self.convert(from), rhs.convert(from)], shape, to))
     }
 
@@ -182,18 +185,6 @@ impl Expr {
         })())
     }
 
-    /// The larger of each pair of elements; NaN wins.
-    #[must_use]
-    pub fn maximum(&self, other: impl Into<Self>) -> Self {
-        self.binary(BinaryOp::Maximum, other)
-    }
-
-    /// The smaller of each pair of elements; NaN wins.
-    #[must_use]
-    pub fn minimum(&self, other: impl Into<Self>) -> Self {
-        self.binary(BinaryOp::Minimum, other)
-    }
-
     /// `self` kept between `low` and `high`; NaN stays. Where `low > high` the result is `high`, as in PyTorch.
     #[must_use]
     pub fn clamp(&self, low: impl Into<Self>, high: impl Into<Self>) -> Self {
@@ -246,12 +237,6 @@ impl Expr {
             return Self::invalid(Error::DType { op: "gelu", expected: "a float", found: self.dtype() });
         }
         self * 0.5 * ((self * std::f64::consts::FRAC_1_SQRT_2).erf() + 1.0)
-    }
-
-    /// `self` to the power `exponent`, elementwise.
-    #[must_use]
-    pub fn pow(&self, exponent: impl Into<Self>) -> Self {
-        self.binary(BinaryOp::Pow, exponent)
     }
 
     // ---- views ----
@@ -385,117 +370,33 @@ impl Expr {
     }
 }
 
-macro_rules! unary_methods {
-    ($($name:ident $op:ident $doc:literal),* $(,)?) => {
-        impl Expr {$(
-            #[doc = $doc]
-            #[must_use]
-            pub fn $name(&self) -> Self { self.unary(UnaryOp::$op) }
-        )*}
-    };
-}
-unary_methods! {
-    abs Abs "The absolute value.",
-    sign Sign "-1, 0 or 1; 0 for NaN.",
-    sqrt Sqrt "The square root.",
-    rsqrt Rsqrt "The reciprocal of the square root.",
-    exp Exp "e to the power of each element.",
-    expm1 Expm1 "`exp(x) - 1`, accurate near 0.",
-    log Log "The natural logarithm.",
-    log1p Log1p "`log(1 + x)`, accurate near 0.",
-    sin Sin "The sine, in radians.",
-    cos Cos "The cosine, in radians.",
-    tanh Tanh "The hyperbolic tangent.",
-    sigmoid Sigmoid "`1 / (1 + exp(-x))`.",
-    relu Relu "`x` where it is above 0, else 0; NaN stays.",
-    erf Erf "The error function.",
-    floor Floor "The largest whole number not above.",
-    ceil Ceil "The smallest whole number not below.",
-    round Round "The nearest whole number, halves to even.",
-    trunc Trunc "The whole part.",
-    isnan IsNan "Whether each element is NaN.",
-    logical_not Not "Whether each element is 0 or false.",
-}
-
-macro_rules! binary_methods {
-    ($($name:ident $op:ident $doc:literal),* $(,)?) => {
-        impl Expr {$(
-            #[doc = $doc]
-            #[must_use]
-            pub fn $name(&self, other: impl Into<Self>) -> Self { self.binary(BinaryOp::$op, other) }
-        )*}
-    };
-}
-binary_methods! {
-    eq Eq "Whether elements are equal; NaN equals nothing.",
-    ne Ne "Whether elements differ.",
-    lt Lt "Whether elements are less than `other`'s.",
-    le Le "Whether elements are at most `other`'s.",
-    gt Gt "Whether elements are greater than `other`'s.",
-    ge Ge "Whether elements are at least `other`'s.",
-    logical_and And "Whether both elements are true or not 0.",
-    logical_or Or "Whether either element is true or not 0.",
-}
-
-macro_rules! reduce_methods {
-    ($($name:ident $op:ident $doc:literal),* $(,)?) => {
-        impl Expr {$(
-            #[doc = $doc]
-            ///
-            /// `dims` is one dim, several, or all (`..`); negative dims count from the last. The dims go; see
-            /// [`keepdim`](Self::keepdim).
-            #[must_use]
-            pub fn $name(&self, dims: impl Into<Dims>) -> Self { self.reduce(ReduceOp::$op, dims) }
-        )*}
-    };
-}
-reduce_methods! {
-    sum Sum "The sum over `dims`; 0 where there is nothing to add. What is summed is never stored.",
-    mean Mean "The mean over `dims`, of floats; NaN where there is nothing to average.",
-    prod Prod "The product over `dims`; 1 where there is nothing to multiply.",
-    amax Amax "The largest element over `dims`; NaN wins. Reducing no elements is an error.",
-    amin Amin "The smallest element over `dims`; NaN wins. Reducing no elements is an error.",
-    any Any "Whether any element over `dims` is true or not 0.",
-    all All "Whether all elements over `dims` are true or not 0.",
-}
-
 fn is_one(expr: &Expr) -> bool {
     expr.as_scalar().is_some_and(|s| s.to_f64() == 1.0)
 }
 
-/// A function of a number is a number.
+/// A function of a number is a number, computed in f64 or, of an integer that gives one, in i64.
 fn fold_unary(op: UnaryOp, value: Scalar) -> Result<Scalar> {
-    let (_, to) = dtypes(op.name(), op.rule(), value.dtype())?;
+    let row = op.row();
+    let (_, to) = dtypes(op.name(), row.rule, value.dtype())?;
     Ok(match (to.category(), value) {
-        (Category::Int, Scalar::Int(i)) => Scalar::Int(match op {
-            UnaryOp::Neg => i.wrapping_neg(),
-            UnaryOp::Abs => i.wrapping_abs(),
-            UnaryOp::Sign => i.signum(),
-            UnaryOp::Relu => i.max(0),
-            _ => i,
-        }),
+        (Category::Int, Scalar::Int(i)) => Scalar::Int(row.on_i64([i]).unwrap_or(i)),
         (Category::Bool, _) => Scalar::Bool(op.apply(value.to_f64()) != 0.0),
-        _ => Scalar::Float(op.apply(value.to_f64())),
+        (Category::Int | Category::Float, _) => Scalar::Float(op.apply(value.to_f64())),
     })
 }
 
-/// An operation on two numbers is a number, computed in f64 or, for integers, in i64.
+/// An operation on two numbers is a number, computed in f64 or, of integers that give one, in i64.
 fn fold_binary(op: BinaryOp, a: Scalar, b: Scalar) -> Result<Scalar> {
-    let promoted = a.dtype().promote(b.dtype());
-    let (_, to) = dtypes(op.name(), op.rule(), promoted)?;
+    let row = op.row();
+    let (_, to) = dtypes(op.name(), row.rule, a.dtype().promote(b.dtype()))?;
     if let (Scalar::Int(x), Scalar::Int(y), Category::Int) = (a, b, to.category()) {
-        return Ok(match op {
-            BinaryOp::Add => Scalar::Int(x.wrapping_add(y)),
-            BinaryOp::Sub => Scalar::Int(x.wrapping_sub(y)),
-            BinaryOp::Mul => Scalar::Int(x.wrapping_mul(y)),
-            BinaryOp::Maximum => Scalar::Int(x.max(y)),
-            BinaryOp::Minimum => Scalar::Int(x.min(y)),
-            // As in Python, a negative power of an integer is a float.
-            _ => u32::try_from(y).map_or_else(
-                |_| Scalar::Float((x as f64).powf(y as f64)),
-                |exponent| Scalar::Int(x.wrapping_pow(exponent)),
-            ),
-        });
+        // As in Python, a negative power of an integer is a float.
+        if op == BinaryOp::Pow && u32::try_from(y).is_err() {
+            return Ok(Scalar::Float((x as f64).powf(y as f64)));
+        }
+        if let Some(value) = row.on_i64([x, y]) {
+            return Ok(Scalar::Int(value));
+        }
     }
     let value = op.apply(a.to_f64(), b.to_f64());
     Ok(match to.category() {

@@ -8,7 +8,7 @@ mod einsum;
 mod grad;
 pub(crate) mod graph;
 mod node;
-mod op;
+pub(crate) mod op;
 mod operators;
 mod parse;
 
@@ -18,4 +18,3 @@ pub use einsum::einsum;
 pub use node::Expr;
 pub(crate) use node::{Node, Op};
 pub use op::{BinaryOp, ReduceOp, UnaryOp};
-pub(crate) use op::{Rule, wrapping_pow};

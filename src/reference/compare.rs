@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::approx::{round_to, smallest_normal};
+use super::approx::smallest_normal;
+use super::convert::round_to;
 use super::{Reference, elements};
 use crate::{DType, Error, Result, Tensor};
 

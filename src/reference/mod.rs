@@ -26,6 +26,8 @@
 
 mod approx;
 mod compare;
+mod convert;
+mod elementwise;
 mod philox;
 mod reduce;
 mod view;
@@ -85,13 +87,13 @@ impl Values {
 }
 
 /// An argument seen at its node's shape.
-enum Operand {
+enum Argument {
     /// A number, or a tensor of one element.
     Single(Approx),
     Whole(Rc<Values>),
 }
 
-impl Operand {
+impl Argument {
     fn new(values: &Rc<Values>, shape: &[usize]) -> Self {
         match values.items[..] {
             [item] => Self::Single(item),
@@ -157,11 +159,11 @@ fn node(expr: &Expr, args: &[Rc<Values>]) -> Result<Rc<Values>> {
     let (shape, dtype) = (expr.shape().dims(), node.dtype);
     // An argument in the dtype arithmetic is carried out in, at the node's shape.
     let operand = |i: usize, compute: DType| match node.args[i].as_number() {
-        Some(value) => Operand::Single(number(value.get(), compute)),
-        None => Operand::new(&args[i], shape),
+        Some(value) => Argument::Single(number(value.get(), compute)),
+        None => Argument::new(&args[i], shape),
     };
     let elements = 0..view::numel(shape);
-    // Operands were promoted to one dtype, which any that is no number shows.
+    // Arguments were promoted to one dtype, which any that is no number shows.
     let common = node.args.iter().find(|a| a.as_number().is_none()).map_or(dtype, Expr::dtype).compute();
     let items = match &node.op {
         Op::Leaf(tensor) => leaf(tensor)?,
@@ -177,11 +179,11 @@ fn node(expr: &Expr, args: &[Rc<Values>]) -> Result<Rc<Values>> {
         }
         &Op::Unary(op) => {
             let x = operand(0, common);
-            elements.map(|i| approx::unary(op, x.at(i), common, dtype)).collect()
+            elements.map(|i| elementwise::unary(op, x.at(i), common, dtype)).collect()
         }
         &Op::Binary(op) => {
             let (a, b) = (operand(0, common), operand(1, common));
-            elements.map(|i| approx::binary(op, a.at(i), b.at(i), common, dtype)).collect()
+            elements.map(|i| elementwise::binary(op, a.at(i), b.at(i), common, dtype)).collect()
         }
         Op::Select => {
             let (c, a, b) = (operand(0, DType::Bool), operand(1, dtype.compute()), operand(2, dtype.compute()));
@@ -196,7 +198,7 @@ fn node(expr: &Expr, args: &[Rc<Values>]) -> Result<Rc<Values>> {
             let whole = literal && from.is_float() && !dtype.is_float();
             let read = if dtype == DType::F64 || whole { DType::F64 } else { from.compute() };
             let (x, is_cast) = (operand(0, read), matches!(node.op, Op::Cast));
-            elements.map(|i| approx::convert(x.at(i), from, dtype, is_cast)).collect()
+            elements.map(|i| convert::convert(x.at(i), from, dtype, is_cast)).collect()
         }
         Op::View(view) => match node.args[0].as_number() {
             Some(value) => {
@@ -241,7 +243,9 @@ fn number(value: Scalar, compute: DType) -> Approx {
     match compute {
         DType::Bool => Approx::of_truth(value.to_bool(), true),
         DType::U8 | DType::I32 => Approx::exact(f64::from(value.to_i64() as i32)),
-        _ => Approx::read(approx::round_to(compute, value.to_f64()), compute),
+        DType::F16 | DType::BF16 | DType::F32 | DType::F64 => {
+            Approx::read(convert::round_to(compute, value.to_f64()), compute)
+        }
     }
 }
 

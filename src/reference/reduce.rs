@@ -1,6 +1,8 @@
 //! Reductions by plain loops, with bounds that hold whatever the order of the additions.
 
-use super::approx::{Allowance, Approx, binary, convert, divide, integer, of_both_signs};
+use super::approx::{Allowance, Approx, integer};
+use super::convert::convert;
+use super::elementwise::{binary, divide, of_both_signs};
 use crate::{BinaryOp, DType, ReduceOp};
 
 /// Reduces `items` of dtype `from` to one value of dtype `to`.
@@ -9,15 +11,8 @@ pub(super) fn reduce(op: ReduceOp, items: &[Approx], from: DType, to: DType) -> 
         ReduceOp::Any | ReduceOp::All => any_or_all(op, items, from),
         ReduceOp::Amax => extreme(BinaryOp::Maximum, items, to),
         ReduceOp::Amin => extreme(BinaryOp::Minimum, items, to),
-        ReduceOp::Sum | ReduceOp::Prod if !to.is_float() => {
-            let certain = items.iter().all(|x| x.is_exact());
-            let values = items.iter().map(|x| x.v as i32);
-            let total = match op {
-                ReduceOp::Sum => values.fold(0_i32, i32::wrapping_add),
-                _ => values.fold(1_i32, i32::wrapping_mul),
-            };
-            integer(i64::from(total), to, certain)
-        }
+        ReduceOp::Sum if !to.is_float() => integers(items, to, 0, i32::wrapping_add),
+        ReduceOp::Prod if !to.is_float() => integers(items, to, 1, i32::wrapping_mul),
         ReduceOp::Sum => sum(items, to.compute()),
         ReduceOp::Prod => product(items, to.compute()),
         ReduceOp::Mean => {
@@ -25,6 +20,11 @@ pub(super) fn reduce(op: ReduceOp, items: &[Approx], from: DType, to: DType) -> 
             divide(sum(items, compute), Approx::exact(items.len() as f64), compute)
         }
     }
+}
+
+fn integers(items: &[Approx], to: DType, identity: i32, f: fn(i32, i32) -> i32) -> Approx {
+    let total = items.iter().map(|x| x.v as i32).fold(identity, f);
+    integer(i64::from(total), to, items.iter().all(|x| x.is_exact()))
 }
 
 fn any_or_all(op: ReduceOp, items: &[Approx], from: DType) -> Approx {

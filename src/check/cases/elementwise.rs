@@ -2,7 +2,7 @@
 
 use super::super::inputs::{Fill, Inputs, SPECIAL};
 use super::{EVERY, FLOATS, Table};
-use crate::expr::Rule;
+use crate::expr::op::{DTypeRule, Integers};
 use crate::{BinaryOp, DType, Expr, Result, Tensor, UnaryOp};
 
 /// A prime a little above 4 workgroups of 64.
@@ -21,30 +21,31 @@ pub(super) fn add(table: &mut Table) {
     compositions(table);
 }
 
+/// What integers of `dtype` that are computed with as such are drawn from: all there are, and few.
+fn all_and_few(dtype: DType) -> [Fill; 2] {
+    match dtype {
+        DType::U8 => [Fill::Whole(0, 255), Fill::Whole(0, 5)],
+        _ => [Fill::Whole(i32::MIN, i32::MAX), Fill::Whole(-3, 3)],
+    }
+}
+
 /// Inputs on which a function is worth testing.
 fn domain(op: UnaryOp, dtype: DType) -> Vec<Fill> {
-    let exact = [UnaryOp::Neg, UnaryOp::Abs, UnaryOp::Sign, UnaryOp::Relu, UnaryOp::Not, UnaryOp::IsNan];
+    let row = op.row();
+    let floats = || row.draws.iter().map(|&[draw]| draw.into()).collect();
     match dtype {
-        DType::Bool => return vec![Fill::Whole(0, 1)],
-        DType::U8 => return vec![Fill::Whole(0, 255)],
-        DType::I32 if exact.contains(&op) => return vec![Fill::Whole(i32::MIN, i32::MAX), Fill::Whole(-2, 2)],
-        _ => {}
-    }
-    match op {
-        UnaryOp::Sqrt | UnaryOp::Rsqrt | UnaryOp::Log => vec![Fill::Uniform(0.01, 50.0), Fill::Uniform(1e-6, 1e-3)],
-        UnaryOp::Log1p => vec![Fill::Uniform(-0.9, 20.0), Fill::Uniform(-1e-3, 1e-3)],
-        UnaryOp::Exp | UnaryOp::Sigmoid => vec![Fill::Uniform(-10.0, 10.0), Fill::Uniform(-80.0, 80.0)],
-        UnaryOp::Sin | UnaryOp::Cos => vec![Fill::Uniform(-10.0, 10.0), Fill::Uniform(-1e-3, 1e-3)],
-        UnaryOp::Expm1 | UnaryOp::Tanh | UnaryOp::Erf => {
-            vec![Fill::Uniform(-6.0, 6.0), Fill::Uniform(-1e-3, 1e-3), Fill::Uniform(-40.0, 40.0)]
-        }
-        _ => vec![Fill::Quarters(-9, 9), Fill::Uniform(-3e9, 3e9)],
+        DType::Bool => vec![Fill::Whole(0, 1)],
+        DType::U8 => vec![Fill::Whole(0, 255)],
+        // A function of floats, of the same numbers cut to whole ones.
+        DType::I32 if row.rule == DTypeRule::Float => floats(),
+        DType::I32 => all_and_few(dtype).to_vec(),
+        DType::F16 | DType::BF16 | DType::F32 | DType::F64 => floats(),
     }
 }
 
 fn unary(table: &mut Table, op: UnaryOp) {
     for dtype in EVERY {
-        if dtype == DType::Bool && op.rule() == Rule::Number {
+        if dtype == DType::Bool && op.row().rule == DTypeRule::Number {
             continue;
         }
         for fill in domain(op, dtype) {
@@ -60,34 +61,40 @@ fn unary(table: &mut Table, op: UnaryOp) {
     }
 }
 
-fn operands(op: BinaryOp, dtype: DType) -> (Fill, Fill) {
-    match (op, dtype) {
-        (BinaryOp::And | BinaryOp::Or, _) => (Fill::Whole(0, 1), Fill::Whole(0, 1)),
-        (BinaryOp::Pow, DType::U8 | DType::I32) => (Fill::Whole(0, 7), Fill::Whole(0, 13)),
-        (BinaryOp::Pow, _) => (Fill::Uniform(0.1, 4.0), Fill::Uniform(-3.0, 3.0)),
-        (BinaryOp::Div, DType::U8 | DType::I32) => (Fill::Whole(0, 200), Fill::Whole(1, 9)),
-        (BinaryOp::Div, _) => (Fill::Uniform(-4.0, 4.0), Fill::Uniform(0.5, 4.0)),
-        (BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul, DType::I32) => {
-            (Fill::Whole(i32::MIN, i32::MAX), Fill::Whole(i32::MIN, i32::MAX))
+/// Pairs of inputs on which an operation is worth testing.
+fn operands(op: BinaryOp, dtype: DType) -> Vec<[Fill; 2]> {
+    let row = op.row();
+    let whole = |low, high| [Fill::Whole(low, high); 2];
+    match dtype {
+        DType::Bool => vec![whole(0, 1)],
+        DType::U8 | DType::I32 => {
+            let [all, few] = all_and_few(dtype);
+            match row.integers {
+                Integers::Wraps { .. } => vec![[all; 2], [few; 2], [Fill::Whole(0, 7), Fill::Whole(0, 13)]],
+                // Small enough that many pairs are equal.
+                Integers::Itself | Integers::Stays { .. } | Integers::Truth => vec![[few; 2]],
+                Integers::Converted if row.rule == DTypeRule::Logical => vec![whole(0, 1)],
+                Integers::Converted => vec![[Fill::Whole(0, 200), Fill::Whole(1, 9)]],
+            }
         }
-        (BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul, DType::U8) => (Fill::Whole(0, 255), Fill::Whole(0, 255)),
-        (BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul, _) => (Fill::Uniform(-4.0, 4.0), Fill::Uniform(-4.0, 4.0)),
-        // Small enough that many pairs are equal.
-        (_, DType::U8) => (Fill::Whole(0, 5), Fill::Whole(0, 5)),
-        (_, DType::I32) => (Fill::Whole(-3, 3), Fill::Whole(-3, 3)),
-        _ => (Fill::Quarters(-1, 1), Fill::Quarters(-1, 1)),
+        DType::F16 | DType::BF16 | DType::F32 | DType::F64 => {
+            row.draws.iter().map(|&draws| draws.map(Into::into)).collect()
+        }
     }
 }
 
 fn binary(table: &mut Table, op: BinaryOp) {
     for dtype in EVERY {
-        if dtype == DType::Bool && op.rule() == Rule::Number {
+        if dtype == DType::Bool && op.row().rule == DTypeRule::Number {
             continue;
         }
-        let (a, b) = operands(op, dtype);
-        table.expr(op.name(), format!("{dtype} {a:?} and {b:?}"), &[dtype], move |inputs| {
-            Ok(inputs.tensor([N], dtype, a)?.binary(op, inputs.tensor([N], dtype, b)?))
-        });
+        let operands = operands(op, dtype);
+        for &[a, b] in &operands {
+            table.expr(op.name(), format!("{dtype} {a:?} and {b:?}"), &[dtype], move |inputs| {
+                Ok(inputs.tensor([N], dtype, a)?.binary(op, inputs.tensor([N], dtype, b)?))
+            });
+        }
+        let [a, b] = operands[0];
         table.expr(op.name(), format!("{dtype} with itself"), &[dtype], move |inputs| {
             let x = inputs.tensor([N], dtype, b)?;
             Ok(x.binary(op, &x))

@@ -7,7 +7,7 @@
 //! a mean stays a number as long as it is the same everywhere, and what was broadcast is summed over no more dims
 //! than the gradient has.
 
-mod rules;
+pub(super) mod rules;
 mod views;
 
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -193,7 +193,7 @@ fn beside(tensor: &Tensor, expr: &Expr) -> Expr {
 // ---- what the rules are written with ----
 
 /// An expression of `dtype`, also where it was a number, which takes the dtype of what it meets.
-fn typed(expr: &Expr, dtype: DType) -> Expr {
+pub(super) fn typed(expr: &Expr, dtype: DType) -> Expr {
     match expr.as_scalar() {
         Some(_) => Expr::new(Op::Promote, smallvec::smallvec![expr.clone()], Shape::default(), dtype),
         None => expr.convert(dtype),

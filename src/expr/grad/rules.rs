@@ -1,24 +1,23 @@
-//! What each operation hands back to its arguments.
+//! The gradient of each node's arguments.
 //!
-//! In all of these `grad` is what was handed to the node, `y` its result, and what comes back broadcasts to the node's
-//! shape. None is no gradient: the result does not change with the argument, but for jumps. The formulas are those
-//! of PyTorch's `derivatives.yaml`, kinks included.
+//! The rules of elementwise operations stand in their rows ([`Grad`](crate::expr::op::Grad)); those with cases are
+//! functions here, beside the rules of everything else. `grad` is the gradient of the node, `y` its result, and a rule's
+//! result broadcasts to the node's shape. `None` is a gradient of zeros.
 
-use std::f64::consts::FRAC_2_SQRT_PI;
 use std::sync::Arc;
 
 use super::views::view;
 use super::{at_rank, typed, unbroadcast};
 use crate::expr::node::{Expr, Op};
-use crate::expr::op::{BinaryOp, ReduceOp, UnaryOp};
+use crate::expr::op::ReduceOp;
 use crate::{Dims, Shape};
 
 /// What `expr`, handed `grad`, hands back to its argument `i`: an expression that broadcasts to the argument's shape.
 pub(super) fn argument(expr: &Expr, i: usize, grad: &Expr) -> Option<Expr> {
     let (args, shape) = (&expr.0.args, expr.shape());
     let part = match &expr.0.op {
-        &Op::Unary(op) => unary(op, grad, &args[0], expr),
-        &Op::Binary(op) => binary(op, i, grad, [&args[0], &args[1]], expr),
+        Op::Unary(op) => op.row().grad.part(i, grad, [&args[0]], expr),
+        Op::Binary(op) => op.row().grad.part(i, grad, [&args[0], &args[1]], expr),
         Op::Select => {
             let grad = typed(grad, expr.dtype());
             Some(if i == 1 { Expr::select(&args[0], grad, 0) } else { Expr::select(&args[0], 0, grad) })
@@ -32,76 +31,34 @@ pub(super) fn argument(expr: &Expr, i: usize, grad: &Expr) -> Option<Expr> {
     Some(unbroadcast(&part?, shape, args[i].shape()))
 }
 
-fn unary(op: UnaryOp, grad: &Expr, x: &Expr, y: &Expr) -> Option<Expr> {
-    Some(match op {
-        UnaryOp::Neg => -grad,
-        UnaryOp::Abs => grad * x.sign(),
-        UnaryOp::Sqrt => grad / (y * 2),
-        UnaryOp::Rsqrt => grad * -0.5 * (y * y * y),
-        UnaryOp::Exp => grad * y,
-        UnaryOp::Expm1 => grad * (y + 1),
-        UnaryOp::Log => grad / x,
-        UnaryOp::Log1p => grad / (x + 1),
-        UnaryOp::Sin => grad * x.cos(),
-        UnaryOp::Cos => -(grad * x.sin()),
-        UnaryOp::Tanh => grad * (1 - y.square()),
-        UnaryOp::Sigmoid => grad * (y * (1 - y)),
-        UnaryOp::Relu => Expr::select(x.le(0), 0, typed(grad, y.dtype())),
-        UnaryOp::Erf => grad * FRAC_2_SQRT_PI * (-x.square()).exp(),
-        UnaryOp::Sign
-        | UnaryOp::Floor
-        | UnaryOp::Ceil
-        | UnaryOp::Round
-        | UnaryOp::Trunc
-        | UnaryOp::IsNan
-        | UnaryOp::Not => return None,
-    })
+/// Of a product, to the left factor.
+pub(in crate::expr) fn left_factor(grad: &Expr, [a, b]: [&Expr; 2], _: &Expr) -> Option<Expr> {
+    // Of a square, to both at once.
+    Some(if is_same(a, b) { grad * 2 * a } else { grad * b })
 }
 
-/// To the left argument (0) or the right (1).
-fn binary(op: BinaryOp, side: usize, grad: &Expr, [a, b]: [&Expr; 2], y: &Expr) -> Option<Expr> {
-    Some(match (op, side) {
-        (BinaryOp::Add, _) | (BinaryOp::Sub, 0) => grad.clone(),
-        (BinaryOp::Sub, _) => -grad,
-        // Of a square, both sides at once.
-        (BinaryOp::Mul, 0) if Arc::ptr_eq(&a.0, &b.0) => grad * 2 * a,
-        (BinaryOp::Mul, _) if Arc::ptr_eq(&a.0, &b.0) => return None,
-        (BinaryOp::Mul, 0) => grad * b,
-        (BinaryOp::Mul, _) => grad * a,
-        (BinaryOp::Div, 0) => grad / b,
-        (BinaryOp::Div, _) => -(grad * y / b),
-        (BinaryOp::Pow, 0) => return base(grad, a, b),
-        (BinaryOp::Pow, _) => exponent(grad, a, b, y),
-        (BinaryOp::Maximum | BinaryOp::Minimum, _) => {
-            let (this, other) = if side == 0 { (a, b) } else { (b, a) };
-            let grad = typed(grad, y.dtype());
-            let (wins, loses) = match op {
-                BinaryOp::Maximum => (this.ge(other), this.lt(other)),
-                _ => (this.le(other), this.gt(other)),
-            };
-            if other.as_number().is_some() {
-                // A clamp, which passes all at its bound.
-                Expr::select(wins, grad, 0)
-            } else {
-                Expr::select(loses, 0, Expr::select(this.eq(other), &grad * 0.5, &grad))
-            }
-        }
-        (
-            BinaryOp::Eq
-            | BinaryOp::Ne
-            | BinaryOp::Lt
-            | BinaryOp::Le
-            | BinaryOp::Gt
-            | BinaryOp::Ge
-            | BinaryOp::And
-            | BinaryOp::Or,
-            _,
-        ) => return None,
-    })
+/// Of a product, to the right factor.
+pub(in crate::expr) fn right_factor(grad: &Expr, [a, b]: [&Expr; 2], _: &Expr) -> Option<Expr> {
+    if is_same(a, b) { None } else { Some(grad * a) }
+}
+
+fn is_same(a: &Expr, b: &Expr) -> bool {
+    Arc::ptr_eq(&a.0, &b.0)
+}
+
+/// Of a maximum or minimum, to `this` argument, which `wins` where it is the result or equals it, and `loses` elsewhere
+/// unless there is a NaN.
+pub(in crate::expr) fn extremum(grad: &Expr, wins: &Expr, loses: &Expr, [this, other]: [&Expr; 2], y: &Expr) -> Expr {
+    let grad = typed(grad, y.dtype());
+    if other.as_number().is_some() {
+        // A clamp, which passes all at its bound.
+        return Expr::select(wins, grad, 0);
+    }
+    Expr::select(loses, 0, Expr::select(this.eq(other), &grad * 0.5, &grad))
 }
 
 /// Of a power, to its base: `b * a^(b - 1)`, and 0 for the power 0, whatever the base.
-fn base(grad: &Expr, a: &Expr, b: &Expr) -> Option<Expr> {
+pub(in crate::expr) fn base(grad: &Expr, [a, b]: [&Expr; 2], _: &Expr) -> Option<Expr> {
     match b.as_scalar() {
         Some(b) if b.to_f64() == 0.0 => None,
         Some(b) => Some(grad * b.to_f64() * a.pow(b.to_f64() - 1.0)),
@@ -110,11 +67,11 @@ fn base(grad: &Expr, a: &Expr, b: &Expr) -> Option<Expr> {
 }
 
 /// Of a power, to its exponent: `a^b * log(a)`, and 0 where 0 to no negative power is 0 all round.
-fn exponent(grad: &Expr, a: &Expr, b: &Expr, y: &Expr) -> Expr {
-    match a.as_scalar() {
+pub(in crate::expr) fn exponent(grad: &Expr, [a, b]: [&Expr; 2], y: &Expr) -> Option<Expr> {
+    Some(match a.as_scalar() {
         Some(a) if a.to_f64() != 0.0 => grad * a.to_f64().ln() * y,
         _ => grad * Expr::select(a.eq(0).logical_and(b.ge(0)), 0, y * a.log()),
-    }
+    })
 }
 
 /// What comes back broadcasts to the shape of `x`.

@@ -10,7 +10,7 @@ use crate::base::storage::Storage;
 use crate::base::views::View;
 use crate::expr::cell::Number;
 use crate::expr::node::{Expr, Node, Op};
-use crate::expr::op::{BinaryOp, ReduceOp, UnaryOp};
+use crate::expr::op::{BinaryOp, ReduceOp};
 use crate::{DType, Error, Result, Scalar, Shape};
 
 /// A pile of views between the domain that is walked and the expression that is read.
@@ -148,7 +148,7 @@ impl Lowering {
             &Op::Unary(op) => {
                 let x = arg(self, 0, promoted());
                 let y = self.push(Step::Unary(op, x), domain, dtype);
-                if op == UnaryOp::Neg { self.wrapped(y, node.dtype) } else { y }
+                if op.row().integers.wraps() { self.wrapped(y, node.dtype) } else { y }
             }
             &Op::Binary(op) => {
                 let args = [0, 1].map(|i| arg(self, i, promoted()));
@@ -199,8 +199,7 @@ impl Lowering {
             },
             _ => false,
         };
-        let leaves = matches!(op, BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul | BinaryOp::Pow);
-        if leaves || large(a) || large(b) { self.wrapped(y, dtype) } else { y }
+        if op.row().integers.wraps() || large(a) || large(b) { self.wrapped(y, dtype) } else { y }
     }
 
     /// A reduction made of the folds that backends know and of elementwise work round them.

@@ -95,10 +95,9 @@ impl Function {
 
     fn params(self) -> &'static [&'static str] {
         match self {
-            Self::Unary(_) => &["input"],
-            Self::Binary(BinaryOp::Pow) => &["input", "exponent"],
-            Self::Binary(_) => &["input", "other"],
-            Self::Reduce(_) => &["input", "dim", "keepdim"],
+            Self::Unary(op) => op.params(),
+            Self::Binary(op) => op.params(),
+            Self::Reduce(op) => op.params(),
             Self::Special(special) => special.params,
         }
     }

@@ -11,11 +11,14 @@ mod operation;
 mod place;
 mod reduce;
 
+use std::sync::LazyLock;
+
 use self::code::code;
 use self::contract::contract_functions;
 use self::place::{coordinates, dot, find_function, place_function, stage_word};
 use self::reduce::reduce_functions;
 use crate::DType;
+use crate::expr::{BinaryOp, UnaryOp};
 use crate::kernel::spec::{Binding, Kernel, Mode, Operand, Order, Spec};
 
 const PARAMS: &str = include_str!("../../../shaders/lib/params.wgsl");
@@ -33,24 +36,32 @@ const REDUCE_ROWS: &str = include_str!("../../../shaders/reduce_rows.wgsl");
 const BODY: &str = "v";
 const EPILOGUE: &str = "e";
 
-/// Functions that a shader may call, a family a file. A file may call those below it.
-const LIBRARY: [&str; 15] = [
-    include_str!("../../../shaders/lib/philox.wgsl"),
-    include_str!("../../../shaders/lib/erf_f64.wgsl"),
-    include_str!("../../../shaders/lib/pow_f64.wgsl"),
-    include_str!("../../../shaders/lib/exp_f64.wgsl"),
-    include_str!("../../../shaders/lib/log_f64.wgsl"),
-    include_str!("../../../shaders/lib/trig_f64.wgsl"),
-    include_str!("../../../shaders/lib/double.wgsl"),
-    include_str!("../../../shaders/lib/erf.wgsl"),
-    include_str!("../../../shaders/lib/pow.wgsl"),
-    include_str!("../../../shaders/lib/exp.wgsl"),
-    include_str!("../../../shaders/lib/log.wgsl"),
-    include_str!("../../../shaders/lib/trig.wgsl"),
-    include_str!("../../../shaders/lib/half.wgsl"),
-    include_str!("../../../shaders/lib/numeric.wgsl"),
-    include_str!("../../../shaders/lib/pairs.wgsl"),
-];
+/// A file of functions that a shader may call.
+struct File {
+    text: &'static str,
+    /// The beginnings of calls of its functions: `exp_f(`.
+    calls: Vec<String>,
+}
+
+/// The files that rows of operations name, then those of conversions and of functions that files share.
+static LIBRARY: LazyLock<Vec<File>> = LazyLock::new(|| {
+    let unary = UnaryOp::ALL.iter().flat_map(|op| op.row().wgsl.files);
+    let binary = BinaryOp::ALL.iter().flat_map(|op| op.row().wgsl.files);
+    let shared = [
+        include_str!("../../../shaders/lib/philox.wgsl"),
+        include_str!("../../../shaders/lib/double.wgsl"),
+        include_str!("../../../shaders/lib/half.wgsl"),
+        include_str!("../../../shaders/lib/numeric.wgsl"),
+        include_str!("../../../shaders/lib/pairs.wgsl"),
+    ];
+    let mut files: Vec<File> = Vec::new();
+    for &text in unary.chain(binary).chain(&shared) {
+        if files.iter().all(|file| file.text != text) {
+            files.push(File { text, calls: functions(text).map(|name| format!("{name}(")).collect() });
+        }
+    }
+    files
+});
 
 /// The whole shader.
 pub(crate) fn source(spec: &Spec) -> String {
@@ -69,12 +80,11 @@ pub(crate) fn source(spec: &Spec) -> String {
         text.push('\n');
         text.push_str(file);
     }
-    for file in LIBRARY {
-        // Files are joined only where they are called: a driver compiles every function it is given.
-        if functions(file).any(|name| text.contains(&format!("{name}("))) {
-            text.push('\n');
-            text.push_str(file);
-        }
+    // Files are joined only where they are called, if only by one another: a driver compiles every function it is given.
+    let mut rest: Vec<&File> = LIBRARY.iter().collect();
+    while let Some(at) = rest.iter().position(|file| file.calls.iter().any(|call| text.contains(call))) {
+        text.push('\n');
+        text.push_str(rest.remove(at).text);
     }
     text
 }
@@ -163,7 +173,7 @@ fn element_type(binding: &Binding) -> &'static str {
         (DType::I32, false) => "i32",
         (DType::F64, _) => "f64",
         (DType::F16 | DType::BF16, true) => "vec2u",
-        _ => "u32",
+        (DType::F16 | DType::BF16, false) | (DType::Bool | DType::U8, _) => "u32",
     }
 }
 
@@ -173,7 +183,7 @@ fn alias(dtype: DType) -> &'static str {
         DType::Bool => "B",
         DType::I32 | DType::U8 => "I",
         DType::F64 => "D",
-        _ => "F",
+        DType::F16 | DType::BF16 | DType::F32 => "F",
     }
 }
 

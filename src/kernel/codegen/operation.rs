@@ -2,29 +2,39 @@
 
 use super::alias;
 use crate::DType;
+use crate::expr::op::{Form, Wgsl};
 use crate::expr::{BinaryOp, UnaryOp};
 
 pub(super) fn unary(op: UnaryOp, dtype: DType, a: &str) -> String {
-    match (op, dtype) {
-        (UnaryOp::Not, _) => format!("!{a}"),
-        (UnaryOp::Neg, _) => format!("-{a}"),
-        (UnaryOp::Abs, _) => format!("abs({a})"),
-        (UnaryOp::Floor, _) => format!("floor({a})"),
-        (UnaryOp::Ceil, _) => format!("ceil({a})"),
-        // llvmpipe takes an f64 too large for an f32 to have a fraction for whole.
-        (UnaryOp::Trunc, DType::F64) => format!("select(floor({a}), ceil({a}), {a} < D(0))"),
-        (UnaryOp::Trunc, _) => format!("trunc({a})"),
-        (UnaryOp::Sqrt, _) => format!("sqrt({a})"),
-        (UnaryOp::Sign, DType::I32) => format!("sign({a})"),
-        (UnaryOp::Relu, DType::I32) => format!("max({a}, I(0))"),
-        (UnaryOp::IsNan, DType::I32) => format!("{a} != {a}"),
-        (_, DType::F64) => format!("{}_f64({a})", op.name()),
-        _ => format!("{}_f({a})", op.name()),
+    let row = op.row();
+    match form(&row.wgsl, dtype) {
+        Form::Operator(symbol) => format!("{symbol}{a}"),
+        Form::Builtin(name) => format!("{name}({a})"),
+        Form::Text(text) => text.replace("{0}", a),
+        Form::Call => format!("{}_{}({a})", op.name(), suffix(dtype)),
     }
 }
 
-/// An operation on a number and itself. A compiler would take `x - x` for 0, `x / x` for 1 and `x == x` for true, which
-/// NaN belies; and what it then knows to be 0 it takes for the product with NaN, too.
+/// How a row has an operation written in a compute dtype.
+fn form(wgsl: &Wgsl, dtype: DType) -> Form {
+    match dtype {
+        DType::F64 => wgsl.f64,
+        DType::I32 | DType::U8 => wgsl.i32,
+        DType::F32 | DType::F16 | DType::BF16 | DType::Bool => wgsl.f32,
+    }
+}
+
+/// What the names of functions of a compute dtype end in.
+fn suffix(dtype: DType) -> &'static str {
+    match dtype {
+        DType::F64 => "f64",
+        DType::I32 | DType::U8 => "i",
+        DType::F32 | DType::F16 | DType::BF16 | DType::Bool => "f",
+    }
+}
+
+/// An operation on a number and itself, where compilers know one. They would take `x - x` for 0, `x / x` for 1 and
+/// `x == x` for true, which NaN belies; and what they then know to be 0 they take for its product with NaN, too.
 fn with_itself(op: BinaryOp, dtype: DType, x: &str) -> Option<String> {
     let never = || "B(params.zero != 0u)".to_owned();
     if dtype == DType::I32 {
@@ -35,7 +45,7 @@ fn with_itself(op: BinaryOp, dtype: DType, x: &str) -> Option<String> {
             _ => return None,
         });
     }
-    let suffix = if dtype == DType::F64 { "f64" } else { "f" };
+    let suffix = suffix(dtype);
     Some(match op {
         BinaryOp::Sub => format!("minus_itself_{suffix}({x})"),
         BinaryOp::Div => format!("over_itself_{suffix}({x})"),
@@ -50,32 +60,12 @@ pub(super) fn binary(op: BinaryOp, dtype: DType, a: &str, b: &str) -> String {
     if let Some(same) = with_itself(op, dtype, a).filter(|_| a == b && dtype != DType::Bool) {
         return same;
     }
-    let symbol = match op {
-        BinaryOp::Add => "+",
-        BinaryOp::Sub => "-",
-        BinaryOp::Mul => "*",
-        BinaryOp::Div => "/",
-        BinaryOp::Eq => "==",
-        // WGSL's `!=` may take NaN for equal to itself.
-        BinaryOp::Ne => return format!("!({a} == {b})"),
-        BinaryOp::Lt => "<",
-        BinaryOp::Le => "<=",
-        BinaryOp::Gt => ">",
-        BinaryOp::Ge => ">=",
-        BinaryOp::And => "&",
-        BinaryOp::Or => "|",
-        BinaryOp::Maximum if dtype == DType::I32 => return format!("max({a}, {b})"),
-        BinaryOp::Minimum if dtype == DType::I32 => return format!("min({a}, {b})"),
-        BinaryOp::Pow | BinaryOp::Maximum | BinaryOp::Minimum => {
-            let suffix = match dtype {
-                DType::I32 => "i",
-                DType::F64 => "f64",
-                _ => "f",
-            };
-            return format!("{}_{suffix}({a}, {b})", op.name());
-        }
-    };
-    format!("{a} {symbol} {b}")
+    match form(&op.row().wgsl, dtype) {
+        Form::Operator(symbol) => format!("{a} {symbol} {b}"),
+        Form::Builtin(name) => format!("{name}({a}, {b})"),
+        Form::Text(text) => text.replace("{0}", a).replace("{1}", b),
+        Form::Call => format!("{}_{}({a}, {b})", op.name(), suffix(dtype)),
+    }
 }
 
 pub(super) fn convert(from: DType, to: DType, a: &str) -> String {
@@ -99,7 +89,8 @@ pub(super) fn round(to: DType, from: DType, a: &str) -> String {
     match to {
         DType::F16 => format!("from_f16(to_f16({}))", round_source(from, a)),
         DType::BF16 => format!("bitcast<F>(to_bf16({}) << U(16u))", round_source(from, a)),
-        _ => format!("{a} & I(0xff)"),
+        DType::U8 => format!("{a} & I(0xff)"),
+        DType::Bool | DType::I32 | DType::F32 | DType::F64 => unreachable!("{to} is computed in itself"),
     }
 }
 

@@ -2,7 +2,8 @@
 
 use crate::{DType, Expr, Tensor};
 
-/// The methods of [`Expr`] that a tensor has too, so that `x.exp()` needs no conversion.
+/// The methods of [`Expr`] that a tensor has too, beside those of the table of operations, so that `x.square()` needs
+/// no conversion.
 macro_rules! expression_methods {
     ($($name:ident($($arg:ident: $ty:ty),*)),* $(,)?) => {
         impl Tensor {$(
@@ -14,14 +15,8 @@ macro_rules! expression_methods {
 }
 expression_methods! {
     unary(op: crate::UnaryOp), binary(op: crate::BinaryOp, rhs: impl Into<Expr>), reduce(op: crate::ReduceOp, dims: impl Into<crate::Dims>),
-    cast(dtype: DType), abs(), sign(), sqrt(), rsqrt(), exp(), expm1(), log(), log1p(), sin(), cos(), tanh(), sigmoid(), relu(),
-    erf(), gelu(), floor(), ceil(), round(), trunc(), isnan(), logical_not(), square(), reciprocal(),
-    maximum(other: impl Into<Expr>), minimum(other: impl Into<Expr>), pow(exponent: impl Into<Expr>),
-    eq(other: impl Into<Expr>), ne(other: impl Into<Expr>), lt(other: impl Into<Expr>), le(other: impl Into<Expr>),
-    gt(other: impl Into<Expr>), ge(other: impl Into<Expr>), logical_and(other: impl Into<Expr>), logical_or(other: impl Into<Expr>),
+    cast(dtype: DType), gelu(), square(), reciprocal(),
     clamp(low: impl Into<Expr>, high: impl Into<Expr>), lerp(end: impl Into<Expr>, weight: impl Into<Expr>),
-    sum(dims: impl Into<crate::Dims>), mean(dims: impl Into<crate::Dims>), prod(dims: impl Into<crate::Dims>),
-    amax(dims: impl Into<crate::Dims>), amin(dims: impl Into<crate::Dims>), any(dims: impl Into<crate::Dims>), all(dims: impl Into<crate::Dims>),
     norm(p: impl Into<f64>, dims: impl Into<crate::Dims>), dot(other: impl Into<Expr>), softmax(dim: isize), log_softmax(dim: isize),
     var(dims: impl Into<crate::Dims>, correction: impl Into<f64>), std(dims: impl Into<crate::Dims>, correction: impl Into<f64>),
     logsumexp(dims: impl Into<crate::Dims>), layer_norm(dims: impl Into<crate::Dims>, eps: f64),

@@ -1,0 +1,299 @@
+//! Elementwise operations of two arguments.
+
+use super::listed;
+use super::row::{DTypeRule, Draw, EVERYWHERE, Form, Grad, Integers, Logic, Row, Wgsl, lib, stays, wraps};
+use crate::expr::grad::rules;
+use crate::{Expr, Tensor};
+
+listed! {
+    /// Elementwise operations of two arguments, by PyTorch's names. They broadcast and promote.
+    pub enum BinaryOp by binary {
+        /// The sum, the operator `+`.
+        Add = operator add(other), 0.5;
+        /// The difference, the operator `-`.
+        Sub = operator sub(other), 0.5;
+        /// The product, the operator `*`.
+        Mul = operator mul(other), 0.5;
+        // What WGSL promises.
+        /// The quotient, the operator `/`.
+        Div = operator div(other), 2.5;
+        /// `self` to the power `exponent`, elementwise.
+        Pow = method pow(exponent), 4.0;
+        /// The larger of each pair of elements; NaN wins.
+        Maximum = method maximum(other), exact;
+        /// The smaller of each pair of elements; NaN wins.
+        Minimum = method minimum(other), exact;
+        /// Whether elements are equal; NaN equals nothing.
+        Eq = method eq(other), exact;
+        /// Whether elements differ.
+        Ne = method ne(other), exact;
+        /// Whether elements are less than `other`'s.
+        Lt = method lt(other), exact;
+        /// Whether elements are at most `other`'s.
+        Le = method le(other), exact;
+        /// Whether elements are greater than `other`'s.
+        Gt = method gt(other), exact;
+        /// Whether elements are at least `other`'s.
+        Ge = method ge(other), exact;
+        /// Whether both elements are true or not 0.
+        And = method logical_and(other), exact;
+        /// Whether either element is true or not 0.
+        Or = method logical_or(other), exact;
+    }
+}
+
+/// How errors of the arguments pass to the result.
+pub(crate) enum BinaryBound {
+    /// A sum, which needs no rounding where it comes out even.
+    Sum,
+    /// A difference, likewise.
+    Difference,
+    /// A product, likewise.
+    Product,
+    /// A quotient, of which WGSL promises nothing for huge divisors.
+    Quotient,
+    /// A power, which is defined for some signs and exponents only.
+    Power,
+    /// The larger or the smaller, either of two zeros of different sign.
+    Extremum,
+    /// Whether the arguments are equal, or not.
+    Equality,
+    /// Logic in which one true argument or, if not `of_true`, one false argument is enough to know the result.
+    Logic { of_true: bool },
+    /// The extremes over a rectangle of arguments are at its corners, unless the function jumps within it.
+    Corners { jump: Jump },
+}
+
+/// The least and the largest result over a rectangle of arguments, given as least and largest of each, within which a
+/// function jumps; `None` where it does not.
+type Jump = fn([(f64, f64); 2]) -> Option<(f64, f64)>;
+
+/// What exact operations are tried on: pairs are often equal.
+const OFTEN_EQUAL: &[[Draw; 2]] = &[[Draw::Quarters(-1, 1), Draw::Quarters(-1, 1)]];
+const ORDINARY: &[[Draw; 2]] = &[[Draw::Uniform(-4.0, 4.0), Draw::Uniform(-4.0, 4.0)]];
+const TRUTHS: &[[Draw; 2]] = &[[Draw::Whole(0, 1), Draw::Whole(0, 1)]];
+
+const fn truth(t: bool) -> f64 {
+    if t { 1.0 } else { 0.0 }
+}
+
+impl BinaryOp {
+    /// The exact result, in f64.
+    pub fn apply(self, a: f64, b: f64) -> f64 {
+        (self.row().meaning)([a, b])
+    }
+
+    /// The result on 32-bit integers, which wrap. Division never comes here: it gives a float.
+    pub fn apply_i32(self, a: i32, b: i32) -> i32 {
+        self.row().on_i32([a, b])
+    }
+
+    /// The least and the largest of either argument for which results are numbers, neither beyond the range of f32 nor
+    /// with digits lost on the way.
+    pub const fn domain(self) -> [(f64, f64); 2] {
+        self.row().domain
+    }
+
+    /// Its row of the table.
+    #[allow(clippy::too_many_lines, reason = "a table")]
+    pub(crate) const fn row(self) -> &'static Row<2, BinaryBound> {
+        match self {
+            Self::Add => {
+                const {
+                    &Row {
+                        rule: DTypeRule::Same(Logic::Or),
+                        meaning: |[a, b]| a + b,
+                        integers: wraps!(|[a, b]| a.wrapping_add(b)),
+                        grad: Grad::Parts([|grad, _, _| Some(grad.clone()), |grad, _, _| Some(grad.clone())]),
+                        bound: BinaryBound::Sum,
+                        wgsl: Wgsl::operator("+"),
+                        domain: [EVERYWHERE; 2],
+                        draws: ORDINARY,
+                        places: &[],
+                    }
+                }
+            }
+            Self::Sub => {
+                const {
+                    &Row {
+                        rule: DTypeRule::Number,
+                        meaning: |[a, b]| a - b,
+                        integers: wraps!(|[a, b]| a.wrapping_sub(b)),
+                        grad: Grad::Parts([|grad, _, _| Some(grad.clone()), |grad, _, _| Some(-grad)]),
+                        bound: BinaryBound::Difference,
+                        wgsl: Wgsl::operator("-"),
+                        domain: [EVERYWHERE; 2],
+                        draws: ORDINARY,
+                        places: &[],
+                    }
+                }
+            }
+            Self::Mul => {
+                const {
+                    &Row {
+                        rule: DTypeRule::Same(Logic::And),
+                        meaning: |[a, b]| a * b,
+                        integers: wraps!(|[a, b]| a.wrapping_mul(b)),
+                        grad: Grad::Parts([rules::left_factor, rules::right_factor]),
+                        bound: BinaryBound::Product,
+                        wgsl: Wgsl::operator("*"),
+                        domain: [EVERYWHERE; 2],
+                        draws: ORDINARY,
+                        places: &[],
+                    }
+                }
+            }
+            Self::Div => {
+                const {
+                    &Row {
+                        rule: DTypeRule::Float,
+                        meaning: |[a, b]| a / b,
+                        integers: Integers::Converted,
+                        grad: Grad::Parts([|grad, [_, b], _| Some(grad / b), |grad, [_, b], y| Some(-(grad * y / b))]),
+                        bound: BinaryBound::Quotient,
+                        wgsl: Wgsl::operator("/"),
+                        domain: [EVERYWHERE; 2],
+                        draws: &[[Draw::Uniform(-4.0, 4.0), Draw::Uniform(0.5, 4.0)]],
+                        places: &[],
+                    }
+                }
+            }
+            Self::Pow => {
+                const {
+                    &Row {
+                        rule: DTypeRule::Number,
+                        meaning: |[a, b]| a.powf(b),
+                        // A number to a negative power is a float: `fold_binary` sees to that.
+                        integers: Integers::Wraps {
+                            i32: |[a, b]| wrapping_pow(a, b),
+                            i64: |[a, b]| a.wrapping_pow(b as u32),
+                        },
+                        grad: Grad::Parts([rules::base, rules::exponent]),
+                        bound: BinaryBound::Power,
+                        wgsl: Wgsl::call(&[lib!("pow"), lib!("pow_f64"), lib!("numeric")]),
+                        domain: [(0.0, f64::INFINITY), (-3.0, 3.0)],
+                        draws: &[[Draw::Uniform(0.1, 4.0), Draw::Uniform(-3.0, 3.0)]],
+                        places: &[],
+                    }
+                }
+            }
+            Self::Maximum => {
+                const {
+                    &Row {
+                        rule: DTypeRule::Same(Logic::Or),
+                        meaning: |[a, b]| if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) },
+                        integers: stays!(|[a, b]| a.max(b)),
+                        grad: Grad::Parts([
+                            |grad, [a, b], y| Some(rules::extremum(grad, &a.ge(b), &a.lt(b), [a, b], y)),
+                            |grad, [a, b], y| Some(rules::extremum(grad, &b.ge(a), &b.lt(a), [b, a], y)),
+                        ]),
+                        bound: BinaryBound::Extremum,
+                        wgsl: Wgsl::call(&[lib!("numeric"), lib!("double")]).i32(Form::Builtin("max")),
+                        domain: [EVERYWHERE; 2],
+                        draws: OFTEN_EQUAL,
+                        places: &[],
+                    }
+                }
+            }
+            Self::Minimum => {
+                const {
+                    &Row {
+                        rule: DTypeRule::Same(Logic::And),
+                        meaning: |[a, b]| if a.is_nan() || b.is_nan() { f64::NAN } else { a.min(b) },
+                        integers: stays!(|[a, b]| a.min(b)),
+                        grad: Grad::Parts([
+                            |grad, [a, b], y| Some(rules::extremum(grad, &a.le(b), &a.gt(b), [a, b], y)),
+                            |grad, [a, b], y| Some(rules::extremum(grad, &b.le(a), &b.gt(a), [b, a], y)),
+                        ]),
+                        bound: BinaryBound::Extremum,
+                        wgsl: Wgsl::call(&[lib!("numeric"), lib!("double")]).i32(Form::Builtin("min")),
+                        domain: [EVERYWHERE; 2],
+                        draws: OFTEN_EQUAL,
+                        places: &[],
+                    }
+                }
+            }
+            Self::Eq => const { &comparison(|[a, b]| truth(a == b), BinaryBound::Equality, Wgsl::operator("==")) },
+            // WGSL's `!=` may take NaN for equal to itself.
+            Self::Ne => {
+                const { &comparison(|[a, b]| truth(a != b), BinaryBound::Equality, Wgsl::text("!({0} == {1})")) }
+            }
+            Self::Lt => const { &comparison(|[a, b]| truth(a < b), ORDERING, Wgsl::operator("<")) },
+            Self::Le => const { &comparison(|[a, b]| truth(a <= b), ORDERING, Wgsl::operator("<=")) },
+            Self::Gt => const { &comparison(|[a, b]| truth(a > b), ORDERING, Wgsl::operator(">")) },
+            Self::Ge => const { &comparison(|[a, b]| truth(a >= b), ORDERING, Wgsl::operator(">=")) },
+            Self::And => {
+                const {
+                    &Row {
+                        rule: DTypeRule::Logical,
+                        meaning: |[a, b]| truth(a != 0.0 && b != 0.0),
+                        integers: Integers::Converted,
+                        grad: Grad::None,
+                        bound: BinaryBound::Logic { of_true: false },
+                        wgsl: Wgsl::operator("&"),
+                        domain: [EVERYWHERE; 2],
+                        draws: TRUTHS,
+                        places: &[],
+                    }
+                }
+            }
+            Self::Or => {
+                const {
+                    &Row {
+                        rule: DTypeRule::Logical,
+                        meaning: |[a, b]| truth(a != 0.0 || b != 0.0),
+                        integers: Integers::Converted,
+                        grad: Grad::None,
+                        bound: BinaryBound::Logic { of_true: true },
+                        wgsl: Wgsl::operator("|"),
+                        domain: [EVERYWHERE; 2],
+                        draws: TRUTHS,
+                        places: &[],
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Where the order of two numbers changes, the corners of a rectangle differ.
+const ORDERING: BinaryBound = BinaryBound::Corners { jump: |_| None };
+
+/// The row of a comparison.
+const fn comparison(meaning: fn([f64; 2]) -> f64, bound: BinaryBound, wgsl: Wgsl) -> Row<2, BinaryBound> {
+    Row {
+        rule: DTypeRule::Predicate,
+        meaning,
+        integers: Integers::Truth,
+        grad: Grad::None,
+        bound,
+        wgsl,
+        domain: [EVERYWHERE; 2],
+        draws: OFTEN_EQUAL,
+        places: &[],
+    }
+}
+
+/// `base` to the power `exponent`, wrapping; a negative exponent gives 0 except for bases 1 and -1, as in PyTorch.
+pub(crate) fn wrapping_pow(base: i32, exponent: i32) -> i32 {
+    match u32::try_from(exponent) {
+        Ok(exponent) => base.wrapping_pow(exponent),
+        Err(_) if base == 1 => 1,
+        Err(_) if base == -1 => 1 - 2 * (exponent & 1),
+        Err(_) => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integer_powers_wrap_and_take_negative_exponents() {
+        assert_eq!(wrapping_pow(3, 4), 81);
+        assert_eq!(wrapping_pow(-1, -3), -1);
+        assert_eq!(wrapping_pow(-1, -4), 1);
+        assert_eq!(wrapping_pow(7, -1), 0);
+        assert_eq!(wrapping_pow(2, 33), 0);
+    }
+}

@@ -1,0 +1,47 @@
+//! Reductions.
+
+use super::listed;
+use crate::base::dtype::Category;
+use crate::{DType, Dims, Expr, Tensor};
+
+listed! {
+    /// Reductions, by PyTorch's names.
+    pub enum ReduceOp by reduce {
+        /// The sum over `dims`; 0 where there is nothing to add. What is summed is never stored.
+        Sum = method sum(dim, keepdim), sum;
+        /// The mean over `dims`, of floats; NaN where there is nothing to average.
+        Mean = method mean(dim, keepdim), sum;
+        /// The product over `dims`; 1 where there is nothing to multiply.
+        Prod = method prod(dim, keepdim), product;
+        /// The largest element over `dims`; NaN wins. Reducing no elements is an error.
+        Amax = method amax(dim, keepdim), exact;
+        /// The smallest element over `dims`; NaN wins. Reducing no elements is an error.
+        Amin = method amin(dim, keepdim), exact;
+        /// Whether any element over `dims` is true or not 0.
+        Any = method any(dim, keepdim), exact;
+        /// Whether all elements over `dims` are true or not 0.
+        All = method all(dim, keepdim), exact;
+    }
+}
+
+impl ReduceOp {
+    /// The dtype of the result, or `None` where the operation is not defined for `dtype`.
+    ///
+    /// Sums and products of integers and of bools are i32 and wrap (PyTorch: i64).
+    pub(crate) fn dtype(self, dtype: DType) -> Option<DType> {
+        match self {
+            Self::Sum | Self::Prod => Some(if dtype.category() < Category::Float { DType::I32 } else { dtype }),
+            Self::Mean => dtype.is_float().then_some(dtype),
+            Self::Amax | Self::Amin => Some(dtype),
+            Self::Any | Self::All => Some(DType::Bool),
+        }
+    }
+
+    /// Whether a reduction of no elements has a value.
+    pub(crate) const fn has_identity(self) -> bool {
+        match self {
+            Self::Sum | Self::Mean | Self::Prod | Self::Any | Self::All => true,
+            Self::Amax | Self::Amin => false,
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! What a row of the table says of an elementwise operation.
+
+use crate::Expr;
+
+/// What an operation of `N` arguments is. `Bound` is how errors pass through it: a
+/// [`UnaryBound`](super::UnaryBound) or a [`BinaryBound`](super::BinaryBound).
+pub(crate) struct Row<const N: usize, Bound> {
+    /// Which dtypes it takes and which it gives.
+    pub(crate) rule: DTypeRule,
+    /// The exact result, in f64. The reference computes with it; the engines have formulas of their own.
+    pub(crate) meaning: fn([f64; N]) -> f64,
+    /// What it does with integers.
+    pub(crate) integers: Integers<N>,
+    /// The gradients of its arguments.
+    pub(crate) grad: Grad<N>,
+    /// How errors of its arguments pass to its result.
+    pub(crate) bound: Bound,
+    /// How it is written in a shader.
+    pub(crate) wgsl: Wgsl,
+    /// The least and the largest of each argument for which results are numbers, neither beyond the range of f32 nor
+    /// with digits lost on the way.
+    pub(crate) domain: [(f64, f64); N],
+    /// Floats to try it on, the usual ones first.
+    pub(crate) draws: &'static [[Draw; N]],
+    /// Arguments next to which a formula changes, cancels, overflows or ends: the neighbours of each and of its
+    /// negative are measured. An exact operation, which is not measured, has none.
+    pub(crate) places: &'static [[f64; N]],
+}
+
+impl<const N: usize, Bound> Row<N, Bound> {
+    /// The result on integers as i32 has it. What integers are converted for first is computed in f64 here.
+    pub(crate) fn on_i32(&self, x: [i32; N]) -> i32 {
+        match self.integers {
+            Integers::Itself => x[0],
+            Integers::Wraps { i32, .. } | Integers::Stays { i32, .. } => i32(x),
+            Integers::Truth | Integers::Converted => (self.meaning)(x.map(f64::from)) as i32,
+        }
+    }
+
+    /// The result on integers as a number in an expression has it, if it is one.
+    pub(crate) fn on_i64(&self, x: [i64; N]) -> Option<i64> {
+        match self.integers {
+            Integers::Itself => Some(x[0]),
+            Integers::Wraps { i64, .. } | Integers::Stays { i64, .. } => Some(i64(x)),
+            Integers::Truth | Integers::Converted => None,
+        }
+    }
+}
+
+/// Everywhere: a [domain](Row::domain) without bounds.
+pub(super) const EVERYWHERE: (f64, f64) = (f64::NEG_INFINITY, f64::INFINITY);
+
+/// Which dtypes an operation takes and which it gives.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum DTypeRule {
+    /// Numbers to the same dtype; bool is refused.
+    Number,
+    /// Numbers to the same dtype; on bools it is this logic.
+    Same(Logic),
+    /// Anything, turned into a float first.
+    Float,
+    /// Numbers or bool to bool.
+    Predicate,
+    /// Anything, turned into bool first, to bool.
+    Logical,
+}
+
+/// What arithmetic on bools is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Logic {
+    /// The bool itself.
+    Itself,
+    And,
+    Or,
+}
+
+/// What an operation does with integers.
+pub(crate) enum Integers<const N: usize> {
+    /// A whole number is its own result.
+    Itself,
+    /// Whole numbers to a whole number that may leave the dtype's range, and then wraps: u8 is computed in i32.
+    Wraps { i32: fn([i32; N]) -> i32, i64: fn([i64; N]) -> i64 },
+    /// Whole numbers to a whole number that lies in the range of u8 where the arguments do.
+    Stays { i32: fn([i32; N]) -> i32, i64: fn([i64; N]) -> i64 },
+    /// A truth value: that of the same numbers in f64, which holds every i32.
+    Truth,
+    /// It is not computed on integers: they are converted to floats, or to bools, first.
+    Converted,
+}
+
+impl<const N: usize> Integers<N> {
+    /// Whether a result that is computed in a wider dtype must be brought back into its own.
+    pub(crate) const fn wraps(&self) -> bool {
+        match self {
+            Self::Wraps { .. } => true,
+            Self::Itself | Self::Stays { .. } | Self::Truth | Self::Converted => false,
+        }
+    }
+}
+
+/// [`Integers::Wraps`] by one closure that fits either width.
+macro_rules! wraps {
+    ($f:expr) => {
+        Integers::Wraps { i32: $f, i64: $f }
+    };
+}
+pub(super) use wraps;
+
+/// [`Integers::Stays`] by one closure that fits either width.
+macro_rules! stays {
+    ($f:expr) => {
+        Integers::Stays { i32: $f, i64: $f }
+    };
+}
+pub(super) use stays;
+
+/// What an operation hands back to its arguments in a gradient.
+pub(crate) enum Grad<const N: usize> {
+    /// Nothing: the result does not change with the arguments, but for jumps.
+    None,
+    /// To each argument, what its function gives.
+    Parts([Part<N>; N]),
+}
+
+/// The gradient of one argument, from the gradient of the result, the arguments and the result. It broadcasts to the
+/// result's shape; `None` is a gradient of zeros. The formulas are those of PyTorch's `derivatives.yaml`, kinks included.
+type Part<const N: usize> = fn(&Expr, [&Expr; N], &Expr) -> Option<Expr>;
+
+impl<const N: usize> Grad<N> {
+    /// The gradient of argument `i`.
+    pub(crate) fn part(&self, i: usize, grad: &Expr, args: [&Expr; N], result: &Expr) -> Option<Expr> {
+        match self {
+            Self::None => None,
+            Self::Parts(parts) => parts[i](grad, args, result),
+        }
+    }
+}
+
+/// How an operation is written in WGSL in each dtype that floats and integers are computed in; bools are written as
+/// f32s are.
+#[derive(Clone, Copy)]
+pub(crate) struct Wgsl {
+    pub(crate) f32: Form,
+    pub(crate) f64: Form,
+    pub(crate) i32: Form,
+    /// The texts of the files that define the functions called.
+    pub(crate) files: &'static [&'static str],
+}
+
+/// How an operation is written.
+#[derive(Clone, Copy)]
+pub(crate) enum Form {
+    /// Before one argument, or between two.
+    Operator(&'static str),
+    /// A function that WGSL has, exact on every device or as accurate as the hardware's.
+    Builtin(&'static str),
+    /// This text, with the arguments in the places of `{0}` and `{1}`.
+    Text(&'static str),
+    /// A function of `shaders/lib`: the operation's name with `_f`, `_f64` or `_i` after it.
+    Call,
+}
+
+impl Wgsl {
+    const fn all(form: Form, files: &'static [&'static str]) -> Self {
+        Self { f32: form, f64: form, i32: form, files }
+    }
+
+    pub(super) const fn operator(symbol: &'static str) -> Self {
+        Self::all(Form::Operator(symbol), &[])
+    }
+
+    pub(super) const fn builtin(name: &'static str) -> Self {
+        Self::all(Form::Builtin(name), &[])
+    }
+
+    pub(super) const fn text(text: &'static str) -> Self {
+        Self::all(Form::Text(text), &[])
+    }
+
+    /// Functions that these files define.
+    pub(super) const fn call(files: &'static [&'static str]) -> Self {
+        Self::all(Form::Call, files)
+    }
+
+    /// The same, but for f64.
+    pub(super) const fn f64(self, form: Form) -> Self {
+        Self { f64: form, ..self }
+    }
+
+    /// The same, but for i32.
+    pub(super) const fn i32(self, form: Form) -> Self {
+        Self { i32: form, ..self }
+    }
+}
+
+/// The text of `shaders/lib/NAME.wgsl`.
+macro_rules! lib {
+    ($name:literal) => {
+        include_str!(concat!("../../../shaders/lib/", $name, ".wgsl"))
+    };
+}
+pub(super) use lib;
+
+/// How floats to try an operation on are drawn.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Draw {
+    /// Evenly between two numbers.
+    Uniform(f64, f64),
+    /// Whole numbers between two, both included.
+    Whole(i32, i32),
+    /// Multiples of 1/4 between two numbers: half of them halfway between whole ones, and pairs are often equal.
+    Quarters(i32, i32),
+}

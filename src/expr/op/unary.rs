@@ -1,0 +1,432 @@
+//! Elementwise functions of one argument.
+
+use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, SQRT_2};
+
+use super::listed;
+use super::row::{DTypeRule, Draw, EVERYWHERE, Form, Grad, Integers, Logic, Row, Wgsl, lib, stays, wraps};
+use crate::expr::grad::typed;
+use crate::{Expr, Tensor};
+
+listed! {
+    /// Elementwise functions of one argument, by PyTorch's names.
+    pub enum UnaryOp by unary {
+        /// The negation, the operator `-`.
+        Neg = operator neg(), exact;
+        /// The absolute value.
+        Abs = method abs(), exact;
+        /// -1, 0 or 1; 0 for NaN.
+        Sign = method sign(), exact;
+        /// The square root.
+        Sqrt = method sqrt(), 4.0;
+        /// The reciprocal of the square root.
+        Rsqrt = method rsqrt(), 4.0;
+        /// e to the power of each element.
+        Exp = method exp(), 4.0;
+        /// `exp(x) - 1`, accurate near 0.
+        Expm1 = method expm1(), 4.0;
+        /// The natural logarithm.
+        Log = method log(), 4.0;
+        /// `log(1 + x)`, accurate near 0.
+        Log1p = method log1p(), 4.0;
+        /// The sine, in radians; on GPUs accurate up to 10,000.
+        Sin = method sin(), 4.0;
+        /// The cosine, in radians; on GPUs accurate up to 10,000.
+        Cos = method cos(), 4.0;
+        /// The hyperbolic tangent.
+        Tanh = method tanh(), 4.0;
+        /// `1 / (1 + exp(-x))`.
+        Sigmoid = method sigmoid(), 4.0;
+        /// `x` where it is above 0, else 0; NaN stays.
+        Relu = method relu(), exact;
+        /// The error function.
+        Erf = method erf(), 4.0;
+        /// The largest whole number not above.
+        Floor = method floor(), exact;
+        /// The smallest whole number not below.
+        Ceil = method ceil(), exact;
+        /// The nearest whole number, halves to even.
+        Round = method round(), exact;
+        /// The whole part.
+        Trunc = method trunc(), exact;
+        /// Whether each element is NaN.
+        IsNan = method isnan(), exact;
+        /// Whether each element is 0 or false, the operator `!`.
+        Not = method logical_not(), exact;
+    }
+}
+
+/// How an error of the argument passes to the result.
+pub(crate) enum UnaryBound {
+    /// The function is monotone: the extremes over an interval are at its ends.
+    Monotone,
+    /// Results are no further apart than arguments, up to arguments of size `within`. Beyond, no digit need be right.
+    Lipschitz { within: f64 },
+    /// Whether the argument is NaN.
+    IsNan,
+    /// Whether the argument is 0.
+    IsZero,
+}
+
+/// What exact functions are tried on: halves and quarters, and numbers beyond i32.
+const ORDINARY: &[[Draw; 1]] = &[[Draw::Quarters(-9, 9)], [Draw::Uniform(-3e9, 3e9)]];
+
+impl UnaryOp {
+    /// The exact result, in f64.
+    pub fn apply(self, x: f64) -> f64 {
+        (self.row().meaning)([x])
+    }
+
+    /// The least and the largest argument for which results are numbers, neither beyond the range of f32 nor with
+    /// digits lost on the way.
+    pub const fn domain(self) -> (f64, f64) {
+        self.row().domain[0]
+    }
+
+    pub(crate) const fn row(self) -> &'static Row<1, UnaryBound> {
+        match self {
+            Self::Neg => {
+                const {
+                    &Row {
+                        rule: DTypeRule::Number,
+                        meaning: |[x]| -x,
+                        integers: wraps!(|[x]| x.wrapping_neg()),
+                        grad: Grad::Parts([|grad, _, _| Some(-grad)]),
+                        bound: UnaryBound::Lipschitz { within: f64::INFINITY },
+                        wgsl: Wgsl::operator("-"),
+                        domain: [EVERYWHERE],
+                        draws: ORDINARY,
+                        places: &[],
+                    }
+                }
+            }
+            Self::Abs => {
+                const {
+                    &Row {
+                        rule: DTypeRule::Same(Logic::Itself),
+                        meaning: |[x]| x.abs(),
+                        integers: stays!(|[x]| x.wrapping_abs()),
+                        grad: Grad::Parts([|grad, [x], _| Some(grad * x.sign())]),
+                        bound: UnaryBound::Lipschitz { within: f64::INFINITY },
+                        wgsl: Wgsl::builtin("abs"),
+                        domain: [EVERYWHERE],
+                        draws: ORDINARY,
+                        places: &[],
+                    }
+                }
+            }
+            Self::Sign => {
+                const {
+                    &Row {
+                        rule: DTypeRule::Same(Logic::Itself),
+                        // PyTorch's sign of NaN is 0, and it drops the sign of zero.
+                        meaning: |[x]| f64::from(i8::from(x > 0.0) - i8::from(x < 0.0)),
+                        integers: stays!(|[x]| x.signum()),
+                        grad: Grad::None,
+                        bound: UnaryBound::Monotone,
+                        wgsl: Wgsl::call(&[lib!("numeric"), lib!("double")]).i32(Form::Builtin("sign")),
+                        domain: [EVERYWHERE],
+                        draws: ORDINARY,
+                        places: &[],
+                    }
+                }
+            }
+            Self::Sqrt => {
+                const {
+                    &Row {
+                        rule: DTypeRule::Float,
+                        meaning: |[x]| x.sqrt(),
+                        integers: Integers::Converted,
+                        grad: Grad::Parts([|grad, _, y| Some(grad / (y * 2))]),
+                        bound: UnaryBound::Monotone,
+                        wgsl: Wgsl::builtin("sqrt"),
+                        domain: [(0.0, f64::INFINITY)],
+                        draws: &[[Draw::Uniform(0.01, 50.0)], [Draw::Uniform(1e-6, 1e-3)]],
+                        places: &[[0.0], [1.0], [2.0], [4.0]],
+                    }
+                }
+            }
+            Self::Rsqrt => {
+                const {
+                    &Row {
+                        rule: DTypeRule::Float,
+                        meaning: |[x]| 1.0 / x.sqrt(),
+                        integers: Integers::Converted,
+                        grad: Grad::Parts([|grad, _, y| Some(grad * -0.5 * (y * y * y))]),
+                        bound: UnaryBound::Monotone,
+                        wgsl: Wgsl::call(&[lib!("numeric"), lib!("double")]),
+                        domain: [(0.0, f64::INFINITY)],
+                        draws: &[[Draw::Uniform(0.01, 50.0)], [Draw::Uniform(1e-6, 1e-3)]],
+                        places: &[[0.0], [1.0], [2.0], [4.0]],
+                    }
+                }
+            }
+            Self::Exp => {
+                const {
+                    &Row {
+                        rule: DTypeRule::Float,
+                        meaning: |[x]| x.exp(),
+                        integers: Integers::Converted,
+                        grad: Grad::Parts([|grad, _, y| Some(grad * y)]),
+                        bound: UnaryBound::Monotone,
+                        wgsl: Wgsl::call(&[lib!("exp"), lib!("exp_f64")]),
+                        domain: [(-80.0, 80.0)],
+                        draws: &[[Draw::Uniform(-10.0, 10.0)], [Draw::Uniform(-80.0, 80.0)]],
+                        places: EXP_PLACES,
+                    }
+                }
+            }
+            Self::Expm1 => {
+                const {
+                    &Row {
+                        rule: DTypeRule::Float,
+                        meaning: |[x]| x.exp_m1(),
+                        integers: Integers::Converted,
+                        grad: Grad::Parts([|grad, _, y| Some(grad * (y + 1))]),
+                        bound: UnaryBound::Monotone,
+                        wgsl: Wgsl::call(&[lib!("exp"), lib!("exp_f64")]),
+                        domain: [(-80.0, 80.0)],
+                        draws: &[
+                            [Draw::Uniform(-6.0, 6.0)],
+                            [Draw::Uniform(-1e-3, 1e-3)],
+                            [Draw::Uniform(-40.0, 40.0)],
+                        ],
+                        places: &[[0.0], [0.346_573_6], [0.5], [1.039_72], [17.328_68], [88.722_84], [709.78]],
+                    }
+                }
+            }
+            Self::Log => {
+                const {
+                    &Row {
+                        rule: DTypeRule::Float,
+                        meaning: |[x]| x.ln(),
+                        integers: Integers::Converted,
+                        grad: Grad::Parts([|grad, [x], _| Some(grad / x)]),
+                        bound: UnaryBound::Monotone,
+                        wgsl: Wgsl::call(&[lib!("log"), lib!("log_f64")]),
+                        domain: [(0.0, f64::INFINITY)],
+                        draws: &[[Draw::Uniform(0.01, 50.0)], [Draw::Uniform(1e-6, 1e-3)]],
+                        places: &[[0.5], [FRAC_1_SQRT_2], [1.0], [SQRT_2], [2.0], [4.0]],
+                    }
+                }
+            }
+            Self::Log1p => {
+                const {
+                    &Row {
+                        rule: DTypeRule::Float,
+                        meaning: |[x]| x.ln_1p(),
+                        integers: Integers::Converted,
+                        grad: Grad::Parts([|grad, [x], _| Some(grad / (x + 1))]),
+                        bound: UnaryBound::Monotone,
+                        wgsl: Wgsl::call(&[lib!("log"), lib!("log_f64")]),
+                        domain: [(-1.0, f64::INFINITY)],
+                        draws: &[[Draw::Uniform(-0.9, 20.0)], [Draw::Uniform(-1e-3, 1e-3)]],
+                        places: &[[0.0], [0.29], [0.292_893_2], [0.41], [0.414_213_5], [0.5], [1.0], [16_777_216.0]],
+                    }
+                }
+            }
+            Self::Sin => {
+                const {
+                    &Row {
+                        rule: DTypeRule::Float,
+                        meaning: |[x]| x.sin(),
+                        integers: Integers::Converted,
+                        grad: Grad::Parts([|grad, [x], _| Some(grad * x.cos())]),
+                        bound: UnaryBound::Lipschitz { within: 10_000.0 },
+                        wgsl: Wgsl::call(&[lib!("trig"), lib!("trig_f64")]),
+                        domain: [(-1e4, 1e4)],
+                        draws: &[[Draw::Uniform(-10.0, 10.0)], [Draw::Uniform(-1e-3, 1e-3)]],
+                        places: &[[0.0], [1.0], [2.0], [4.0]],
+                    }
+                }
+            }
+            Self::Cos => {
+                const {
+                    &Row {
+                        rule: DTypeRule::Float,
+                        meaning: |[x]| x.cos(),
+                        integers: Integers::Converted,
+                        grad: Grad::Parts([|grad, [x], _| Some(-(grad * x.sin()))]),
+                        bound: UnaryBound::Lipschitz { within: 10_000.0 },
+                        wgsl: Wgsl::call(&[lib!("trig"), lib!("trig_f64")]),
+                        domain: [(-1e4, 1e4)],
+                        draws: &[[Draw::Uniform(-10.0, 10.0)], [Draw::Uniform(-1e-3, 1e-3)]],
+                        places: &[[0.0], [1.0], [2.0], [4.0]],
+                    }
+                }
+            }
+            Self::Tanh => {
+                const {
+                    &Row {
+                        rule: DTypeRule::Float,
+                        meaning: |[x]| x.tanh(),
+                        integers: Integers::Converted,
+                        grad: Grad::Parts([|grad, _, y| Some(grad * (1 - y.square()))]),
+                        bound: UnaryBound::Monotone,
+                        wgsl: Wgsl::call(&[lib!("exp"), lib!("exp_f64")]),
+                        domain: [EVERYWHERE],
+                        draws: &[
+                            [Draw::Uniform(-6.0, 6.0)],
+                            [Draw::Uniform(-1e-3, 1e-3)],
+                            [Draw::Uniform(-40.0, 40.0)],
+                        ],
+                        places: &[[0.0], [0.2], [0.346_573_6], [0.625], [1.0], [9.0], [22.0]],
+                    }
+                }
+            }
+            Self::Sigmoid => {
+                const {
+                    &Row {
+                        rule: DTypeRule::Float,
+                        meaning: |[x]| 1.0 / (1.0 + (-x).exp()),
+                        integers: Integers::Converted,
+                        grad: Grad::Parts([|grad, _, y| Some(grad * (y * (1 - y)))]),
+                        bound: UnaryBound::Monotone,
+                        wgsl: Wgsl::call(&[lib!("exp"), lib!("exp_f64")]),
+                        domain: [EVERYWHERE],
+                        draws: &[[Draw::Uniform(-10.0, 10.0)], [Draw::Uniform(-80.0, 80.0)]],
+                        places: EXP_PLACES,
+                    }
+                }
+            }
+            Self::Relu => {
+                const {
+                    &Row {
+                        rule: DTypeRule::Number,
+                        meaning: |[x]| if x <= 0.0 { 0.0 } else { x },
+                        integers: stays!(|[x]| x.max(0)),
+                        grad: Grad::Parts([|grad, [x], y| Some(Expr::select(x.le(0), 0, typed(grad, y.dtype())))]),
+                        bound: UnaryBound::Monotone,
+                        wgsl: Wgsl::call(&[lib!("numeric"), lib!("double")]).i32(Form::Text("max({0}, I(0))")),
+                        domain: [EVERYWHERE],
+                        draws: ORDINARY,
+                        places: &[],
+                    }
+                }
+            }
+            Self::Erf => {
+                const {
+                    &Row {
+                        rule: DTypeRule::Float,
+                        meaning: |[x]| libm::erf(x),
+                        integers: Integers::Converted,
+                        grad: Grad::Parts([|grad, [x], _| Some(grad * FRAC_2_SQRT_PI * (-x.square()).exp())]),
+                        bound: UnaryBound::Monotone,
+                        wgsl: Wgsl::call(&[lib!("erf"), lib!("erf_f64")]),
+                        domain: [EVERYWHERE],
+                        draws: &[
+                            [Draw::Uniform(-6.0, 6.0)],
+                            [Draw::Uniform(-1e-3, 1e-3)],
+                            [Draw::Uniform(-40.0, 40.0)],
+                        ],
+                        places: &[[0.0], [0.843_75], [0.927_734], [1.0], [1.25], [2.0], [2.857], [3.9], [6.0], [9.3]],
+                    }
+                }
+            }
+            Self::Floor => {
+                const {
+                    &Row {
+                        rule: DTypeRule::Number,
+                        meaning: |[x]| x.floor(),
+                        integers: Integers::Itself,
+                        grad: Grad::None,
+                        bound: UnaryBound::Monotone,
+                        wgsl: Wgsl::builtin("floor"),
+                        domain: [EVERYWHERE],
+                        draws: ORDINARY,
+                        places: &[],
+                    }
+                }
+            }
+            Self::Ceil => {
+                const {
+                    &Row {
+                        rule: DTypeRule::Number,
+                        meaning: |[x]| x.ceil(),
+                        integers: Integers::Itself,
+                        grad: Grad::None,
+                        bound: UnaryBound::Monotone,
+                        wgsl: Wgsl::builtin("ceil"),
+                        domain: [EVERYWHERE],
+                        draws: ORDINARY,
+                        places: &[],
+                    }
+                }
+            }
+            Self::Round => {
+                const {
+                    &Row {
+                        rule: DTypeRule::Number,
+                        meaning: |[x]| x.round_ties_even(),
+                        integers: Integers::Itself,
+                        grad: Grad::None,
+                        bound: UnaryBound::Monotone,
+                        wgsl: Wgsl::call(&[lib!("numeric"), lib!("double")]),
+                        domain: [EVERYWHERE],
+                        draws: ORDINARY,
+                        places: &[],
+                    }
+                }
+            }
+            Self::Trunc => {
+                const {
+                    &Row {
+                        rule: DTypeRule::Number,
+                        meaning: |[x]| x.trunc(),
+                        integers: Integers::Itself,
+                        grad: Grad::None,
+                        bound: UnaryBound::Monotone,
+                        // llvmpipe takes an f64 too large for an f32 to have a fraction for whole.
+                        wgsl: Wgsl::builtin("trunc").f64(Form::Text("select(floor({0}), ceil({0}), {0} < D(0))")),
+                        domain: [EVERYWHERE],
+                        draws: ORDINARY,
+                        places: &[],
+                    }
+                }
+            }
+            Self::IsNan => {
+                const {
+                    &Row {
+                        rule: DTypeRule::Predicate,
+                        meaning: |[x]| f64::from(u8::from(x.is_nan())),
+                        integers: Integers::Truth,
+                        grad: Grad::None,
+                        bound: UnaryBound::IsNan,
+                        wgsl: Wgsl::call(&[lib!("numeric"), lib!("double")]).i32(Form::Text("{0} != {0}")),
+                        domain: [EVERYWHERE],
+                        draws: ORDINARY,
+                        places: &[],
+                    }
+                }
+            }
+            Self::Not => {
+                const {
+                    &Row {
+                        rule: DTypeRule::Logical,
+                        meaning: |[x]| f64::from(u8::from(x == 0.0)),
+                        integers: Integers::Converted,
+                        grad: Grad::None,
+                        bound: UnaryBound::IsZero,
+                        wgsl: Wgsl::operator("!"),
+                        domain: [EVERYWHERE],
+                        draws: ORDINARY,
+                        places: &[],
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Half of ln 2 and odd multiples of it, then where results are subnormal, 0 or infinite in f32 and in f64.
+const EXP_PLACES: &[[f64; 1]] = &[
+    [0.0],
+    [0.346_573_6],
+    [1.039_72],
+    [16.635_5],
+    [17.328_68],
+    [87.336_54],
+    [88.029_7],
+    [88.722_84],
+    [708.39],
+    [709.78],
+];
