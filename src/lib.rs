@@ -1,9 +1,21 @@
+// Of two definitions of a link the first holds, so in rustdoc the pages link to each other as modules.
+#![doc = include_str!("../docs/links.md")]
 #![doc = include_str!("../README.md")]
 
 #[doc(hidden)]
 pub mod check;
+#[doc = include_str!("../docs/links.md")]
+#[doc = include_str!("../docs/accuracy.md")]
+pub mod accuracy {}
+#[doc = include_str!("../docs/links.md")]
+#[doc = include_str!("../docs/guide.md")]
+pub mod guide {}
+#[doc = include_str!("../docs/links.md")]
 #[doc = include_str!("../docs/pytorch.md")]
 pub mod pytorch {}
+#[doc = include_str!("../docs/links.md")]
+#[doc = include_str!("../docs/reliability.md")]
+pub mod reliability {}
 pub mod reference;
 
 mod cpu;
