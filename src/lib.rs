@@ -1,3 +1,5 @@
+// Of two definitions of a link the first holds, so in rustdoc the pages link to each other as modules.
+#![doc = include_str!("../docs/links.md")]
 #![doc = include_str!("../README.md")]
 
 // A room uses only those before it, which `tests/order.rs` sees to.
@@ -31,8 +33,22 @@ pub mod reference;
 #[doc(hidden)]
 pub mod check;
 
+// The pages of docs/, which are tested as the README is.
+#[doc = include_str!("../docs/links.md")]
+#[doc = include_str!("../docs/guide.md")]
+pub mod guide {}
+
+#[doc = include_str!("../docs/links.md")]
 #[doc = include_str!("../docs/pytorch.md")]
 pub mod pytorch {}
+
+#[doc = include_str!("../docs/links.md")]
+#[doc = include_str!("../docs/accuracy.md")]
+pub mod accuracy {}
+
+#[doc = include_str!("../docs/links.md")]
+#[doc = include_str!("../docs/reliability.md")]
+pub mod reliability {}
 
 pub use base::dtype::{DType, Element, Scalar};
 pub use base::error::{Error, Result};

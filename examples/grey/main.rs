@@ -9,6 +9,8 @@ use std::path::PathBuf;
 use hadamard::optim::{Adam, schedule};
 use hadamard::{DType, Device, Tensor};
 use plot::{BLUE, Curve, GREEN, GREY, Panel, RED};
+use zune_jpeg::JpegDecoder;
+use zune_jpeg::zune_core::bytestream::ZCursor;
 
 /// By danielbuechele, CC BY 2.0; see `data/README.md`.
 const PHOTOGRAPH: &[u8] = include_bytes!("../../data/temple.jpg");
@@ -20,12 +22,14 @@ const STEPS: usize = 500;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = std::env::args_os().nth(1).map_or_else(|| std::env::temp_dir().join("hadamard-grey.png"), PathBuf::from);
     let device = Device::best()?;
-    let image = image::load_from_memory(PHOTOGRAPH)?.into_rgb8();
-    let shape = [image.height() as usize, image.width() as usize, 3];
+    let mut decoder = JpegDecoder::new(ZCursor::new(PHOTOGRAPH));
+    let pixels = decoder.decode()?;
+    let (width, height) = decoder.dimensions().ok_or("a photograph without a size")?;
+    let shape = [height, width, 3];
     println!("on {device}, a photograph of {shape:?}");
 
     // From bytes to f32 on the device, and from [height, width, 3] to [3, height, width].
-    let bytes = Tensor::from_slice(image.as_raw(), shape, &device)?;
+    let bytes = Tensor::from_slice(&pixels, shape, &device)?;
     let photo = (&bytes / 255).permute(&[2, 0, 1]).eval()?;
     let shares = Tensor::from_slice(&SHARES, [3, 1, 1], &device)?;
     let grey = (&photo * &shares).sum(0).eval()?;

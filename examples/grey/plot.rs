@@ -1,14 +1,21 @@
 //! Curves over steps, drawn into a picture: one panel below the other.
 
-use font8x8::legacy::BASIC_LEGACY;
-use image::{Rgb, RgbImage};
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::Path;
 
-pub(crate) const RED: Rgb<u8> = Rgb([200, 40, 40]);
-pub(crate) const GREEN: Rgb<u8> = Rgb([20, 140, 60]);
-pub(crate) const BLUE: Rgb<u8> = Rgb([40, 80, 200]);
-pub(crate) const GREY: Rgb<u8> = Rgb([60, 60, 60]);
-const LIGHT: Rgb<u8> = Rgb([215, 215, 215]);
-const WHITE: Rgb<u8> = Rgb([255, 255, 255]);
+use font8x8::legacy::BASIC_LEGACY;
+use png::{BitDepth, ColorType, EncodingError};
+
+/// Red, green, blue.
+pub(crate) type Colour = [u8; 3];
+
+pub(crate) const RED: Colour = [200, 40, 40];
+pub(crate) const GREEN: Colour = [20, 140, 60];
+pub(crate) const BLUE: Colour = [40, 80, 200];
+pub(crate) const GREY: Colour = [60, 60, 60];
+const LIGHT: Colour = [215, 215, 215];
+const WHITE: Colour = [255, 255, 255];
 
 /// A panel's place and size, in pixels; letters are twice as large as the font has them.
 const SIZE: [i32; 2] = [900, 330];
@@ -19,7 +26,7 @@ const LETTER: i32 = 16;
 
 pub(crate) struct Curve {
     pub(crate) name: &'static str,
-    pub(crate) colour: Rgb<u8>,
+    pub(crate) colour: Colour,
     /// One a step, from step 0.
     pub(crate) values: Vec<f64>,
 }
@@ -32,11 +39,35 @@ pub(crate) struct Panel {
     pub(crate) marks: Vec<f64>,
 }
 
+pub(crate) struct Picture {
+    /// Width and height.
+    size: [i32; 2],
+    /// Row by row.
+    pixels: Vec<Colour>,
+}
+
+impl Picture {
+    fn new(size: [i32; 2], colour: Colour) -> Self {
+        Self { size, pixels: vec![colour; (size[0] * size[1]) as usize] }
+    }
+
+    /// Writes the picture as a PNG file.
+    pub(crate) fn save(&self, path: &Path) -> Result<(), EncodingError> {
+        let [width, height] = self.size;
+        let mut encoder = png::Encoder::new(BufWriter::new(File::create(path)?), width as u32, height as u32);
+        encoder.set_color(ColorType::Rgb);
+        encoder.set_depth(BitDepth::Eight);
+        let mut writer = encoder.write_header()?;
+        writer.write_image_data(self.pixels.as_flattened())?;
+        writer.finish()
+    }
+}
+
 /// The panels over a common axis.
-pub(crate) fn draw(panels: &[Panel], axis: &str) -> RgbImage {
+pub(crate) fn draw(panels: &[Panel], axis: &str) -> Picture {
     let [width, height] = SIZE;
     let total = [LEFT + width + 40, TOP + panels.len() as i32 * (height + GAP) + 10];
-    let mut image = RgbImage::from_pixel(total[0] as u32, total[1] as u32, WHITE);
+    let mut image = Picture::new(total, WHITE);
     for (i, panel) in panels.iter().enumerate() {
         panel.draw(&mut image, TOP + i as i32 * (height + GAP));
     }
@@ -45,7 +76,7 @@ pub(crate) fn draw(panels: &[Panel], axis: &str) -> RgbImage {
 }
 
 impl Panel {
-    fn draw(&self, image: &mut RgbImage, top: i32) {
+    fn draw(&self, image: &mut Picture, top: i32) {
         let [width, height] = SIZE;
         let scale = |value: f64| if self.logarithmic { value.log10() } else { value };
         let values = self.curves.iter().flat_map(|curve| &curve.values).chain(&self.marks);
@@ -94,13 +125,14 @@ impl Panel {
     }
 }
 
-fn dot(image: &mut RgbImage, [x, y]: [i32; 2], colour: Rgb<u8>) {
-    if let Some(pixel) = image.get_pixel_mut_checked(x as u32, y as u32) {
-        *pixel = colour;
+fn dot(image: &mut Picture, [x, y]: [i32; 2], colour: Colour) {
+    let [width, height] = image.size;
+    if (0..width).contains(&x) && (0..height).contains(&y) {
+        image.pixels[(y * width + x) as usize] = colour;
     }
 }
 
-fn line(image: &mut RgbImage, from: [i32; 2], to: [i32; 2], colour: Rgb<u8>) {
+fn line(image: &mut Picture, from: [i32; 2], to: [i32; 2], colour: Colour) {
     let (dx, dy) = (to[0] - from[0], to[1] - from[1]);
     let steps = dx.abs().max(dy.abs()).max(1);
     for i in 0..=steps {
@@ -108,7 +140,7 @@ fn line(image: &mut RgbImage, from: [i32; 2], to: [i32; 2], colour: Rgb<u8>) {
     }
 }
 
-fn text(image: &mut RgbImage, [x, y]: [i32; 2], text: &str, colour: Rgb<u8>) {
+fn text(image: &mut Picture, [x, y]: [i32; 2], text: &str, colour: Colour) {
     for (i, letter) in text.bytes().enumerate() {
         for (row, bits) in BASIC_LEGACY[usize::from(letter) % 128].into_iter().enumerate() {
             for column in (0..8).filter(|column| bits >> column & 1 == 1) {

@@ -1,10 +1,14 @@
 //! Pictures: the tour's photograph as numbers, and numbers as PNG files.
 
 use std::fmt::Display;
+use std::fs::File;
+use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 use hadamard::{Error, Result};
-use image::{GrayImage, RgbImage};
+use png::{BitDepth, ColorType, EncodingError};
+use zune_jpeg::JpegDecoder;
+use zune_jpeg::zune_core::bytestream::ZCursor;
 
 /// By danielbuechele, CC BY 2.0; see `data/README.md`.
 const PHOTOGRAPH: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/temple.jpg"));
@@ -20,14 +24,14 @@ pub(crate) struct Photograph {
 impl Photograph {
     /// The photograph that comes with the crate.
     pub(crate) fn load() -> Result<Self> {
-        let image = image::load_from_memory(PHOTOGRAPH).map_err(|e| fail("data/temple.jpg", &e))?.into_rgb8();
-        let (width, height) = (image.width() as usize, image.height() as usize);
-        let mut planes = vec![0.0; 3 * width * height];
-        for (i, pixel) in image.pixels().enumerate() {
-            for (channel, &value) in pixel.0.iter().enumerate() {
-                planes[channel * width * height + i] = f32::from(value) / 255.0;
-            }
+        let mut decoder = JpegDecoder::new(ZCursor::new(PHOTOGRAPH));
+        let pixels = decoder.decode().map_err(|e| fail("data/temple.jpg", &e))?;
+        let (width, height) = decoder.dimensions().ok_or_else(|| fail("data/temple.jpg", &"no size in it"))?;
+        let numel = width * height;
+        if pixels.len() != 3 * numel {
+            return Err(fail("data/temple.jpg", &"not red, green and blue"));
         }
+        let planes = (0..3 * numel).map(|i| f32::from(pixels[i % numel * 3 + i / numel]) / 255.0).collect();
         Ok(Self { width, height, planes })
     }
 
@@ -71,24 +75,26 @@ impl Gallery {
         if path.symlink_metadata().is_ok_and(|found| !found.is_file()) {
             return Err(fail(path.display(), &"not a plain file, so it is left alone"));
         }
-        let (width, height) = (self.width as u32, self.height as u32);
         let numel = self.width * self.height;
-        let byte = |value: f32| (value.clamp(0.0, 1.0) * 255.0).round() as u8;
-        let saved = if planes.len() == numel {
-            let bytes = planes.iter().map(|&v| byte(v)).collect();
-            GrayImage::from_raw(width, height, bytes).map(|image| image.save(&path))
-        } else {
-            let bytes = (0..numel).flat_map(|i| (0..3).map(move |c| (c, i)));
-            let bytes = bytes.map(|(c, i)| byte(planes[c * numel + i])).collect();
-            RgbImage::from_raw(width, height, bytes).map(|image| image.save(&path))
-        };
-        match saved {
-            Some(Ok(())) => {}
-            Some(Err(error)) => return Err(fail(path.display(), &error)),
-            None => return Err(fail(path.display(), &"the picture has another size")),
+        let (colour, channels) = if planes.len() == numel { (ColorType::Grayscale, 1) } else { (ColorType::Rgb, 3) };
+        if planes.len() != channels * numel {
+            return Err(fail(path.display(), &"the picture has another size"));
         }
+        let byte = |value: f32| (value.clamp(0.0, 1.0) * 255.0).round() as u8;
+        let bytes: Vec<u8> = (0..planes.len()).map(|i| byte(planes[i % channels * numel + i / channels])).collect();
+        self.save(&path, colour, &bytes).map_err(|e| fail(path.display(), &e))?;
         self.written.push(path);
         Ok(())
+    }
+
+    fn save(&self, path: &Path, colour: ColorType, bytes: &[u8]) -> Result<(), EncodingError> {
+        let file = BufWriter::new(File::create(path)?);
+        let mut encoder = png::Encoder::new(file, self.width as u32, self.height as u32);
+        encoder.set_color(colour);
+        encoder.set_depth(BitDepth::Eight);
+        let mut writer = encoder.write_header()?;
+        writer.write_image_data(bytes)?;
+        writer.finish()
     }
 }
 
