@@ -49,7 +49,7 @@ pub(super) struct Recorder {
     current: Option<u64>,
     uniform: wgpu::Buffer,
     /// What `uniform` will hold when the pass runs: a slot for each launch.
-    params: Vec<u8>,
+    uniforms: Vec<u8>,
     /// What `uniform` begins with.
     written: Vec<u8>,
     align: usize,
@@ -67,7 +67,7 @@ pub(super) struct Recorder {
 impl Recorder {
     pub(super) fn new(device: &wgpu::Device, limits: &wgpu::Limits) -> Self {
         let uniform = device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some("hadamard params"),
+            label: Some("hadamard uniforms"),
             size: UNIFORM_BYTES as u64,
             usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
@@ -77,7 +77,7 @@ impl Recorder {
             pass: None,
             current: None,
             uniform,
-            params: Vec::new(),
+            uniforms: Vec::new(),
             written: Vec::new(),
             align: limits.min_uniform_buffer_offset_alignment as usize,
             bind_groups: FxHashMap::default(),
@@ -115,11 +115,11 @@ impl Recorder {
         op: &'static str,
         pipeline: &Pipeline,
         bound: &[Bound<'_>],
-        params: &[u32],
+        words: &[u32],
         grid: [u32; 2],
     ) -> Result<()> {
-        let mut slot = self.params.len().next_multiple_of(self.align);
-        if slot + params.len() * 4 > UNIFORM_BYTES {
+        let mut slot = self.uniforms.len().next_multiple_of(self.align);
+        if slot + words.len() * 4 > UNIFORM_BYTES {
             self.submit(context, op)?;
             slot = 0;
         }
@@ -132,8 +132,8 @@ impl Recorder {
         pass.set_bind_group(0, &group, &[slot as u32]);
         pass.dispatch_workgroups(grid[0], grid[1], 1);
         self.pass = Some(pass);
-        self.params.resize(slot, 0);
-        self.params.extend_from_slice(bytemuck::cast_slice(params));
+        self.uniforms.resize(slot, 0);
+        self.uniforms.extend_from_slice(bytemuck::cast_slice(words));
         for b in bound {
             b.buffer.used_in(self.batch, b.write);
             self.bytes += b.size;
@@ -223,13 +223,13 @@ impl Recorder {
             }
             // Ordered before this submission and after all earlier ones, so the space can be used again and again. A
             // loop that evaluates the same again finds it written already.
-            if !self.written.starts_with(&self.params) {
-                context.queue.write_buffer(&self.uniform, 0, &self.params);
-                std::mem::swap(&mut self.written, &mut self.params);
+            if !self.written.starts_with(&self.uniforms) {
+                context.queue.write_buffer(&self.uniform, 0, &self.uniforms);
+                std::mem::swap(&mut self.written, &mut self.uniforms);
             }
             Ok(context.queue.submit([encoder.finish()]))
         });
-        self.params.clear();
+        self.uniforms.clear();
         self.bytes = 0;
         self.batch += 1;
         let index = submitted.inspect_err(|_| {
@@ -254,9 +254,9 @@ fn bind_group(context: &Context, pipeline: &Pipeline, uniform: &wgpu::Buffer, bo
     let buffer = |buffer, offset, size| {
         wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size: std::num::NonZero::new(size) })
     };
-    let params = wgpu::BindGroupEntry { binding: 0, resource: buffer(uniform, 0, pipeline.uniform_bytes) };
+    let entry = wgpu::BindGroupEntry { binding: 0, resource: buffer(uniform, 0, pipeline.uniform_bytes) };
     let entries: SmallVec<[_; 8]> =
-        std::iter::once(params)
+        std::iter::once(entry)
             .chain(bound.iter().zip(1..).map(|(b, binding)| wgpu::BindGroupEntry {
                 binding,
                 resource: buffer(b.buffer.raw(), b.offset, b.size),

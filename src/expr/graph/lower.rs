@@ -118,7 +118,8 @@ impl Lowering {
         Ok(access)
     }
 
-    /// The value of a node seen through `pile`; `args` are its arguments' values, but for numbers.
+    /// The value of a node seen through `pile`; `args` are its arguments' values, but for numbers. Long only because each
+    /// kind of node has its arm.
     fn emit(&mut self, expr: &Expr, pile: usize, args: &[Option<Id>]) -> Result<Id> {
         let node = &*expr.0;
         let domain = if pile == 0 { node.shape.clone() } else { self.piles[pile - 1].domain.clone() };
@@ -155,13 +156,8 @@ impl Lowering {
                 self.binary(op, args, domain, node.dtype)
             }
             Op::Select => {
-                let condition = arg(self, 0, DType::Bool);
-                let branches = [1, 2].map(|i| {
-                    let branch = arg(self, i, dtype);
-                    let is_number = matches!(self.values[branch].step, Step::Scalar { .. });
-                    if is_number { self.wrapped(branch, node.dtype) } else { branch }
-                });
-                self.push(Step::Select(condition, branches[0], branches[1]), domain, dtype)
+                let args = [(0, DType::Bool), (1, dtype), (2, dtype)].map(|(i, dtype)| arg(self, i, dtype));
+                self.select(args, domain, node.dtype)
             }
             Op::Cast => {
                 let x = arg(self, 0, node.args[0].dtype().compute());
@@ -179,14 +175,23 @@ impl Lowering {
             Op::Reduce(op, dims) => {
                 let x = arg(self, 0, dtype);
                 let id = self.reduce(*op, dims, x, node);
-                if pile == 0 {
-                    return Ok(id);
+                if pile > 0 {
+                    let access = self.through(row_major(), pile)?;
+                    return self.read(id, &access, &domain);
                 }
-                let access = self.through(row_major(), pile)?;
-                return self.read(id, &access, &domain);
+                id
             }
             Op::Invalid(error) => return Err(error.clone()),
         })
+    }
+
+    fn select(&mut self, [condition, on_true, on_false]: [Id; 3], domain: Shape, dtype: DType) -> Id {
+        // A number beyond u8 is no u8.
+        let [on_true, on_false] = [on_true, on_false].map(|branch| match self.values[branch].step {
+            Step::Scalar { .. } => self.wrapped(branch, dtype),
+            _ => branch,
+        });
+        self.push(Step::Select(condition, on_true, on_false), domain, dtype.compute())
     }
 
     fn binary(&mut self, op: BinaryOp, [a, b]: [Id; 2], domain: Shape, dtype: DType) -> Id {
