@@ -5,7 +5,7 @@
 #![allow(missing_docs, reason = "criterion's macros make undocumented functions")]
 
 #[allow(dead_code, reason = "what bounds a case is for the tool's tables")]
-#[path = "../src/bin/hadamard/bench/cases.rs"]
+#[path = "../src/bin/hadamard/bench/cases/mod.rs"]
 mod cases;
 
 use std::hint::black_box;

@@ -14,6 +14,9 @@ use crate::{Device, Expr, Result};
 pub struct Explanation {
     /// The device it was planned for.
     pub device: String,
+    /// The expressions made flat, as every backend receives them: one value a line, arguments first. `b0[3·i + j]` is
+    /// an element of the first tensor, `out0` the first result.
+    pub graph: String,
     /// The passes in order.
     pub passes: Vec<Pass>,
 }
@@ -107,7 +110,7 @@ pub fn explain_all<E: Clone + Into<Expr>>(exprs: &[E]) -> Result<Explanation> {
             wgsl: kernel::source(&launch.spec),
         })
         .collect();
-    Ok(Explanation { device: name, passes })
+    Ok(Explanation { device: name, graph: graph.to_string(), passes })
 }
 
 impl fmt::Display for Explanation {

@@ -6,6 +6,7 @@
 
 mod convert;
 mod lower;
+mod print;
 mod stages;
 
 use std::any::Any;

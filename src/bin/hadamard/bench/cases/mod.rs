@@ -2,10 +2,14 @@
 //!
 //! Names are those of benches/peers/, so that one table can hold all.
 
+mod work;
+
 use std::cell::RefCell;
 
 use hadamard::optim::{Adam, SGD};
-use hadamard::{DType, Device, Expr, Result, Tensor, einsum, eval_all};
+use hadamard::{DType, Result, Tensor, einsum};
+
+pub(crate) use self::work::{Inputs, Work};
 
 /// A piece of work over tensors of some rows and columns.
 pub(crate) struct Case {
@@ -318,94 +322,5 @@ impl Case {
             |x: f32, y: f32| x == y || (f64::from(x) - f64::from(y)).abs() <= bound * f64::from(y.abs()).max(4.0);
         let at = found.iter().zip(cpu).position(|(&x, &y)| !fits(x, y))?;
         Some(format!("element {at} is {}, and {} on the CPU", found[at], cpu[at]))
-    }
-}
-
-/// What the cases read and write. Every value lies between 0.5 and 1.5, `w` below 1.
-pub(crate) struct Inputs {
-    size: Size,
-    a: Tensor,
-    b: Tensor,
-    w: Tensor,
-    target: Tensor,
-    out: Tensor,
-    row: Tensor,
-    column: Tensor,
-}
-
-impl Inputs {
-    /// The same numbers on every device. At least four rows, a multiple of four.
-    pub(crate) fn new(device: &Device, size: Size, dtype: DType) -> Result<Self> {
-        let Size { rows, columns } = size;
-        let random = |seed, shape: [usize; 2], high| Tensor::uniform(shape, 0.5..high, dtype, seed, device);
-        Ok(Self {
-            size,
-            a: random(1, [rows, columns], 1.5)?,
-            b: random(2, [rows, columns], 1.5)?,
-            w: random(3, [rows, columns], 1.0)?,
-            target: random(4, [rows, columns], 1.5)?,
-            out: Tensor::zeros([rows, columns], dtype, device)?,
-            row: random(5, [1, columns], 1.5)?,
-            column: random(6, [rows, 1], 1.5)?,
-        })
-    }
-
-    fn combined(&self) -> Expr {
-        &self.w * &self.a + (1.0 - &self.w) * &self.b
-    }
-}
-
-/// A case on one device.
-pub(crate) struct Work {
-    run: Box<dyn Fn() -> Result<()>>,
-    /// Runs it once and gives what it computes.
-    results: Box<dyn Fn() -> Result<Vec<Tensor>>>,
-}
-
-impl Work {
-    /// Something that is done to `targets`.
-    fn new(run: impl Fn() -> Result<()> + 'static, targets: Vec<Tensor>) -> Self {
-        let run = std::rc::Rc::new(run);
-        let once = run.clone();
-        Self { run: Box::new(move || run()), results: Box::new(move || once().map(|()| targets.clone())) }
-    }
-
-    /// A value written into an existing tensor.
-    fn write(target: &Tensor, value: impl Into<Expr>) -> Self {
-        let (out, value) = (target.clone(), value.into());
-        Self::new(move || out.assign(&value), vec![target.clone()])
-    }
-
-    /// Values evaluated together into new tensors.
-    fn values(values: Vec<Expr>) -> Self {
-        let same = values.clone();
-        let run = move || match &values[..] {
-            // The usual case, without a list to be made.
-            [value] => value.eval().map(drop),
-            values => eval_all(values).map(drop),
-        };
-        Self { run: Box::new(run), results: Box::new(move || eval_all(&same)) }
-    }
-
-    /// Does the work once. On a GPU it may not be done before the device is synchronized.
-    pub(crate) fn run(&self) -> Result<()> {
-        (self.run)()
-    }
-
-    /// Does the work once and reads the answers back: of large ones the beginning, the middle and the end.
-    pub(crate) fn answers(&self) -> Result<Vec<f32>> {
-        const WHOLE: usize = 4 << 20;
-        const PART: usize = 1 << 20;
-        let mut answers = Vec::new();
-        for result in (self.results)()? {
-            let n = result.numel();
-            let flat = result.reshape([n])?;
-            let parts =
-                if n <= WHOLE { vec![(0, n)] } else { [0, (n - PART) / 2, n - PART].map(|at| (at, PART)).into() };
-            for (start, len) in parts {
-                answers.extend(flat.narrow(0, start, len)?.to_dtype(DType::F32)?.to_vec::<f32>()?);
-            }
-        }
-        Ok(answers)
     }
 }
