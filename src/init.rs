@@ -18,7 +18,7 @@ use std::ops::Range;
 use crate::random::{between, gaussian, truncated};
 use crate::{Error, Result, Scalar, Tensor};
 
-/// What follows a layer, for the gain that keeps the variance of what goes through.
+/// The function that follows a layer. It decides the gain that keeps the variance of activations or gradients.
 #[derive(Clone, Copy, PartialEq, Debug)]
 #[non_exhaustive]
 pub enum Nonlinearity {
@@ -50,12 +50,12 @@ impl Nonlinearity {
     }
 }
 
-/// Which way variance is kept.
+/// The direction in which variance is kept.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Fan {
-    /// Forwards: by what goes into an output.
+    /// Forwards: by the number of inputs of each output.
     In,
-    /// Backwards: by what an input goes to.
+    /// Backwards: by the number of outputs of each input.
     Out,
 }
 
@@ -68,7 +68,7 @@ pub fn constant(tensor: &Tensor, value: impl Into<Scalar>) -> Result<()> {
     tensor.fill(value)
 }
 
-/// Fills with numbers evenly spread over a range.
+/// Fills with numbers distributed uniformly over a range.
 ///
 /// # Errors
 ///
@@ -77,7 +77,7 @@ pub fn uniform(tensor: &Tensor, range: Range<f64>, seed: u64) -> Result<()> {
     tensor.assign(between(tensor.shape(), &range, tensor.dtype(), &seed.into())?)
 }
 
-/// Fills with normal numbers.
+/// Fills with numbers of a normal distribution.
 ///
 /// # Errors
 ///
@@ -86,10 +86,10 @@ pub fn normal(tensor: &Tensor, mean: f64, std: f64, seed: u64) -> Result<()> {
     tensor.assign(gaussian(tensor.shape(), mean, std, tensor.dtype(), &seed.into())?)
 }
 
-/// Fills with normal numbers of which those outside `range` are left out.
+/// Fills with numbers of a normal distribution truncated to `range`.
 ///
-/// Unlike PyTorch's, which may give the lower bound itself however far out it is, none lies where a normal number of f32
-/// does not (5.4 standard deviations).
+/// No number lies more than 5.4 standard deviations from the mean. PyTorch's function may return the lower bound
+/// itself, however far out that is.
 ///
 /// # Errors
 ///
@@ -99,7 +99,7 @@ pub fn trunc_normal(tensor: &Tensor, mean: f64, std: f64, range: Range<f64>, see
     tensor.assign(truncated(tensor.shape(), [mean, std], &range, tensor.dtype(), &seed.into())?)
 }
 
-/// Fills evenly, up to `gain √(6 / (fan_in + fan_out))` ([Glorot and Bengio, 2010](https://proceedings.mlr.press/v9/glorot10a.html)).
+/// Fills with uniform numbers of at most `gain √(6 / (fan_in + fan_out))` ([Glorot and Bengio, 2010](https://proceedings.mlr.press/v9/glorot10a.html)).
 ///
 /// # Errors
 ///
@@ -120,7 +120,7 @@ pub fn xavier_normal(tensor: &Tensor, gain: f64, seed: u64) -> Result<()> {
     normal(tensor, 0.0, gain * (2.0 / (fan_in + fan_out)).sqrt(), seed)
 }
 
-/// Fills evenly, up to `gain √(3 / fan)` ([He et al., 2015](https://arxiv.org/abs/1502.01852)).
+/// Fills with uniform numbers of at most `gain √(3 / fan)` ([He et al., 2015](https://arxiv.org/abs/1502.01852)).
 ///
 /// # Errors
 ///
@@ -145,7 +145,7 @@ fn kaiming_std(op: &'static str, tensor: &Tensor, fan: Fan, nonlinearity: Nonlin
     Ok(nonlinearity.gain() / fan.sqrt())
 }
 
-/// How many inputs an output has, and how many outputs an input: of weights [out, in, receptive field…].
+/// The number of inputs of each output, and of outputs of each input, for weights [out, in, receptive field…].
 fn fans(op: &'static str, tensor: &Tensor) -> Result<(f64, f64)> {
     let dims = tensor.shape().dims();
     let [outputs, inputs, field @ ..] = dims else {

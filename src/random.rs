@@ -1,9 +1,9 @@
-//! Random numbers as expressions: each element's by its number, a seed and nothing else.
+//! Random numbers as expressions. An element's number depends on its index and a seed, on nothing else.
 //!
 //! The generator is counter-based: Philox4x32-10 ([Salmon et al., 2011](https://doi.org/10.1145/2063384.2063405)), with
-//! an element's row-major number as the counter and the seed as the key. So a seed gives the same numbers on the CPU and
-//! on every GPU, however the work is cut up, and an expression of them takes no memory: a mask of dropout fuses into
-//! what it masks.
+//! an element's row-major number as the counter and the seed as the key. So a seed gives the same numbers on the CPU
+//! and on every GPU, however the work is cut up, and an expression of them takes no memory: a mask of dropout fuses
+//! into what it masks.
 //!
 //! ```
 //! use hadamard::{DType, Device, ScalarCell, Tensor, random};
@@ -16,8 +16,8 @@
 //! # Ok::<(), hadamard::Error>(())
 //! ```
 //!
-//! The bits are the same everywhere. So are uniform numbers, and those between `-a` and `a`; between other bounds, and
-//! for normal numbers, functions are evaluated, and devices may differ by what `docs/accuracy.md` allows them.
+//! The bits are the same everywhere, and so are uniform numbers from 0 to 1 or from `-a` to `a`. Numbers between other
+//! bounds and normal numbers are rounded on the way, and devices may differ as far as `docs/accuracy.md` allows.
 
 use std::f64::consts::{FRAC_2_SQRT_PI, SQRT_2, TAU};
 use std::ops::Range;
@@ -27,7 +27,7 @@ use smallvec::smallvec;
 use crate::expr::Op;
 use crate::{DType, Device, Error, Expr, Result, ScalarCell, Shape, Tensor};
 
-/// Which random numbers: any `u64`, or a [`ScalarCell`], whose whole number below 2³² is read at each evaluation.
+/// A seed: any `u64`, or a [`ScalarCell`], which holds a whole number below 2³² and is read at each evaluation.
 #[derive(Clone, Debug)]
 pub struct Seed {
     low: Expr,
@@ -58,13 +58,13 @@ fn bits(shape: &Shape, seed: &Seed, word: u8) -> Expr {
     Expr::new(Op::Random(word), smallvec![counter, seed.low.clone(), seed.high.clone()], shape.clone(), DType::I32)
 }
 
-/// 2⁻²⁴, the weight of the last of 24 bits.
+/// 2⁻²⁴, the weight of the lowest of 24 bits.
 const UNIT: f64 = 1.0 / 16_777_216.0;
 
-/// Numbers from 0 up to, not including, 1, evenly spread: as many as `shape` has elements.
+/// Uniform numbers from 0 up to, but not including, 1, in this shape.
 ///
-/// They are multiples of 2⁻²⁴ in f32, 2⁻¹¹ in f16, 2⁻⁸ in bf16 and 2⁻⁴⁸ in f64, so that rounding never makes 1 of one.
-/// Other dtypes are a mistake that the result carries.
+/// They are multiples of 2⁻²⁴ in f32, 2⁻¹¹ in f16, 2⁻⁸ in bf16 and 2⁻⁴⁸ in f64, so rounding never turns one into 1.
+/// Any other dtype is a mistake, which the result carries.
 ///
 /// ```
 /// use hadamard::{DType, random};
@@ -95,7 +95,7 @@ fn fine(shape: &Shape, seed: &Seed, word: u8) -> Expr {
     wide(word) * UNIT + wide(word + 1) * (UNIT * UNIT)
 }
 
-/// Numbers between -1 and 1, neither of them included, evenly spread on both sides of 0; in f32, or f64.
+/// Uniform numbers between -1 and 1, both excluded, symmetric about 0; in f32 or f64.
 fn symmetric(shape: &Shape, dtype: DType, seed: &Seed) -> Expr {
     match dtype {
         DType::F64 => fine(shape, seed, 0) * 2.0 - (1.0 - UNIT * UNIT),
@@ -106,12 +106,12 @@ fn symmetric(shape: &Shape, dtype: DType, seed: &Seed) -> Expr {
 
 /// Numbers of the standard normal distribution: mean 0, standard deviation 1.
 ///
-/// By the transform of Box and Muller (1958): none is further from 0 than 5.8 in f32 (8.2 in f64). Dtypes other than
-/// floats are a mistake that the result carries.
+/// They come from the Box–Muller transform (1958), so none is further from 0 than 5.8 in f32 (8.2 in f64). A dtype that
+/// is not a float is a mistake, which the result carries.
 #[must_use]
 pub fn normal(shape: impl Into<Shape>, dtype: DType, seed: impl Into<Seed>) -> Expr {
     let (shape, seed) = (shape.into(), seed.into());
-    // From 2⁻²⁴ to 1: the logarithm of 0 is never asked for.
+    // From 2⁻²⁴ to 1, never 0, which has no logarithm.
     let (radius, turn) = match dtype {
         DType::F64 => (fine(&shape, &seed, 0) + UNIT * UNIT, fine(&shape, &seed, 2) * TAU),
         DType::F32 | DType::F16 | DType::BF16 => {
@@ -122,7 +122,7 @@ pub fn normal(shape: impl Into<Shape>, dtype: DType, seed: impl Into<Seed>) -> E
     ((-2.0 * radius.log()).sqrt() * turn.cos()).cast(dtype)
 }
 
-/// Whether each of some tosses of a coin that shows `true` with this probability does.
+/// Bools that are `true` with this probability, independently of each other.
 #[must_use]
 pub fn bernoulli(shape: impl Into<Shape>, probability: impl Into<Expr>, seed: impl Into<Seed>) -> Expr {
     uniform(shape, DType::F32, seed).lt(probability)
@@ -166,8 +166,8 @@ pub(crate) fn gaussian(shape: &Shape, mean: f64, std: f64, dtype: DType, seed: &
     Ok((if mean == 0.0 { standard * std } else { mean + std * standard }).cast(dtype))
 }
 
-/// Normal numbers of which those outside `range` are left out: as PyTorch's `trunc_normal_`, the normal distribution's
-/// inverse, of even numbers between its values at the bounds.
+/// Normal numbers truncated to `range`, as by PyTorch's `trunc_normal_`: uniform numbers between the values of the
+/// normal distribution function at the bounds, put through its inverse.
 pub(crate) fn truncated(
     shape: &Shape,
     [mean, std]: [f64; 2],
@@ -193,9 +193,9 @@ pub(crate) fn truncated(
     Ok((mean + std * SQRT_2 * erfinv(&even)).clamp(range.start, range.end).cast(dtype))
 }
 
-/// The inverse of the error function, for numbers between -1 and 1: by the polynomials of [Giles, "Approximating the
-/// erfinv function", 2012](https://people.maths.ox.ac.uk/gilesm/files/gems_erfinv.pdf), and in f64 by two steps of
-/// Newton's method from there.
+/// The inverse of the error function between -1 and 1, by the polynomials of [Giles, "Approximating the
+/// erfinv function", 2012](https://people.maths.ox.ac.uk/gilesm/files/gems_erfinv.pdf), followed in f64 by two steps of
+/// Newton's method.
 fn erfinv(x: &Expr) -> Expr {
     const CENTRE: [f64; 9] = [
         2.810_226_36e-8,
@@ -233,7 +233,7 @@ fn erfinv(x: &Expr) -> Expr {
 }
 
 impl Tensor {
-    /// A tensor of numbers evenly spread over a range, by [`random`](crate::random).
+    /// A tensor of uniform numbers from a range, made by [`random`](crate::random).
     ///
     /// ```
     /// use hadamard::{DType, Device, Tensor};
@@ -242,7 +242,7 @@ impl Tensor {
     /// # Ok::<(), hadamard::Error>(())
     /// ```
     ///
-    /// The upper bound itself comes only of rounding, and from `-a` to `a` not even so (in f32).
+    /// Only rounding can produce the upper bound itself; between `-a` and `a` in f32 it never does.
     ///
     /// # Errors
     ///
@@ -260,7 +260,7 @@ impl Tensor {
         Self::made("uniform", &shape, dtype, device, values)
     }
 
-    /// A tensor of normal numbers of this mean and standard deviation, by [`random`](crate::random).
+    /// A tensor of normal numbers with this mean and standard deviation, made by [`random`](crate::random).
     ///
     /// # Errors
     ///
@@ -299,7 +299,7 @@ mod tests {
         let y = erfinv(&(&wide).into()).eval().unwrap().to_vec::<f64>().unwrap();
         let y32 = erfinv(&(&narrow).into()).eval().unwrap().to_vec::<f32>().unwrap();
         for ((x, y), y32) in x.iter().zip(&y).zip(y32) {
-            // Rounding of the result, times how steep the function is there.
+            // Rounding, times the slope of the function.
             let slope = FRAC_2_SQRT_PI * (-y * y).exp();
             assert!((libm::erf(*y) - x).abs() <= 1e-14 * (x.abs() + (slope * y).abs()), "{x}: {y}");
             // Giles: 3.5e-7 relative; the argument is rounded to f32, too.

@@ -16,8 +16,8 @@ pub(crate) fn adapters() -> Vec<Adapter> {
     find(wgpu::Backends::all())
 }
 
-/// The same without GL, unless there is nothing else: looking for GL is slow, and Mesa complains on a machine without
-/// a display.
+/// The same without GL, unless GL is all there is: looking for GL is slow, and Mesa complains on a machine without a
+/// display.
 pub(crate) fn preferred_adapters() -> Vec<Adapter> {
     let adapters = find(wgpu::Backends::PRIMARY);
     if adapters.is_empty() { find(wgpu::Backends::SECONDARY) } else { adapters }
@@ -26,7 +26,7 @@ pub(crate) fn preferred_adapters() -> Vec<Adapter> {
 fn find(backends: wgpu::Backends) -> Vec<Adapter> {
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
     descriptor.backends &= backends;
-    // Validation layers and the like are for those who ask for them by WGPU_VALIDATION; by default a driver is trusted.
+    // Validation layers are off unless WGPU_VALIDATION asks for them.
     if std::env::var_os("WGPU_VALIDATION").is_none() {
         descriptor.flags = wgpu::InstanceFlags::empty();
     }
@@ -54,12 +54,12 @@ impl Adapter {
         kind_of(&self.info)
     }
 
-    /// The name a user sees and may choose by: adapter, backend, driver.
+    /// The name a user sees and chooses by: adapter, backend, driver.
     pub(crate) fn label(&self) -> String {
         label_of(&self.info)
     }
 
-    /// The same adapter, taken for one of another kind.
+    /// The same adapter, treated as one of another kind.
     #[cfg(test)]
     pub(super) fn taken_for(mut self, device_type: wgpu::DeviceType) -> Self {
         self.info.device_type = device_type;
@@ -98,7 +98,7 @@ pub(super) fn kind_of(info: &wgpu::AdapterInfo) -> DeviceKind {
 }
 
 pub(super) fn label_of(info: &wgpu::AdapterInfo) -> String {
-    // Mesa gives its Vulkan and its GL software driver one name; users know the first as lavapipe.
+    // Mesa calls both its software drivers llvmpipe; users know the Vulkan one as lavapipe.
     let lavapipe = info.backend == wgpu::Backend::Vulkan && info.driver == "llvmpipe";
     let driver = match info.driver.as_str() {
         "" => String::new(),

@@ -8,13 +8,13 @@ use crate::{DeviceKind, Result};
 
 const OP: &str = "bandwidth";
 const READ: &str = include_str!("../../shaders/bandwidth/read.wgsl");
-/// Invocations of a workgroup of it.
+/// Invocations in a workgroup of the shader above.
 const WG_SIZE: u64 = 256;
-/// Workgroups it is tried with: as many as keep a GPU busy, or as few steps for each as on a software adapter.
+/// Numbers of workgroups to try; the best bandwidth counts.
 const WORKGROUPS: [u32; 4] = [512, 2048, 8192, 32_768];
 
 impl Context {
-    /// Measured at the first call.
+    /// Measured by the first call, then kept.
     pub(crate) fn bandwidth(&self) -> Result<Bandwidth> {
         if let Some(measured) = self.bandwidth.get() {
             return Ok(*measured);
@@ -43,7 +43,7 @@ impl Context {
         Ok(Bandwidth { copy, read })
     }
 
-    /// The best of some grids.
+    /// The best bandwidth over all of `WORKGROUPS`.
     fn read_rate(&self, a: &wgpu::Buffer, b: &wgpu::Buffer) -> Result<f64> {
         let most = u64::from(WORKGROUPS[WORKGROUPS.len() - 1]) * WG_SIZE;
         let usage = wgpu::BufferUsages::STORAGE;
@@ -98,7 +98,7 @@ impl Context {
         (pipeline, group)
     }
 
-    /// How long the GPU takes for what is recorded, handing over and waiting included.
+    /// How long the GPU takes for the recorded work, with submitting and waiting.
     fn timed(&self, record: impl FnOnce(&mut wgpu::CommandEncoder)) -> Result<Duration> {
         let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         record(&mut encoder);

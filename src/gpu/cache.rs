@@ -1,4 +1,4 @@
-//! What is kept between evaluations: pipelines by spec, plans by graph.
+//! Kept between evaluations: pipelines, by spec, and plans, by graph.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
@@ -12,7 +12,7 @@ use crate::Result;
 use crate::expr::graph::Graph;
 use crate::kernel::{Caps, Plan, Spec, Target, plan};
 
-/// Plans kept before all are dropped: a program that never evaluates the same thing twice must not grow.
+/// Plans kept, at most: then all are dropped, so that a program that never repeats an evaluation does not grow.
 const MAX_PLANS: usize = 4096;
 
 #[derive(Default)]
@@ -23,14 +23,14 @@ pub(super) struct Cache {
 
 /// A plan with its pipelines.
 pub(super) struct Ready {
-    /// The graph's form, without its tensors.
+    /// The graph without its tensors and numbers.
     form: Form,
     targets: Vec<Target>,
     pub(super) plan: Plan,
     pub(super) pipelines: Vec<Arc<Pipeline>>,
 }
 
-/// What two graphs must share to be run by one plan.
+/// What two graphs must have in common to share a plan.
 struct Form {
     values: Vec<crate::expr::graph::Value>,
     roots: Vec<crate::expr::graph::Root>,
@@ -81,7 +81,7 @@ impl Context {
         if let Some(pipeline) = lock(&self.cache.pipelines).get(spec) {
             return Ok(pipeline.clone());
         }
-        // Compiled outside the lock: two threads may compile the same spec once each, and no thread waits for another's.
+        // Compiled outside the lock: two threads may both compile the same spec, but no thread waits for another.
         let pipeline = Arc::new(Pipeline::compile(self, op, spec)?);
         Ok(lock(&self.cache.pipelines).entry(spec.clone()).or_insert(pipeline).clone())
     }

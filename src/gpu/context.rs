@@ -1,4 +1,4 @@
-//! A GPU device: wgpu's device and queue, what they can do, and everything that is kept between evaluations.
+//! A GPU device: wgpu's device and queue, their capabilities, and everything that is kept between evaluations.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -25,9 +25,9 @@ pub(crate) struct Context {
     recorder: Mutex<Recorder>,
     pub(super) faults: Arc<Faults>,
     poller: OnceLock<Poller>,
-    /// Measured when somebody asks.
+    /// Measured on first use.
     pub(super) bandwidth: OnceLock<Bandwidth>,
-    /// What a file of compiled pipelines is called, where the device can make use of one; and the file.
+    /// Name of the file of compiled pipelines, if the device supports one; then the file.
     pub(super) cache_name: Option<String>,
     pub(super) file: OnceLock<PipelineFile>,
 }
@@ -103,20 +103,20 @@ impl Context {
         lock(&self.recorder)
     }
 
-    /// Hands over what is recorded and waits for all of it.
+    /// Submits what is recorded and waits for all of it.
     pub(crate) fn synchronize(&self, op: &'static str) -> Result<()> {
         self.recorder().submit(self, op)?;
         self.wait(op, None)
     }
 
-    /// Has a thread wait for a submission, so that a future waiting for its mapping is woken.
+    /// Lets a thread wait for a submission and wake the future that waits for its mapping.
     #[cfg(not(target_arch = "wasm32"))]
     pub(super) fn wait_in_background(&self, submission: wgpu::SubmissionIndex, mapped: Arc<Mapped>) {
         let poller = self.poller.get_or_init(|| Poller::new(self.device.clone(), self.faults.clone()));
         poller.wait(Waiting { submission, mapped });
     }
 
-    /// The browser polls by itself.
+    /// In a browser nothing has to wait: the browser polls.
     #[cfg(target_arch = "wasm32")]
     pub(super) fn wait_in_background(&self, _submission: wgpu::SubmissionIndex, _mapped: Arc<Mapped>) {}
 
@@ -144,7 +144,7 @@ impl Context {
     }
 }
 
-/// A lock whose holder panicked still guards whole data: nothing here is left half-changed.
+/// Locks a mutex even if an earlier holder panicked: no data here is ever left half-changed.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

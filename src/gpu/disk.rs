@@ -1,7 +1,7 @@
 //! Compiled pipelines kept in a file between runs, where the driver supports it.
 //!
-//! wgpu sees to it that what another driver, adapter or version of wgpu left there is not used. Drivers are trusting
-//! beyond that, so a checksum sees to it that nothing altered or cut short is.
+//! wgpu ignores data of another driver, adapter or version of wgpu. Beyond that, drivers trust the data, so a checksum
+//! rejects a file that was altered or cut short.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,18 +9,18 @@ use std::path::{Path, PathBuf};
 use super::Context;
 use crate::{Error, Result};
 
-/// What a file begins with; the checksum of what follows comes next.
+/// The first bytes of a file; next comes the checksum of the rest.
 const MAGIC: &[u8; 16] = b"hadamard kernels";
 const HEAD: usize = MAGIC.len() + 8;
 
-/// The file, and what is in it or will be.
+/// The file, and the cache it is read into and written from.
 pub(super) struct PipelineFile {
     path: PathBuf,
     pub(super) cache: wgpu::PipelineCache,
 }
 
 impl PipelineFile {
-    /// Opens or will make the file `name` in a folder.
+    /// Opens the file `name` in a folder; saving creates it if it does not exist.
     fn open(device: &wgpu::Device, dir: &Path, name: &str) -> Result<Self> {
         let path = dir.join(name);
         fs::create_dir_all(dir).map_err(|e| failure(dir, &e))?;
@@ -31,15 +31,15 @@ impl PipelineFile {
         };
         let descriptor =
             wgpu::PipelineCacheDescriptor { label: Some("hadamard"), data: data.as_deref(), fallback: true };
-        // SAFETY: the checksum says that the data is what `save` wrote, which `get_data` gave it. wgpu refuses what is
-        // of another adapter, driver or version, and then begins with nothing.
+        // SAFETY: the checksum shows that the data is what `save` wrote, which came from `get_data`. wgpu refuses data
+        // of another adapter, driver or version, and then starts with an empty cache.
         let cache = unsafe { device.create_pipeline_cache(&descriptor) };
         Ok(Self { path, cache })
     }
 
     fn save(&self) -> Result<()> {
         let Some(data) = self.cache.get_data() else { return Ok(()) };
-        // Under a name of its own first, so that nobody reads half a file.
+        // Written under a temporary name and renamed, so that nobody reads half a file.
         let part = self.path.with_extension(format!("{}.part", std::process::id()));
         let written = fs::write(&part, sealed(&data)).and_then(|()| fs::rename(&part, &self.path));
         written.map_err(|e| {
@@ -57,7 +57,7 @@ fn sealed(data: &[u8]) -> Vec<u8> {
     [&MAGIC[..], &checksum(data).to_le_bytes(), data].concat()
 }
 
-/// What was sealed, if it is whole.
+/// The data of a file, if its checksum is right.
 fn unsealed(bytes: &[u8]) -> Option<&[u8]> {
     let (head, data) = bytes.split_at_checked(HEAD)?;
     (head[..MAGIC.len()] == *MAGIC && head[MAGIC.len()..] == checksum(data).to_le_bytes()).then_some(data)
@@ -69,7 +69,7 @@ fn checksum(data: &[u8]) -> u64 {
 }
 
 impl Context {
-    /// Has pipelines that are compiled from now on looked for in a file of that folder; whether the device can.
+    /// Looks up pipelines that are compiled from now on in a file in `dir`. False if the device cannot.
     pub(crate) fn cache_pipelines(&self, dir: &Path) -> Result<bool> {
         const OP: &str = "cache_pipelines";
         let Some(name) = &self.cache_name else { return Ok(false) };
@@ -83,12 +83,12 @@ impl Context {
             };
         }
         let file = self.guard(OP, || PipelineFile::open(&self.device, dir, name))?;
-        // Another thread may have been first: then its file it is.
+        // If another thread was first, its file is used.
         let _ = self.file.set(file);
         Ok(true)
     }
 
-    /// Writes what has been compiled to the file, if there is one.
+    /// Writes the compiled pipelines to the file, if there is one.
     pub(crate) fn save_pipelines(&self) -> Result<()> {
         self.check("save_pipelines")?;
         self.file.get().map_or(Ok(()), PipelineFile::save)

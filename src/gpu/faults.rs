@@ -1,7 +1,7 @@
 //! What goes wrong on a GPU: errors that wgpu reports, and the loss of the device.
 //!
 //! wgpu's calls do not return errors: they report them to scopes and callbacks, and by default they panic. Here every
-//! call of ours is made within scopes, and what comes of it is an [`Error`] with the operation's name.
+//! call is made within scopes, and what they catch becomes an [`Error`] with the operation's name.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,20 +11,20 @@ use super::Context;
 use super::context::lock;
 use crate::{Error, Result};
 
-/// What has been reported outside any call of ours.
+/// Errors reported outside any of our calls.
 #[derive(Default)]
 pub(super) struct Faults {
     /// Why the device is lost, once it is.
     lost: OnceLock<String>,
     error: Mutex<Option<wgpu::Error>>,
-    /// Whether there is anything to look at.
+    /// Whether anything has been reported: cheap to check before each call.
     any: AtomicBool,
     /// See [`turn`](Self::turn); on GL alone.
     turn: Option<Mutex<()>>,
 }
 
 impl Faults {
-    /// Hears what a device reports from now on.
+    /// Collects what a device reports from now on.
     pub(super) fn of(device: &wgpu::Device, backend: wgpu::Backend) -> Arc<Self> {
         let turn = (backend == wgpu::Backend::Gl).then(Mutex::default);
         let faults = Arc::new(Self { turn, ..Self::default() });
@@ -35,13 +35,13 @@ impl Faults {
             seen.any.store(true, Ordering::Release);
         }));
         let seen = faults.clone();
-        // A device that is dropped in good order is "lost" too; nobody is left to be told.
+        // wgpu also calls it for a device that is simply dropped; then nobody is left to be told.
         device.set_device_lost_callback(move |reason, message| seen.lose(format!("{reason:?}: {message}")));
         faults
     }
 
-    /// Held while wgpu is called for what may need a GL context, where there is one: wgpu waits six seconds for the
-    /// context and then panics, and on a software adapter a submission may take longer. The last lock to be taken.
+    /// A lock to hold, on GL, while calling wgpu for anything that may need the GL context: wgpu waits six seconds for
+    /// it and then panics, and on a software adapter a submission may take longer. Taken after every other lock.
     pub(super) fn turn(&self) -> Option<MutexGuard<'_, ()>> {
         self.turn.as_ref().map(lock)
     }
@@ -51,9 +51,9 @@ impl Faults {
         self.any.store(true, Ordering::Release);
     }
 
-    /// Lets wgpu see to work that has ended, or waits for some to end.
+    /// Lets wgpu process work that has ended, or waits for some to end.
     ///
-    /// wgpu panics where the driver loses the device meanwhile, after it has told the callback; the panic ends here.
+    /// If the driver loses the device meanwhile, wgpu calls the callback and then panics; the panic is caught here.
     pub(super) fn poll(&self, device: &wgpu::Device, until: wgpu::PollType) -> Result<(), PollFailure> {
         let polled = {
             let _turn = self.turn();
@@ -68,12 +68,12 @@ impl Faults {
 }
 
 impl Context {
-    /// Calls wgpu in its turn, and says what wgpu has against it. Not to be called within itself.
+    /// Calls wgpu, holding [`turn`](Self::turn), and returns the error wgpu reports. Must not be nested.
     ///
-    /// Work that other threads recorded and this call hands over is answered for here too.
+    /// If the call submits work that other threads recorded, errors of that work are returned here, too.
     pub(super) fn guard<R>(&self, op: &'static str, work: impl FnOnce() -> Result<R>) -> Result<R> {
         self.check(op)?;
-        // In the browser errors come later, to the callback.
+        // In the browser errors arrive later, at the callback.
         let filters: &[_] = if cfg!(target_arch = "wasm32") {
             &[]
         } else {
@@ -83,7 +83,7 @@ impl Context {
         let scopes: smallvec::SmallVec<[_; 3]> = filters.iter().map(|&f| self.device.push_error_scope(f)).collect();
         let result = work();
         let popped = scopes.into_iter().rev().map(|scope| pollster::block_on(scope.pop()));
-        // All of them, in this order.
+        // The fold pops every scope, in this order, whatever the first has found.
         let found = popped.fold(None, Option::or);
         drop(turn);
         self.check(op)?;
@@ -106,7 +106,7 @@ impl Context {
         error.map_or(Ok(()), |error| Err(self.refusal(op, error)))
     }
 
-    /// The same, after giving wgpu an occasion to report.
+    /// The same, after letting wgpu report.
     pub(super) fn look(&self, op: &'static str) -> Result<()> {
         let _ = self.faults.poll(&self.device, wgpu::PollType::Poll);
         self.check(op)
@@ -122,7 +122,7 @@ impl Context {
         self.faults.lost.get().is_some()
     }
 
-    /// wgpu's error as ours: the loss of the device, if that is what is behind it.
+    /// wgpu's error as ours: [`Error::DeviceLost`] if the loss of the device caused it.
     fn refusal(&self, op: &'static str, error: wgpu::Error) -> Error {
         match error {
             wgpu::Error::OutOfMemory { .. } => self.failure(op, || self.out_of_memory(op, 0)),
@@ -130,9 +130,9 @@ impl Context {
         }
     }
 
-    /// The loss of the device, if that is what is behind some failure, else `otherwise`.
+    /// [`Error::DeviceLost`] if the loss of the device caused a failure, else `otherwise`.
     ///
-    /// wgpu tears a destroyed device down before it says so, and meanwhile gives whatever errors come of that.
+    /// wgpu tears a destroyed device down before it reports the loss; calls made meanwhile fail with other errors.
     pub(super) fn failure(&self, op: &'static str, otherwise: impl FnOnce() -> Error) -> Error {
         if self.faults.lost.get().is_none() && !self.answers() {
             self.faults.lose("it no longer answers".to_owned());
@@ -140,7 +140,7 @@ impl Context {
         self.lost(op).unwrap_or_else(otherwise)
     }
 
-    /// Whether the device is alive. A buffer for no use is an error that a lost device does not trouble to report.
+    /// Whether the device is alive. Creating a buffer without usages is an error, which a lost device does not report.
     fn answers(&self) -> bool {
         if cfg!(target_arch = "wasm32") {
             return true;
@@ -200,7 +200,7 @@ mod tests {
         Tensor::from_slice(&[1.0_f32, 2.0, 3.0], [3], device).unwrap()
     }
 
-    /// Takes a tensor's memory away, as no call of the library does: what uses it is refused.
+    /// Destroys a tensor's memory, which no call of the library does: work that uses it is refused.
     fn break_memory(tensor: &Tensor) {
         tensor.storage().downcast::<Buffer>().expect("on a GPU").raw().destroy();
     }
@@ -213,7 +213,7 @@ mod tests {
             let mut descriptor = wgpu::BufferDescriptor { label: None, size: 4, usage, mapped_at_creation: false };
             let invalid = context.guard("fill", || Ok(context.device.create_buffer(&descriptor)));
             assert!(matches!(invalid, Err(Error::Gpu { op: "fill", .. })), "{device}: {invalid:?}");
-            // Without a scope of ours, as in a destructor: the next call says it.
+            // Outside any scope, as in a destructor: the next call returns it.
             drop(context.device.create_buffer(&descriptor));
             let late = x.eval_twice();
             assert!(matches!(late, Err(Error::Gpu { .. })), "{device}: {late:?}");
@@ -249,7 +249,7 @@ mod tests {
             for lost in [late.to_vec::<f32>(), y.to_vec(), (&late + 1.0).eval().and_then(|sum| sum.to_vec())] {
                 assert!(matches!(lost, Err(Error::Gpu { .. })), "{device}: {lost:?}");
             }
-            // What was written before, or is written again, is right.
+            // Tensors written earlier, or written again, are right.
             assert_eq!(early.to_vec::<f32>().unwrap(), [2.0, 3.0, 4.0], "{device}");
             assert_eq!(x.eval_twice().unwrap(), [2.0, 4.0, 6.0], "{device}");
             y.fill(5.0).unwrap();

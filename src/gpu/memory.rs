@@ -8,13 +8,13 @@ use super::faults::Faults;
 use crate::base::pool::{Pool, size_class};
 use crate::{DType, Error, Result};
 
-/// A wgpu buffer, freed in its turn.
+/// A wgpu buffer, freed while holding [`Faults::turn`].
 pub(super) struct Raw {
     /// `None` only while dropping.
     buffer: Option<wgpu::Buffer>,
-    /// The number it is known by in the bind-group cache.
+    /// Its key in the cache of bind groups.
     id: u64,
-    /// The recording that last used it, so that an upload knows whether it would overtake that.
+    /// Number of the recording that last used it: an upload must not overtake that recording.
     batch: AtomicU64,
     faults: Arc<Faults>,
 }
@@ -32,8 +32,8 @@ impl Drop for Raw {
     }
 }
 
-/// What is kept of GPU memory between uses, for tensors and for reading them: a fresh buffer is cleared by wgpu on
-/// first use, a whole extra write; a kept one is not.
+/// GPU memory kept between uses, for tensors and for reading them back. wgpu clears a fresh buffer on first use, which
+/// costs a whole extra write; a reused one is not cleared.
 pub(super) struct Memory {
     pub(super) pool: Pool<Raw>,
     next_id: AtomicU64,
@@ -45,19 +45,19 @@ impl Memory {
     }
 }
 
-/// The memory of one or more GPU tensors. Goes back to the pool when the last of them is dropped: work already
-/// recorded runs before whatever uses it next, so nothing need be waited for.
+/// The memory of one or more GPU tensors. It goes back to the pool when the last of them is dropped, without a wait:
+/// work recorded so far runs before any work that reuses it.
 pub(crate) struct Buffer {
     context: Arc<Context>,
     /// `None` only while dropping.
     raw: Option<Raw>,
     class: u64,
-    /// The recording that last wrote it; 0 if none did.
+    /// Number of the recording that last wrote it; 0 if none did.
     written: AtomicU64,
 }
 
 impl Context {
-    /// Memory for `bytes` bytes of `dtype` elements, holding whatever was there.
+    /// Memory for `bytes` bytes of `dtype` elements, with undefined contents.
     pub(crate) fn buffer(self: &Arc<Self>, op: &'static str, bytes: u64, dtype: DType) -> Result<Arc<Buffer>> {
         self.check(op)?;
         if dtype == DType::F64 && !self.info().f64 {
@@ -69,7 +69,7 @@ impl Context {
         Ok(Arc::new(Buffer { context: self.clone(), raw, class, written: AtomicU64::new(0) }))
     }
 
-    /// A wgpu buffer of a size class, kept or new.
+    /// A wgpu buffer of a size class, reused or new.
     pub(super) fn raw(&self, op: &'static str, label: &str, class: u64, usage: wgpu::BufferUsages) -> Result<Raw> {
         let allocate = || {
             let descriptor =
@@ -82,7 +82,8 @@ impl Context {
         self.memory.pool.take(class, |raw| raw.buffer().usage() == usage, allocate, refuse)
     }
 
-    /// The size of a buffer for `bytes` bytes: whole groups of four elements, of which the last is read like any other.
+    /// The size of a buffer for `bytes` bytes, rounded up to whole groups of four elements: kernels read the last group
+    /// like any other.
     pub(super) fn class(&self, op: &'static str, bytes: u64) -> Result<u64> {
         let max = self.info().max_buffer / 16 * 16;
         if bytes > max {
@@ -126,7 +127,7 @@ impl Buffer {
         self.held().id
     }
 
-    /// Bytes that a shader may touch: all of the size class.
+    /// Bytes that a shader may access: all of the size class.
     pub(super) fn size(&self) -> u64 {
         self.class
     }
@@ -151,8 +152,8 @@ impl Buffer {
         }
         let context = &self.context;
         let mut recorder = context.recorder();
-        // The queue writes before whatever is submitted next: recorded work that still reads the old contents has to
-        // go first.
+        // The queue writes before the next submission, so recorded work that still reads the old contents is submitted
+        // first.
         if self.held().batch.load(Ordering::Relaxed) >= recorder.batch() {
             recorder.submit(context, op)?;
         }

@@ -1,4 +1,4 @@
-//! A thread that waits for the device, so that futures of reads are woken.
+//! A thread that waits for the device and wakes the futures of reads.
 
 use std::sync::mpsc::{SendError, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -18,7 +18,7 @@ impl Waiting {
     fn finish(self, device: &wgpu::Device, faults: &Faults) {
         let until = wgpu::PollType::Wait { submission_index: Some(self.submission), timeout: None };
         if faults.poll(device, until).is_err() {
-            // A driver that lost the device ends nothing: without this the future would sleep for ever.
+            // A lost device finishes nothing: without this the future would sleep for ever.
             let _ = self.mapped.send(Err(wgpu::BufferAsyncError));
         }
     }
@@ -48,17 +48,17 @@ impl Poller {
         let Some(sender) = &self.waiting else { return };
         let sent = lock(sender).send(waiting);
         if let Err(SendError(waiting)) = sent {
-            // No thread could be had: wait here rather than leave the future asleep for ever.
+            // There is no thread: wait here rather than leave the future asleep for ever.
             waiting.finish(&self.device, &self.faults);
         }
     }
 }
 
 impl Drop for Poller {
-    /// Waits for the thread: a driver may not be used any more while the process ends.
+    /// Waits for the thread, which must not use the driver while the process ends.
     fn drop(&mut self) {
         self.waiting = None;
-        // A future that the thread itself woke may have held the last tensor.
+        // This may be that thread: a future that it woke can drop the last tensor.
         let thread = self.thread.take().filter(|thread| thread.thread().id() != thread::current().id());
         thread.into_iter().for_each(|thread| drop(thread.join()));
     }

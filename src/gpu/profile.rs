@@ -1,5 +1,5 @@
-//! Times of launches while someone looks: each in a pass of its own between two timestamps, or where there are none,
-//! in a submission of its own that is waited for.
+//! Times of launches while a profile runs. Each launch has a pass of its own between two timestamps or, on a device
+//! without timestamps, a submission of its own that is waited for.
 
 use std::fmt::Write;
 use std::time::{Duration, Instant};
@@ -11,16 +11,16 @@ use crate::kernel::{Code, Inst, Kernel, Launch, Spec};
 use crate::{Error, Result};
 
 const OP: &str = "profile";
-/// Timestamps of a query set: the most there may be.
+/// Timestamps in a query set, the most that WebGPU allows.
 const STAMPS: u32 = wgpu::QUERY_SET_MAX_QUERIES;
 
-/// What a recorder keeps while launches are timed.
+/// State of the recorder while launches are timed.
 pub(super) struct Profiler {
     /// Two for each launch; empty where the device has no timestamps.
     sets: Vec<wgpu::QuerySet>,
     timestamps: bool,
     launches: Vec<Timed>,
-    /// When the launch now recorded was begun.
+    /// When recording of the current launch began.
     start: Option<Instant>,
 }
 
@@ -28,7 +28,7 @@ struct Timed {
     name: String,
     reduces: bool,
     bytes: u64,
-    /// By the host, where there are no timestamps.
+    /// Times measured by the host, where there are no timestamps.
     time: Duration,
 }
 
@@ -38,7 +38,7 @@ impl Profiler {
         Self { sets: Vec::new(), timestamps, launches: Vec::new(), start: None }
     }
 
-    /// Where the pass that is now begun writes its timestamps.
+    /// Where the pass that begins now writes its timestamps.
     pub(super) fn stamps(&self) -> Option<wgpu::ComputePassTimestampWrites<'_>> {
         let launch = self.launches.len().checked_sub(1)? as u32;
         let first = launch * 2 % STAMPS;
@@ -64,7 +64,7 @@ impl Profiler {
 }
 
 impl Recorder {
-    /// Prepares for a launch to be timed, if somebody wants to know.
+    /// Prepares to time a launch, if a profile is running.
     pub(super) fn start_timing(&mut self, context: &Context, launch: &Launch) -> Result<()> {
         let Some(profiler) = &mut self.profiler else { return Ok(()) };
         context.guard(OP, || {
@@ -115,7 +115,7 @@ impl Context {
         self.recorder().profiler = None;
     }
 
-    /// The kernels that were run since the profile was started.
+    /// The kernels that have run since the profile started.
     pub(crate) fn finish_profile(&self) -> Result<(Clock, Vec<KernelTime>)> {
         self.synchronize(OP)?;
         let Some(profiler) = self.recorder().profiler.take() else { return Ok((Clock::Host, Vec::new())) };
@@ -129,7 +129,7 @@ impl Context {
         let mut tally = Tally::default();
         for (i, launch) in launches.iter().enumerate() {
             let time = match stamps.get(2 * i..2 * i + 2) {
-                // A driver whose clock runs backwards took no time.
+                // If a driver's clock runs backwards, the launch counts as no time.
                 Some(pair) => Duration::from_nanos((pair[1].saturating_sub(pair[0]) as f64 * period) as u64),
                 None => launch.time,
             };
@@ -160,7 +160,7 @@ impl Context {
     }
 }
 
-/// What a kernel does, in a few words: `map f32 mul add`, `reduce_outer f32 sum mul`.
+/// A short description of a kernel: `map f32 mul add`, `reduce_outer f32 sum mul`.
 fn name_of(spec: &Spec) -> String {
     let mut name = spec.kernel.name().to_owned();
     let stored = spec.bindings.iter().find(|b| b.write).map(|b| b.dtype);
@@ -177,7 +177,7 @@ fn name_of(spec: &Spec) -> String {
     name
 }
 
-/// The operations of some code in order: few enough to be read.
+/// The first few operations of some code, in order.
 fn words(code: &Code) -> Vec<&'static str> {
     const MOST: usize = 8;
     let word = |inst: &Inst| match inst {

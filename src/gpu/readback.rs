@@ -9,16 +9,16 @@ use super::recorder::Copy;
 use super::{Buffer, Context};
 use crate::{Error, Result};
 
-/// What became of a mapping.
+/// The outcome of mapping a buffer.
 type Outcome = Result<(), wgpu::BufferAsyncError>;
 
-/// Where wgpu says so, or whoever waits for the device in its place.
+/// Receives the outcome: from wgpu, or from the poller if wgpu never reports one.
 pub(super) type Mapped = OneshotSender<Outcome>;
 
 /// A read on its way.
 struct Pending {
     staging: Staging,
-    /// Bytes before and after the wanted ones that came along for alignment are left out.
+    /// Without the bytes before and after that were copied for alignment.
     skip: usize,
     len: usize,
     outcome: OneshotReceiver<Outcome>,
@@ -30,12 +30,12 @@ struct Pending {
 struct Staging {
     context: Arc<Context>,
     class: u64,
-    /// Until it goes back to the pool; not then if a read failed, in whatever state that left it.
+    /// `None` once it is back in the pool. A buffer whose read failed never goes back: its state is unknown.
     raw: Option<Raw>,
 }
 
 impl Staging {
-    /// What `f` makes of `len` bytes after the first `skip`, all of which are mapped.
+    /// Calls `f` with `len` mapped bytes starting at `skip`.
     fn read<R>(&mut self, op: &'static str, skip: usize, len: usize, f: impl FnOnce(&[u8]) -> R) -> Result<R> {
         let Some(buffer) = self.raw.as_ref().map(Raw::buffer) else { return Ok(f(&[])) };
         let fail = |e| self.context.failure(op, || Error::Gpu { op, source: Arc::new(e) });
@@ -60,7 +60,7 @@ impl Drop for Staging {
 }
 
 impl Buffer {
-    /// What `f` makes of bytes `offset..offset + len`, when all work recorded so far is done.
+    /// Calls `f` with bytes `offset..offset + len`, once all work recorded so far is done.
     pub(crate) async fn read<R>(
         &self,
         op: &'static str,
@@ -76,7 +76,7 @@ impl Buffer {
         pending.finish(op, f).await
     }
 
-    /// The same, waiting here.
+    /// The same, blocking the thread.
     pub(crate) fn read_blocking<R>(
         &self,
         op: &'static str,
@@ -121,7 +121,7 @@ impl Buffer {
 impl Pending {
     async fn finish<R>(self, op: &'static str, f: impl FnOnce(&[u8]) -> R) -> Result<R> {
         let Self { mut staging, skip, len, outcome, mapped, .. } = self;
-        // If wgpu drops its own, nobody is left to tell.
+        // Fails only if the receiver is gone: then nobody wants to know.
         drop(mapped);
         let outcome = outcome.receive().await;
         staging.context.check(op)?;

@@ -13,13 +13,13 @@ use super::profile::Profiler;
 use super::{Buffer, Context};
 use crate::{Error, Result};
 
-/// Bytes of parameters that one submission may have.
+/// Bytes of launch parameters in one submission, at most.
 const UNIFORM_BYTES: usize = 256 << 10;
-/// Submissions the queue may be behind before recording waits: a loop that never reads must not pile up work.
+/// Unfinished submissions, at most: then recording waits, so that a loop that never reads cannot pile up work.
 const MAX_IN_FLIGHT: usize = 4;
-/// Bytes of memory traffic after which recorded work is handed over, so that the GPU starts while the host goes on.
+/// Bytes of memory traffic after which recorded work is submitted, so that the GPU starts while the host goes on.
 const SUBMIT_BYTES: u64 = 512 << 20;
-/// Bind groups kept before all are dropped and made anew as needed.
+/// Bind groups kept, at most: then all are dropped and made again as needed.
 const MAX_BIND_GROUPS: usize = 4096;
 
 /// One binding of a launch: a range of a buffer, in bytes.
@@ -39,26 +39,26 @@ pub(super) struct Copy<'a> {
     pub(super) bytes: u64,
 }
 
-/// Pipeline, then buffer, offset and size of each binding.
+/// The pipeline's id; then each binding's buffer id, offset and size.
 type BindKey = (u64, SmallVec<[(u64, u64, u64); 4]>);
 
 pub(super) struct Recorder {
     encoder: Option<wgpu::CommandEncoder>,
     pass: Option<wgpu::ComputePass<'static>>,
-    /// The pipeline the pass is set to.
+    /// Id of the pipeline that is set in the open pass.
     current: Option<u64>,
     uniform: wgpu::Buffer,
-    /// What `uniform` will hold when the pass runs: a slot for each launch.
+    /// The contents that `uniform` will have when the pass runs: a slot for each launch.
     uniforms: Vec<u8>,
-    /// What `uniform` begins with.
+    /// The contents of `uniform` now, as far as they are known.
     written: Vec<u8>,
     align: usize,
     bind_groups: FxHashMap<BindKey, wgpu::BindGroup>,
-    /// How many buffers had left the pool for good when the bind groups were last dropped.
+    /// The pool's count of released buffers when the bind groups were last dropped.
     released: u64,
     in_flight: VecDeque<wgpu::SubmissionIndex>,
     batch: u64,
-    /// The recordings that wgpu did not take: what they were to write was never written.
+    /// Numbers of the recordings that wgpu refused: their results were never written.
     refused: Vec<u64>,
     bytes: u64,
     pub(super) profiler: Option<Box<Profiler>>,
@@ -153,7 +153,7 @@ impl Recorder {
         if let Some(group) = self.bind_groups.get(&key) {
             return Ok(group.clone());
         }
-        // Bind groups keep their buffers alive, those too that nothing else does.
+        // A bind group keeps its buffers alive, even those that the pool has released.
         let released = context.memory.pool.released();
         if self.bind_groups.len() >= MAX_BIND_GROUPS || released != self.released {
             self.forget_bind_groups(context);
@@ -190,7 +190,7 @@ impl Recorder {
         self.current = None;
     }
 
-    /// Hands everything recorded to the queue. Does nothing if there is nothing.
+    /// Submits everything recorded, if there is anything.
     pub(super) fn submit(&mut self, context: &Context, op: &'static str) -> Result<()> {
         match self.encoder.take() {
             Some(encoder) => self.finish(context, op, encoder, None).map(drop),
@@ -198,7 +198,7 @@ impl Recorder {
         }
     }
 
-    /// Copies from one buffer to another after everything recorded, and hands all of it to the queue.
+    /// Copies from one buffer to another after everything recorded, and submits all of it.
     pub(super) fn copy_and_submit(
         &mut self,
         context: &Context,
@@ -221,8 +221,8 @@ impl Recorder {
             if let Some(Copy { from, offset, to, bytes }) = copy {
                 encoder.copy_buffer_to_buffer(from, *offset, to, 0, *bytes);
             }
-            // Ordered before this submission and after all earlier ones, so the space can be used again and again. A
-            // loop that evaluates the same again finds it written already.
+            // The queue writes after all earlier submissions and before this one, so one buffer serves them all. A loop
+            // that repeats an evaluation finds the uniforms written already.
             if !self.written.starts_with(&self.uniforms) {
                 context.queue.write_buffer(&self.uniform, 0, &self.uniforms);
                 std::mem::swap(&mut self.written, &mut self.uniforms);

@@ -1,7 +1,7 @@
 //! Tensors in files: NumPy's `.npy` and `.safetensors`.
 //!
-//! Files come from anywhere. Nothing a header says is believed before it is compared with the size of the file, so
-//! a lie costs an error, not memory.
+//! Files come from anywhere. Every size in a header is compared with the size of the file before anything is
+//! allocated, so a false header costs an error, not memory.
 
 mod checkpoint;
 mod npy;
@@ -18,7 +18,7 @@ fn refuse(path: &Path, message: impl Into<String>) -> Error {
     Error::File { path: path.display().to_string(), message: message.into() }
 }
 
-/// What reading or writing `path` said.
+/// An [`Error::File`] about `path`.
 fn failed(path: &Path) -> impl Fn(io::Error) -> Error {
     move |error| match error.kind() {
         io::ErrorKind::NotFound => refuse(path, "no such file or folder"),
@@ -31,7 +31,7 @@ fn failed(path: &Path) -> impl Fn(io::Error) -> Error {
 fn open(path: &Path) -> Result<(File, u64)> {
     let file = File::open(path).map_err(failed(path))?;
     let metadata = file.metadata().map_err(failed(path))?;
-    // The size of a pipe or a device says nothing.
+    // The size of a pipe or a device file means nothing.
     if !metadata.is_file() {
         return Err(refuse(path, "not a regular file"));
     }
@@ -41,7 +41,7 @@ fn open(path: &Path) -> Result<(File, u64)> {
     Ok((file, metadata.len()))
 }
 
-/// The next `len` bytes, which the caller has found to be in the file.
+/// The next `len` bytes. The caller has checked that the file has them.
 fn read_bytes(path: &Path, file: &mut File, len: usize) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     bytes.try_reserve_exact(len).map_err(|_| refuse(path, format!("no memory for {len} bytes")))?;
@@ -52,9 +52,10 @@ fn read_bytes(path: &Path, file: &mut File, len: usize) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Writes a file beside `path` and renames it when it is whole, so that `path` holds what it held or all of the new.
+/// Writes a file beside `path` and renames it once it is complete, so that `path` holds either the old contents or all
+/// of the new.
 fn write_whole(path: &Path, content: impl FnOnce(&mut BufWriter<&File>) -> Result<()>) -> Result<()> {
-    // Through a link to the file it stands for, or the rename would replace the link.
+    // A link is followed first, or the rename would replace the link itself.
     let target: PathBuf = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     if fs::metadata(&target).is_ok_and(|m| !m.is_file()) {
         return Err(refuse(path, "not a regular file"));
@@ -65,7 +66,7 @@ fn write_whole(path: &Path, content: impl FnOnce(&mut BufWriter<&File>) -> Resul
     };
     let mut builder = tempfile::Builder::new();
     builder.prefix(".hadamard-").suffix(".tmp");
-    // Readable by whom the umask says, like any new file.
+    // Permissions follow the umask, like those of any new file.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let file = builder.tempfile_in(folder).map_err(|error| match error.kind() {
@@ -80,14 +81,14 @@ fn write_whole(path: &Path, content: impl FnOnce(&mut BufWriter<&File>) -> Resul
     Ok(())
 }
 
-/// Turns the bytes of elements between the two orders.
+/// Reverses the bytes of each element.
 fn swap_bytes(bytes: &mut [u8], size: usize) {
     for element in bytes.chunks_exact_mut(size) {
         element.reverse();
     }
 }
 
-/// Files are little-endian, memory is what the machine is.
+/// Files are little-endian; memory has the machine's byte order.
 fn little_endian(mut bytes: Vec<u8>, size: usize) -> Vec<u8> {
     if cfg!(target_endian = "big") {
         swap_bytes(&mut bytes, size);

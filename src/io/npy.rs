@@ -11,7 +11,7 @@ use crate::{DType, Device, Result, Shape, Tensor};
 
 const MAGIC: &[u8; 6] = b"\x93NUMPY";
 
-/// What a header says, as it says it.
+/// The fields of a header, unchecked.
 struct Header {
     descr: String,
     fortran_order: bool,
@@ -112,11 +112,11 @@ fn write(path: &Path, tensor: &Tensor) -> Result<()> {
         DType::BF16 => return Err(refuse(path, "NumPy has no bf16: write .safetensors, or cast first")),
     };
     let sizes: Vec<String> = tensor.shape().iter().map(ToString::to_string).collect();
-    // A tuple of one is told from a number in parentheses by a comma.
+    // In Python, a comma makes a tuple of one out of a number in parentheses.
     let comma = if sizes.len() == 1 { "," } else { "" };
     let sizes = sizes.join(", ") + comma;
     let mut header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({sizes}), }}");
-    // The elements begin at a multiple of 64 bytes; the header ends with a line end.
+    // The header is padded so that the elements begin at a multiple of 64 bytes, and ends with a newline.
     while (10 + header.len() + 1) % 64 != 0 {
         header.push(' ');
     }
@@ -135,7 +135,7 @@ fn write(path: &Path, tensor: &Tensor) -> Result<()> {
     })
 }
 
-/// The dtype, and whether its bytes come in big-endian order.
+/// The dtype, and whether the elements are big-endian.
 fn dtype_of(descr: &str) -> Result<(DType, bool), String> {
     let (order, kind) = match descr.chars().next() {
         Some(order @ ('<' | '>' | '|' | '=')) => (order, &descr[1..]),
@@ -169,7 +169,7 @@ fn dtype_of(descr: &str) -> Result<(DType, bool), String> {
     Ok((dtype, big && dtype.size() > 1))
 }
 
-/// Reads the Python literal that a header is: a dict of three keys, in any order.
+/// Reads a header, which is a Python literal: a dict with three keys, in any order.
 fn parse_header(text: &str) -> Result<Header, String> {
     let mut literal = Literal { rest: text };
     let (mut descr, mut fortran_order, mut shape) = (None, None, None);
@@ -199,7 +199,7 @@ fn parse_header(text: &str) -> Result<Header, String> {
     })
 }
 
-/// What is left to read of a Python literal.
+/// The part of a Python literal that is still to be read.
 struct Literal<'a> {
     rest: &'a str,
 }

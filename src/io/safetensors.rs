@@ -1,7 +1,7 @@
 //! Hugging Face's `.safetensors` files ([format](https://github.com/huggingface/safetensors#format)).
 //!
-//! The crate reads and writes the header; the elements go tensor by tensor between file and device, so that a
-//! large model is never in memory twice and one tensor of it costs no more than itself.
+//! The `safetensors` crate reads and writes the header. Elements go between file and device one tensor at a time, so a
+//! large model is never in memory twice, and reading one tensor needs memory for that tensor only.
 
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
@@ -55,7 +55,7 @@ pub fn safetensors_names(path: impl AsRef<Path>) -> Result<Vec<String>> {
 }
 
 /// Writes tensors, with their names, into a `.safetensors` file. An existing file is replaced once the new one is
-/// whole. The order in the file is by size of element, then by name, so that every element is aligned.
+/// whole. The file is ordered by element size, then by name, so that every element is aligned.
 ///
 /// # Errors
 ///
@@ -66,7 +66,7 @@ pub fn write_safetensors(path: impl AsRef<Path>, tensors: &[(&str, &Tensor)]) ->
 }
 
 impl Tensor {
-    /// Reads the tensor called `name` from a `.safetensors` file, and nothing else of it.
+    /// Reads the tensor called `name` from a `.safetensors` file, and no other.
     ///
     /// # Errors
     ///
@@ -126,7 +126,7 @@ impl<'a> Opened<'a> {
         let shape = Shape::from(&info.shape[..]);
         let numel = shape.checked_numel("read_safetensors").map_err(|e| refuse(path, format!("'{name}': {e}")))?;
         let (from, to) = info.data_offsets;
-        // An empty tensor may have sizes whose product the crate counts otherwise; the offsets decide.
+        // The crate may count the elements of an empty tensor differently; the offsets decide.
         if to - from != numel * dtype.size() {
             return Err(refuse(path, format!("'{name}': {shape} of {dtype} does not take {} bytes", to - from)));
         }

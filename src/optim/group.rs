@@ -1,4 +1,4 @@
-//! Parameters with options of their own, what is remembered for them, and where they are in their steps.
+//! A group of parameters: its options, its state, and the number of steps it has taken.
 
 use super::Rule;
 use super::parameters::Block;
@@ -17,13 +17,13 @@ pub(super) struct Group<R> {
     pub(super) blocks: Vec<Stateful>,
     /// Steps taken.
     pub(super) step: u64,
-    /// What the rule remembers, once the first step is under way.
+    /// The rule's own numbers; `None` before the first step.
     pub(super) memory: Option<Vec<f64>>,
-    /// What the updates read of a step.
+    /// The numbers of the current step, which the updates read.
     pub(super) numbers: Vec<ScalarCell>,
 }
 
-/// A block of parameters, and what its optimizer keeps for it, laid out alike.
+/// A block of parameters with its state: named tensors, each laid out as the block is.
 pub(super) struct Stateful {
     pub(super) block: Block,
     pub(super) state: Vec<(&'static str, Tensor)>,
@@ -61,7 +61,7 @@ impl<R: Rule> Group<R> {
         self.lr * self.schedule.as_ref().map_or(1.0, |factor| factor(self.step))
     }
 
-    /// Makes what the first step needs, if it is not there.
+    /// Allocates what the first step needs, unless it exists.
     pub(super) fn begin(&mut self) -> Result<()> {
         let lr = self.current_lr();
         let names = self.rule.state(lr);

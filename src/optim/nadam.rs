@@ -6,8 +6,8 @@ use crate::{Expr, Result};
 
 /// Adam with Nesterov momentum ([Dozat, 2016](https://openreview.net/forum?id=OM0jvwB8jIp57ZJjtNEZ)): `torch.optim.NAdam`.
 ///
-/// With `μ` at step `t` of `β₁ (1 - 0.96^(t momentum_decay) / 2)`, the step is along
-/// `(1 - μ) g / (1 - Πμ) + μ' m / (1 - μ' Πμ)`, where `μ'` is that of the next step.
+/// With `μ = β₁ (1 - 0.96^(t momentum_decay) / 2)` at step `t`, the step is along
+/// `(1 - μ) g / (1 - Πμ) + μ' m / (1 - μ' Πμ)`, where `μ'` belongs to the next step.
 pub type NAdam = Optimizer<NAdamRule>;
 
 /// The rule of [`NAdam`].
@@ -43,7 +43,7 @@ options!(NAdamRule {
     weight_decay: f64,
     /// How fast the momentum grows to `β₁`, 4e-3.
     momentum_decay: f64,
-    /// Whether weight decay is that of [`AdamW`](super::AdamW).
+    /// Whether weight decay works as in [`AdamW`](super::AdamW).
     decoupled_weight_decay: bool,
 });
 

@@ -14,8 +14,8 @@ use crate::{Device, Error, Expr, Result, Tensor};
 /// The optimizers by name ([`Adam`](super::Adam), [`SGD`](super::SGD), …) are this with a rule filled in, and have
 /// methods for its options. Mistakes in options come out of the first step.
 ///
-/// Options, [`schedule`](Self::schedule) and [`weight_hook`](Self::weight_hook) are of the group added last. The first
-/// is what the optimizer is made with; [`group`](Self::group) adds another.
+/// Options, [`schedule`](Self::schedule) and [`weight_hook`](Self::weight_hook) apply to the group added last. The
+/// optimizer starts with one group; [`group`](Self::group) adds another.
 pub struct Optimizer<R: Rule> {
     pub(super) groups: Vec<Group<R>>,
     pub(super) grad_hooks: Vec<GradHook>,
@@ -23,13 +23,13 @@ pub struct Optimizer<R: Rule> {
 }
 
 pub(super) enum GradHook {
-    /// Of each gradient of a group.
+    /// Applied to each gradient of the group with this index.
     Each(usize, Hook),
     /// Scales all gradients so that their norm together is at most this.
     ClipNorm(f64),
 }
 
-/// What a step runs.
+/// The updates that a step runs, kept while the gradients stay the same.
 struct Prepared {
     source: Source,
     updates: Vec<Update>,
@@ -50,8 +50,8 @@ impl<R: Rule> Optimizer<R> {
         optimizer
     }
 
-    /// Adds parameters with options of their own, which what follows sets: PyTorch's parameter groups. They begin as
-    /// those of the last group; a schedule and hooks do not carry over.
+    /// Adds a group of parameters with options of their own: PyTorch's parameter groups. The options start as copies of
+    /// the last group's, and the calls that follow change them; a schedule and hooks are not copied.
     ///
     /// ```
     /// use hadamard::{DType, Device, Tensor, optim::SGD};
@@ -85,7 +85,7 @@ impl<R: Rule> Optimizer<R> {
         self.groups.iter().flat_map(|group| &group.blocks).flat_map(|b| &b.block.parts)
     }
 
-    /// The group that options are set of. Whatever was prepared for the old ones is dropped.
+    /// The group whose options are being set. Updates prepared with the old options are dropped.
     fn last(&mut self) -> &mut Group<R> {
         self.prepared = None;
         let last = self.groups.len() - 1;
@@ -110,15 +110,15 @@ impl<R: Rule> Optimizer<R> {
         self
     }
 
-    /// A factor of the learning rate, by the number of steps taken so far. See [`schedule`](super::schedule).
+    /// Multiplies the learning rate by `factor(steps taken so far)`. See [`schedule`](super::schedule).
     #[must_use]
     pub fn schedule(mut self, factor: impl Fn(u64) -> f64 + Send + Sync + 'static) -> Self {
         self.last().schedule = Some(Box::new(factor));
         self
     }
 
-    /// What becomes of each gradient of the group before it is used: `|g| g.clamp(-1.0, 1.0)`. Hooks follow each other
-    /// in the order they are given. Without a reduction in it, a hook costs no pass.
+    /// Changes each gradient of the group before it is used: `|g| g.clamp(-1.0, 1.0)`. Hooks run in the order they are
+    /// added. A hook without a reduction costs no pass of its own.
     #[must_use]
     pub fn grad_hook(mut self, hook: impl Fn(&Expr) -> Expr + Send + Sync + 'static) -> Self {
         self.prepared = None;
@@ -127,7 +127,7 @@ impl<R: Rule> Optimizer<R> {
     }
 
     /// Scales the gradients of all groups so that their norm, taken together, is at most `max_norm`: PyTorch's
-    /// `clip_grad_norm_`. It is a gradient hook, and takes its turn among them.
+    /// `clip_grad_norm_`. It runs in order with the gradient hooks.
     #[must_use]
     pub fn clip_grad_norm(mut self, max_norm: f64) -> Self {
         self.prepared = None;
@@ -135,8 +135,8 @@ impl<R: Rule> Optimizer<R> {
         self
     }
 
-    /// What becomes of each new weight of the group before it is stored: `|w| w.clamp(-t, t)`, or a mask kept at zero,
-    /// `move |w| w * &mask`. Without a reduction in it, it costs no pass.
+    /// Changes each new weight of the group before it is stored: `|w| w.clamp(-t, t)`, or `move |w| w * &mask` to keep
+    /// pruned weights at zero. A hook without a reduction costs no pass of its own.
     #[must_use]
     pub fn weight_hook(mut self, hook: impl Fn(&Expr) -> Expr + Send + Sync + 'static) -> Self {
         self.last().weight_hooks.push(Box::new(hook));
@@ -153,7 +153,7 @@ impl<R: Rule> Optimizer<R> {
         self.groups.iter().map(Group::current_lr).collect()
     }
 
-    /// Leaves the parameters whose names `which` picks as they are from now on, or changes them again. State is kept.
+    /// Stops updating the parameters whose names `which` picks or, if not `frozen`, resumes. Their state is kept.
     ///
     /// Tensors without a name are called by their number, from `"0"`.
     pub fn freeze(&mut self, frozen: bool, which: impl Fn(&str) -> bool) {
@@ -162,8 +162,8 @@ impl<R: Rule> Optimizer<R> {
         parts.filter(|part| which(&part.name)).for_each(|part| part.frozen = frozen);
     }
 
-    /// Everything the optimizer remembers: the state of each parameter, as `NAME.STATE`, and for each group, as
-    /// `group.0` and so on, the steps taken, the learning rate and what else its rule keeps, in f64 on the CPU.
+    /// Everything the optimizer remembers, as named tensors: `NAME.STATE` for each parameter and each of its states,
+    /// and `group.0`, `group.1`, … for each group's steps taken, learning rate and rule's own numbers, in f64 on the CPU.
     ///
     /// # Errors
     ///
@@ -181,12 +181,12 @@ impl<R: Rule> Optimizer<R> {
         Ok(all)
     }
 
-    /// Takes up what [`state`](Self::state) gave: from there on every step is, bit for bit, what it would have been.
+    /// Restores what [`state`](Self::state) returned. Every later step is, bit for bit, what it would have been.
     ///
     /// # Errors
     ///
-    /// [`Error::Argument`] if this is not the state of such an optimizer, with such parameters: a name is missing or
-    /// unknown, a shape or dtype differs. Then nothing has changed. Also as [`step`](Self::step).
+    /// [`Error::Argument`] if the state belongs to another optimizer or to other parameters: a name is missing or
+    /// unknown, or a shape or dtype differs. Then nothing has changed. Also as [`step`](Self::step).
     pub fn load_state(&mut self, state: &[(String, Tensor)]) -> Result<()> {
         const OP: &str = "load_state";
         let own = self.state()?;
@@ -221,15 +221,15 @@ impl<R: Rule> Optimizer<R> {
 
     /// Changes every parameter by its gradient.
     ///
-    /// There is one gradient for each parameter, in their order and of their shapes, those of frozen parameters
-    /// included. For packed parameters one gradient for each block will do, laid out as it is.
-    /// A gradient may be an expression of the parameters: all are computed before any parameter changes.
+    /// Pass one gradient for each parameter, frozen ones included, in the same order and with the same shapes. For
+    /// packed parameters, one gradient for each block will do, laid out as the block is.
+    /// A gradient may read the parameters: all gradients are computed before any parameter changes.
     ///
     /// # Errors
     ///
     /// [`Error::Argument`] for options that the optimizer does not take, or gradients that do not fit;
-    /// [`Error::DType`] for parameters that are no floats; [`Error::Overlap`] if two share memory; and as
-    /// [`assign`](crate::assign). Nothing has changed unless the device fails half-way.
+    /// [`Error::DType`] for parameters that are not floats; [`Error::Overlap`] if two parameters share memory; and as
+    /// [`assign`](crate::assign). Nothing has changed, unless the device fails half-way.
     pub fn step<G: Clone + Into<Expr>>(&mut self, grads: &[G]) -> Result<()> {
         let grads: Vec<Expr> = grads.iter().map(|g| g.clone().into()).collect();
         let ready = match &self.prepared {
@@ -247,8 +247,8 @@ impl<R: Rule> Optimizer<R> {
 
     /// Changes every parameter along the gradient of `loss`, an expression with one element.
     ///
-    /// It is differentiated at the first call and whenever another loss is given; so build the loss once. Where the
-    /// gradient has no reduction in it, it is computed in the update's own pass.
+    /// The loss is differentiated at the first call and whenever another loss is passed, so build it once. A gradient
+    /// without a reduction is computed in the update's own pass.
     ///
     /// ```
     /// use hadamard::{Device, Tensor, optim::Adam};
@@ -273,7 +273,7 @@ impl<R: Rule> Optimizer<R> {
         if !ready {
             let tensors: Vec<&Tensor> = self.parts().filter(|part| !part.frozen).map(|part| &part.tensor).collect();
             let mut found = loss.grad(&tensors)?.into_iter();
-            // Of what is frozen, no gradient is asked for; whatever stands in its place is not looked at.
+            // Frozen parameters need no gradient; nobody reads the 0 in its place.
             let parts = self.parts().map(|part| if part.frozen { None } else { found.next() });
             let grads: Vec<Expr> = parts.map(|grad| grad.unwrap_or_else(|| 0.0.into())).collect();
             let updates = self.updates(&grads)?;
@@ -283,7 +283,7 @@ impl<R: Rule> Optimizer<R> {
     }
 
     fn keep(&mut self, source: Source, mut updates: Vec<Update>) {
-        // Other gradients of the same form need no other plan.
+        // New gradients of the same form reuse the old plans.
         let old = self.prepared.take().map_or_else(Vec::new, |old| old.updates);
         for (new, old) in updates.iter_mut().zip(old) {
             new.adopt(old);

@@ -1,4 +1,4 @@
-//! What an optimizer changes.
+//! The parameters that an optimizer changes.
 
 use crate::Tensor;
 
@@ -10,15 +10,15 @@ pub struct Parameters {
     pub(crate) blocks: Vec<Block>,
 }
 
-/// Parameters that lie in one tensor and are updated together.
+/// Parameters in one tensor, updated together.
 #[derive(Clone, Debug)]
 pub(crate) struct Block {
-    /// The one parameter, or the memory several are packed in, of rank 1.
+    /// The only parameter, or the flat tensor that several are packed in.
     pub(crate) whole: Tensor,
     pub(crate) parts: Vec<Part>,
 }
 
-/// Where some parts in a row begin in their block, and how many elements they reach over.
+/// Start and length, in elements of their block, of consecutive parts.
 pub(super) fn span(parts: &[Part]) -> (usize, usize) {
     let (first, last) = (&parts[0], &parts[parts.len() - 1]);
     (first.start, last.start + last.tensor.numel() - first.start)
@@ -27,12 +27,12 @@ pub(super) fn span(parts: &[Part]) -> (usize, usize) {
 /// A named parameter of a block.
 #[derive(Clone, Debug)]
 pub(crate) struct Part {
-    /// Empty for a tensor without a name, which gets its number.
+    /// Empty until an optimizer names the tensor by its number.
     pub(crate) name: String,
     pub(crate) tensor: Tensor,
-    /// Where in the block it begins.
+    /// Index of its first element in the block.
     pub(crate) start: usize,
-    /// Whether it is left as it is.
+    /// Whether steps leave it unchanged.
     pub(crate) frozen: bool,
 }
 
@@ -42,7 +42,7 @@ impl Block {
         Self { whole: tensor.clone(), parts: vec![part] }
     }
 
-    /// A block of some of the parts, which lie in a row.
+    /// A block of some consecutive parts of this one.
     pub(crate) fn of(&self, parts: &[Part]) -> crate::Result<Self> {
         let (start, len) = span(parts);
         let whole = self.whole.narrow(0, start, len)?;
@@ -50,8 +50,8 @@ impl Block {
         Ok(Self { whole, parts })
     }
 
-    /// The part of `flat`, a tensor laid out as this block, that belongs to some parts in a row: with the parameter's
-    /// shape if it is one.
+    /// The elements of `flat`, a tensor laid out as this block, that belong to consecutive parts. Those of a single
+    /// part have the parameter's shape.
     pub(crate) fn view(&self, flat: &Tensor, parts: &std::ops::Range<usize>) -> crate::Result<Tensor> {
         let parts = &self.parts[parts.clone()];
         let shape = parts[0].tensor.shape();

@@ -7,8 +7,9 @@ const OP: &str = "Params::pack";
 
 /// Named parameters in one flat buffer, each a view of it.
 ///
-/// Whatever their shapes, an optimizer updates all of them in one pass over the buffer, and so may anything else that
-/// treats all alike: `params.flat()` is one tensor. Each parameter begins at a multiple of 16 bytes; the gaps are 0.
+/// Whatever their shapes, an optimizer updates all of them in one pass over the buffer. Anything else that treats all
+/// elements alike can do the same with `params.flat()`, a single tensor. Each parameter begins at a multiple of 16
+/// bytes; the gaps are 0.
 ///
 /// ```
 /// use hadamard::{DType, Device, Params, Tensor, optim::SGD};
@@ -35,7 +36,7 @@ impl Params {
     ///
     /// # Errors
     ///
-    /// [`Error::Argument`] if there is none, if two have one name, or if they differ in dtype (pack each dtype by
+    /// [`Error::Argument`] if there are none, if two have the same name, or if they differ in dtype (pack each dtype by
     /// itself); [`Error::DeviceMismatch`] if they are on different devices; what the device reports if it has no room.
     pub fn pack(named: &[(&str, &Tensor)]) -> Result<Self> {
         let Some((_, first)) = named.first() else {
@@ -58,7 +59,7 @@ impl Params {
         Ok(packed)
     }
 
-    /// Zeros, in views of the shapes of `named`.
+    /// A buffer of zeros, with a view for each of `named`, of its shape.
     fn laid_out(named: &[(&str, &Tensor)], dtype: DType) -> Result<Self> {
         let align = 16 / dtype.size();
         let mut end = 0_usize;
@@ -96,7 +97,7 @@ impl Params {
     ///
     /// # Errors
     ///
-    /// [`Error::Argument`] if there is none.
+    /// [`Error::Argument`] if no parameter has this name.
     pub fn get(&self, name: &str) -> Result<&Tensor> {
         let found = self.iter().find(|(n, _)| *n == name).map(|(_, tensor)| tensor);
         found.ok_or_else(|| {
@@ -115,8 +116,7 @@ impl Params {
         &self.block.whole
     }
 
-    /// The parameters whose names `which` picks, for a group of an optimizer. Those that lie in a row are updated
-    /// together.
+    /// The parameters whose names `which` picks, for a group of an optimizer. Consecutive ones are updated together.
     ///
     /// ```
     /// use hadamard::{DType, Device, Params, Tensor, optim::AdamW};

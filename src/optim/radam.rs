@@ -6,8 +6,8 @@ use crate::{Expr, Result};
 
 /// Rectified Adam ([Liu et al., 2019](https://arxiv.org/abs/1908.03265)): `torch.optim.RAdam`.
 ///
-/// As [`Adam`](super::Adam), but as long as too few gradients have been seen to know their variance, the step is that
-/// of momentum alone, `w = w - lr m̂`; after that, Adam's is scaled by how well it is known.
+/// As [`Adam`](super::Adam), but while too few gradients have been seen to estimate their variance, the step uses
+/// momentum alone, `w = w - lr m̂`; after that, Adam's step is scaled by how good the estimate is.
 pub type RAdam = Optimizer<RAdamRule>;
 
 /// The rule of [`RAdam`].
@@ -61,7 +61,7 @@ impl Rule for RAdamRule {
             let rectified = ((length - 4.0) * (length - 2.0) * most) / ((most - 4.0) * (most - 2.0) * length);
             return vec![lr / correction1 * rectified.sqrt() * correction2.sqrt(), 1.0, self.eps, keep];
         }
-        // Below the fraction stands `0 √v + 1`.
+        // The denominator is then `0 √v + 1`.
         vec![lr / correction1, 0.0, 1.0, keep]
     }
 

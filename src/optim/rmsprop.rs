@@ -7,7 +7,8 @@ use crate::{Expr, Result};
 /// RMSprop ([Hinton, 2012](https://www.cs.toronto.edu/~tijmen/csc321/slides/lecture_slides_lec6.pdf)):
 /// `torch.optim.RMSprop`.
 ///
-/// `v = α v + (1 - α) g²`, `w = w - lr g / (√v + eps)`. Centered, `v` is less the square of the average gradient
+/// `v = α v + (1 - α) g²`, `w = w - lr g / (√v + eps)`. Centered, the square of the average gradient is
+/// subtracted from `v`
 /// ([Graves, 2013](https://arxiv.org/abs/1308.0850)).
 pub type RMSprop = Optimizer<RMSpropRule>;
 

@@ -7,8 +7,8 @@ use crate::{Expr, Result};
 /// Resilient backpropagation ([Riedmiller and Braun, 1993](https://doi.org/10.1109/ICNN.1993.298623)):
 /// `torch.optim.Rprop`.
 ///
-/// Each weight has a step size of its own, which grows while its gradient keeps its sign and shrinks when it changes;
-/// the size of the gradient does not matter. The learning rate is the first step size.
+/// Each weight has a step size of its own, which grows while the gradient keeps its sign and shrinks when the sign
+/// changes; the size of the gradient does not matter. The learning rate is the first step size.
 pub type Rprop = Optimizer<RpropRule>;
 
 /// The rule of [`Rprop`].
@@ -26,7 +26,7 @@ impl Rprop {
 }
 
 options!(RpropRule {
-    /// What a step size is multiplied by when the sign changes, and when it does not, (0.5, 1.2).
+    /// Factors of the step size when the sign changes and when it does not, (0.5, 1.2).
     etas: (f64, f64),
     /// The least and the largest step size, (1e-6, 50).
     step_sizes: (f64, f64),
@@ -56,7 +56,7 @@ impl Rule for RpropRule {
         let size = &state[1];
         let size = Expr::select(&turned, minus * size, Expr::select(agreement.gt(0.0), plus * size, size));
         let size = size.clamp(self.step_sizes.0, self.step_sizes.1);
-        // Where the sign has changed, this step is left out, and the next does not ask what it was.
+        // Where the sign has changed, the weight skips this step, and the next step compares with no sign.
         let g = Expr::select(turned, 0.0, g);
         (w - g.sign() * &size, vec![g, size])
     }

@@ -2,7 +2,7 @@
 
 use crate::{Error, Expr, Result};
 
-/// How an optimizer turns a gradient into a new weight: all that an optimizer of your own has to say.
+/// How an optimizer turns a gradient into a new weight. Implement it to write an optimizer of your own.
 ///
 /// ```
 /// use hadamard::optim::{Optimizer, Rule};
@@ -38,34 +38,33 @@ use crate::{Error, Expr, Result};
 pub trait Rule: Clone + Send + Sync + 'static {
     /// The optimizer's name, for errors.
     const NAME: &'static str;
-    /// The learning rate where none is given.
+    /// The default learning rate.
     const LR: f64;
 
-    /// Whether the options are ones the optimizer takes.
+    /// Checks the options.
     ///
     /// # Errors
     ///
-    /// [`Error::Argument`] that says which is not.
+    /// [`Error::Argument`] that names the option the optimizer does not take.
     fn check(&self) -> Result<()> {
         Ok(())
     }
 
-    /// The tensors kept for each parameter: their names, and what they are filled with at first. `lr` is the learning
-    /// rate at that time.
+    /// The tensors kept for each parameter: names and initial values. `lr` is the learning rate of the first step.
     fn state(&self, lr: f64) -> Vec<(&'static str, f64)>;
 
-    /// Numbers kept from step to step besides, as they are at first.
+    /// Initial values of the numbers that the rule itself keeps from step to step.
     fn memory(&self, _lr: f64) -> Vec<f64> {
         Vec::new()
     }
 
-    /// The numbers of a step, counted from 1, that [`update`](Self::update) needs: as many at every step.
+    /// The numbers that [`update`](Self::update) needs in `step`, which counts from 1. Every step has equally many.
     fn numbers(&self, lr: f64, step: u64, memory: &mut [f64]) -> Vec<f64>;
 
-    /// The new weight and the new state, of the old ones, the gradient and the step's numbers.
+    /// The new weight and the new state, from the old weight, the gradient, the old state and the step's numbers.
     ///
-    /// It is called once. Its arguments are elements of tensors and [`ScalarCell`](crate::ScalarCell)s, so what it
-    /// returns is evaluated at every step anew.
+    /// It is called once, not at every step: its arguments read tensors and [`ScalarCell`](crate::ScalarCell)s, and the
+    /// expressions it returns are evaluated anew at every step.
     fn update(&self, w: &Expr, g: &Expr, state: &[Expr], numbers: &[Expr]) -> (Expr, Vec<Expr>);
 }
 
@@ -106,12 +105,12 @@ pub(super) fn with_decay(w: &Expr, g: &Expr, keep: &Expr, weight_decay: f64, dec
     if decoupled { (shrunk(w, keep, weight_decay), g.clone()) } else { (w.clone(), decayed(g, w, weight_decay)) }
 }
 
-/// The moving average of what was so far and what is new: `beta * old + (1 - beta) * new`.
+/// The moving average: `beta * old + (1 - beta) * new`.
 pub(super) fn average(beta: f64, old: &Expr, new: &Expr) -> Expr {
     beta * old + (1.0 - beta) * new
 }
 
-/// The moving averages of the gradient and of its square, which are the state.
+/// The new moving averages of the gradient and of its square. `state` holds the old ones.
 pub(super) fn moments((beta1, beta2): (f64, f64), state: &[Expr], g: &Expr) -> (Expr, Expr) {
     (average(beta1, &state[0], g), average(beta2, &state[1], &(g * g)))
 }

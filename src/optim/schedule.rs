@@ -1,7 +1,7 @@
 //! Learning-rate schedules: functions from the number of steps taken to a factor of the learning rate.
 //!
-//! They are what PyTorch's `lr_scheduler` of the like name comes to, in closed form. Any `Fn(u64) -> f64` will do as
-//! well, so schedules combine as functions do:
+//! Each is the closed form of the PyTorch `lr_scheduler` it names. Any `Fn(u64) -> f64` is a schedule, so they combine
+//! as functions do:
 //!
 //! ```
 //! use hadamard::optim::schedule;

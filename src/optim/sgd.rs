@@ -40,11 +40,11 @@ impl SGD {
 options!(SGDRule {
     /// How much of the last direction is kept, 0.
     momentum: f64,
-    /// How much of the gradient is kept out of the momentum, 0.
+    /// The part of the gradient that does not enter the momentum, 0.
     dampening: f64,
     /// L2 regularisation: this times the weight is added to the gradient, 0.
     weight_decay: f64,
-    /// Whether to step along the momentum as it will be. It needs momentum, and no dampening.
+    /// Whether to use Nesterov momentum, which looks one step ahead. Requires momentum and no dampening.
     nesterov: bool,
 });
 

@@ -1,4 +1,4 @@
-//! Cutting the reductions out of expressions, so that what is left is one pass over each parameter.
+//! Cutting reductions out of expressions, so that the rest is one pass over each parameter.
 
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
@@ -6,7 +6,8 @@ use smallvec::SmallVec;
 use crate::expr::{Node, Op};
 use crate::{Expr, Result, Tensor};
 
-/// The expressions with new tensors in place of their outermost reductions, and what each of these tensors is to hold.
+/// The expressions with new tensors in place of their outermost reductions, and each of these tensors with the
+/// expression to evaluate into it.
 ///
 /// A tensor has the dtype its reduction is computed in, so f16 and bf16 are not rounded on the way.
 pub(super) fn cut_reductions(exprs: &[Expr], near: &Tensor) -> Result<(Vec<Expr>, Vec<(Tensor, Expr)>)> {

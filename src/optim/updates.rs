@@ -1,4 +1,4 @@
-//! What a step runs: from gradients, through hooks and the rule, to assignments.
+//! Building a step: from gradients, through hooks and the rule, to assignments.
 
 use std::ops::Range;
 
@@ -10,7 +10,7 @@ use super::{Optimizer, Rule};
 use crate::run::assign::Update;
 use crate::{DType, Error, Expr, Result, Tensor};
 
-/// Parameters in a row that are updated together.
+/// Consecutive parameters of a block, updated together.
 struct Segment {
     group: usize,
     block: usize,
@@ -20,7 +20,7 @@ struct Segment {
 }
 
 impl<R: Rule> Optimizer<R> {
-    /// What a step with these gradients runs, in order.
+    /// The updates of a step with these gradients, in the order they run.
     pub(super) fn updates(&mut self, grads: &[Expr]) -> Result<Vec<Update>> {
         self.check()?;
         self.groups.iter_mut().try_for_each(Group::begin)?;
@@ -37,14 +37,14 @@ impl<R: Rule> Optimizer<R> {
             stages.extend(steps);
             return Ok(stages);
         }
-        // A gradient reads what another parameter's step, or another element's, has overwritten by then.
+        // Some gradient reads elements that an earlier update overwrites, so all gradients are evaluated first.
         let rooms = grads.iter().map(|g| Ok((room(g, &near)?, g.clone()))).collect::<Result<Vec<_>>>()?;
         stages.extend(update(R::NAME, &rooms)?);
         stages.extend(self.steps(&segments, &rooms.iter().map(|(room, _)| room.into()).collect::<Vec<_>>())?);
         Ok(stages)
     }
 
-    /// What is updated together: as much of each block as lies in a row and is not frozen.
+    /// The segments of each block: maximal runs of parameters that are not frozen.
     fn segments(&self) -> Result<Vec<Segment>> {
         let mut segments = Vec::new();
         for (g, group) in self.groups.iter().enumerate() {
@@ -65,7 +65,7 @@ impl<R: Rule> Optimizer<R> {
         Ok(segments)
     }
 
-    /// The gradient of each segment, and what is to be evaluated for it first: those of packed parameters are written
+    /// The gradient of each segment, and the assignments to run first, which write the gradients of packed parameters
     /// into one tensor.
     fn segment_grads(&self, segments: &[Segment], grads: &[Expr]) -> Result<(Vec<Expr>, Vec<(Tensor, Expr)>)> {
         let blocks: Vec<&Block> = self.groups.iter().flat_map(|g| &g.blocks).map(|b| &b.block).collect();
@@ -115,7 +115,7 @@ impl<R: Rule> Optimizer<R> {
         self.groups[..segment.group].iter().map(|g| g.blocks.len()).sum::<usize>() + segment.block
     }
 
-    /// The gradients as the hooks make them.
+    /// The gradients after all hooks.
     fn hooked(&self, segments: &[Segment], mut grads: Vec<Expr>) -> Vec<Expr> {
         for hook in &self.grad_hooks {
             match hook {
@@ -142,7 +142,7 @@ impl<R: Rule> Optimizer<R> {
             let numbers: Vec<Expr> = group.numbers.iter().map(Expr::from).collect();
             let state: Vec<Expr> = segment.state.iter().map(Expr::from).collect();
             let grad = if group.maximize { -grad } else { grad.clone() };
-            // A narrower gradient must not decide what the rule's numbers are rounded to.
+            // The rule's numbers must not be rounded to the dtype of a narrower gradient.
             let grad = if segment.target.dtype() == DType::F64 { grad.cast(DType::F64) } else { grad };
             let (w, new) = group.rule.update(&Expr::from(&segment.target), &grad, &state, &numbers);
             if new.len() != state.len() {
@@ -158,7 +158,7 @@ impl<R: Rule> Optimizer<R> {
     }
 }
 
-/// An update of tensors that nothing else reads yet, if there are any.
+/// One update that writes all pairs; `None` if there are none.
 fn update(op: &'static str, pairs: &[(Tensor, Expr)]) -> Result<Option<Update>> {
     let pairs: Vec<(&Tensor, Expr)> = pairs.iter().map(|(tensor, value)| (tensor, value.clone())).collect();
     if pairs.is_empty() { Ok(None) } else { Update::new(op, &pairs).map(Some) }
