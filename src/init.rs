@@ -99,7 +99,7 @@ pub fn trunc_normal(tensor: &Tensor, mean: f64, std: f64, range: Range<f64>, see
     tensor.assign(truncated(tensor.shape(), [mean, std], &range, tensor.dtype(), &seed.into())?)
 }
 
-/// Fills with uniform numbers of at most `gain √(6 / (fan_in + fan_out))` ([Glorot and Bengio, 2010](https://proceedings.mlr.press/v9/glorot10a.html)).
+/// Fills with uniform numbers of magnitude up to `gain √(6 / (fan_in + fan_out))` ([Glorot and Bengio, 2010](https://proceedings.mlr.press/v9/glorot10a.html)).
 ///
 /// # Errors
 ///
@@ -120,7 +120,7 @@ pub fn xavier_normal(tensor: &Tensor, gain: f64, seed: u64) -> Result<()> {
     normal(tensor, 0.0, gain * (2.0 / (fan_in + fan_out)).sqrt(), seed)
 }
 
-/// Fills with uniform numbers of at most `gain √(3 / fan)` ([He et al., 2015](https://arxiv.org/abs/1502.01852)).
+/// Fills with uniform numbers of magnitude up to `gain √(3 / fan)` ([He et al., 2015](https://arxiv.org/abs/1502.01852)).
 ///
 /// # Errors
 ///
