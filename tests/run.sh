@@ -1,7 +1,10 @@
 #!/bin/sh
-# Runs every test on the CPU and on software GPU drivers, which it installs first if they are missing.
+# Runs the tests on the CPU and on software GPU drivers, which it installs first if they are missing.
 #
 #   sh tests/run.sh [arguments for cargo test]
+#
+# Without arguments: every test that is not marked as ignored, and the examples in the documentation. Ignored tests
+# take long or much memory; .ci/run runs them, and the programs of examples/.
 #
 # HADAMARD_TEST_DEVICES names the devices that must be there, so that no test passes by having nothing to run on.
 # By default: the CPU, and Mesa's llvmpipe through Vulkan (lavapipe) and through GL.
@@ -59,4 +62,7 @@ export HADAMARD_TEST_DEVICES
 # Without a desktop session, a layer of Mesa's that asks the desktop for its GPU prints errors.
 if [ -z "${XDG_RUNTIME_DIR:-}" ]; then export NODEVICE_SELECT=1; fi
 echo "Testing on: $HADAMARD_TEST_DEVICES"
-exec cargo test --features cli "$@"
+if [ $# -gt 0 ]; then exec cargo test --features cli "$@"; fi
+# `cargo test` alone would build every example, too.
+cargo test --features cli --lib --bins --tests
+exec cargo test --features cli --doc

@@ -15,7 +15,7 @@ pub struct Explanation {
     /// The device it was planned for.
     pub device: String,
     /// The expressions made flat, as every backend receives them: one value a line, arguments first. `b0[3·i + j]` is
-    /// an element of the first tensor, `out0` the first result.
+    /// an element of one of the tensors, `out0` the first result.
     pub graph: String,
     /// The passes in order.
     pub passes: Vec<Pass>,

@@ -61,12 +61,13 @@ impl Program<'_> {
     }
 
     fn place(&mut self) -> Place {
-        // The latest are the most worn.
+        // One of the latest, so that views of views come about.
         let back = self.choices.below(self.places.len().min(8));
         self.places[self.places.len() - 1 - back].clone()
     }
 
-    /// A view of a tensor there is: it is refused where there is none, and else reads what it should.
+    /// A view of a tensor there is: refused if it cannot be, else it reads the elements it should.
+    // Longer than 60 lines: each kind of view stands beside what is expected of it.
     fn view(&mut self) {
         let Place { tensor, buffer, at } = self.place();
         let shape = tensor.shape().to_vec();

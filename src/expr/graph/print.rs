@@ -1,12 +1,14 @@
 //! A graph as text, for those who read along: one value a line, arguments first.
 //!
 //! ```text
-//! v0 = b0[3·i + j]         f32 [2, 3]    element (i, j) of the domain reads element 3·i + j of buffer 0
-//! v1 = b1[j]               f32 [2, 3]    a row, broadcast: the same for every i
-//! v2 = mul(v0, v1)         f32 [2, 3]
+//! v0 = b0[j]               f32 [2, 3]    a row, broadcast: element j of buffer 0, whatever i is
+//! v1 = b1[3·i + j]         f32 [2, 3]    a matrix: element 3·i + j of buffer 1, in row-major order
+//! v2 = mul(v1, v0)         f32 [2, 3]
 //! v3 = sum(v2) over [1]    f32 [2]
 //! out0: v3 as f32 [2]
 //! ```
+//!
+//! Buffers are numbered as lowering comes by them: the last operand first.
 
 use std::fmt::{self, Write};
 
@@ -113,9 +115,9 @@ mod tests {
         let (a, b) =
             (Tensor::ones([2, 3], DType::F32, &device).unwrap(), Tensor::ones([3], DType::F16, &device).unwrap());
         let want = "\
-v0 = b0[3·i + j]         f32 [2, 3]
-v1 = b1[j]               f32 [2, 3]
-v2 = mul(v0, v1)         f32 [2, 3]
+v0 = b0[j]               f32 [2, 3]
+v1 = b1[3·i + j]         f32 [2, 3]
+v2 = mul(v1, v0)         f32 [2, 3]
 v3 = sum(v2) over [1]    f32 [2]
 v4 = 0.5                 f32
 v5 = mul(v3, v4)         f32 [2]
