@@ -1,4 +1,4 @@
-//! What may be written on the command line, and what it means.
+//! The command line: commands, arguments and options.
 
 use std::path::PathBuf;
 
@@ -25,7 +25,7 @@ pub(crate) struct Cli {
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
-    /// List every device of this machine, and what it can do
+    /// List every device of this machine with its capabilities
     Devices,
     /// Compare every operation with a reference, on every device or the one given; exit code 1 on a mismatch
     Check(CheckArgs),
@@ -69,10 +69,10 @@ pub(crate) struct BenchArgs {
     /// The largest tensor of the curves from small to large, as 64M or 4G [default: 1G with a hardware GPU, else 64M]
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     pub(crate) max_bytes: Option<u64>,
-    /// A few seconds: small tensors, few sizes, no other dtypes and shapes
+    /// Take a few seconds only: small tensors, few sizes, one dtype
     #[arg(long)]
     pub(crate) quick: bool,
-    /// Only cases whose name has this in it; may be given again
+    /// Only cases whose name contains this; may be repeated
     #[arg(long, value_name = "WORD")]
     pub(crate) only: Vec<String>,
     /// Dtype of the tensors: f16, bf16, f32 or f64
@@ -81,7 +81,7 @@ pub(crate) struct BenchArgs {
     /// Print a line of JSON for each measurement instead of tables
     #[arg(long)]
     pub(crate) json: bool,
-    /// Write a page with plots and tables, too
+    /// Also write a page with plots and tables
     #[arg(long, value_name = "FILE.html")]
     pub(crate) report: Option<PathBuf>,
 }

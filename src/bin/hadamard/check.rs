@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::args::CheckArgs;
 use crate::table::Table;
 
-/// Failures shown of each device; the rest is counted.
+/// Failures shown for each device; the rest are only counted.
 const SHOWN: usize = 1000;
 
 #[allow(clippy::needless_pass_by_value, reason = "every command takes its arguments alike")]

@@ -1,4 +1,4 @@
-//! `hadamard devices`: every device of this machine, and what it can do.
+//! `hadamard devices`: every device of this machine with its capabilities.
 
 use std::fmt::Write;
 use std::process::ExitCode;
@@ -10,7 +10,7 @@ pub(crate) fn run(named: Option<&str>) -> Result<ExitCode> {
         Some(name) => vec![Device::named(name)?],
         None => Device::all(),
     };
-    // Opening an adapter twice makes two devices, so the one `best` picks is known by what it says of itself.
+    // Opening an adapter twice makes two devices, so the one that `best` picks is recognised by its info.
     let best = Device::best()?.info();
     let mut text = String::new();
     for device in &devices {

@@ -8,7 +8,7 @@ use crate::args::{EvalArgs, ExplainArgs};
 use crate::files::{Input, Location, inputs, is_same_file};
 
 pub(crate) fn run(args: &EvalArgs, device: Option<&str>) -> Result<ExitCode> {
-    // Everything that can be refused is, before any work.
+    // Every mistake is reported before any work begins.
     let inputs = inputs(&args.source.inputs)?;
     let out = args.out.as_deref().map(|out| output(out, &inputs)).transpose()?;
     let result = build(&args.source.expr, &inputs, device)?.eval()?;
@@ -35,7 +35,7 @@ fn build(text: &str, inputs: &[Input], device: Option<&str>) -> Result<Expr> {
     Expr::parse_with(text, &names)
 }
 
-/// Where to write, which is no file that is read.
+/// Where to write; an error if that file is also an input.
 fn output(text: &str, inputs: &[Input]) -> Result<Location> {
     let refuse = |message: &str| Error::File { path: text.to_owned(), message: message.to_owned() };
     let out = Location::parse(text).ok_or_else(|| refuse("the output is FILE.npy or FILE.safetensors[:TENSOR]"))?;

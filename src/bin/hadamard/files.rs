@@ -71,7 +71,7 @@ impl Input {
         }
     }
 
-    /// The file it is read from, if it is.
+    /// The file it is read from; `None` for a number.
     pub(crate) fn path(&self) -> Option<&Path> {
         match &self.value {
             Value::Number(_) => None,
@@ -89,7 +89,7 @@ fn number(text: &str) -> Option<Scalar> {
 }
 
 impl Location {
-    /// By the file's ending. `None` if it is neither.
+    /// Recognised by the file's extension. `None` if that is neither.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         const ENDING: &str = ".safetensors";
         let ends = |ending: &str| text.len() > ending.len() && text.to_lowercase().ends_with(ending);
@@ -136,7 +136,7 @@ impl Location {
     }
 }
 
-/// Whether two paths lead to one file, through links of either kind too.
+/// Whether two paths lead to the same file, also through symbolic or hard links.
 pub(crate) fn is_same_file(a: &Path, b: &Path) -> bool {
     let (Ok(a), Ok(b)) = (fs::canonicalize(a), fs::canonicalize(b)) else {
         return false;

@@ -22,7 +22,7 @@ use hadamard::{Device, Error, Result};
 use args::{Cli, Command};
 
 fn main() -> ExitCode {
-    // Without a desktop session, a layer of Mesa's that asks the desktop for its GPU prints errors. Spare it the asking.
+    // Without a desktop session, Mesa's layer that asks the desktop which GPU to use prints errors. This turns it off.
     if std::env::var_os("XDG_RUNTIME_DIR").is_none() && std::env::var_os("NODEVICE_SELECT").is_none() {
         // SAFETY: no other thread has been started.
         unsafe { std::env::set_var("NODEVICE_SELECT", "1") };
@@ -70,7 +70,7 @@ fn open(device: Option<&str>) -> Result<Device> {
     device.map_or_else(Device::best, Device::named)
 }
 
-/// Writes to standard output. When the reader has gone (`hadamard devices | head -1`), ends the program in peace.
+/// Writes to standard output. If the reader is gone (`hadamard devices | head -1`), ends the program without an error.
 fn print(text: &str) -> Result<()> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {

@@ -1,4 +1,4 @@
-//! What a run measures: which cases, at which sizes, in which dtypes.
+//! The jobs of a run: which cases, at which sizes, in which dtypes.
 
 use std::time::Duration;
 
@@ -30,12 +30,12 @@ pub(crate) struct Job {
     pub(crate) budget: Duration,
 }
 
-/// Drawn as curves over size.
+/// Names of the cases drawn as curves over size.
 pub(crate) const CURVES: [&str; 6] = ["copy", "a*b", "w*a+(1-w)*b", "(a*b).sum(0)", "(a*b).sum()", "adam"];
 const DTYPE_CASES: [&str; 7] = ["copy", "a*b", "a*row", "w*a+(1-w)*b", "(a*b).sum(0)", "(a*b).sum(1)", "adam"];
 const SUMS: [&str; 3] = ["(a*b).sum(0)", "(a*b).sum(1)", "(a*b).sum()"];
 
-/// What is measured if nothing is asked for in particular.
+/// The jobs of a run without options.
 pub(crate) fn jobs(args: &BenchArgs, devices: &[Device]) -> Vec<Job> {
     let software = devices.iter().any(|d| d.info().kind == DeviceKind::Software);
     let hardware = devices.iter().any(Device::is_gpu) && !software;

@@ -6,7 +6,7 @@ use hadamard::{Clock, Device, Result};
 
 /// Work is timed in batches of at least this long, so that waiting for the device counts little.
 const BATCH: Duration = Duration::from_millis(10);
-/// Batches at the least: a median of fewer says little.
+/// Batches, at least: a median of fewer says little.
 const LEAST: usize = 5;
 
 /// Times of one run, from some batches.

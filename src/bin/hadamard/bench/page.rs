@@ -1,4 +1,4 @@
-//! What was found, as one page that needs nothing but itself.
+//! The findings as one self-contained HTML page.
 
 use std::fmt::Write;
 
@@ -200,7 +200,7 @@ fn shapes(page: &mut String, found: &Findings) {
     let others: Vec<&Row> = found.part(Part::Shapes).collect();
     let names: Vec<&str> = unique(others.iter().map(|row| row.case.name));
     for dtype in unique(others.iter().map(|row| row.dtype)) {
-        // Between the others belongs the square, which was measured elsewhere.
+        // The square belongs between the others; it was measured as part of another job.
         let squares = found.rows.iter().filter(|row| matches!(row.part, Part::Main | Part::Dtypes));
         let all = squares.filter(|row| names.contains(&row.case.name)).chain(others.iter().copied());
         let mut rows: Vec<&Row> = all.filter(|row| row.dtype == dtype).collect();
@@ -211,7 +211,7 @@ fn shapes(page: &mut String, found: &Findings) {
     }
 }
 
-/// Cases down, `label`s across, and the share of each device in each cell.
+/// A table: a row for each case, a column for each `label`, and in each cell every device's share of its limit.
 fn matrix(page: &mut String, found: &Findings, rows: &[&Row], label: &dyn Fn(&Row) -> String) {
     let across = unique(rows.iter().map(|row| label(row)));
     page.push_str("<p>Share of what the memory allows.</p>\n<div class=\"scroll\"><table>\n<tr><th></th>");
@@ -237,7 +237,7 @@ fn matrix(page: &mut String, found: &Findings, rows: &[&Row], label: &dyn Fn(&Ro
     page.push_str("</table></div>\n");
 }
 
-/// Each once, in the order they come.
+/// The distinct values, in order of first appearance.
 fn unique<T: PartialEq>(all: impl Iterator<Item = T>) -> Vec<T> {
     let mut once = Vec::new();
     for item in all {

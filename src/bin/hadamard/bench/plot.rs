@@ -7,14 +7,14 @@ use crate::table;
 /// A line over the same axes as others.
 pub(crate) struct Line {
     pub(crate) label: &'static str,
-    /// The class that colours it.
+    /// The CSS class that colours it.
     pub(crate) class: &'static str,
     pub(crate) points: Vec<Point>,
-    /// Bytes a second that it cannot well exceed, drawn dashed.
+    /// Bytes a second that the device's memory allows, drawn dashed.
     pub(crate) limit: Option<f64>,
 }
 
-/// Elements, and bytes a second: the median, and what a tenth of the samples fell below and exceeded.
+/// Elements, and bytes a second: the median, and the tenth and ninetieth percentiles of the samples.
 #[derive(Clone, Copy)]
 pub(crate) struct Point {
     pub(crate) numel: f64,
@@ -32,7 +32,7 @@ const BOTTOM: f64 = 40.0;
 /// Labels closer than this to each other cannot be read.
 const APART: f64 = 15.0;
 
-/// From numbers to places, by logarithms.
+/// Maps numbers to places on an axis, logarithmically.
 struct Axes {
     x: (f64, f64),
     y: (f64, f64),
@@ -47,7 +47,7 @@ impl Axes {
         points().next()?;
         let y = ((least(|p| p.low) * 0.8).log10(), (highest * 1.5).log10());
         let x = (least(|p| p.numel).log10(), most(|p| p.numel).log10());
-        // One size alone has an axis, too.
+        // A single size needs an axis of some length, too.
         Some(Self { x: (x.0 - 0.1, x.1 + 0.1), y })
     }
 
@@ -129,7 +129,7 @@ fn limits(svg: &mut String, axes: &Axes, lines: &[Line]) {
     }
 }
 
-/// A band from the tenth to the ninetieth percentile, the medians, and what a pointer is told.
+/// A band from the tenth to the ninetieth percentile, the medians, and a tooltip for each point.
 fn curve(svg: &mut String, axes: &Axes, line: &Line) {
     let Line { class, points, .. } = line;
     let at = |p: &Point, rate: f64| format!("{:.1},{:.1}", axes.x(p.numel), axes.y(rate));

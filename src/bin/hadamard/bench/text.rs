@@ -1,4 +1,4 @@
-//! What was found, as tables for a terminal.
+//! The findings as tables for a terminal.
 
 use std::fmt::Write;
 
@@ -54,7 +54,7 @@ pub(crate) fn text(found: &Findings) -> String {
     text
 }
 
-/// Which device is the faster one, and when.
+/// Which device is faster, and from which size on.
 pub(crate) fn words(crossover: Crossover) -> String {
     match crossover {
         Crossover::Always => "the GPU is faster at every size measured".to_owned(),
