@@ -10,7 +10,7 @@ use super::op::BinaryOp;
 use crate::base::shape::Dims;
 use crate::{Error, Result, Shape};
 
-/// What `build` makes of a float; of anything else, the mistake.
+/// Calls `build` if `x` is a float; otherwise carries the mistake.
 fn of_float(op: &'static str, x: &Expr, build: impl FnOnce() -> Expr) -> Expr {
     match x.check() {
         Err(error) => Expr::invalid(error),
@@ -33,7 +33,7 @@ impl Expr {
     /// # Ok::<(), hadamard::Error>(())
     /// ```
     ///
-    /// The dims go; see [`keepdim`](Self::keepdim). Squares and powers may overflow where the norm would not, as in
+    /// The result does not have `dims`; see [`keepdim`](Self::keepdim). Squares and powers may overflow where the norm would not, as in
     /// PyTorch. Anything but a float is an error, and so is a norm of order ±infinity of no elements.
     #[must_use]
     pub fn norm(&self, p: impl Into<f64>, dims: impl Into<Dims>) -> Self {
@@ -105,7 +105,7 @@ impl Expr {
         of_float("std", self, || self.var(dims, correction).sqrt())
     }
 
-    /// `exp(x) / Σ exp(x)` along `dim`: positive, with sum 1. The largest element is taken off first, so that nothing
+    /// `exp(x) / Σ exp(x)` along `dim`: positive, with sum 1. The largest element is subtracted first, so that nothing
     /// overflows.
     ///
     /// ```
@@ -138,8 +138,8 @@ impl Expr {
         })
     }
 
-    /// `log(Σ exp(x))` over `dims`, without overflow; minus infinity where there is nothing to add. The dims go; see
-    /// [`keepdim`](Self::keepdim).
+    /// `log(Σ exp(x))` over `dims`, without overflow; minus infinity where there is nothing to add. The result does not
+    /// have `dims`; see [`keepdim`](Self::keepdim).
     ///
     /// ```
     /// use hadamard::{Device, Tensor};
@@ -156,7 +156,7 @@ impl Expr {
             if self.shape().numel() == 0 {
                 return self.exp().sum(dims).log();
             }
-            // What is infinite need not be taken off, and must not be: inf - inf is NaN.
+            // An infinite maximum must not be subtracted: inf - inf is NaN.
             let finite = |largest: Self| Self::select(largest.abs().eq(f64::INFINITY), 0.0, largest);
             let largest = self.amax(dims.clone());
             (self - finite(largest.keepdim())).exp().sum(dims).log() + finite(largest)
@@ -164,8 +164,8 @@ impl Expr {
     }
 
     /// Mean 0 and variance 1 over `dims`: `(x - mean) / √(variance + eps)`
-    /// ([Ba, Kiros and Hinton, 2016](https://arxiv.org/abs/1607.06450)). `eps` keeps what is constant from being
-    /// divided by 0; PyTorch's default is `1e-5`. A learned weight and bias multiply and add as they do anywhere.
+    /// ([Ba, Kiros and Hinton, 2016](https://arxiv.org/abs/1607.06450)). `eps` avoids a division by 0 where all elements
+    /// are equal; PyTorch's default is `1e-5`. Multiply by a learned weight and add a bias as usual.
     ///
     /// ```
     /// use hadamard::{Device, Tensor};
@@ -190,7 +190,7 @@ impl Expr {
         self - self.mean(dims.clone()).keepdim()
     }
 
-    /// `f` of `self - amax`; with no elements there is nothing to do.
+    /// Calls `f` with `self - amax`, or does nothing if there are no elements.
     fn below_largest(&self, dim: isize, f: impl FnOnce(Self) -> Self) -> Self {
         match self.shape().numel() {
             0 => self.shape().dim(dim, "softmax").map_or_else(Self::invalid, |_| self.clone()),
@@ -217,7 +217,7 @@ impl Expr {
         }
     }
 
-    /// The shape with the dims that went put back with size 1.
+    /// The shape with the reduced dims put back, with size 1.
     fn kept_shape(&self) -> Result<Shape> {
         let mut found: Option<Shape> = None;
         let mut seen = rustc_hash::FxHashSet::default();

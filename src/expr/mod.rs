@@ -5,12 +5,15 @@ mod cell;
 mod compose;
 pub(crate) mod contraction;
 mod einsum;
+mod elementwise;
 mod grad;
 pub(crate) mod graph;
+mod literal;
 mod node;
 pub(crate) mod op;
 mod operators;
 mod parse;
+mod reduce;
 
 pub(crate) use cell::Number;
 pub use cell::ScalarCell;

@@ -171,11 +171,7 @@ fn node(expr: &Expr, args: &[Rc<Values>]) -> Result<Rc<Values>> {
         Op::Index => elements.map(|i| Approx::exact(i as f64)).collect(),
         &Op::Random(word) => {
             let [counter, key0, key1] = [0, 1, 2].map(|i| operand(i, DType::I32));
-            let draw = |i: usize| {
-                let [counter, key0, key1] = [&counter, &key0, &key1].map(|x| x.at(i).v as i32 as u32);
-                philox::word(counter, [key0, key1], word.into()) >> 8
-            };
-            elements.map(|i| Approx::exact(f64::from(draw(i)))).collect()
+            elements.map(|i| random(word, [&counter, &key0, &key1].map(|x| x.at(i)))).collect()
         }
         &Op::Unary(op) => {
             let x = operand(0, common);
@@ -201,28 +197,40 @@ fn node(expr: &Expr, args: &[Rc<Values>]) -> Result<Rc<Values>> {
             elements.map(|i| convert::convert(x.at(i), from, dtype, is_cast)).collect()
         }
         Op::View(view) => match node.args[0].as_number() {
-            Some(value) => {
-                let value = value.get();
-                // Whether it still has all its digits once it has a shape is left open.
-                let Approx { v, e } = number(value, dtype.compute());
-                let lost = if dtype.is_float() { (value.to_f64() - v).abs() } else { 0.0 };
-                vec![Approx { v, e: if lost.is_finite() { e.max(lost) } else { e } }; elements.len()]
-            }
+            Some(value) => vec![shaped(value.get(), dtype); elements.len()],
             None => args[0].gather(&view::source(view, &args[0].shape, shape), shape).items,
         },
         Op::Reduce(op, dims) => {
-            let arg = &args[0];
-            let mut parts: Vec<Vec<Approx>> = vec![Vec::new(); view::numel(shape)];
-            let mut items = arg.items.iter();
-            view::for_each(&arg.shape, |at| {
-                let kept = at.iter().enumerate().filter(|(d, _)| !dims.contains(d)).map(|(_, &i)| i);
-                parts[view::number(shape, kept)].extend(items.next());
-            });
+            let parts = parts(&args[0], dims, shape);
             parts.iter().map(|part| reduce::reduce(*op, part, node.args[0].dtype(), dtype)).collect()
         }
         Op::Invalid(error) => return Err(error.clone()),
     };
     Ok(Rc::new(Values { shape: shape.to_vec(), items }))
+}
+
+/// The upper 24 bits of a word of Philox, from a counter and the two words of a key.
+fn random(word: u8, from: [Approx; 3]) -> Approx {
+    let [counter, key0, key1] = from.map(|x| x.v as i32 as u32);
+    Approx::exact(f64::from(philox::word(counter, [key0, key1], word.into()) >> 8))
+}
+
+/// A number that was given a shape. Whether it still has all its digits then is left open.
+fn shaped(value: Scalar, dtype: DType) -> Approx {
+    let Approx { v, e } = number(value, dtype.compute());
+    let lost = if dtype.is_float() { (value.to_f64() - v).abs() } else { 0.0 };
+    Approx { v, e: if lost.is_finite() { e.max(lost) } else { e } }
+}
+
+/// For each element of `shape`, the elements that are reduced to it, over `dims` of the argument.
+fn parts(arg: &Values, dims: &[usize], shape: &[usize]) -> Vec<Vec<Approx>> {
+    let mut parts: Vec<Vec<Approx>> = vec![Vec::new(); view::numel(shape)];
+    let mut items = arg.items.iter();
+    view::for_each(&arg.shape, |at| {
+        let kept = at.iter().enumerate().filter(|(d, _)| !dims.contains(d)).map(|(_, &i)| i);
+        parts[view::number(shape, kept)].extend(items.next());
+    });
+    parts
 }
 
 /// The taken branch, widened to hold the other where the condition is in doubt.
@@ -290,76 +298,4 @@ fn decode(dtype: DType, bytes: &[u8]) -> Vec<f64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{Device, einsum};
-
-    fn iota(shape: impl Into<Shape>) -> Tensor {
-        let shape = shape.into();
-        let values: Vec<f32> = (0..shape.numel()).map(|i| i as f32).collect();
-        Tensor::from_slice(&values, shape, &Device::cpu()).unwrap()
-    }
-
-    fn values(expr: &Expr) -> Vec<f64> {
-        let want = eval(expr).unwrap();
-        assert!(want.bounds.iter().all(|&e| e == 0.0), "whole numbers need no bound: {want:?}");
-        want.values
-    }
-
-    #[test]
-    fn a_multiply_reduce_by_hand() {
-        let (a, b) = (iota([3, 2]), iota([2]));
-        assert_eq!(values(&(&a * &b)), [0.0, 1.0, 0.0, 3.0, 0.0, 5.0]);
-        assert_eq!(values(&(&a * &b).sum(0)), [0.0, 9.0]);
-        assert_eq!(values(&(&a * &b).sum(1).keepdim().broadcast_to([3, 2])), [1.0, 1.0, 3.0, 3.0, 5.0, 5.0]);
-        assert_eq!(values(&einsum("ij,kj->ik", &[&a, &a])), [1.0, 3.0, 5.0, 3.0, 13.0, 23.0, 5.0, 23.0, 41.0]);
-        assert_eq!(values(&a.amax([0, 1])), [5.0]);
-    }
-
-    #[test]
-    fn views_of_leaves_are_read_by_stride() {
-        let a = iota([2, 3]);
-        assert_eq!(elements(&a.transpose(0, 1).unwrap()).unwrap(), [0.0, 3.0, 1.0, 4.0, 2.0, 5.0]);
-        assert_eq!(elements(&a.flip(1).unwrap().narrow(0, 1, 1).unwrap()).unwrap(), [5.0, 4.0, 3.0]);
-        assert_eq!(elements(&a.slice(1, 0, 3, 2).unwrap()).unwrap(), [0.0, 2.0, 3.0, 5.0]);
-        assert_eq!(elements(&a.narrow(0, 1, 0).unwrap()).unwrap(), [0.0; 0]);
-        assert_eq!(values(&(a.transpose(0, 1).unwrap() + 1)), [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]);
-        assert_eq!(values(&a.permute(&[1, 0]).unwrap().cast(DType::I32).reshape([6])), [0.0, 3.0, 1.0, 4.0, 2.0, 5.0]);
-    }
-
-    #[test]
-    fn numbers_take_the_dtype_they_meet() {
-        let device = Device::cpu();
-        let x = Tensor::from_slice(&[1.0_f32], [1], &device).unwrap();
-        assert_eq!(eval(&x.maximum(16_777_217)).unwrap().values, [16_777_216.0]);
-        let y = Tensor::from_slice(&[1.0_f64], [1], &device).unwrap();
-        assert_eq!(eval(&y.maximum(16_777_217)).unwrap().values, [16_777_217.0]);
-        let z = Tensor::from_slice(&[200_u8], [1], &device).unwrap();
-        assert_eq!((values(&(&z + 100)), values(&-&z)), (vec![44.0], vec![56.0]));
-    }
-
-    #[test]
-    fn only_casts_round() {
-        let x = Tensor::from_slice(&[half::f16::from_f32(0.1)], [1], &Device::cpu()).unwrap();
-        let square = &x * &x;
-        let exact = x.to_vec::<half::f16>().unwrap()[0].to_f64().powi(2);
-        assert_eq!(eval(&square).unwrap().values, [exact]);
-        assert_eq!(eval(&square.cast(DType::F32)).unwrap().values, [exact]);
-        assert_eq!(eval(&square.cast(DType::BF16)).unwrap().values, [half::bf16::from_f64(exact).to_f64()]);
-    }
-
-    #[test]
-    fn a_long_chain_needs_no_stack_and_little_memory() {
-        let x = iota([4]);
-        let mut sum = Expr::from(&x);
-        for _ in 0..100_000 {
-            sum = sum + 1;
-        }
-        assert_eq!(values(&sum), [100_000.0, 100_001.0, 100_002.0, 100_003.0]);
-    }
-
-    #[test]
-    fn mistakes_come_out() {
-        assert!(matches!(eval(&(iota([2]) * iota([3]))), Err(Error::Broadcast { .. })));
-    }
-}
+mod tests;

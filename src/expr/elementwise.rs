@@ -1,0 +1,215 @@
+//! Elementwise functions and operations: shapes broadcast, dtypes are promoted, and what changes nothing is dropped.
+
+use smallvec::smallvec;
+
+use super::build::carry;
+use super::literal::{fold_binary, fold_unary};
+use super::node::{Expr, Op};
+use super::op::{BinaryOp, DTypeRule, Integers, Logic, UnaryOp};
+use crate::base::dtype::result_type;
+use crate::{DType, Error, Result, Scalar, Shape};
+
+/// The dtype the operands are turned into and the dtype of the result.
+pub(super) fn dtypes(op: &'static str, rule: DTypeRule, promoted: DType) -> Result<(DType, DType)> {
+    match rule {
+        DTypeRule::Number if promoted == DType::Bool => {
+            Err(Error::DType { op, expected: "numbers (cast a bool first)", found: promoted })
+        }
+        DTypeRule::Number | DTypeRule::Same(_) => Ok((promoted, promoted)),
+        DTypeRule::Float => Ok((promoted.to_float(), promoted.to_float())),
+        DTypeRule::Predicate => Ok((promoted, DType::Bool)),
+        DTypeRule::Logical => Ok((DType::Bool, DType::Bool)),
+    }
+}
+
+impl Expr {
+    /// Applies an elementwise function.
+    ///
+    /// The named methods ([`exp`](Self::exp), [`abs`](Self::abs), …) are this with the operation filled in.
+    #[must_use]
+    pub fn unary(&self, op: UnaryOp) -> Self {
+        carry(self.try_unary(op))
+    }
+
+    fn try_unary(&self, op: UnaryOp) -> Result<Self> {
+        self.check()?;
+        if let Some(value) = self.as_scalar() {
+            return fold_unary(op, value).map(Self::scalar);
+        }
+        if self.as_number().is_some() {
+            return self.grounded().try_unary(op);
+        }
+        let row = op.row();
+        let (from, to) = dtypes(op.name(), row.rule, self.dtype())?;
+        let is_own_result = match row.rule {
+            DTypeRule::Same(Logic::Itself) if from == DType::Bool => true,
+            _ => matches!(row.integers, Integers::Itself) && !from.is_float(),
+        };
+        if is_own_result {
+            return Ok(self.clone());
+        }
+        match op {
+            // A double negation is nothing.
+            UnaryOp::Neg if matches!(self.0.op, Op::Unary(UnaryOp::Neg)) => return Ok(self.0.args[0].clone()),
+            // No integer differs from itself.
+            UnaryOp::IsNan if !from.is_float() => return self.try_binary(BinaryOp::Ne, self),
+            _ => {}
+        }
+        Ok(Self::new(Op::Unary(op), smallvec![self.convert(from)], self.shape().clone(), to))
+    }
+
+    /// Applies an elementwise operation of two arguments, broadcasting and promoting as PyTorch does.
+    #[must_use]
+    pub fn binary(&self, op: BinaryOp, rhs: impl Into<Self>) -> Self {
+        carry(self.try_binary(op, &rhs.into()))
+    }
+
+    fn try_binary(&self, op: BinaryOp, rhs: &Self) -> Result<Self> {
+        self.check()?;
+        rhs.check()?;
+        if let (Some(a), Some(b)) = (self.as_scalar(), rhs.as_scalar()) {
+            return fold_binary(op, a, b).map(Self::scalar);
+        }
+        if self.as_number().is_some() && rhs.as_number().is_some() {
+            return self.grounded().try_binary(op, &rhs.grounded());
+        }
+        let shape = self.shape().broadcast(rhs.shape(), op.name())?;
+        let promoted = result_type([(self.dtype(), self.0.standing), (rhs.dtype(), rhs.0.standing)]);
+        let rule = op.row().rule;
+        let (from, to) = dtypes(op.name(), rule, promoted)?;
+        if shape == *self.shape()
+            && to == self.dtype()
+            && let Some(same) = rhs.as_scalar().and_then(|s| self.simplify_right(op, s))
+        {
+            return Ok(same);
+        }
+        if op == BinaryOp::Mul && shape == *rhs.shape() && to == rhs.dtype() && is_one(self) {
+            return Ok(rhs.clone());
+        }
+        // Arithmetic on bool is logic: one operation fewer for every backend to know.
+        let op = match rule {
+            DTypeRule::Same(Logic::And) if from == DType::Bool => BinaryOp::And,
+            DTypeRule::Same(Logic::Or) if from == DType::Bool => BinaryOp::Or,
+            _ => op,
+        };
+        let from = if from == DType::Bool && rule == DTypeRule::Predicate { DType::U8 } else { from };
+        Ok(Self::new(Op::Binary(op), smallvec![self.convert(from), rhs.convert(from)], shape, to))
+    }
+
+    /// What `self op number` simplifies to without changing any result, NaN, infinity and signed zero included.
+    fn simplify_right(&self, op: BinaryOp, rhs: Scalar) -> Option<Self> {
+        let rhs = rhs.to_f64();
+        match op {
+            BinaryOp::Mul | BinaryOp::Div | BinaryOp::Pow if rhs == 1.0 => Some(self.clone()),
+            // x + 0 is not x where x is -0; x - 0 is.
+            BinaryOp::Sub if rhs == 0.0 && rhs.is_sign_positive() => Some(self.clone()),
+            BinaryOp::Pow if rhs == 2.0 => Some(self.square()),
+            BinaryOp::Pow if rhs == 3.0 => Some(self.square().binary(BinaryOp::Mul, self)),
+            BinaryOp::Pow if rhs == 0.5 && self.dtype().is_float() => Some(self.sqrt()),
+            BinaryOp::Pow if rhs == -1.0 && self.dtype().is_float() => Some(self.reciprocal()),
+            _ => None,
+        }
+    }
+
+    /// Converts to `dtype`, rounding once to nearest even. Floats become integers by truncation, saturating, and
+    /// bool by comparison with 0; integers wrap.
+    #[must_use]
+    pub fn cast(&self, dtype: DType) -> Self {
+        if self.error().is_some() || self.dtype() == dtype && self.as_number().is_none() {
+            return self.clone();
+        }
+        Self::new(Op::Cast, smallvec![self.clone()], self.shape().clone(), dtype)
+    }
+
+    /// A cell as a value of rank 0: what it is where it meets no tensor. Other numbers stay.
+    fn grounded(&self) -> Self {
+        if self.as_scalar().is_some() {
+            return self.clone();
+        }
+        Self::new(Op::Promote, smallvec![self.clone()], Shape::default(), self.dtype())
+    }
+
+    /// Conversion of an operand to the dtype an operation works in; numbers convert as the kernel is prepared.
+    pub(crate) fn convert(&self, dtype: DType) -> Self {
+        if self.as_number().is_some() || self.dtype() == dtype {
+            return self.clone();
+        }
+        Self::new(Op::Promote, smallvec![self.clone()], self.shape().clone(), dtype)
+    }
+
+    /// Elements of `self` where `condition` is true and of `other` elsewhere: PyTorch's `where(condition, self, other)`.
+    /// All three broadcast. NaN in the branch not taken does not leak.
+    #[must_use]
+    pub fn select(condition: impl Into<Self>, on_true: impl Into<Self>, on_false: impl Into<Self>) -> Self {
+        let (c, a, b) = (condition.into(), on_true.into(), on_false.into());
+        carry((|| {
+            for arg in [&c, &a, &b] {
+                arg.check()?;
+            }
+            if c.dtype() != DType::Bool {
+                return Err(Error::DType { op: "where", expected: "a bool condition", found: c.dtype() });
+            }
+            let dtype = result_type([(a.dtype(), a.0.standing), (b.dtype(), b.0.standing)]);
+            let shape = c.shape().broadcast(a.shape(), "where")?.broadcast(b.shape(), "where")?;
+            Ok(Self::new(Op::Select, smallvec![c.clone(), a.convert(dtype), b.convert(dtype)], shape, dtype))
+        })())
+    }
+
+    /// `self` kept between `low` and `high`; NaN stays. Where `low > high` the result is `high`, as in PyTorch.
+    #[must_use]
+    pub fn clamp(&self, low: impl Into<Self>, high: impl Into<Self>) -> Self {
+        self.at_least(&low.into()).at_most(&high.into())
+    }
+
+    /// The larger of `self` and a bound. Where they are equal it is `self` that gets the gradient, of which a maximum
+    /// would give either side half. A number wants none, so that with one a maximum will do.
+    pub(crate) fn at_least(&self, low: &Self) -> Self {
+        let larger = self.maximum(low);
+        if low.as_scalar().is_some() { larger } else { Self::select(self.ge(low), self, larger) }
+    }
+
+    /// The smaller of `self` and a bound; see [`at_least`](Self::at_least).
+    pub(crate) fn at_most(&self, high: &Self) -> Self {
+        let smaller = self.minimum(high);
+        if high.as_scalar().is_some() { smaller } else { Self::select(self.le(high), self, smaller) }
+    }
+
+    /// `self + weight * (end - self)`, computed from the nearer end so that both ends are exact.
+    #[must_use]
+    pub fn lerp(&self, end: impl Into<Self>, weight: impl Into<Self>) -> Self {
+        let (end, weight) = (end.into(), weight.into());
+        let step = &end - self;
+        let near_start = || self + &weight * &step;
+        let near_end = || &end - &step * (1 - &weight);
+        match weight.as_scalar() {
+            Some(w) if w.to_f64().abs() < 0.5 => near_start(),
+            Some(_) => near_end(),
+            None => Self::select(weight.abs().lt(0.5), near_start(), near_end()),
+        }
+    }
+
+    /// `self * self`.
+    #[must_use]
+    pub fn square(&self) -> Self {
+        self.binary(BinaryOp::Mul, self)
+    }
+
+    /// `1 / self`.
+    #[must_use]
+    pub fn reciprocal(&self) -> Self {
+        Self::from(1.0).binary(BinaryOp::Div, self)
+    }
+
+    /// The Gaussian error linear unit, `x * (1 + erf(x / √2)) / 2` ([Hendrycks and Gimpel, 2016](https://arxiv.org/abs/1606.08415)).
+    #[must_use]
+    pub fn gelu(&self) -> Self {
+        if self.error().is_none() && !self.dtype().is_float() {
+            return Self::invalid(Error::DType { op: "gelu", expected: "a float", found: self.dtype() });
+        }
+        self * 0.5 * ((self * std::f64::consts::FRAC_1_SQRT_2).erf() + 1.0)
+    }
+}
+
+fn is_one(expr: &Expr) -> bool {
+    expr.as_scalar().is_some_and(|s| s.to_f64() == 1.0)
+}

@@ -1,0 +1,163 @@
+//! Functions that are not one operation: views, compositions, and what takes arguments of other kinds.
+
+use super::arguments::Arguments;
+use super::value::{Kind, Mistake, Value, mistake};
+use crate::expr::Expr;
+use crate::expr::einsum::einsum;
+use crate::{Dims, Result, Shape};
+
+/// A function that is not one operation.
+pub(super) struct Special {
+    pub(super) name: &'static str,
+    pub(super) params: &'static [&'static str],
+    /// How many of the parameters must be given.
+    pub(super) required: usize,
+    pub(super) build: fn(&Arguments) -> Result<Expr, Mistake>,
+}
+
+const fn special(
+    name: &'static str,
+    params: &'static [&'static str],
+    required: usize,
+    build: fn(&Arguments) -> Result<Expr, Mistake>,
+) -> Special {
+    Special { name, params, required, build }
+}
+
+/// Alphabetical.
+pub(super) static SPECIALS: [Special; 25] = [
+    special("arange", &["end"], 1, |c| Ok(Expr::arange(c.size(0)?))),
+    special("broadcast_to", &["input", "size"], 2, |c| Ok(c.expr(0)?.broadcast_to(c.sizes(1)?))),
+    special("cast", &["input", "dtype"], 2, |c| Ok(c.expr(0)?.cast(c.dtype(1)?))),
+    special("clamp", &["input", "min", "max"], 1, clamp),
+    special("dot", &["input", "other"], 2, |c| Ok(c.expr(0)?.dot(c.expr(1)?))),
+    special("einsum", &["equation", "operands"], 2, einsum_of),
+    special("flip", &["input", "dims"], 2, flip),
+    special("gelu", &["input"], 1, |c| Ok(c.expr(0)?.gelu())),
+    special("layer_norm", &["input", "normalized_shape", "weight", "bias", "eps"], 2, layer_norm),
+    special("lerp", &["input", "end", "weight"], 3, |c| Ok(c.expr(0)?.lerp(c.expr(1)?, c.expr(2)?))),
+    special("log_softmax", &["input", "dim"], 2, |c| Ok(c.expr(0)?.log_softmax(c.integer(1)?))),
+    special("logsumexp", &["input", "dim", "keepdim"], 2, |c| c.keepdim(2, c.expr(0)?.logsumexp(c.dims(1)?))),
+    special("narrow", &["input", "dim", "start", "length"], 4, narrow),
+    special("norm", &["input", "p", "dim", "keepdim"], 1, norm),
+    special("permute", &["input", "dims"], 2, |c| Ok(c.expr(0)?.permute(&c.integers(1)?))),
+    special("reciprocal", &["input"], 1, |c| Ok(c.expr(0)?.reciprocal())),
+    special("reshape", &["input", "shape"], 2, reshape),
+    special("softmax", &["input", "dim"], 2, |c| Ok(c.expr(0)?.softmax(c.integer(1)?))),
+    special("square", &["input"], 1, |c| Ok(c.expr(0)?.square())),
+    special("squeeze", &["input", "dim"], 1, squeeze),
+    special("std", &["input", "dim", "correction", "keepdim"], 1, |c| {
+        c.keepdim(3, c.expr(0)?.std(c.dims(1)?, c.number(2, 1.0)?))
+    }),
+    special("transpose", &["input", "dim0", "dim1"], 3, |c| Ok(c.expr(0)?.transpose(c.integer(1)?, c.integer(2)?))),
+    special("unsqueeze", &["input", "dim"], 2, |c| Ok(c.expr(0)?.unsqueeze(c.integer(1)?))),
+    special("var", &["input", "dim", "correction", "keepdim"], 1, |c| {
+        c.keepdim(3, c.expr(0)?.var(c.dims(1)?, c.number(2, 1.0)?))
+    }),
+    special("where", &["condition", "input", "other"], 3, |c| Ok(Expr::select(c.expr(0)?, c.expr(1)?, c.expr(2)?))),
+];
+
+fn clamp(c: &Arguments) -> Result<Expr, Mistake> {
+    let x = c.expr(0)?;
+    match (c.is_none(1), c.is_none(2)) {
+        (false, false) => Ok(x.clamp(c.expr(1)?, c.expr(2)?)),
+        (false, true) => Ok(x.at_least(&c.expr(1)?)),
+        (true, false) => Ok(x.at_most(&c.expr(2)?)),
+        (true, true) => mistake(c.column, "clamp needs min, max or both"),
+    }
+}
+
+fn einsum_of(c: &Arguments) -> Result<Expr, Mistake> {
+    let Kind::Text(equation) = &c.values[0].kind else {
+        return c.refuse(&c.values[0], "an equation such as \"ik,ik->k\"");
+    };
+    let operands = match &c.values[1].kind {
+        Kind::List(items) => items
+            .iter()
+            .map(|item| match &item.kind {
+                Kind::Expr(expr) => Ok(expr.clone()),
+                _ => c.refuse(item, "a tensor"),
+            })
+            .collect::<Result<Vec<_>, _>>()?,
+        _ => vec![c.expr(1)?],
+    };
+    Ok(einsum(equation, &operands))
+}
+
+fn flip(c: &Arguments) -> Result<Expr, Mistake> {
+    let (x, dims) = (c.expr(0)?, c.integers(1)?);
+    let checked = if dims.is_empty() { Ok(()) } else { Dims::from(&dims[..]).resolve(x.shape(), "flip").map(|_| ()) };
+    match checked {
+        Ok(()) => Ok(dims.into_iter().fold(x, |x, dim| x.flip(dim))),
+        Err(error) => mistake(c.column, error.to_string()),
+    }
+}
+
+fn narrow(c: &Arguments) -> Result<Expr, Mistake> {
+    Ok(c.expr(0)?.narrow(c.integer(1)?, c.size(2)?, c.size(3)?))
+}
+
+fn norm(c: &Arguments) -> Result<Expr, Mistake> {
+    c.keepdim(3, c.expr(0)?.norm(c.number(1, 2.0)?, c.dims(2)?))
+}
+
+/// Over the last dims, whose sizes PyTorch wants repeated.
+fn layer_norm(c: &Arguments) -> Result<Expr, Mistake> {
+    let (x, sizes) = (c.expr(0)?, c.sizes(1)?);
+    if sizes.rank() == 0 || !x.shape().ends_with(&sizes) {
+        let message = format!("layer_norm expects the sizes of the last dims of {}, found {sizes}", x.shape());
+        return mistake(c.values[1].column, message);
+    }
+    let dims: Vec<isize> = (0..sizes.rank() as isize).map(|d| -1 - d).collect();
+    let mut y = x.layer_norm(&dims[..], c.number(4, 1e-5)?);
+    if !c.is_none(2) {
+        y = y * c.expr(2)?;
+    }
+    if !c.is_none(3) {
+        y = y + c.expr(3)?;
+    }
+    Ok(y)
+}
+
+/// One size may be -1: what is left.
+fn reshape(c: &Arguments) -> Result<Expr, Mistake> {
+    let (x, mut sizes) = (c.expr(0)?, c.integers(1)?);
+    if let Some(unknown) = sizes.iter().position(|&n| n == -1) {
+        let known = sizes.iter().enumerate().filter(|&(i, _)| i != unknown);
+        let known = known.map(|(_, &n)| usize::try_from(n).ok()).try_fold(1_usize, |all, n| all.checked_mul(n?));
+        match known {
+            Some(known) if known > 0 && x.shape().numel() % known == 0 => {
+                sizes[unknown] = (x.shape().numel() / known) as isize;
+            }
+            _ => {
+                let message = format!(
+                    "reshape: no size for -1 gives {sizes:?} the {} elements of {}",
+                    x.shape().numel(),
+                    x.shape()
+                );
+                return mistake(c.column, message);
+            }
+        }
+    }
+    let size = |n: isize| usize::try_from(n).or_else(|_| mistake(c.values[1].column, format!("{n} is no size")));
+    let shape: Shape = sizes.into_iter().map(size).collect::<Result<_, _>>()?;
+    Ok(x.reshape(shape))
+}
+
+fn squeeze(c: &Arguments) -> Result<Expr, Mistake> {
+    let x = c.expr(0)?;
+    if c.is_none(1) {
+        return Ok(x.reshape(x.shape().iter().copied().filter(|&n| n != 1).collect::<Shape>()));
+    }
+    Ok(x.squeeze(c.integer(1)?))
+}
+
+/// `x.T`, the `T` being at `column`.
+pub(super) fn matrix_transpose(column: usize, value: &Value) -> Result<Expr, Mistake> {
+    match &value.kind {
+        Kind::Expr(x) if x.shape().rank() < 2 => Ok(x.clone()),
+        Kind::Expr(x) if x.shape().rank() == 2 => Ok(x.transpose(0, 1)),
+        Kind::Expr(x) => mistake(column, format!("T is for matrices, found {}: write permute(x, dims)", x.shape())),
+        other => mistake(column, format!("T is for matrices, found {}", other.describe())),
+    }
+}

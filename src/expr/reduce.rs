@@ -1,0 +1,32 @@
+//! Reductions: over which dims, and to which shape and dtype.
+
+use smallvec::smallvec;
+
+use super::build::carry;
+use super::node::{Expr, Op};
+use super::op::ReduceOp;
+use crate::{Dims, Error};
+
+impl Expr {
+    /// Reduces over `dims`; the result does not have them.
+    ///
+    /// The named methods ([`sum`](Self::sum), [`amax`](Self::amax), …) are this with the operation filled in.
+    #[must_use]
+    pub fn reduce(&self, op: ReduceOp, dims: impl Into<Dims>) -> Self {
+        let dims = dims.into();
+        carry(self.check().and_then(|()| {
+            let this = if self.as_number().is_some() { self.cast(self.dtype()) } else { self.clone() };
+            let dims = dims.resolve(this.shape(), op.name())?;
+            let dtype = op.dtype(this.dtype()).ok_or(Error::DType {
+                op: op.name(),
+                expected: "a float (cast it first)",
+                found: this.dtype(),
+            })?;
+            if !op.has_identity() && dims.iter().any(|&d| this.shape()[d] == 0) {
+                return Err(Error::argument(op.name(), "at least one element to reduce", this.shape().to_string()));
+            }
+            let shape = this.shape().iter().enumerate().filter(|(d, _)| !dims.contains(d)).map(|(_, &n)| n).collect();
+            Ok(Self::new(Op::Reduce(op, dims), smallvec![this], shape, dtype))
+        }))
+    }
+}
