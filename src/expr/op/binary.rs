@@ -1,7 +1,7 @@
 //! Elementwise operations of two arguments.
 
 use super::listed;
-use super::row::{DTypeRule, Draw, EVERYWHERE, Form, Grad, Integers, Logic, Row, Wgsl, lib, stays, wraps};
+use super::row::{DTypeRule, Draw, EVERYWHERE, Form, Grad, Integers, Logic, Row, Wgsl, lib, row, stays, wraps};
 use crate::expr::grad::rules;
 use crate::{Expr, Tensor};
 
@@ -98,160 +98,119 @@ impl BinaryOp {
     #[allow(clippy::too_many_lines, reason = "a table")]
     pub(crate) const fn row(self) -> &'static Row<2, BinaryBound> {
         match self {
-            Self::Add => {
-                const {
-                    &Row {
-                        rule: DTypeRule::Same(Logic::Or),
-                        meaning: |[a, b]| a + b,
-                        integers: wraps!(|[a, b]| a.wrapping_add(b)),
-                        grad: Grad::Parts([|grad, _, _| Some(grad.clone()), |grad, _, _| Some(grad.clone())]),
-                        bound: BinaryBound::Sum,
-                        wgsl: Wgsl::operator("+"),
-                        domain: [EVERYWHERE; 2],
-                        draws: ORDINARY,
-                        places: &[],
-                    }
-                }
-            }
-            Self::Sub => {
-                const {
-                    &Row {
-                        rule: DTypeRule::Number,
-                        meaning: |[a, b]| a - b,
-                        integers: wraps!(|[a, b]| a.wrapping_sub(b)),
-                        grad: Grad::Parts([|grad, _, _| Some(grad.clone()), |grad, _, _| Some(-grad)]),
-                        bound: BinaryBound::Difference,
-                        wgsl: Wgsl::operator("-"),
-                        domain: [EVERYWHERE; 2],
-                        draws: ORDINARY,
-                        places: &[],
-                    }
-                }
-            }
-            Self::Mul => {
-                const {
-                    &Row {
-                        rule: DTypeRule::Same(Logic::And),
-                        meaning: |[a, b]| a * b,
-                        integers: wraps!(|[a, b]| a.wrapping_mul(b)),
-                        grad: Grad::Parts([rules::left_factor, rules::right_factor]),
-                        bound: BinaryBound::Product,
-                        wgsl: Wgsl::operator("*"),
-                        domain: [EVERYWHERE; 2],
-                        draws: ORDINARY,
-                        places: &[],
-                    }
-                }
-            }
-            Self::Div => {
-                const {
-                    &Row {
-                        rule: DTypeRule::Float,
-                        meaning: |[a, b]| a / b,
-                        integers: Integers::Converted,
-                        grad: Grad::Parts([|grad, [_, b], _| Some(grad / b), |grad, [_, b], y| Some(-(grad * y / b))]),
-                        bound: BinaryBound::Quotient,
-                        wgsl: Wgsl::operator("/"),
-                        domain: [EVERYWHERE; 2],
-                        draws: &[[Draw::Uniform(-4.0, 4.0), Draw::Uniform(0.5, 4.0)]],
-                        places: &[],
-                    }
-                }
-            }
-            Self::Pow => {
-                const {
-                    &Row {
-                        rule: DTypeRule::Number,
-                        meaning: |[a, b]| a.powf(b),
-                        // A number to a negative power is a float: `fold_binary` sees to that.
-                        integers: Integers::Wraps {
-                            i32: |[a, b]| wrapping_pow(a, b),
-                            i64: |[a, b]| a.wrapping_pow(b as u32),
-                        },
-                        grad: Grad::Parts([rules::base, rules::exponent]),
-                        bound: BinaryBound::Power,
-                        wgsl: Wgsl::call(&[lib!("pow"), lib!("pow_f64"), lib!("numeric")]),
-                        domain: [(0.0, f64::INFINITY), (-3.0, 3.0)],
-                        draws: &[[Draw::Uniform(0.1, 4.0), Draw::Uniform(-3.0, 3.0)]],
-                        places: &[],
-                    }
-                }
-            }
-            Self::Maximum => {
-                const {
-                    &Row {
-                        rule: DTypeRule::Same(Logic::Or),
-                        meaning: |[a, b]| if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) },
-                        integers: stays!(|[a, b]| a.max(b)),
-                        grad: Grad::Parts([
-                            |grad, [a, b], y| Some(rules::extremum(grad, &a.ge(b), &a.lt(b), [a, b], y)),
-                            |grad, [a, b], y| Some(rules::extremum(grad, &b.ge(a), &b.lt(a), [b, a], y)),
-                        ]),
-                        bound: BinaryBound::Extremum,
-                        wgsl: Wgsl::call(&[lib!("numeric"), lib!("double")]).i32(Form::Builtin("max")),
-                        domain: [EVERYWHERE; 2],
-                        draws: OFTEN_EQUAL,
-                        places: &[],
-                    }
-                }
-            }
-            Self::Minimum => {
-                const {
-                    &Row {
-                        rule: DTypeRule::Same(Logic::And),
-                        meaning: |[a, b]| if a.is_nan() || b.is_nan() { f64::NAN } else { a.min(b) },
-                        integers: stays!(|[a, b]| a.min(b)),
-                        grad: Grad::Parts([
-                            |grad, [a, b], y| Some(rules::extremum(grad, &a.le(b), &a.gt(b), [a, b], y)),
-                            |grad, [a, b], y| Some(rules::extremum(grad, &b.le(a), &b.gt(a), [b, a], y)),
-                        ]),
-                        bound: BinaryBound::Extremum,
-                        wgsl: Wgsl::call(&[lib!("numeric"), lib!("double")]).i32(Form::Builtin("min")),
-                        domain: [EVERYWHERE; 2],
-                        draws: OFTEN_EQUAL,
-                        places: &[],
-                    }
-                }
-            }
-            Self::Eq => const { &comparison(|[a, b]| truth(a == b), BinaryBound::Equality, Wgsl::operator("==")) },
+            Self::Add => row!(Row {
+                rule: DTypeRule::Same(Logic::Or),
+                meaning: |[a, b]| a + b,
+                integers: wraps!(|[a, b]| a.wrapping_add(b)),
+                grad: Grad::Parts([|grad, _, _| Some(grad.clone()), |grad, _, _| Some(grad.clone())]),
+                bound: BinaryBound::Sum,
+                wgsl: Wgsl::operator("+"),
+                domain: [EVERYWHERE; 2],
+                draws: ORDINARY,
+                places: &[],
+            }),
+            Self::Sub => row!(Row {
+                rule: DTypeRule::Number,
+                meaning: |[a, b]| a - b,
+                integers: wraps!(|[a, b]| a.wrapping_sub(b)),
+                grad: Grad::Parts([|grad, _, _| Some(grad.clone()), |grad, _, _| Some(-grad)]),
+                bound: BinaryBound::Difference,
+                wgsl: Wgsl::operator("-"),
+                domain: [EVERYWHERE; 2],
+                draws: ORDINARY,
+                places: &[],
+            }),
+            Self::Mul => row!(Row {
+                rule: DTypeRule::Same(Logic::And),
+                meaning: |[a, b]| a * b,
+                integers: wraps!(|[a, b]| a.wrapping_mul(b)),
+                grad: Grad::Parts([rules::left_factor, rules::right_factor]),
+                bound: BinaryBound::Product,
+                wgsl: Wgsl::operator("*"),
+                domain: [EVERYWHERE; 2],
+                draws: ORDINARY,
+                places: &[],
+            }),
+            Self::Div => row!(Row {
+                rule: DTypeRule::Float,
+                meaning: |[a, b]| a / b,
+                integers: Integers::Converted,
+                grad: Grad::Parts([|grad, [_, b], _| Some(grad / b), |grad, [_, b], y| Some(-(grad * y / b))]),
+                bound: BinaryBound::Quotient,
+                wgsl: Wgsl::operator("/"),
+                domain: [EVERYWHERE; 2],
+                draws: &[[Draw::Uniform(-4.0, 4.0), Draw::Uniform(0.5, 4.0)]],
+                places: &[],
+            }),
+            Self::Pow => row!(Row {
+                rule: DTypeRule::Number,
+                meaning: |[a, b]| a.powf(b),
+                // A number to a negative power is a float: `fold_binary` sees to that.
+                integers: Integers::Wraps { i32: |[a, b]| wrapping_pow(a, b), i64: |[a, b]| a.wrapping_pow(b as u32) },
+                grad: Grad::Parts([rules::base, rules::exponent]),
+                bound: BinaryBound::Power,
+                wgsl: Wgsl::call(&[lib!("pow"), lib!("pow_f64"), lib!("numeric")]),
+                domain: [(0.0, f64::INFINITY), (-3.0, 3.0)],
+                draws: &[[Draw::Uniform(0.1, 4.0), Draw::Uniform(-3.0, 3.0)]],
+                places: &[],
+            }),
+            Self::Maximum => row!(Row {
+                rule: DTypeRule::Same(Logic::Or),
+                meaning: |[a, b]| if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) },
+                integers: stays!(|[a, b]| a.max(b)),
+                grad: Grad::Parts([
+                    |grad, [a, b], y| Some(rules::extremum(grad, &a.ge(b), &a.lt(b), [a, b], y)),
+                    |grad, [a, b], y| Some(rules::extremum(grad, &b.ge(a), &b.lt(a), [b, a], y)),
+                ]),
+                bound: BinaryBound::Extremum,
+                wgsl: Wgsl::call(&[lib!("numeric"), lib!("double")]).i32(Form::Builtin("max")),
+                domain: [EVERYWHERE; 2],
+                draws: OFTEN_EQUAL,
+                places: &[],
+            }),
+            Self::Minimum => row!(Row {
+                rule: DTypeRule::Same(Logic::And),
+                meaning: |[a, b]| if a.is_nan() || b.is_nan() { f64::NAN } else { a.min(b) },
+                integers: stays!(|[a, b]| a.min(b)),
+                grad: Grad::Parts([
+                    |grad, [a, b], y| Some(rules::extremum(grad, &a.le(b), &a.gt(b), [a, b], y)),
+                    |grad, [a, b], y| Some(rules::extremum(grad, &b.le(a), &b.gt(a), [b, a], y)),
+                ]),
+                bound: BinaryBound::Extremum,
+                wgsl: Wgsl::call(&[lib!("numeric"), lib!("double")]).i32(Form::Builtin("min")),
+                domain: [EVERYWHERE; 2],
+                draws: OFTEN_EQUAL,
+                places: &[],
+            }),
+            Self::Eq => row!(comparison(|[a, b]| truth(a == b), BinaryBound::Equality, Wgsl::operator("=="))),
             // WGSL's `!=` may take NaN for equal to itself.
-            Self::Ne => {
-                const { &comparison(|[a, b]| truth(a != b), BinaryBound::Equality, Wgsl::text("!({0} == {1})")) }
-            }
-            Self::Lt => const { &comparison(|[a, b]| truth(a < b), ORDERING, Wgsl::operator("<")) },
-            Self::Le => const { &comparison(|[a, b]| truth(a <= b), ORDERING, Wgsl::operator("<=")) },
-            Self::Gt => const { &comparison(|[a, b]| truth(a > b), ORDERING, Wgsl::operator(">")) },
-            Self::Ge => const { &comparison(|[a, b]| truth(a >= b), ORDERING, Wgsl::operator(">=")) },
-            Self::And => {
-                const {
-                    &Row {
-                        rule: DTypeRule::Logical,
-                        meaning: |[a, b]| truth(a != 0.0 && b != 0.0),
-                        integers: Integers::Converted,
-                        grad: Grad::None,
-                        bound: BinaryBound::Logic { of_true: false },
-                        wgsl: Wgsl::operator("&"),
-                        domain: [EVERYWHERE; 2],
-                        draws: TRUTHS,
-                        places: &[],
-                    }
-                }
-            }
-            Self::Or => {
-                const {
-                    &Row {
-                        rule: DTypeRule::Logical,
-                        meaning: |[a, b]| truth(a != 0.0 || b != 0.0),
-                        integers: Integers::Converted,
-                        grad: Grad::None,
-                        bound: BinaryBound::Logic { of_true: true },
-                        wgsl: Wgsl::operator("|"),
-                        domain: [EVERYWHERE; 2],
-                        draws: TRUTHS,
-                        places: &[],
-                    }
-                }
-            }
+            Self::Ne => row!(comparison(|[a, b]| truth(a != b), BinaryBound::Equality, Wgsl::text("!({0} == {1})"))),
+            Self::Lt => row!(comparison(|[a, b]| truth(a < b), ORDERING, Wgsl::operator("<"))),
+            Self::Le => row!(comparison(|[a, b]| truth(a <= b), ORDERING, Wgsl::operator("<="))),
+            Self::Gt => row!(comparison(|[a, b]| truth(a > b), ORDERING, Wgsl::operator(">"))),
+            Self::Ge => row!(comparison(|[a, b]| truth(a >= b), ORDERING, Wgsl::operator(">="))),
+            Self::And => row!(Row {
+                rule: DTypeRule::Logical,
+                meaning: |[a, b]| truth(a != 0.0 && b != 0.0),
+                integers: Integers::Converted,
+                grad: Grad::None,
+                bound: BinaryBound::Logic { of_true: false },
+                wgsl: Wgsl::operator("&"),
+                domain: [EVERYWHERE; 2],
+                draws: TRUTHS,
+                places: &[],
+            }),
+            Self::Or => row!(Row {
+                rule: DTypeRule::Logical,
+                meaning: |[a, b]| truth(a != 0.0 || b != 0.0),
+                integers: Integers::Converted,
+                grad: Grad::None,
+                bound: BinaryBound::Logic { of_true: true },
+                wgsl: Wgsl::operator("|"),
+                domain: [EVERYWHERE; 2],
+                draws: TRUTHS,
+                places: &[],
+            }),
         }
     }
 }

@@ -47,6 +47,14 @@ impl<const N: usize, Bound> Row<N, Bound> {
     }
 }
 
+/// A row that lives as long as the program.
+macro_rules! row {
+    ($row:expr) => {
+        const { &$row }
+    };
+}
+pub(super) use row;
+
 /// Everywhere: a [domain](Row::domain) without bounds.
 pub(super) const EVERYWHERE: (f64, f64) = (f64::NEG_INFINITY, f64::INFINITY);
 

@@ -3,7 +3,7 @@
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, SQRT_2};
 
 use super::listed;
-use super::row::{DTypeRule, Draw, EVERYWHERE, Form, Grad, Integers, Logic, Row, Wgsl, lib, stays, wraps};
+use super::row::{DTypeRule, Draw, EVERYWHERE, Form, Grad, Integers, Logic, Row, Wgsl, lib, row, stays, wraps};
 use crate::expr::grad::typed;
 use crate::{Expr, Tensor};
 
@@ -82,337 +82,243 @@ impl UnaryOp {
         self.row().domain[0]
     }
 
+    /// Its row of the table.
+    #[allow(clippy::too_many_lines, reason = "a table")]
     pub(crate) const fn row(self) -> &'static Row<1, UnaryBound> {
         match self {
-            Self::Neg => {
-                const {
-                    &Row {
-                        rule: DTypeRule::Number,
-                        meaning: |[x]| -x,
-                        integers: wraps!(|[x]| x.wrapping_neg()),
-                        grad: Grad::Parts([|grad, _, _| Some(-grad)]),
-                        bound: UnaryBound::Lipschitz { within: f64::INFINITY },
-                        wgsl: Wgsl::operator("-"),
-                        domain: [EVERYWHERE],
-                        draws: ORDINARY,
-                        places: &[],
-                    }
-                }
-            }
-            Self::Abs => {
-                const {
-                    &Row {
-                        rule: DTypeRule::Same(Logic::Itself),
-                        meaning: |[x]| x.abs(),
-                        integers: stays!(|[x]| x.wrapping_abs()),
-                        grad: Grad::Parts([|grad, [x], _| Some(grad * x.sign())]),
-                        bound: UnaryBound::Lipschitz { within: f64::INFINITY },
-                        wgsl: Wgsl::builtin("abs"),
-                        domain: [EVERYWHERE],
-                        draws: ORDINARY,
-                        places: &[],
-                    }
-                }
-            }
-            Self::Sign => {
-                const {
-                    &Row {
-                        rule: DTypeRule::Same(Logic::Itself),
-                        // PyTorch's sign of NaN is 0, and it drops the sign of zero.
-                        meaning: |[x]| f64::from(i8::from(x > 0.0) - i8::from(x < 0.0)),
-                        integers: stays!(|[x]| x.signum()),
-                        grad: Grad::None,
-                        bound: UnaryBound::Monotone,
-                        wgsl: Wgsl::call(&[lib!("numeric"), lib!("double")]).i32(Form::Builtin("sign")),
-                        domain: [EVERYWHERE],
-                        draws: ORDINARY,
-                        places: &[],
-                    }
-                }
-            }
-            Self::Sqrt => {
-                const {
-                    &Row {
-                        rule: DTypeRule::Float,
-                        meaning: |[x]| x.sqrt(),
-                        integers: Integers::Converted,
-                        grad: Grad::Parts([|grad, _, y| Some(grad / (y * 2))]),
-                        bound: UnaryBound::Monotone,
-                        wgsl: Wgsl::builtin("sqrt"),
-                        domain: [(0.0, f64::INFINITY)],
-                        draws: &[[Draw::Uniform(0.01, 50.0)], [Draw::Uniform(1e-6, 1e-3)]],
-                        places: &[[0.0], [1.0], [2.0], [4.0]],
-                    }
-                }
-            }
-            Self::Rsqrt => {
-                const {
-                    &Row {
-                        rule: DTypeRule::Float,
-                        meaning: |[x]| 1.0 / x.sqrt(),
-                        integers: Integers::Converted,
-                        grad: Grad::Parts([|grad, _, y| Some(grad * -0.5 * (y * y * y))]),
-                        bound: UnaryBound::Monotone,
-                        wgsl: Wgsl::call(&[lib!("numeric"), lib!("double")]),
-                        domain: [(0.0, f64::INFINITY)],
-                        draws: &[[Draw::Uniform(0.01, 50.0)], [Draw::Uniform(1e-6, 1e-3)]],
-                        places: &[[0.0], [1.0], [2.0], [4.0]],
-                    }
-                }
-            }
-            Self::Exp => {
-                const {
-                    &Row {
-                        rule: DTypeRule::Float,
-                        meaning: |[x]| x.exp(),
-                        integers: Integers::Converted,
-                        grad: Grad::Parts([|grad, _, y| Some(grad * y)]),
-                        bound: UnaryBound::Monotone,
-                        wgsl: Wgsl::call(&[lib!("exp"), lib!("exp_f64")]),
-                        domain: [(-80.0, 80.0)],
-                        draws: &[[Draw::Uniform(-10.0, 10.0)], [Draw::Uniform(-80.0, 80.0)]],
-                        places: EXP_PLACES,
-                    }
-                }
-            }
-            Self::Expm1 => {
-                const {
-                    &Row {
-                        rule: DTypeRule::Float,
-                        meaning: |[x]| x.exp_m1(),
-                        integers: Integers::Converted,
-                        grad: Grad::Parts([|grad, _, y| Some(grad * (y + 1))]),
-                        bound: UnaryBound::Monotone,
-                        wgsl: Wgsl::call(&[lib!("exp"), lib!("exp_f64")]),
-                        domain: [(-80.0, 80.0)],
-                        draws: &[
-                            [Draw::Uniform(-6.0, 6.0)],
-                            [Draw::Uniform(-1e-3, 1e-3)],
-                            [Draw::Uniform(-40.0, 40.0)],
-                        ],
-                        places: &[[0.0], [0.346_573_6], [0.5], [1.039_72], [17.328_68], [88.722_84], [709.78]],
-                    }
-                }
-            }
-            Self::Log => {
-                const {
-                    &Row {
-                        rule: DTypeRule::Float,
-                        meaning: |[x]| x.ln(),
-                        integers: Integers::Converted,
-                        grad: Grad::Parts([|grad, [x], _| Some(grad / x)]),
-                        bound: UnaryBound::Monotone,
-                        wgsl: Wgsl::call(&[lib!("log"), lib!("log_f64")]),
-                        domain: [(0.0, f64::INFINITY)],
-                        draws: &[[Draw::Uniform(0.01, 50.0)], [Draw::Uniform(1e-6, 1e-3)]],
-                        places: &[[0.5], [FRAC_1_SQRT_2], [1.0], [SQRT_2], [2.0], [4.0]],
-                    }
-                }
-            }
-            Self::Log1p => {
-                const {
-                    &Row {
-                        rule: DTypeRule::Float,
-                        meaning: |[x]| x.ln_1p(),
-                        integers: Integers::Converted,
-                        grad: Grad::Parts([|grad, [x], _| Some(grad / (x + 1))]),
-                        bound: UnaryBound::Monotone,
-                        wgsl: Wgsl::call(&[lib!("log"), lib!("log_f64")]),
-                        domain: [(-1.0, f64::INFINITY)],
-                        draws: &[[Draw::Uniform(-0.9, 20.0)], [Draw::Uniform(-1e-3, 1e-3)]],
-                        places: &[[0.0], [0.29], [0.292_893_2], [0.41], [0.414_213_5], [0.5], [1.0], [16_777_216.0]],
-                    }
-                }
-            }
-            Self::Sin => {
-                const {
-                    &Row {
-                        rule: DTypeRule::Float,
-                        meaning: |[x]| x.sin(),
-                        integers: Integers::Converted,
-                        grad: Grad::Parts([|grad, [x], _| Some(grad * x.cos())]),
-                        bound: UnaryBound::Lipschitz { within: 10_000.0 },
-                        wgsl: Wgsl::call(&[lib!("trig"), lib!("trig_f64")]),
-                        domain: [(-1e4, 1e4)],
-                        draws: &[[Draw::Uniform(-10.0, 10.0)], [Draw::Uniform(-1e-3, 1e-3)]],
-                        places: &[[0.0], [1.0], [2.0], [4.0]],
-                    }
-                }
-            }
-            Self::Cos => {
-                const {
-                    &Row {
-                        rule: DTypeRule::Float,
-                        meaning: |[x]| x.cos(),
-                        integers: Integers::Converted,
-                        grad: Grad::Parts([|grad, [x], _| Some(-(grad * x.sin()))]),
-                        bound: UnaryBound::Lipschitz { within: 10_000.0 },
-                        wgsl: Wgsl::call(&[lib!("trig"), lib!("trig_f64")]),
-                        domain: [(-1e4, 1e4)],
-                        draws: &[[Draw::Uniform(-10.0, 10.0)], [Draw::Uniform(-1e-3, 1e-3)]],
-                        places: &[[0.0], [1.0], [2.0], [4.0]],
-                    }
-                }
-            }
-            Self::Tanh => {
-                const {
-                    &Row {
-                        rule: DTypeRule::Float,
-                        meaning: |[x]| x.tanh(),
-                        integers: Integers::Converted,
-                        grad: Grad::Parts([|grad, _, y| Some(grad * (1 - y.square()))]),
-                        bound: UnaryBound::Monotone,
-                        wgsl: Wgsl::call(&[lib!("exp"), lib!("exp_f64")]),
-                        domain: [EVERYWHERE],
-                        draws: &[
-                            [Draw::Uniform(-6.0, 6.0)],
-                            [Draw::Uniform(-1e-3, 1e-3)],
-                            [Draw::Uniform(-40.0, 40.0)],
-                        ],
-                        places: &[[0.0], [0.2], [0.346_573_6], [0.625], [1.0], [9.0], [22.0]],
-                    }
-                }
-            }
-            Self::Sigmoid => {
-                const {
-                    &Row {
-                        rule: DTypeRule::Float,
-                        meaning: |[x]| 1.0 / (1.0 + (-x).exp()),
-                        integers: Integers::Converted,
-                        grad: Grad::Parts([|grad, _, y| Some(grad * (y * (1 - y)))]),
-                        bound: UnaryBound::Monotone,
-                        wgsl: Wgsl::call(&[lib!("exp"), lib!("exp_f64")]),
-                        domain: [EVERYWHERE],
-                        draws: &[[Draw::Uniform(-10.0, 10.0)], [Draw::Uniform(-80.0, 80.0)]],
-                        places: EXP_PLACES,
-                    }
-                }
-            }
-            Self::Relu => {
-                const {
-                    &Row {
-                        rule: DTypeRule::Number,
-                        meaning: |[x]| if x <= 0.0 { 0.0 } else { x },
-                        integers: stays!(|[x]| x.max(0)),
-                        grad: Grad::Parts([|grad, [x], y| Some(Expr::select(x.le(0), 0, typed(grad, y.dtype())))]),
-                        bound: UnaryBound::Monotone,
-                        wgsl: Wgsl::call(&[lib!("numeric"), lib!("double")]).i32(Form::Text("max({0}, I(0))")),
-                        domain: [EVERYWHERE],
-                        draws: ORDINARY,
-                        places: &[],
-                    }
-                }
-            }
-            Self::Erf => {
-                const {
-                    &Row {
-                        rule: DTypeRule::Float,
-                        meaning: |[x]| libm::erf(x),
-                        integers: Integers::Converted,
-                        grad: Grad::Parts([|grad, [x], _| Some(grad * FRAC_2_SQRT_PI * (-x.square()).exp())]),
-                        bound: UnaryBound::Monotone,
-                        wgsl: Wgsl::call(&[lib!("erf"), lib!("erf_f64")]),
-                        domain: [EVERYWHERE],
-                        draws: &[
-                            [Draw::Uniform(-6.0, 6.0)],
-                            [Draw::Uniform(-1e-3, 1e-3)],
-                            [Draw::Uniform(-40.0, 40.0)],
-                        ],
-                        places: &[[0.0], [0.843_75], [0.927_734], [1.0], [1.25], [2.0], [2.857], [3.9], [6.0], [9.3]],
-                    }
-                }
-            }
-            Self::Floor => {
-                const {
-                    &Row {
-                        rule: DTypeRule::Number,
-                        meaning: |[x]| x.floor(),
-                        integers: Integers::Itself,
-                        grad: Grad::None,
-                        bound: UnaryBound::Monotone,
-                        wgsl: Wgsl::builtin("floor"),
-                        domain: [EVERYWHERE],
-                        draws: ORDINARY,
-                        places: &[],
-                    }
-                }
-            }
-            Self::Ceil => {
-                const {
-                    &Row {
-                        rule: DTypeRule::Number,
-                        meaning: |[x]| x.ceil(),
-                        integers: Integers::Itself,
-                        grad: Grad::None,
-                        bound: UnaryBound::Monotone,
-                        wgsl: Wgsl::builtin("ceil"),
-                        domain: [EVERYWHERE],
-                        draws: ORDINARY,
-                        places: &[],
-                    }
-                }
-            }
-            Self::Round => {
-                const {
-                    &Row {
-                        rule: DTypeRule::Number,
-                        meaning: |[x]| x.round_ties_even(),
-                        integers: Integers::Itself,
-                        grad: Grad::None,
-                        bound: UnaryBound::Monotone,
-                        wgsl: Wgsl::call(&[lib!("numeric"), lib!("double")]),
-                        domain: [EVERYWHERE],
-                        draws: ORDINARY,
-                        places: &[],
-                    }
-                }
-            }
-            Self::Trunc => {
-                const {
-                    &Row {
-                        rule: DTypeRule::Number,
-                        meaning: |[x]| x.trunc(),
-                        integers: Integers::Itself,
-                        grad: Grad::None,
-                        bound: UnaryBound::Monotone,
-                        // llvmpipe takes an f64 too large for an f32 to have a fraction for whole.
-                        wgsl: Wgsl::builtin("trunc").f64(Form::Text("select(floor({0}), ceil({0}), {0} < D(0))")),
-                        domain: [EVERYWHERE],
-                        draws: ORDINARY,
-                        places: &[],
-                    }
-                }
-            }
-            Self::IsNan => {
-                const {
-                    &Row {
-                        rule: DTypeRule::Predicate,
-                        meaning: |[x]| f64::from(u8::from(x.is_nan())),
-                        integers: Integers::Truth,
-                        grad: Grad::None,
-                        bound: UnaryBound::IsNan,
-                        wgsl: Wgsl::call(&[lib!("numeric"), lib!("double")]).i32(Form::Text("{0} != {0}")),
-                        domain: [EVERYWHERE],
-                        draws: ORDINARY,
-                        places: &[],
-                    }
-                }
-            }
-            Self::Not => {
-                const {
-                    &Row {
-                        rule: DTypeRule::Logical,
-                        meaning: |[x]| f64::from(u8::from(x == 0.0)),
-                        integers: Integers::Converted,
-                        grad: Grad::None,
-                        bound: UnaryBound::IsZero,
-                        wgsl: Wgsl::operator("!"),
-                        domain: [EVERYWHERE],
-                        draws: ORDINARY,
-                        places: &[],
-                    }
-                }
-            }
+            Self::Neg => row!(Row {
+                rule: DTypeRule::Number,
+                meaning: |[x]| -x,
+                integers: wraps!(|[x]| x.wrapping_neg()),
+                grad: Grad::Parts([|grad, _, _| Some(-grad)]),
+                bound: UnaryBound::Lipschitz { within: f64::INFINITY },
+                wgsl: Wgsl::operator("-"),
+                domain: [EVERYWHERE],
+                draws: ORDINARY,
+                places: &[],
+            }),
+            Self::Abs => row!(Row {
+                rule: DTypeRule::Same(Logic::Itself),
+                meaning: |[x]| x.abs(),
+                integers: stays!(|[x]| x.wrapping_abs()),
+                grad: Grad::Parts([|grad, [x], _| Some(grad * x.sign())]),
+                bound: UnaryBound::Lipschitz { within: f64::INFINITY },
+                wgsl: Wgsl::builtin("abs"),
+                domain: [EVERYWHERE],
+                draws: ORDINARY,
+                places: &[],
+            }),
+            Self::Sign => row!(Row {
+                rule: DTypeRule::Same(Logic::Itself),
+                // PyTorch's sign of NaN is 0, and it drops the sign of zero.
+                meaning: |[x]| f64::from(i8::from(x > 0.0) - i8::from(x < 0.0)),
+                integers: stays!(|[x]| x.signum()),
+                grad: Grad::None,
+                bound: UnaryBound::Monotone,
+                wgsl: Wgsl::call(&[lib!("numeric"), lib!("double")]).i32(Form::Builtin("sign")),
+                domain: [EVERYWHERE],
+                draws: ORDINARY,
+                places: &[],
+            }),
+            Self::Sqrt => row!(Row {
+                rule: DTypeRule::Float,
+                meaning: |[x]| x.sqrt(),
+                integers: Integers::Converted,
+                grad: Grad::Parts([|grad, _, y| Some(grad / (y * 2))]),
+                bound: UnaryBound::Monotone,
+                wgsl: Wgsl::builtin("sqrt"),
+                domain: [(0.0, f64::INFINITY)],
+                draws: &[[Draw::Uniform(0.01, 50.0)], [Draw::Uniform(1e-6, 1e-3)]],
+                places: &[[0.0], [1.0], [2.0], [4.0]],
+            }),
+            Self::Rsqrt => row!(Row {
+                rule: DTypeRule::Float,
+                meaning: |[x]| 1.0 / x.sqrt(),
+                integers: Integers::Converted,
+                grad: Grad::Parts([|grad, _, y| Some(grad * -0.5 * (y * y * y))]),
+                bound: UnaryBound::Monotone,
+                wgsl: Wgsl::call(&[lib!("numeric"), lib!("double")]),
+                domain: [(0.0, f64::INFINITY)],
+                draws: &[[Draw::Uniform(0.01, 50.0)], [Draw::Uniform(1e-6, 1e-3)]],
+                places: &[[0.0], [1.0], [2.0], [4.0]],
+            }),
+            Self::Exp => row!(Row {
+                rule: DTypeRule::Float,
+                meaning: |[x]| x.exp(),
+                integers: Integers::Converted,
+                grad: Grad::Parts([|grad, _, y| Some(grad * y)]),
+                bound: UnaryBound::Monotone,
+                wgsl: Wgsl::call(&[lib!("exp"), lib!("exp_f64")]),
+                domain: [(-80.0, 80.0)],
+                draws: &[[Draw::Uniform(-10.0, 10.0)], [Draw::Uniform(-80.0, 80.0)]],
+                places: EXP_PLACES,
+            }),
+            Self::Expm1 => row!(Row {
+                rule: DTypeRule::Float,
+                meaning: |[x]| x.exp_m1(),
+                integers: Integers::Converted,
+                grad: Grad::Parts([|grad, _, y| Some(grad * (y + 1))]),
+                bound: UnaryBound::Monotone,
+                wgsl: Wgsl::call(&[lib!("exp"), lib!("exp_f64")]),
+                domain: [(-80.0, 80.0)],
+                draws: &[[Draw::Uniform(-6.0, 6.0)], [Draw::Uniform(-1e-3, 1e-3)], [Draw::Uniform(-40.0, 40.0)],],
+                places: &[[0.0], [0.346_573_6], [0.5], [1.039_72], [17.328_68], [88.722_84], [709.78]],
+            }),
+            Self::Log => row!(Row {
+                rule: DTypeRule::Float,
+                meaning: |[x]| x.ln(),
+                integers: Integers::Converted,
+                grad: Grad::Parts([|grad, [x], _| Some(grad / x)]),
+                bound: UnaryBound::Monotone,
+                wgsl: Wgsl::call(&[lib!("log"), lib!("log_f64")]),
+                domain: [(0.0, f64::INFINITY)],
+                draws: &[[Draw::Uniform(0.01, 50.0)], [Draw::Uniform(1e-6, 1e-3)]],
+                places: &[[0.5], [FRAC_1_SQRT_2], [1.0], [SQRT_2], [2.0], [4.0]],
+            }),
+            Self::Log1p => row!(Row {
+                rule: DTypeRule::Float,
+                meaning: |[x]| x.ln_1p(),
+                integers: Integers::Converted,
+                grad: Grad::Parts([|grad, [x], _| Some(grad / (x + 1))]),
+                bound: UnaryBound::Monotone,
+                wgsl: Wgsl::call(&[lib!("log"), lib!("log_f64")]),
+                domain: [(-1.0, f64::INFINITY)],
+                draws: &[[Draw::Uniform(-0.9, 20.0)], [Draw::Uniform(-1e-3, 1e-3)]],
+                places: &[[0.0], [0.29], [0.292_893_2], [0.41], [0.414_213_5], [0.5], [1.0], [16_777_216.0]],
+            }),
+            Self::Sin => row!(Row {
+                rule: DTypeRule::Float,
+                meaning: |[x]| x.sin(),
+                integers: Integers::Converted,
+                grad: Grad::Parts([|grad, [x], _| Some(grad * x.cos())]),
+                bound: UnaryBound::Lipschitz { within: 10_000.0 },
+                wgsl: Wgsl::call(&[lib!("trig"), lib!("trig_f64")]),
+                domain: [(-1e4, 1e4)],
+                draws: &[[Draw::Uniform(-10.0, 10.0)], [Draw::Uniform(-1e-3, 1e-3)]],
+                places: &[[0.0], [1.0], [2.0], [4.0]],
+            }),
+            Self::Cos => row!(Row {
+                rule: DTypeRule::Float,
+                meaning: |[x]| x.cos(),
+                integers: Integers::Converted,
+                grad: Grad::Parts([|grad, [x], _| Some(-(grad * x.sin()))]),
+                bound: UnaryBound::Lipschitz { within: 10_000.0 },
+                wgsl: Wgsl::call(&[lib!("trig"), lib!("trig_f64")]),
+                domain: [(-1e4, 1e4)],
+                draws: &[[Draw::Uniform(-10.0, 10.0)], [Draw::Uniform(-1e-3, 1e-3)]],
+                places: &[[0.0], [1.0], [2.0], [4.0]],
+            }),
+            Self::Tanh => row!(Row {
+                rule: DTypeRule::Float,
+                meaning: |[x]| x.tanh(),
+                integers: Integers::Converted,
+                grad: Grad::Parts([|grad, _, y| Some(grad * (1 - y.square()))]),
+                bound: UnaryBound::Monotone,
+                wgsl: Wgsl::call(&[lib!("exp"), lib!("exp_f64")]),
+                domain: [EVERYWHERE],
+                draws: &[[Draw::Uniform(-6.0, 6.0)], [Draw::Uniform(-1e-3, 1e-3)], [Draw::Uniform(-40.0, 40.0)],],
+                places: &[[0.0], [0.2], [0.346_573_6], [0.625], [1.0], [9.0], [22.0]],
+            }),
+            Self::Sigmoid => row!(Row {
+                rule: DTypeRule::Float,
+                meaning: |[x]| 1.0 / (1.0 + (-x).exp()),
+                integers: Integers::Converted,
+                grad: Grad::Parts([|grad, _, y| Some(grad * (y * (1 - y)))]),
+                bound: UnaryBound::Monotone,
+                wgsl: Wgsl::call(&[lib!("exp"), lib!("exp_f64")]),
+                domain: [EVERYWHERE],
+                draws: &[[Draw::Uniform(-10.0, 10.0)], [Draw::Uniform(-80.0, 80.0)]],
+                places: EXP_PLACES,
+            }),
+            Self::Relu => row!(Row {
+                rule: DTypeRule::Number,
+                meaning: |[x]| if x <= 0.0 { 0.0 } else { x },
+                integers: stays!(|[x]| x.max(0)),
+                grad: Grad::Parts([|grad, [x], y| Some(Expr::select(x.le(0), 0, typed(grad, y.dtype())))]),
+                bound: UnaryBound::Monotone,
+                wgsl: Wgsl::call(&[lib!("numeric"), lib!("double")]).i32(Form::Text("max({0}, I(0))")),
+                domain: [EVERYWHERE],
+                draws: ORDINARY,
+                places: &[],
+            }),
+            Self::Erf => row!(Row {
+                rule: DTypeRule::Float,
+                meaning: |[x]| libm::erf(x),
+                integers: Integers::Converted,
+                grad: Grad::Parts([|grad, [x], _| Some(grad * FRAC_2_SQRT_PI * (-x.square()).exp())]),
+                bound: UnaryBound::Monotone,
+                wgsl: Wgsl::call(&[lib!("erf"), lib!("erf_f64")]),
+                domain: [EVERYWHERE],
+                draws: &[[Draw::Uniform(-6.0, 6.0)], [Draw::Uniform(-1e-3, 1e-3)], [Draw::Uniform(-40.0, 40.0)],],
+                places: &[[0.0], [0.843_75], [0.927_734], [1.0], [1.25], [2.0], [2.857], [3.9], [6.0], [9.3]],
+            }),
+            Self::Floor => row!(Row {
+                rule: DTypeRule::Number,
+                meaning: |[x]| x.floor(),
+                integers: Integers::Itself,
+                grad: Grad::None,
+                bound: UnaryBound::Monotone,
+                wgsl: Wgsl::builtin("floor"),
+                domain: [EVERYWHERE],
+                draws: ORDINARY,
+                places: &[],
+            }),
+            Self::Ceil => row!(Row {
+                rule: DTypeRule::Number,
+                meaning: |[x]| x.ceil(),
+                integers: Integers::Itself,
+                grad: Grad::None,
+                bound: UnaryBound::Monotone,
+                wgsl: Wgsl::builtin("ceil"),
+                domain: [EVERYWHERE],
+                draws: ORDINARY,
+                places: &[],
+            }),
+            Self::Round => row!(Row {
+                rule: DTypeRule::Number,
+                meaning: |[x]| x.round_ties_even(),
+                integers: Integers::Itself,
+                grad: Grad::None,
+                bound: UnaryBound::Monotone,
+                wgsl: Wgsl::call(&[lib!("numeric"), lib!("double")]),
+                domain: [EVERYWHERE],
+                draws: ORDINARY,
+                places: &[],
+            }),
+            Self::Trunc => row!(Row {
+                rule: DTypeRule::Number,
+                meaning: |[x]| x.trunc(),
+                integers: Integers::Itself,
+                grad: Grad::None,
+                bound: UnaryBound::Monotone,
+                // llvmpipe takes an f64 too large for an f32 to have a fraction for whole.
+                wgsl: Wgsl::builtin("trunc").f64(Form::Text("select(floor({0}), ceil({0}), {0} < D(0))")),
+                domain: [EVERYWHERE],
+                draws: ORDINARY,
+                places: &[],
+            }),
+            Self::IsNan => row!(Row {
+                rule: DTypeRule::Predicate,
+                meaning: |[x]| f64::from(u8::from(x.is_nan())),
+                integers: Integers::Truth,
+                grad: Grad::None,
+                bound: UnaryBound::IsNan,
+                wgsl: Wgsl::call(&[lib!("numeric"), lib!("double")]).i32(Form::Text("{0} != {0}")),
+                domain: [EVERYWHERE],
+                draws: ORDINARY,
+                places: &[],
+            }),
+            Self::Not => row!(Row {
+                rule: DTypeRule::Logical,
+                meaning: |[x]| f64::from(u8::from(x == 0.0)),
+                integers: Integers::Converted,
+                grad: Grad::None,
+                bound: UnaryBound::IsZero,
+                wgsl: Wgsl::operator("!"),
+                domain: [EVERYWHERE],
+                draws: ORDINARY,
+                places: &[],
+            }),
         }
     }
 }
