@@ -1,6 +1,7 @@
 // Of two definitions of a link the first holds, so in rustdoc the pages link to each other as modules.
 #![doc = include_str!("../docs/links.md")]
 #![doc = include_str!("../README.md")]
+#![deny(unsafe_code)]
 
 // A room uses only those before it, which `tests/order.rs` sees to.
 mod base;

@@ -43,6 +43,19 @@ fn several_results_come_in_one_pass() {
 }
 
 #[test]
+fn a_kept_expression_is_planned_once() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let numbers: Vec<f32> = (0..1000).map(|i| i as f32 / 250.0 - 2.0).collect();
+    for device in devices::devices() {
+        let expr = tensor(&numbers, &device).exp() + 1.0;
+        let before = device.counters().planned;
+        let first = expr.eval().unwrap().to_vec::<f32>().unwrap();
+        assert_eq!(device.counters().planned - before, 1, "{device}: what is counted is counted");
+        costs_nothing_again(&device, |_| assert_eq!(expr.eval().unwrap().to_vec::<f32>().unwrap(), first, "{device}"));
+    }
+}
+
+#[test]
 fn a_step_plans_and_compiles_nothing() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     for device in devices::devices() {

@@ -53,17 +53,6 @@ fn a_chain_of_a_thousand_is_submitted_a_handful_of_times() {
 }
 
 #[test]
-fn a_kept_expression_is_planned_once_on_the_cpu() {
-    let device = Device::cpu();
-    let x = Tensor::from_slice(&numbers(1000), [1000], &device).unwrap();
-    let expr = x.exp() + 1.0;
-    let first = expr.eval().unwrap().to_vec::<f32>().unwrap();
-    for _ in 0..5 {
-        assert_eq!(expr.eval().unwrap().to_vec::<f32>().unwrap(), first);
-    }
-}
-
-#[test]
 fn an_expression_reads_its_tensors_when_it_is_evaluated() {
     for device in devices::devices() {
         let x = Tensor::from_slice(&[1.0_f32, 2.0], [2], &device).unwrap();

@@ -1,7 +1,8 @@
-//! What this machine's memory allows all cores together: a plain copy and a plain dot product.
+//! How fast all cores together copy and read memory: a plain copy and a plain dot product.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use pulp::{Arch, NullaryFnOnce};
@@ -10,7 +11,7 @@ use super::{Buffer, threads};
 use crate::Result;
 use crate::base::times::{Bandwidth, rate};
 
-/// Elements of each array: 64 MiB, beyond what caches hold of two.
+/// Elements of each array: 64 MiB, so that caches do not hold two of them.
 const NUMEL: usize = 16 << 20;
 /// Elements a thread takes at a time.
 const CHUNK: usize = 64 * 1024;
@@ -24,7 +25,7 @@ pub(crate) fn bandwidth() -> Result<Bandwidth> {
     }
 }
 
-/// Measures both, in memory like that of tensors.
+/// Measures both rates, in memory like that of tensors.
 fn measure() -> Result<Bandwidth> {
     let array = || Buffer::new("bandwidth", NUMEL * size_of::<f32>());
     let (from, to) = (array()?, array()?);
@@ -50,24 +51,20 @@ fn measure() -> Result<Bandwidth> {
 }
 
 fn copy(from: &[f32], to: &mut [f32]) {
-    struct To(*mut f32);
-    // SAFETY: threads write to chunks of their own.
-    unsafe impl Sync for To {}
-    let start = To(to.as_mut_ptr());
-    threads::each(NUMEL / CHUNK, NUMEL, |unit| {
-        let start = &start;
-        let from = &from[unit * CHUNK..][..CHUNK];
-        // SAFETY: `to` has as many elements as `from`, and this chunk is this thread's alone.
-        unsafe { start.0.add(unit * CHUNK).copy_from_nonoverlapping(from.as_ptr(), CHUNK) };
+    // Each thread has a chunk to itself, so nobody waits for these locks.
+    let chunks: Vec<_> = to.chunks_mut(CHUNK).map(Mutex::new).collect();
+    threads::each(chunks.len(), NUMEL, |unit| {
+        let mut to = chunks[unit].lock().unwrap_or_else(PoisonError::into_inner);
+        to.copy_from_slice(&from[unit * CHUNK..][..CHUNK]);
     });
 }
 
-/// Bits of something that depends on every product. With 32 accumulators, so that no addition waits for another.
+/// A number that depends on every product, with 32 accumulators, so that no addition waits for another.
 fn dot(a: &[f32], b: &[f32]) -> f32 {
     let (arch, total) = (Arch::new(), AtomicU32::new(0));
     threads::each(NUMEL / CHUNK, NUMEL, |unit| {
         let (a, b) = (&a[unit * CHUNK..][..CHUNK], &b[unit * CHUNK..][..CHUNK]);
-        // Only so that it is used.
+        // Used, so that a compiler cannot leave it out.
         total.fetch_xor(arch.dispatch(Dot(a, b)).to_bits(), Ordering::Relaxed);
     });
     f32::from_bits(total.into_inner())

@@ -1,5 +1,7 @@
 //! CPU memory: aligned, pooled, behind a lock.
 
+#![allow(unsafe_code, reason = "allocates memory, and hands it out as slices")]
+
 use std::alloc::{Layout, alloc, dealloc};
 use std::ptr::NonNull;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -9,12 +11,12 @@ use crate::{Error, MemoryStats, Result};
 
 /// A cache line, and the widest SIMD register.
 const ALIGN: usize = 64;
-/// The pages of memory that is not small, where the system has them: one fault for each instead of 512, and streams
-/// that are prefetched further. Size classes from twice this on are whole numbers of it.
+/// The page size asked for where memory is large: one fault instead of 512, and streams are prefetched further. Size
+/// classes from twice this on are whole multiples of it.
 const HUGE_PAGE: usize = 2 << 20;
 
-/// Memory freed by tensors, to be used again: a fresh allocation costs a page fault every 4 KiB, several times what
-/// writing it costs.
+/// Memory that tensors have freed, kept for others: a fresh allocation takes a page fault every 4 KiB, which costs
+/// several times as much as writing the memory.
 static POOL: Pool<Block> = Pool::new();
 
 /// Raw aligned memory. Always initialised.
@@ -56,17 +58,17 @@ impl Drop for Block {
     }
 }
 
-/// Many systems give huge pages to those alone who ask. A system that refuses is none the worse.
+/// Many systems give huge pages only on request. If this one refuses, pages are small.
 #[cfg(target_os = "linux")]
 fn ask_for_huge_pages(start: NonNull<u8>, bytes: usize) {
-    // SAFETY: advice about memory of ours, which nothing uses yet.
+    // SAFETY: advice about memory that was just allocated and that nothing uses yet.
     unsafe { libc::madvise(start.as_ptr().cast(), bytes, libc::MADV_HUGEPAGE) };
 }
 
 #[cfg(not(target_os = "linux"))]
 fn ask_for_huge_pages(_start: NonNull<u8>, _bytes: usize) {}
 
-/// The memory of one or more CPU tensors.
+/// The memory of one or more tensors.
 pub(crate) struct Buffer {
     /// `None` only while dropping.
     block: RwLock<Option<Block>>,
@@ -75,7 +77,7 @@ pub(crate) struct Buffer {
 }
 
 impl Buffer {
-    /// Memory of `len` bytes that holds whatever was there.
+    /// Memory of `len` bytes. It holds whatever the pool's last user left there.
     pub(crate) fn new(op: &'static str, len: usize) -> Result<Arc<Self>> {
         let class = size_class(len as u64);
         let refuse = || Error::OutOfMemory { op, bytes: class, device: "cpu".to_owned() };
@@ -100,7 +102,7 @@ impl Buffer {
         Writing { guard: self.block.write().unwrap_or_else(PoisonError::into_inner), len: self.len }
     }
 
-    /// What `f` makes of bytes `offset..offset + len`.
+    /// Calls `f` with bytes `offset..offset + len`.
     pub(crate) fn read<R>(&self, offset: usize, len: usize, f: impl FnOnce(&[u8]) -> R) -> R {
         f(&self.lock().bytes()[offset..offset + len])
     }
@@ -118,6 +120,13 @@ impl Drop for Buffer {
     }
 }
 
+/// The first `len` bytes of a block: a pointer that is derived from no reference, so cells may be made of it.
+fn memory_of(block: Option<&Block>, len: usize) -> *mut [u8] {
+    let start = block.map_or(NonNull::dangling(), |block| block.start);
+    let len = if block.is_some() { len } else { 0 };
+    std::ptr::slice_from_raw_parts_mut(start.as_ptr(), len)
+}
+
 /// A buffer locked for reading.
 pub(crate) struct Reading<'a> {
     guard: RwLockReadGuard<'a, Option<Block>>,
@@ -125,6 +134,11 @@ pub(crate) struct Reading<'a> {
 }
 
 impl Reading<'_> {
+    /// Where the bytes are, for reading alone.
+    pub(crate) fn memory(&self) -> *mut [u8] {
+        memory_of(self.guard.as_ref(), self.len)
+    }
+
     pub(crate) fn bytes(&self) -> &[u8] {
         let Some(block) = &*self.guard else {
             return &[];
@@ -141,6 +155,11 @@ pub(crate) struct Writing<'a> {
 }
 
 impl Writing<'_> {
+    /// Where the bytes are.
+    pub(crate) fn memory(&mut self) -> *mut [u8] {
+        memory_of(self.guard.as_ref(), self.len)
+    }
+
     pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
         let Some(block) = &mut *self.guard else {
             return &mut [];

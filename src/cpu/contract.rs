@@ -5,51 +5,57 @@
 //! of the sum, which are added in order. Tiles and parts depend on the shape alone, so the same input gives the same
 //! bits.
 
+#![allow(unsafe_code, reason = "`matrixmultiply` takes pointers")]
+
+use std::cell::Cell;
+
+use bytemuck::Pod;
 use smallvec::SmallVec;
 
 use super::frame::Memory;
 use super::map::{Destination, Map};
 use super::region::{Region, Source};
+use super::strip::Span;
 use super::threads;
 use crate::base::layout::Layout;
 use crate::expr::contraction::Contraction;
 use crate::{DType, Result, Shape};
 
-/// Rows, columns and terms from which a product is computed here: below, one fused pass takes less time.
+/// A product of fewer rows, columns or terms is left to a fused pass, which takes less time.
 pub(super) const LEAST: usize = 4;
-/// Multiplications that are worth a thread's while.
+/// How many multiplications are worth a thread's while.
 const TILE: usize = 1 << 18;
 /// Pieces of work wanted, so that many threads share it evenly. Not the number of threads: results do not depend on it.
 const PIECES: usize = 32;
-/// Rows or columns of a tile at least: packing the other factor for each tile stays a small part of the product.
+/// Least rows or columns of a tile: packing the other factor for each tile stays a small part of the product.
 const EDGE: usize = 128;
-/// Terms of a part of the sum at least.
+/// Least terms of a part of the sum.
 const DEPTH: usize = 1024;
-/// Elements a thread adds the parts of.
+/// Elements whose parts a thread adds at a time.
 const CHUNK: usize = 16 * 1024;
 
 pub(super) struct Contract {
     factors: [Factor; 2],
     dtype: DType,
-    /// Which temporary takes the result, row-major.
+    /// The temporary for the result, which is row-major.
     temp: usize,
     numel: usize,
     axes: Axes,
     tiles: Tiles,
 }
 
-/// One side of a product.
+/// A factor of a product.
 pub(super) struct Factor {
     source: Source,
-    /// Over the whole domain.
+    /// Where its elements lie, over the whole domain.
     layout: Layout,
-    /// What computes it, if it does not lie in memory.
+    /// If it does not lie in memory: what computes it, and the temporary it is computed into.
     map: Option<(Map, usize)>,
 }
 
 impl Factor {
-    /// What `region` computes, over the domain. `absent` are dims along which it does not vary; `temp` gives a
-    /// temporary of so many elements.
+    /// The factor that `region` computes over the domain. It does not vary along the dims `absent`. `temp` makes a
+    /// temporary of a number of elements, and gives its index.
     pub(super) fn new(region: Region, absent: &[usize], temp: impl FnOnce(usize) -> usize) -> Result<Self> {
         if let Some(leaf) = region.plain()
             && let Some(layout) = leaf.access.layout()
@@ -64,11 +70,11 @@ impl Factor {
     }
 }
 
-/// One dim, or several that both factors and the result step through as one.
+/// One dim, or several that are stepped through as one in both factors and in the result.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Axis {
     size: usize,
-    /// Steps through the two factors and the result.
+    /// Its steps in the two factors and in the result.
     steps: [isize; 3],
 }
 
@@ -76,7 +82,7 @@ impl Axis {
     const NONE: Self = Self { size: 1, steps: [0; 3] };
 }
 
-/// The axes of one product, and those around it: of the result, and of the sum.
+/// The three axes of one product, and those around it: of the result (`batch`) and of the sum (`sums`).
 #[derive(Debug)]
 struct Axes {
     rows: Axis,
@@ -101,7 +107,7 @@ impl Axes {
             }
             axes
         };
-        // The longest axis of a group is multiplied; the others are walked around it.
+        // A product runs along the longest axis of each group; the others are walked around it.
         let longest = |mut axes: SmallVec<[Axis; 4]>| {
             let at = (0..axes.len()).max_by_key(|&i| axes[i].size);
             (at.map_or(Axis::NONE, |at| axes.remove(at)), axes)
@@ -156,7 +162,7 @@ impl Contract {
         dtype: DType,
         temp: usize,
     ) -> Result<Self> {
-        // The result over the domain: it does not vary along what is summed.
+        // Where the result lies, over the domain: it does not vary along the dims that are summed.
         let out = Layout::contiguous(domain.with_ones(&found.summed)).broadcast_to(domain, "einsum")?;
         let axes = Axes::new(domain, found, [&factors[0].layout, &factors[1].layout, &out]);
         let tiles = Tiles::new(&axes);
@@ -179,41 +185,39 @@ impl Contract {
         self.n_parts().saturating_sub(1) * self.numel * self.dtype.size()
     }
 
-    /// # Safety
+    /// Writes the result to its temporary.
     ///
-    /// `memory` must hold the graph's buffers, the temporaries, those of this product to be written by nobody else, and
-    /// memory for parts.
-    pub(super) unsafe fn run(&self, memory: &Memory) {
+    /// Threads take tiles and parts, which lie apart, then ranges of elements, whose parts they add. So no thread writes
+    /// what another reads or writes, as [`Span::new`] demands.
+    pub(super) fn run(&self, memory: &Memory<'_>) {
         if self.numel == 0 {
             return;
         }
         for (map, temp) in self.factors.iter().filter_map(|f| f.map.as_ref()) {
             let layout = Layout::contiguous(map.region.shape.clone());
-            let to = [Destination { at: memory.temps[*temp], layout: &layout, buffer: None }];
-            // SAFETY: the caller's.
-            unsafe { map.run(&to, memory) };
+            map.run(&[Destination { memory: memory.temps[*temp], layout: &layout, buffer: None }], memory);
         }
         match self.dtype {
-            // SAFETY: the caller's; the factors and the result are of this dtype.
-            DType::F64 => unsafe { self.multiply::<f64>(memory) },
-            // SAFETY: as above.
-            _ => unsafe { self.multiply::<f32>(memory) },
+            DType::F32 => self.multiply::<f32>(memory),
+            DType::F64 => self.multiply::<f64>(memory),
+            DType::Bool | DType::U8 | DType::I32 | DType::F16 | DType::BF16 => {
+                unreachable!("no matrix product is computed in {}", self.dtype)
+            }
         }
     }
 
-    /// # Safety
-    ///
-    /// As [`run`](Self::run); the factors and the result hold elements of `T`.
-    unsafe fn multiply<T: Number>(&self, memory: &Memory) {
+    fn multiply<T: Gemm>(&self, memory: &Memory<'_>) {
         let Self { axes, tiles, .. } = self;
-        let [a, b] = [0, 1].map(|i| {
-            let factor = &self.factors[i];
-            At(memory.source(factor.source).cast::<T>().cast_mut().wrapping_add(factor.layout.offset()))
-        });
-        let out = At(memory.temps[self.temp].cast::<T>());
+        let factors = self
+            .factors
+            .each_ref()
+            .map(|factor| memory.source(factor.source).from(factor.layout.offset() * size_of::<T>()));
         let n_parts = self.n_parts();
-        let parts = At(memory.parts.cast::<T>());
-        let place = |part: usize| if part == 0 { out } else { parts.add(((part - 1) * self.numel) as isize) };
+        // The first part is the result's own memory.
+        let place = |part: usize| match part {
+            0 => memory.temps[self.temp],
+            _ => memory.parts.from((part - 1) * self.numel * size_of::<T>()),
+        };
 
         let (n_rows, n_columns) = (axes.rows.size.div_ceil(tiles.rows), axes.columns.size.div_ceil(tiles.columns));
         let units = tiles.n_batch * n_rows * n_columns * n_parts;
@@ -228,25 +232,26 @@ impl Contract {
                 along.iter().map(|(axis, at)| axis.steps[i] * *at as isize).sum::<isize>()
                     + offset(&axes.batch, batch, i)
             };
-            let tile = Tile {
-                rows: tiles.rows.min(axes.rows.size - row),
-                columns: tiles.columns.min(axes.columns.size - column),
-                terms: tiles.terms.min(axes.terms.size - term),
-            };
-            let (a, b, out) = (a.add(start(0)), b.add(start(1)), place(part).add(start(2)));
             let n_sums = axes.sums.iter().map(|s| s.size).product::<usize>();
             for sum in 0..n_sums {
-                let (a, b) = (a.add(offset(&axes.sums, sum, 0)), b.add(offset(&axes.sums, sum, 1)));
-                // SAFETY: the caller's; tiles of the result lie apart, and so do parts.
-                unsafe { T::gemm(axes, &tile, [a, b, out], sum > 0) };
+                let tile = Tile {
+                    rows: tiles.rows.min(axes.rows.size - row),
+                    columns: tiles.columns.min(axes.columns.size - column),
+                    terms: tiles.terms.min(axes.terms.size - term),
+                    memory: [factors[0], factors[1], place(part)],
+                    start: [0, 1, 2].map(|i| start(i) + offset(&axes.sums, sum, i)),
+                    add: sum > 0,
+                };
+                tile.multiply::<T>(axes);
             }
         });
         if n_parts > 1 {
             threads::each(self.numel.div_ceil(CHUNK), self.numel * n_parts, |unit| {
-                for i in unit * CHUNK..self.numel.min((unit + 1) * CHUNK) {
-                    let at = |part: usize| place(part).add(i as isize).0;
-                    // SAFETY: every part was written by now, and element `i` is this thread's.
-                    unsafe { *at(0) = (1..n_parts).fold(*at(0), |sum, part| sum + *at(part)) };
+                let (start, end) = (unit * CHUNK, self.numel.min((unit + 1) * CHUNK));
+                let part = |part: usize| place(part).strip(start as isize, end - start, size_of::<T>()).cells::<T>();
+                let sum = part(0);
+                for part in (1..n_parts).map(part) {
+                    sum.iter().zip(part).for_each(|(sum, part)| sum.set(sum.get() + part.get()));
                 }
             });
         }
@@ -263,63 +268,79 @@ fn offset(axes: &[Axis], mut index: usize, operand: usize) -> isize {
     offset
 }
 
-struct Tile {
+/// Part of a product: where it begins in the two factors and in the result, and how far it goes.
+struct Tile<'a> {
     rows: usize,
     columns: usize,
     terms: usize,
+    memory: [Span<'a>; 3],
+    start: [isize; 3],
+    /// Whether the product is added to what the result holds.
+    add: bool,
 }
 
-/// Memory that threads share.
-#[derive(Clone, Copy)]
-struct At<T>(*mut T);
-
-// SAFETY: factors are only read, and each thread writes to tiles of its own.
-unsafe impl<T> Sync for At<T> {}
-
-impl<T> At<T> {
-    fn add(self, elements: isize) -> Self {
-        Self(self.0.wrapping_offset(elements))
+impl Tile<'_> {
+    fn multiply<T: Gemm>(&self, axes: &Axes) {
+        let sides = [[self.rows, self.terms], [self.terms, self.columns], [self.rows, self.columns]];
+        let along = [[axes.rows, axes.terms], [axes.terms, axes.columns], [axes.rows, axes.columns]];
+        let matrices = [0, 1, 2].map(|i| {
+            let (cells, origin) = self.memory[i].cells::<T>();
+            Matrix::new(cells, origin + self.start[i], sides[i], along[i].map(|axis| axis.steps[i]))
+        });
+        // SAFETY: each thread writes to tiles of its own, which nothing else reads meanwhile, and which lie apart from
+        // the factors; `Matrix::new` has seen that all three lie within their memory.
+        unsafe { T::gemm([self.rows, self.terms, self.columns], matrices, self.add) }
     }
 }
 
-trait Number: Copy + Send + std::ops::Add<Output = Self> {
-    /// Writes one tile, or adds to it. `at` is where the tile begins in the two factors and in the result.
+/// A matrix in memory: its first element, and the steps from row to row and from column to column.
+struct Matrix<T> {
+    at: *mut T,
+    steps: [isize; 2],
+}
+
+impl<T> Matrix<T> {
+    /// The matrix whose first element is `cells[first]`.
+    fn new(cells: &[Cell<T>], first: isize, sizes: [usize; 2], steps: [isize; 2]) -> Self {
+        // All elements lie between two corners: that of every negative step, and that of every positive one.
+        let ends = [0, 1].map(|d| (sizes[d] as isize - 1) * steps[d]);
+        let low = first + ends.iter().map(|&end| end.min(0)).sum::<isize>();
+        let high = first + ends.iter().map(|&end| end.max(0)).sum::<isize>();
+        assert!(low >= 0 && high < cells.len() as isize, "a matrix lies within its memory");
+        Self { at: cells.as_ptr().cast::<T>().cast_mut().wrapping_offset(first), steps }
+    }
+}
+
+trait Gemm: Pod + std::ops::Add<Output = Self> {
+    /// Writes the product of two matrices to the third, or adds it to what is there. The sizes are rows, terms, columns.
     ///
     /// # Safety
     ///
-    /// By the steps of `axes`, the factors must be readable and the result writable for the whole of the tile.
-    unsafe fn gemm(axes: &Axes, tile: &Tile, at: [At<Self>; 3], add: bool);
+    /// - The factors are valid for reads by their sizes and steps, and the third matrix for reads and writes.
+    /// - No element of the third matrix is an element of a factor, or has two indices.
+    unsafe fn gemm(sizes: [usize; 3], matrices: [Matrix<Self>; 3], add: bool);
 }
 
-macro_rules! number {
+macro_rules! gemm {
     ($t:ty, $gemm:path) => {
-        impl Number for $t {
-            unsafe fn gemm(axes: &Axes, tile: &Tile, [a, b, out]: [At<Self>; 3], add: bool) {
-                let (m, k, n) = (tile.rows, tile.terms, tile.columns);
-                let Axes { rows, terms, columns, .. } = axes;
-                let beta = if add { 1.0 } else { 0.0 };
-                // SAFETY: the caller's.
-                unsafe {
-                    $gemm(
-                        m,
-                        k,
-                        n,
-                        1.0,
-                        a.0,
-                        rows.steps[0],
-                        terms.steps[0],
-                        b.0,
-                        terms.steps[1],
-                        columns.steps[1],
-                        beta,
-                        out.0,
-                        rows.steps[2],
-                        columns.steps[2],
-                    );
-                }
-            }
+        impl Gemm for $t {
+            #[rustfmt::skip]
+            unsafe fn gemm([m, k, n]: [usize; 3], [a, b, out]: [Matrix<Self>; 3], add: bool) {
+                        debug_assert!([a.at, b.at, out.at].iter().all(|at| at.is_aligned()), "elements are aligned");
+                        let beta = if add { 1.0 } else { 0.0 };
+                        // SAFETY: the caller's.
+                        unsafe {
+                            $gemm(
+                                m, k, n, 1.0,
+                                a.at, a.steps[0], a.steps[1],
+                                b.at, b.steps[0], b.steps[1],
+                                beta,
+                                out.at, out.steps[0], out.steps[1],
+                            );
+                        }
+                    }
         }
     };
 }
-number!(f32, matrixmultiply::sgemm);
-number!(f64, matrixmultiply::dgemm);
+gemm!(f32, matrixmultiply::sgemm);
+gemm!(f64, matrixmultiply::dgemm);

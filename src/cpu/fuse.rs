@@ -1,23 +1,25 @@
-//! Operations that are done in one loop with the operation that uses them.
+//! Several operations in one loop.
 //!
 //! A strip between two kernels costs a store and a load to the nearest cache, about as much as the arithmetic, so
 //! chains of two arithmetic operations go together, and so do the few longer shapes that weight updates are made of.
 //! Each operation rounds by itself, as it does alone, so that an expression gives the same bits however it is cut up.
 
+use pulp::Simd;
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::{SmallVec, smallvec};
 
-use super::kernel::{Kernel, map2_by, map3_by, map3_in_place};
+use super::formula::{Formula, formula2, formula3};
+use super::kernel::Kernel;
 use super::moments::{ARGS, Moments, moments};
 use super::region::is_source;
 use crate::expr::graph::{Graph, Id, Step};
 use crate::{BinaryOp, DType, UnaryOp};
 
-/// What a loop of several operations takes.
+/// An argument of a loop of several operations.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Arg {
     Value(Id),
-    /// The number that changes nothing, where a shape has room for a factor that an expression lacks.
+    /// The number 1, where a form has a factor that the expression lacks.
     One,
 }
 
@@ -25,11 +27,11 @@ type Args = SmallVec<[Arg; 7]>;
 
 #[derive(Default)]
 pub(super) struct Fused {
-    /// Operations that are part of others' loops.
+    /// Operations that are part of a later operation's loop.
     pub(super) absorbed: FxHashSet<Id>,
-    /// By the last operation: the kernel of all, and its arguments.
+    /// The loop of several operations, by the last of them.
     pub(super) made: FxHashMap<Id, Made>,
-    /// The outputs that are computed by one kernel together.
+    /// The loop that computes all outputs together, if there is one.
     pub(super) moments: Option<Together>,
 }
 
@@ -37,27 +39,27 @@ pub(super) struct Fused {
 pub(super) struct Made {
     pub(super) kernel: Kernel,
     pub(super) args: Args,
-    shape: Shape,
+    form: Form,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Shape {
+enum Form {
     Pair,
     Blend,
     BlendOfProduct,
     Ratio { outer: bool, divided: bool },
 }
 
-/// The new moments and the new weights of a step of Adam, which are all of a region's outputs.
+/// One loop for the new moments and the new weights of a step of Adam, if those are all of a region's outputs.
 pub(super) struct Together {
     pub(super) kernel: Moments,
-    /// Of the kernel.
+    /// The arguments of the loop.
     pub(super) args: SmallVec<[Arg; ARGS]>,
-    /// What it computes, in its order.
+    /// The values that it computes, in its order.
     pub(super) values: [Id; 3],
 }
 
-/// Finds them among `ids`, arguments first, of which `outputs` are stored.
+/// Finds operations that go together among `ids`, which are sorted, arguments first. `outputs` are stored.
 pub(super) fn fuse(graph: &Graph, ids: &[Id], outputs: &[(Id, DType)]) -> Fused {
     let mut uses: FxHashMap<Id, usize> = FxHashMap::default();
     let args = ids.iter().filter(|&&id| !is_source(graph, id)).flat_map(|&id| graph.values[id].step.args());
@@ -80,21 +82,21 @@ pub(super) fn fuse(graph: &Graph, ids: &[Id], outputs: &[(Id, DType)]) -> Fused 
     fused
 }
 
-/// The step of Adam that three outputs are.
+/// The loop for three outputs that are a step of Adam.
 fn together(made: &FxHashMap<Id, Made>, outputs: &[(Id, DType)]) -> Option<Together> {
     if outputs.len() != 3 || outputs.iter().any(|o| o.1 != DType::F32) {
         return None;
     }
-    let of_shape = |wanted: fn(Shape) -> bool| outputs.iter().find(|o| made.get(&o.0).is_some_and(|m| wanted(m.shape)));
-    let (weights, _) = *of_shape(|s| matches!(s, Shape::Ratio { .. }))?;
-    let (first, _) = *of_shape(|s| s == Shape::Blend)?;
-    let (second, _) = *of_shape(|s| s == Shape::BlendOfProduct)?;
+    let of_form = |wanted: fn(Form) -> bool| outputs.iter().find(|o| made.get(&o.0).is_some_and(|m| wanted(m.form)));
+    let (weights, _) = *of_form(|s| matches!(s, Form::Ratio { .. }))?;
+    let (first, _) = *of_form(|s| s == Form::Blend)?;
+    let (second, _) = *of_form(|s| s == Form::BlendOfProduct)?;
     let [m, g, b1, c1] = made[&first].args[..] else { return None };
     let [v, g1, g2, b2, c2] = made[&second].args[..] else { return None };
     let [w, m_new, v_new, c, s, d, e] = made[&weights].args[..] else { return None };
-    let Shape::Ratio { outer, divided } = made[&weights].shape else { return None };
+    let Form::Ratio { outer, divided } = made[&weights].form else { return None };
     let fits = (m_new, v_new, g1, g2) == (Arg::Value(first), Arg::Value(second), g, g);
-    // Nothing that one kernel computes may be an argument of it.
+    // No argument of the loop may be one of its results.
     let outside = [w, g, m, v].iter().all(|&x| ![first, second, weights].map(Arg::Value).contains(&x));
     (fits && outside).then(|| Together {
         kernel: moments(outer, divided),
@@ -103,14 +105,14 @@ fn together(made: &FxHashMap<Id, Made>, outputs: &[(Id, DType)]) -> Option<Toget
     })
 }
 
-/// An attempt to find a shape that ends in some operation.
+/// An attempt to find a form that ends in some operation.
 struct Match<'a> {
     graph: &'a Graph,
     uses: &'a FxHashMap<Id, usize>,
     absorbed: SmallVec<[Id; 8]>,
 }
 
-/// A value and the factor it has.
+/// A value and its factor.
 #[derive(Clone, Copy)]
 struct Scaled {
     value: Id,
@@ -127,7 +129,7 @@ impl Match<'_> {
         matches!(self.graph.values[id].step, Step::Scalar { .. })
     }
 
-    /// The arguments of an operation that nothing else uses.
+    /// The arguments of `id`, if it is the operation `op` and used once.
     fn inner(&self, id: Id, op: BinaryOp) -> Option<(Id, Id)> {
         match self.graph.values[id].step {
             Step::Binary(found, a, b) if found == op && self.uses.get(&id) == Some(&1) => Some((a, b)),
@@ -135,7 +137,7 @@ impl Match<'_> {
         }
     }
 
-    /// The value and the number that an operation multiplies or divides by, taken in.
+    /// The value and the number that it is multiplied (or divided) by, if `id` is that operation, which is absorbed.
     fn scaled(&mut self, id: Id, op: BinaryOp) -> Option<Scaled> {
         let (a, b) = self.inner(id, op)?;
         let (value, number) = if self.is_number(b) {
@@ -161,14 +163,14 @@ impl Match<'_> {
             && !self.is_number(v)
         {
             self.absorbed.push(y.value);
-            let kernel = map3_by(|[x, u, v], [s, t]| x * s + u * v * t);
+            let kernel = formula3(BlendOfProduct);
             let values = [x.value, u, v].map(Arg::Value);
             let args = values.into_iter().chain([x.by, y.by]).collect();
-            return Some(Made { kernel, args, shape: Shape::BlendOfProduct });
+            return Some(Made { kernel, args, form: Form::BlendOfProduct });
         }
-        let kernel = map2_by(|[x, y], [s, t]| x * s + y * t);
+        let kernel = formula2(Blend);
         let args = smallvec![Arg::Value(x.value), Arg::Value(y.value), x.by, y.by];
-        Some(Made { kernel, args, shape: Shape::Blend })
+        Some(Made { kernel, args, form: Form::Blend })
     }
 
     /// `w · c - m · s / (√v · d + e)`: a step of Adam and its kin.
@@ -176,7 +178,7 @@ impl Match<'_> {
         let Step::Binary(BinaryOp::Sub, w, step) = self.graph.values[id].step else { return None };
         self.absorbed.clear();
         let plain = |value: Id| Scaled { value, by: Arg::One };
-        // The factor of the quotient, or of what is divided.
+        // A factor of the whole quotient; without it, there may be one of the dividend.
         let outer = self.scaled(step, BinaryOp::Mul);
         let quotient = outer.map_or(step, |o| o.value);
         let (over, under) = self.inner(quotient, BinaryOp::Div)?;
@@ -200,14 +202,14 @@ impl Match<'_> {
         let s = outer.map_or(m.by, |o| o.by);
         let (outer, divided) = (outer.is_some(), divided.is_some());
         let kernel = match (outer, divided) {
-            (false, false) => map3_by(|[w, m, v], [c, s, d, e]| w * c - m * s / (v.sqrt() * d + e)),
-            (false, true) => map3_by(|[w, m, v], [c, s, d, e]| w * c - m * s / (v.sqrt() / d + e)),
-            (true, false) => map3_by(|[w, m, v], [c, s, d, e]| w * c - m / (v.sqrt() * d + e) * s),
-            (true, true) => map3_by(|[w, m, v], [c, s, d, e]| w * c - m / (v.sqrt() / d + e) * s),
+            (false, false) => formula3(Ratio::<false, false>),
+            (false, true) => formula3(Ratio::<false, true>),
+            (true, false) => formula3(Ratio::<true, false>),
+            (true, true) => formula3(Ratio::<true, true>),
         };
         let values = [w.value, m.value, v].map(Arg::Value);
         let args = values.into_iter().chain([w.by, s, root.by, Arg::Value(e)]).collect();
-        Some(Made { kernel, args, shape: Shape::Ratio { outer, divided } })
+        Some(Made { kernel, args, form: Form::Ratio { outer, divided } })
     }
 
     /// `(a ∘ b) ∘ c` or `c ∘ (a ∘ b)`.
@@ -221,14 +223,14 @@ impl Match<'_> {
             {
                 self.absorbed.push(first);
                 let args = [a, b, other].into_iter().map(Arg::Value).collect();
-                return Some(Made { kernel, args, shape: Shape::Pair });
+                return Some(Made { kernel, args, form: Form::Pair });
             }
         }
         None
     }
 }
 
-/// Where the result of the first operation goes in the second.
+/// The side of the second operation that takes the result of the first.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Side {
     Left,
@@ -238,22 +240,108 @@ enum Side {
 /// The kernel of `(a first b) second c`, or of `c second (a first b)`, if there is one.
 fn pair(first: BinaryOp, second: BinaryOp, side: Side) -> Option<Kernel> {
     match first {
-        BinaryOp::Add => then(|a: f32, b: f32| a + b, second, side),
-        BinaryOp::Sub => then(|a: f32, b: f32| a - b, second, side),
-        BinaryOp::Mul => then(|a: f32, b: f32| a * b, second, side),
-        BinaryOp::Div => then(|a: f32, b: f32| a / b, second, side),
+        BinaryOp::Add => then(Add, second, side),
+        BinaryOp::Sub => then(Sub, second, side),
+        BinaryOp::Mul => then(Mul, second, side),
+        BinaryOp::Div => then(Div, second, side),
         _ => None,
     }
 }
 
-fn then(first: impl Fn(f32, f32) -> f32 + Copy, second: BinaryOp, side: Side) -> Option<Kernel> {
+fn then<A: Arithmetic>(first: A, second: BinaryOp, side: Side) -> Option<Kernel> {
     Some(match (second, side) {
-        (BinaryOp::Add, _) => map3_in_place(move |a: f32, b: f32, c: f32| first(a, b) + c),
-        (BinaryOp::Mul, _) => map3_in_place(move |a: f32, b: f32, c: f32| first(a, b) * c),
-        (BinaryOp::Sub, Side::Left) => map3_in_place(move |a: f32, b: f32, c: f32| first(a, b) - c),
-        (BinaryOp::Sub, Side::Right) => map3_in_place(move |a: f32, b: f32, c: f32| c - first(a, b)),
-        (BinaryOp::Div, Side::Left) => map3_in_place(move |a: f32, b: f32, c: f32| first(a, b) / c),
-        (BinaryOp::Div, Side::Right) => map3_in_place(move |a: f32, b: f32, c: f32| c / first(a, b)),
+        (BinaryOp::Add, _) => formula3(Then(first, Add)),
+        (BinaryOp::Mul, _) => formula3(Then(first, Mul)),
+        (BinaryOp::Sub, Side::Left) => formula3(Then(first, Sub)),
+        (BinaryOp::Sub, Side::Right) => formula3(ThenFrom(first, Sub)),
+        (BinaryOp::Div, Side::Left) => formula3(Then(first, Div)),
+        (BinaryOp::Div, Side::Right) => formula3(ThenFrom(first, Div)),
         _ => return None,
     })
+}
+
+/// An operation on vectors.
+trait Arithmetic: Copy + 'static {
+    fn of<S: Simd>(simd: S, a: S::f32s, b: S::f32s) -> S::f32s;
+}
+
+macro_rules! arithmetic {
+    ($($name:ident $method:ident;)*) => {$(
+        #[derive(Clone, Copy)]
+        struct $name;
+
+        impl Arithmetic for $name {
+            #[inline(always)]
+            fn of<S: Simd>(simd: S, a: S::f32s, b: S::f32s) -> S::f32s {
+                simd.$method(a, b)
+            }
+        }
+    )*};
+}
+arithmetic! {
+    Add add_f32s;
+    Sub sub_f32s;
+    Mul mul_f32s;
+    Div div_f32s;
+}
+
+/// `(a ∘ b) ∘ c`.
+#[derive(Clone, Copy)]
+struct Then<A, B>(A, B);
+
+impl<A: Arithmetic, B: Arithmetic> Formula<3, 0> for Then<A, B> {
+    #[inline(always)]
+    fn of<S: Simd>(simd: S, [a, b, c]: [S::f32s; 3], []: [S::f32s; 0]) -> S::f32s {
+        B::of(simd, A::of(simd, a, b), c)
+    }
+}
+
+/// `c ∘ (a ∘ b)`.
+#[derive(Clone, Copy)]
+struct ThenFrom<A, B>(A, B);
+
+impl<A: Arithmetic, B: Arithmetic> Formula<3, 0> for ThenFrom<A, B> {
+    #[inline(always)]
+    fn of<S: Simd>(simd: S, [a, b, c]: [S::f32s; 3], []: [S::f32s; 0]) -> S::f32s {
+        B::of(simd, c, A::of(simd, a, b))
+    }
+}
+
+/// `x · s + y · t`.
+#[derive(Clone, Copy)]
+struct Blend;
+
+impl Formula<2, 2> for Blend {
+    #[inline(always)]
+    fn of<S: Simd>(simd: S, [x, y]: [S::f32s; 2], [s, t]: [S::f32s; 2]) -> S::f32s {
+        simd.add_f32s(simd.mul_f32s(x, s), simd.mul_f32s(y, t))
+    }
+}
+
+/// `x · s + u · v · t`.
+#[derive(Clone, Copy)]
+struct BlendOfProduct;
+
+impl Formula<3, 2> for BlendOfProduct {
+    #[inline(always)]
+    fn of<S: Simd>(simd: S, [x, u, v]: [S::f32s; 3], [s, t]: [S::f32s; 2]) -> S::f32s {
+        simd.add_f32s(simd.mul_f32s(x, s), simd.mul_f32s(simd.mul_f32s(u, v), t))
+    }
+}
+
+/// `w · c - m · s / (√v · d + e)`. With `OUTER`, `s` multiplies the quotient, not `m`; with `DIVIDED`, the root is
+/// divided by `d`.
+#[derive(Clone, Copy)]
+struct Ratio<const OUTER: bool, const DIVIDED: bool>;
+
+impl<const OUTER: bool, const DIVIDED: bool> Formula<3, 4> for Ratio<OUTER, DIVIDED> {
+    #[inline(always)]
+    fn of<S: Simd>(simd: S, [w, m, v]: [S::f32s; 3], [c, s, d, e]: [S::f32s; 4]) -> S::f32s {
+        let root = simd.sqrt_f32s(v);
+        let root = if DIVIDED { simd.div_f32s(root, d) } else { simd.mul_f32s(root, d) };
+        let under = simd.add_f32s(root, e);
+        let step =
+            if OUTER { simd.mul_f32s(simd.div_f32s(m, under), s) } else { simd.div_f32s(simd.mul_f32s(m, s), under) };
+        simd.sub_f32s(simd.mul_f32s(w, c), step)
+    }
 }

@@ -1,10 +1,14 @@
 //! Loops over strips: a function of elements becomes a function of strips, compiled for each instruction set.
 //!
-//! A kernel knows nothing of layouts. Its arguments are either as many elements in a row as it writes, or one element
-//! that stands for all of them, so that a number or a broadcast column is never written out.
+//! A loop knows nothing of layouts. Each of its arguments is as many elements in a row as it writes, or one element that
+//! stands for all of them, so that a number or a broadcast column is never written out.
+//!
+//! Every loop may write where it reads, if it writes the very elements: the result for an element is written after the
+//! element was read. It is slow there, though, unless it computes some elements before it writes any of them, since a
+//! compiler makes vectors of several elements only where no write can change the next read. Loops of both kinds are
+//! made of the functions that updates in place consist of, and loops of the first kind of all others.
 
-#![allow(clippy::cast_ptr_alignment, reason = "elements are aligned, as `Run` demands")]
-
+use std::cell::Cell;
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 
@@ -12,33 +16,16 @@ use bytemuck::Pod;
 use pulp::{Arch, NullaryFnOnce};
 
 use super::plain::Plain;
+use super::strip::Strip;
 
-/// A strip of elements to read.
-#[derive(Clone, Copy)]
-pub(super) struct Src {
-    pub(super) at: *const u8,
-    /// Whether the one element at `at` stands for all.
-    pub(super) splat: bool,
-}
-
-impl Src {
-    pub(super) const NONE: Self = Self { at: std::ptr::null(), splat: false };
-}
-
-/// Writes `n` elements computed from the arguments.
-///
-/// # Safety
-///
-/// Each argument the function takes must be valid for `n` reads (one, if it is a splat) of its element type, and `out`
-/// for `n` writes; all aligned. `out` must not overlap an argument, unless the loop is one for that: then an argument
-/// that it overlaps must be its very elements.
-pub(super) type Run = unsafe fn(arch: Arch, args: &[Src], out: *mut u8, n: usize);
+/// Computes the elements of `out` from the arguments, each as long as `out` or of one element.
+pub(super) type Run = for<'a> fn(arch: Arch, args: &[Strip<'a>], out: Strip<'a>);
 
 /// A function of elements as a function of strips.
 #[derive(Clone, Copy)]
 pub(super) struct Kernel {
     pub(super) run: Code,
-    /// The same where the result may lie where an argument does, for functions that this makes no slower.
+    /// What is as quick where the result lies where an argument does, for functions that have such a loop.
     pub(super) in_place: Option<Code>,
 }
 
@@ -52,261 +39,246 @@ pub(super) enum Code {
 }
 
 impl Code {
-    /// # Safety
-    ///
     /// As [`Run`].
-    pub(super) unsafe fn run(self, arch: Arch, args: &[Src], out: *mut u8, n: usize) {
-        // SAFETY: the caller's.
-        unsafe {
-            match self {
-                Self::Loop(run) => run(arch, args, out, n),
-                Self::Plain(plain) => plain.run(args, out, n),
-            }
+    #[inline]
+    pub(super) fn run(self, arch: Arch, args: &[Strip<'_>], out: Strip<'_>) {
+        match self {
+            Self::Loop(run) => run(arch, args, out),
+            Self::Plain(plain) => plain.run(args, out),
         }
     }
 }
 
-/// The elements of an argument, by index.
-trait Stream: Copy {
-    type Item;
+/// Elements computed at a time before any of them is written: a cache line of f32.
+const STEP: usize = 16;
 
-    /// # Safety
-    ///
-    /// There is such an element, and nobody else writes there meanwhile.
-    unsafe fn at(self, index: usize) -> Self::Item;
+/// The elements of an argument, by index.
+pub(super) trait Stream: Copy {
+    type Item: Copy;
+
+    /// The same, known to have `n` elements, so that no index below `n` is checked again.
+    fn of_len(self, n: usize) -> Self;
+
+    fn at(self, index: usize) -> Self::Item;
+
+    /// Elements `step * N..(step + 1) * N`.
+    fn step<const N: usize>(self, step: usize) -> [Self::Item; N];
 }
 
-impl<T: Pod> Stream for *const T {
+impl<T: Pod> Stream for &[Cell<T>] {
     type Item = T;
+
     #[inline(always)]
-    unsafe fn at(self, index: usize) -> T {
-        // SAFETY: the caller's; any bits are a `T`, and elements are aligned, as `Run` demands.
-        unsafe { self.add(index).read() }
+    fn of_len(self, n: usize) -> Self {
+        &self[..n]
+    }
+
+    #[inline(always)]
+    fn at(self, index: usize) -> T {
+        self[index].get()
+    }
+
+    #[inline(always)]
+    fn step<const N: usize>(self, step: usize) -> [T; N] {
+        let cells = &self.as_chunks::<N>().0[step];
+        let mut elements = [T::zeroed(); N];
+        for i in 0..N {
+            elements[i] = cells[i].get();
+        }
+        elements
     }
 }
 
+/// One element that stands for all.
 #[derive(Clone, Copy)]
-struct Splat<T>(T);
+pub(super) struct Splat<T>(pub(super) T);
 
 impl<T: Copy> Stream for Splat<T> {
     type Item = T;
+
     #[inline(always)]
-    unsafe fn at(self, _index: usize) -> T {
+    fn of_len(self, _n: usize) -> Self {
+        self
+    }
+
+    #[inline(always)]
+    fn at(self, _index: usize) -> T {
         self.0
+    }
+
+    #[inline(always)]
+    fn step<const N: usize>(self, _step: usize) -> [T; N] {
+        [self.0; N]
     }
 }
 
-/// SAFETY: as [`Run`] demands of an argument that is a splat.
-unsafe fn splat<T: Pod>(src: Src) -> Splat<T> {
-    // SAFETY: the caller vouches for one read, aligned; any bits are a `T`.
-    Splat(unsafe { src.at.cast::<T>().read() })
+/// Several streams side by side.
+macro_rules! zipped {
+    ($($stream:ident $index:tt),*) => {
+        impl<$($stream: Stream),*> Stream for ($($stream,)*) {
+            type Item = ($($stream::Item,)*);
+
+            #[inline(always)]
+            fn of_len(self, n: usize) -> Self {
+                ($(self.$index.of_len(n),)*)
+            }
+
+            #[inline(always)]
+            fn at(self, index: usize) -> Self::Item {
+                ($(self.$index.at(index),)*)
+            }
+
+            #[inline(always)]
+            fn step<const N: usize>(self, step: usize) -> [Self::Item; N] {
+                let steps = ($(self.$index.step::<N>(step),)*);
+                let mut items = [($(steps.$index[0],)*); N];
+                for i in 0..N {
+                    items[i] = ($(steps.$index[i],)*);
+                }
+                items
+            }
+        }
+    };
 }
+zipped!(A 0, B 1);
+zipped!(A 0, B 1, C 2);
+zipped!(A 0, B 1, C 2, D 3);
 
 /// How a loop writes.
 trait Way {
-    /// Writes `n` elements, each a function of its index.
-    ///
-    /// # Safety
-    ///
-    /// As [`Run`] demands of `out`.
-    unsafe fn fill<O: Pod>(out: *mut O, n: usize, f: impl Fn(usize) -> O);
+    /// Writes to each element of `out` what `f` makes of the arguments' elements there.
+    fn run<X: Stream, O: Pod>(args: X, f: impl Fn(X::Item) -> O, out: &[Cell<O>]);
 }
 
-/// Where what is written lies apart from all that is read.
-struct Apart;
+/// Each element is written as soon as it is computed.
+struct ByElement;
 
-impl Way for Apart {
+impl Way for ByElement {
     #[inline(always)]
-    unsafe fn fill<O: Pod>(out: *mut O, n: usize, f: impl Fn(usize) -> O) {
-        // SAFETY: the caller vouches for `n` writes, aligned, of memory that no argument overlaps.
-        let out = unsafe { std::slice::from_raw_parts_mut(out, n) };
-        for (i, out) in out.iter_mut().enumerate() {
-            *out = f(i);
+    fn run<X: Stream, O: Pod>(args: X, f: impl Fn(X::Item) -> O, out: &[Cell<O>]) {
+        let args = args.of_len(out.len());
+        for i in 0..out.len() {
+            out[i].set(f(args.at(i)));
         }
     }
 }
 
-/// Where what is written may lie where it is read: some elements are computed before any of them is written. A compiler
-/// makes vectors of them, if the function is a simple one.
-struct InPlace;
+/// Some elements are computed before any of them is written.
+struct ByStep;
 
-/// A cache line of f32.
-const STEP: usize = 16;
-
-impl Way for InPlace {
+impl Way for ByStep {
     #[inline(always)]
-    unsafe fn fill<O: Pod>(out: *mut O, n: usize, f: impl Fn(usize) -> O) {
-        let mut start = 0;
-        while start + STEP <= n {
-            let values: [O; STEP] = std::array::from_fn(|i| f(start + i));
-            // SAFETY: the caller's, and all that is read of these elements was.
-            unsafe { out.add(start).cast::<[O; STEP]>().write(values) };
-            start += STEP;
+    fn run<X: Stream, O: Pod>(args: X, f: impl Fn(X::Item) -> O, out: &[Cell<O>]) {
+        let args = args.of_len(out.len());
+        let steps = out.as_chunks::<STEP>().0;
+        for s in 0..steps.len() {
+            let x = args.step::<STEP>(s);
+            let mut y = [O::zeroed(); STEP];
+            for i in 0..STEP {
+                y[i] = f(x[i]);
+            }
+            for i in 0..STEP {
+                steps[s][i].set(y[i]);
+            }
         }
-        for i in start..n {
-            // SAFETY: as above.
-            unsafe { out.add(i).write(f(i)) };
+        for i in steps.len() * STEP..out.len() {
+            out[i].set(f(args.at(i)));
         }
     }
+}
+
+/// A loop over some streams, to be compiled for each instruction set.
+struct Dispatched<'a, W, X, F, O> {
+    args: X,
+    f: F,
+    out: &'a [Cell<O>],
+    way: PhantomData<W>,
+}
+
+impl<W: Way, X: Stream, O: Pod, F: Fn(X::Item) -> O> NullaryFnOnce for Dispatched<'_, W, X, F, O> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        W::run(self.args, self.f, self.out);
+    }
+}
+
+fn dispatch<W: Way, X: Stream, O: Pod>(arch: Arch, args: X, out: &[Cell<O>], f: impl Fn(X::Item) -> O) {
+    arch.dispatch(Dispatched { args, f, out, way: PhantomData::<W> });
+}
+
+fn row<T: Pod>(x: Strip<'_>) -> &[Cell<T>] {
+    x.cells()
+}
+
+fn splat<T: Pod>(x: Strip<'_>) -> Splat<T> {
+    Splat(x.cells()[0].get())
 }
 
 /// The function item or closure of this type, which captures nothing.
 ///
 /// A kernel is a plain function pointer, monomorphic in the function it maps, so there is nowhere to pass the function
 /// itself, nor need: its type says all.
+#[expect(unsafe_code, reason = "makes a value of a type without bytes")]
 fn conjure<F: Copy>() -> F {
     const { assert!(size_of::<F>() == 0, "a kernel's function captures nothing") }
     // SAFETY: no bytes to read; the type is inhabited, as `map1` and its kin were handed one.
     unsafe { NonNull::<F>::dangling().read() }
 }
 
-/// A function of indices, and where its values go. Whoever makes one vouches that [`Way::fill`] may be called.
-struct Loop<W, F, O> {
-    f: F,
-    out: *mut O,
-    n: usize,
-    way: PhantomData<W>,
-}
-
-impl<W: Way, O: Pod, F: Fn(usize) -> O> NullaryFnOnce for Loop<W, F, O> {
-    type Output = ();
-    #[inline(always)]
-    fn call(self) {
-        // SAFETY: promised by whoever made it.
-        unsafe { W::fill(self.out, self.n, self.f) };
-    }
-}
-
-/// Runs `$f` over `$n` elements of `$out` with `$x` standing for the elements of each argument, compiled once for each
-/// way in which the arguments may be rows and splats. What `Run` demands is the caller's to see to.
-macro_rules! streams {
-    ($way:ty, $arch:ident, $n:ident, [$($done:ident),*], [], |$i:ident| $value:expr, $out:ident) => {{
-        $arch.dispatch(Loop::<$way, _, _> { f: move |$i: usize| $value, out: $out.cast(), n: $n, way: PhantomData });
-    }};
-    ($way:ty, $arch:ident, $n:ident, [$($done:ident),*], [$x:ident: $ty:ty $(, $rest:ident: $rest_ty:ty)*], |$i:ident| $value:expr, $out:ident) => {
-        if $x.splat {
-            // SAFETY: what `Run` demands.
-            let $x = unsafe { splat::<$ty>($x) };
-            streams!($way, $arch, $n, [$($done,)* $x], [$($rest: $rest_ty),*], |$i| $value, $out)
-        } else {
-            let $x = $x.at.cast::<$ty>();
-            streams!($way, $arch, $n, [$($done,)* $x], [$($rest: $rest_ty),*], |$i| $value, $out)
-        }
-    };
-}
-
 /// The kernel that maps `f` over one strip.
 pub(super) fn map1<A: Pod, O: Pod, F: Fn(A) -> O + Copy>(_: F) -> Kernel {
-    /// # Safety
-    ///
-    /// As [`Run`].
-    unsafe fn run<A: Pod, O: Pod, F: Fn(A) -> O + Copy>(arch: Arch, args: &[Src], out: *mut u8, n: usize) {
-        // A splat of one argument gives one element, so a row of one.
-        let a = args[0].at.cast::<A>();
+    fn run<A: Pod, O: Pod, F: Fn(A) -> O + Copy>(arch: Arch, args: &[Strip<'_>], out: Strip<'_>) {
         let f = conjure::<F>();
-        // SAFETY: what `Run` demands.
-        let f = move |i: usize| f(unsafe { a.at(i) });
-        arch.dispatch(Loop::<Apart, _, _> { f, out: out.cast::<O>(), n, way: PhantomData });
+        dispatch::<ByElement, _, _>(arch, row::<A>(args[0]), out.cells::<O>(), f);
     }
     Kernel { run: Code::Loop(run::<A, O, F>), in_place: None }
 }
 
-/// # Safety
-///
-/// As [`Run`].
-unsafe fn run2<A: Pod, B: Pod, O: Pod, F: Fn(A, B) -> O + Copy, W: Way>(
-    arch: Arch,
-    args: &[Src],
-    out: *mut u8,
-    n: usize,
-) {
-    let (a, b) = (args[0], args[1]);
+// Arguments are never all one element where the result has more: a frame computes that element once. So where all but
+// one are, there is one loop less.
+
+fn run2<A: Pod, B: Pod, O: Pod, F: Fn(A, B) -> O + Copy, W: Way>(arch: Arch, args: &[Strip<'_>], out: Strip<'_>) {
+    let ([a, b], out) = ([args[0], args[1]], out.cells::<O>());
     let f = conjure::<F>();
-    // SAFETY: what `Run` demands.
-    streams!(W, arch, n, [], [a: A, b: B], |i| unsafe { f(a.at(i), b.at(i)) }, out);
+    let f = move |(a, b)| f(a, b);
+    match [a, b].map(|x| x.len() == out.len()) {
+        [true, true] => dispatch::<W, _, _>(arch, (row::<A>(a), row::<B>(b)), out, f),
+        [true, false] => dispatch::<W, _, _>(arch, (row::<A>(a), splat::<B>(b)), out, f),
+        [false, _] => dispatch::<W, _, _>(arch, (splat::<A>(a), row::<B>(b)), out, f),
+    }
 }
 
 /// The kernel that maps `f` over two strips.
 pub(super) fn map2<A: Pod, B: Pod, O: Pod, F: Fn(A, B) -> O + Copy>(_: F) -> Kernel {
-    Kernel { run: Code::Loop(run2::<A, B, O, F, Apart>), in_place: None }
+    Kernel { run: Code::Loop(run2::<A, B, O, F, ByElement>), in_place: None }
 }
 
 /// The same, also in place.
 pub(super) fn map2_in_place<A: Pod, B: Pod, O: Pod, F: Fn(A, B) -> O + Copy>(_: F) -> Kernel {
-    Kernel { run: Code::Loop(run2::<A, B, O, F, Apart>), in_place: Some(Code::Loop(run2::<A, B, O, F, InPlace>)) }
-}
-
-/// # Safety
-///
-/// As [`Run`].
-unsafe fn run3<A: Pod, B: Pod, C: Pod, O: Pod, F: Fn(A, B, C) -> O + Copy, W: Way>(
-    arch: Arch,
-    args: &[Src],
-    out: *mut u8,
-    n: usize,
-) {
-    let (a, b, c) = (args[0], args[1], args[2]);
-    let f = conjure::<F>();
-    // SAFETY: what `Run` demands.
-    streams!(W, arch, n, [], [a: A, b: B, c: C], |i| unsafe { f(a.at(i), b.at(i), c.at(i)) }, out);
+    Kernel { run: Code::Loop(run2::<A, B, O, F, ByElement>), in_place: Some(Code::Loop(run2::<A, B, O, F, ByStep>)) }
 }
 
 /// The kernel that maps `f` over three strips.
 pub(super) fn map3<A: Pod, B: Pod, C: Pod, O: Pod, F: Fn(A, B, C) -> O + Copy>(_: F) -> Kernel {
-    Kernel { run: Code::Loop(run3::<A, B, C, O, F, Apart>), in_place: None }
-}
-
-/// The same, also in place.
-pub(super) fn map3_in_place<A: Pod, B: Pod, C: Pod, O: Pod, F: Fn(A, B, C) -> O + Copy>(_: F) -> Kernel {
-    Kernel { run: Code::Loop(run3::<A, B, C, O, F, Apart>), in_place: Some(Code::Loop(run3::<A, B, C, O, F, InPlace>)) }
-}
-
-/// The numbers that follow the strips among the arguments.
-///
-/// SAFETY: as [`Run`] demands of arguments that are splats.
-unsafe fn numbers<const N: usize>(args: &[Src]) -> [f32; N] {
-    // SAFETY: the caller's.
-    std::array::from_fn(|i| unsafe { splat::<f32>(args[i]).0 })
-}
-
-/// The kernel that maps `f` over two strips and some numbers, also in place.
-pub(super) fn map2_by<const N: usize, F: Fn([f32; 2], [f32; N]) -> f32 + Copy>(_: F) -> Kernel {
-    /// # Safety
-    ///
-    /// As [`Run`]; the arguments after the second are one element each.
-    unsafe fn run<const N: usize, F: Fn([f32; 2], [f32; N]) -> f32 + Copy, W: Way>(
-        arch: Arch,
-        args: &[Src],
-        out: *mut u8,
-        n: usize,
-    ) {
-        // SAFETY: what `Run` demands.
-        let numbers = unsafe { numbers::<N>(&args[2..]) };
-        let (a, b) = (args[0], args[1]);
+    fn run<A: Pod, B: Pod, C: Pod, O: Pod, F: Fn(A, B, C) -> O + Copy>(arch: Arch, args: &[Strip<'_>], out: Strip<'_>) {
+        let ([a, b, c], out) = ([args[0], args[1], args[2]], out.cells::<O>());
         let f = conjure::<F>();
-        // SAFETY: what `Run` demands.
-        streams!(W, arch, n, [], [a: f32, b: f32], |i| f(unsafe { [a.at(i), b.at(i)] }, numbers), out);
+        let f = move |(a, b, c)| f(a, b, c);
+        match [a, b, c].map(|x| x.len() == out.len()) {
+            [true, true, true] => dispatch::<ByElement, _, _>(arch, (row::<A>(a), row::<B>(b), row::<C>(c)), out, f),
+            [true, true, false] => dispatch::<ByElement, _, _>(arch, (row::<A>(a), row::<B>(b), splat::<C>(c)), out, f),
+            [true, false, true] => dispatch::<ByElement, _, _>(arch, (row::<A>(a), splat::<B>(b), row::<C>(c)), out, f),
+            [true, false, false] => {
+                dispatch::<ByElement, _, _>(arch, (row::<A>(a), splat::<B>(b), splat::<C>(c)), out, f)
+            }
+            [false, true, true] => dispatch::<ByElement, _, _>(arch, (splat::<A>(a), row::<B>(b), row::<C>(c)), out, f),
+            [false, true, false] => {
+                dispatch::<ByElement, _, _>(arch, (splat::<A>(a), row::<B>(b), splat::<C>(c)), out, f)
+            }
+            [false, false, _] => dispatch::<ByElement, _, _>(arch, (splat::<A>(a), splat::<B>(b), row::<C>(c)), out, f),
+        }
     }
-    Kernel { run: Code::Loop(run::<N, F, Apart>), in_place: Some(Code::Loop(run::<N, F, InPlace>)) }
-}
-
-/// The kernel that maps `f` over three strips and some numbers.
-pub(super) fn map3_by<const N: usize, F: Fn([f32; 3], [f32; N]) -> f32 + Copy>(_: F) -> Kernel {
-    /// # Safety
-    ///
-    /// As [`Run`]; the arguments after the third are one element each.
-    unsafe fn run<const N: usize, F: Fn([f32; 3], [f32; N]) -> f32 + Copy>(
-        arch: Arch,
-        args: &[Src],
-        out: *mut u8,
-        n: usize,
-    ) {
-        // SAFETY: what `Run` demands.
-        let numbers = unsafe { numbers::<N>(&args[3..]) };
-        let (a, b, c) = (args[0], args[1], args[2]);
-        let f = conjure::<F>();
-        // SAFETY: what `Run` demands.
-        streams!(Apart, arch, n, [], [a: f32, b: f32, c: f32], |i| f(unsafe { [a.at(i), b.at(i), c.at(i)] }, numbers), out);
-    }
-    Kernel { run: Code::Loop(run::<N, F>), in_place: None }
+    Kernel { run: Code::Loop(run::<A, B, C, O, F>), in_place: None }
 }

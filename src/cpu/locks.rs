@@ -9,9 +9,9 @@ pub(super) struct Locks<'a>(SmallVec<[Lock<'a>; 8]>);
 
 struct Lock<'a> {
     id: usize,
-    /// Which of the buffers to be read it is, if it is one.
+    /// Its index among the buffers that are read, if it is one of them.
     read: Option<usize>,
-    start: *mut u8,
+    memory: *mut [u8],
     _guard: Guard<'a>,
 }
 
@@ -40,10 +40,10 @@ impl<'a> Locks<'a> {
         let lock = |(id, read, written, buffer): (usize, Option<usize>, bool, &'a Buffer)| {
             if written {
                 let mut guard = buffer.lock_mut();
-                Lock { id, read, start: guard.bytes_mut().as_mut_ptr(), _guard: Guard::Write(guard) }
+                Lock { id, read, memory: guard.memory(), _guard: Guard::Write(guard) }
             } else {
                 let guard = buffer.lock();
-                Lock { id, read, start: guard.bytes().as_ptr().cast_mut(), _guard: Guard::Read(guard) }
+                Lock { id, read, memory: guard.memory(), _guard: Guard::Read(guard) }
             }
         };
         Self(wanted.into_iter().map(lock).collect())
@@ -54,11 +54,12 @@ impl<'a> Locks<'a> {
         self.0.binary_search_by_key(&id, |lock| lock.id).ok().map(|i| &self.0[i])
     }
 
-    pub(super) fn start(&self, id: usize) -> *mut u8 {
-        self.find(id).map_or(std::ptr::null_mut(), |lock| lock.start)
+    /// The memory of a buffer, if it is one of the run.
+    pub(super) fn memory(&self, id: usize) -> Option<*mut [u8]> {
+        self.find(id).map(|lock| lock.memory)
     }
 
-    /// Which of the buffers to be read this one is.
+    /// The index of a buffer among those that are read.
     pub(super) fn read(&self, id: usize) -> Option<usize> {
         self.find(id).and_then(|lock| lock.read)
     }

@@ -4,9 +4,11 @@ use std::sync::OnceLock;
 
 use smallvec::SmallVec;
 
-use super::frame::{Direct, Frame, Memory, Numbers, PANEL, numbers, operands, scratch_bytes, strip_len, with_scratch};
+use super::frame::{Constants, Direct, Frame, Memory, PANEL, constants, scratch_bytes, strip_len, walked};
 use super::region::Region;
-use super::space::{Operand, Space};
+use super::scratch::with_scratch;
+use super::space::{Space, Walked};
+use super::strip::Span;
 use super::threads;
 use crate::base::layout::Layout;
 
@@ -15,88 +17,78 @@ const CHUNK: usize = 64 * 1024;
 
 pub(super) struct Map {
     pub(super) region: Region,
-    /// Where everything lies if all outputs are contiguous.
+    /// The domain and where everything lies along it, if all outputs are contiguous.
     space: OnceLock<Space>,
 }
 
 /// Where an output goes.
 #[derive(Clone, Copy)]
 pub(super) struct Destination<'a> {
-    /// Its first element.
-    pub(super) at: *mut u8,
+    /// The memory it is written to, positions counted from its first element.
+    pub(super) memory: Span<'a>,
     /// Its shape and strides.
     pub(super) layout: &'a Layout,
-    /// The buffer of the graph that it is memory of, if it is of one.
+    /// Index in `Graph::buffers` of the buffer written to, if the graph also reads it.
     pub(super) buffer: Option<usize>,
 }
-
-// SAFETY: threads write to elements of their own.
-unsafe impl Sync for Destination<'_> {}
 
 impl Map {
     pub(super) fn new(region: Region) -> Self {
         Self { region, space: OnceLock::new() }
     }
 
-    /// Writes each output where `to` says.
+    /// Writes output `i` to `to[i]`.
     ///
-    /// # Safety
-    ///
-    /// `memory` must hold the graph's buffers and the temporaries; destinations must be writable, by nobody else, and
-    /// what is promised at `eval::run` must be kept.
-    pub(super) unsafe fn run(&self, to: &[Destination<'_>], memory: &Memory) {
+    /// Threads take chunks of the domain, and no target has two indices at one element. A load that touches a target
+    /// reads the very element that is written there (see `Backend::run`), on the same thread. So no thread writes what
+    /// another reads or writes, as [`Span::new`] demands.
+    pub(super) fn run(&self, to: &[Destination<'_>], memory: &Memory<'_>) {
         let custom;
         let layouts = to.iter().map(|to| to.layout);
         let space = if layouts.clone().all(Layout::is_contiguous) {
             self.space.get_or_init(|| {
                 let layout = Layout::contiguous(self.region.shape.clone());
-                self.walk(&vec![layout; to.len()])
+                self.space(&vec![layout; to.len()])
             })
         } else {
-            // Bases are where targets begin, so offsets are left out here.
+            // Positions are counted from where targets begin, so offsets are left out here.
             let strides = |l: &Layout| Layout::new(l.shape().clone(), l.strides().into(), 0);
-            custom = self.walk(&layouts.map(strides).collect::<Vec<_>>());
+            custom = self.space(&layouts.map(strides).collect::<Vec<_>>());
             &custom
         };
         if space.numel == 0 {
             return;
         }
-        let numbers = numbers(&self.region, memory);
+        let constants = constants(&self.region, memory);
         let most = strip_len(&self.region, space);
-        let leaves = 0..self.region.leaves.len();
+        let mut leaves = 0..self.region.leaves.len();
         if let Some(plane) = space.plane()
-            && leaves.clone().any(|i| space.is_turned(i))
+            && leaves.any(|i| space.is_turned(i))
         {
-            // SAFETY: the caller's.
-            return unsafe { self.panels(space, plane, to, memory, &numbers, most) };
+            return self.panels(space, plane, to, memory, &constants, most);
         }
         let units = space.numel.div_ceil(CHUNK);
         threads::each(units, space.numel, |unit| {
             with_scratch(scratch_bytes(&self.region, space, most), |scratch| {
-                let mut frame = Frame::new(&self.region, space, memory, &numbers, most, scratch);
+                let mut frame = Frame::new(&self.region, space, memory, &constants, most, scratch);
                 let (mut point, end) = (unit * CHUNK, space.numel.min((unit + 1) * CHUNK));
                 while point < end {
                     let n = space.strip(point, end, most);
-                    // SAFETY: the caller's promises; strips lie apart, so no two threads write the same element.
-                    unsafe { self.strip(&mut frame, space, to, point, n) };
+                    self.strip(&mut frame, space, to, point, n);
                     point += n;
                 }
             });
         });
     }
 
-    /// Walks blocks of rows, of which leaves that lie in memory column by column are gathered together.
-    ///
-    /// # Safety
-    ///
-    /// As [`run`](Self::run).
-    unsafe fn panels(
+    /// Walks blocks of rows. Leaves that lie in memory column by column are gathered for a whole block at once.
+    fn panels(
         &self,
         space: &Space,
         [rows, columns]: [usize; 2],
         to: &[Destination<'_>],
-        memory: &Memory,
-        numbers: &Numbers,
+        memory: &Memory<'_>,
+        constants: &Constants,
         most: usize,
     ) {
         let most = most.min(256);
@@ -105,52 +97,44 @@ impl Map {
             scratch_bytes(&self.region, space, most) + self.region.leaves.len() * PANEL * most * self.region.width;
         threads::each(space.numel / (rows * columns) * blocks, space.numel, |unit| {
             with_scratch(bytes, |scratch| {
-                let mut frame = Frame::new(&self.region, space, memory, numbers, most, scratch);
+                let mut frame = Frame::new(&self.region, space, memory, constants, most, scratch);
                 let (first, block) = (unit / blocks * rows, unit % blocks * PANEL);
                 let n_rows = PANEL.min(rows - block);
                 for column in (0..columns).step_by(most) {
                     let n = most.min(columns - column);
                     let start = (first + block) * columns + column;
-                    // SAFETY: the caller's; strips lie apart, so no two threads write the same element.
-                    unsafe {
-                        frame.gather_panel(start, n_rows, n, columns);
-                        for row in 0..n_rows {
-                            self.strip(&mut frame, space, to, start + row * columns, n);
-                        }
+                    frame.gather_panel(start, n_rows, n, columns);
+                    for row in 0..n_rows {
+                        self.strip(&mut frame, space, to, start + row * columns, n);
                     }
                 }
             });
         });
     }
 
-    /// Walks the first target in the order it lies in memory.
-    fn walk(&self, targets: &[Layout]) -> Space {
+    /// The domain, its dims in the order in which the first target lies in memory.
+    fn space(&self, targets: &[Layout]) -> Space {
         let mut dims: SmallVec<[usize; 8]> = (0..self.region.shape.rank()).collect();
         dims.sort_by_key(|&d| std::cmp::Reverse(targets[0].strides()[d].unsigned_abs()));
-        let outputs = targets.iter().zip(&self.region.dtypes).map(|(t, dtype)| Operand::layout(t, dtype.size()));
-        let operands: Vec<_> = operands(&self.region).chain(outputs).collect();
-        Space::new(&self.region.shape, &dims, &operands)
+        let outputs = targets.iter().zip(&self.region.dtypes).map(|(t, dtype)| Walked::layout(t, dtype.size()));
+        let tensors: Vec<_> = walked(&self.region).chain(outputs).collect();
+        Space::new(&self.region.shape, &dims, &tensors)
     }
 
-    /// # Safety
-    ///
-    /// As [`run`](Self::run).
-    unsafe fn strip(&self, frame: &mut Frame<'_>, space: &Space, to: &[Destination<'_>], point: usize, n: usize) {
+    /// Evaluates and stores the strip of `n` points from `point` on.
+    fn strip<'a>(&self, frame: &mut Frame<'a, '_>, space: &Space, to: &[Destination<'a>], point: usize, n: usize) {
         let first = self.region.leaves.len();
-        let place = |(i, to): (usize, &Destination<'_>)| {
-            let place = space.in_place(first + i, point, n, to.at).filter(|place| !place.splat);
+        let place = |(i, to): (usize, &Destination<'a>)| {
+            let at = space.in_place(first + i, point, n, to.memory).filter(|at| at.len() == n);
             let last_read = to.buffer.and_then(|buffer| self.region.last_read(buffer));
-            Direct { at: place.map_or(std::ptr::null_mut(), |place| place.at.cast_mut()), last_read }
+            Direct { at, last_read }
         };
-        let direct: SmallVec<[Direct; 4]> = to.iter().enumerate().map(place).collect();
-        // SAFETY: the caller's promises.
-        unsafe { frame.eval(point, n, &direct) };
+        let direct: SmallVec<[Direct<'_>; 4]> = to.iter().enumerate().map(place).collect();
+        frame.eval(point, n, &direct);
         for (i, to) in to.iter().enumerate() {
             let value = frame.output(i);
-            if value.at != direct[i].at.cast_const() {
-                // SAFETY: targets are writable and lie apart from registers, numbers and what is read in place, with
-                // the exception of a value that is a leaf: and a target that it may overlap it equals.
-                unsafe { space.scatter(first + i, point, n, to.at, value) };
+            if !direct[i].at.is_some_and(|at| at.is(value)) {
+                space.scatter(first + i, point, n, to.memory, value);
             }
         }
     }

@@ -1,14 +1,19 @@
-//! The CPU path: evaluates a flat expression straight from layouts, in strips through SIMD loops, on all cores.
+//! The CPU path: evaluates a flat expression straight from layouts, in strips, through SIMD loops, on all cores.
+//!
+//! `program` cuts a graph into passes, and there are three kinds: `map`, `reduce` and `contract`. Each walks its domain
+//! (`space`) in strips, which a `frame` evaluates by the loops that `region` has listed. Memory is `buffer`, and for the
+//! loops `strip`.
 
 #![allow(
     clippy::inline_always,
-    reason = "what is not inlined into a loop that is compiled for an instruction set is compiled without it"
+    reason = "a function that is not inlined into a loop is compiled without the instruction set of that loop"
 )]
 
 mod bandwidth;
 mod buffer;
 mod contract;
 mod fold;
+mod formula;
 mod frame;
 mod fuse;
 mod kernel;
@@ -22,7 +27,9 @@ pub(crate) mod profile;
 mod program;
 mod reduce;
 mod region;
+mod scratch;
 mod space;
+mod strip;
 mod strips;
 mod threads;
 mod vector;
@@ -44,7 +51,9 @@ pub(crate) fn run(op: &'static str, graph: &Graph, targets: &[Tensor]) -> Result
     }
     let program = Program::new(op, graph)?;
     program.run(op, graph, targets)?;
-    // Another thread may have been first, or another backend where the graph reads no buffer: theirs stays.
+    // `Graph::prepared` keeps this program for as long as the graph lives, so whoever keeps an expression never has it
+    // planned again. It is an `Any`, because a graph knows no backend. If another thread was first, its program stays; so
+    // does what another backend has left in a graph that reads no buffer, and then a program is made for each run.
     let _ = graph.prepared.set(Box::new(program));
     Ok(())
 }

@@ -3,9 +3,11 @@
 //! It is right at once, and slow. All operations share it, so that one costs nothing to compile before it earns a loop
 //! in `strips.rs`.
 
+use std::cell::Cell;
+
 use bytemuck::Pod;
 
-use super::kernel::Src;
+use super::strip::Strip;
 use crate::expr::op::{DTypeRule, Row};
 use crate::{BinaryOp, DType, UnaryOp};
 
@@ -17,55 +19,35 @@ pub(super) enum Plain {
 }
 
 impl Plain {
-    /// Writes `n` elements. The result may lie where an argument of the same size does: each element is read before it
-    /// is written.
-    ///
-    /// # Safety
-    ///
-    /// As [`Run`](super::kernel::Run) demands, of one argument or two, of the dtype.
-    pub(super) unsafe fn run(self, args: &[Src], out: *mut u8, n: usize) {
-        // SAFETY: the caller's.
-        unsafe {
-            match self {
-                Self::Unary(op, dtype) => by_row(op.row(), dtype, [args[0]], out, n),
-                Self::Binary(op, dtype) => by_row(op.row(), dtype, [args[0], args[1]], out, n),
-            }
+    /// Computes the elements of `out`. They may lie where those of an argument of the same size do: each element is read
+    /// before it is written.
+    pub(super) fn run(self, args: &[Strip<'_>], out: Strip<'_>) {
+        match self {
+            Self::Unary(op, dtype) => by_row(op.row(), dtype, [args[0]], out),
+            Self::Binary(op, dtype) => by_row(op.row(), dtype, [args[0], args[1]], out),
         }
     }
 }
 
-/// # Safety
-///
-/// As [`Plain::run`].
-unsafe fn by_row<const N: usize, B>(row: &Row<N, B>, dtype: DType, args: [Src; N], out: *mut u8, n: usize) {
+fn by_row<const N: usize, B>(row: &Row<N, B>, dtype: DType, args: [Strip<'_>; N], out: Strip<'_>) {
     let to_bool = matches!(row.rule, DTypeRule::Predicate | DTypeRule::Logical);
     let meaning = row.meaning;
-    // SAFETY: the caller's: arguments are of `dtype`, and so is the result if it is no bool.
-    unsafe {
-        match (dtype.compute(), to_bool) {
-            (DType::F32, false) => each(|x: [f32; N]| meaning(x.map(f64::from)) as f32, args, out, n),
-            (DType::F32, true) => each(|x: [f32; N]| u8::from(meaning(x.map(f64::from)) != 0.0), args, out, n),
-            (DType::F64, false) => each(meaning, args, out, n),
-            (DType::F64, true) => each(|x: [f64; N]| u8::from(meaning(x) != 0.0), args, out, n),
-            (DType::I32, false) => each(|x: [i32; N]| row.on_i32(x), args, out, n),
-            (DType::I32, true) => each(|x: [i32; N]| u8::from(row.on_i32(x) != 0), args, out, n),
-            (DType::Bool, _) => each(|x: [u8; N]| u8::from(meaning(x.map(f64::from)) != 0.0), args, out, n),
-            (DType::U8 | DType::F16 | DType::BF16, _) => unreachable!("nothing is computed in {dtype}"),
-        }
+    match (dtype.compute(), to_bool) {
+        (DType::F32, false) => each(|x: [f32; N]| meaning(x.map(f64::from)) as f32, args, out),
+        (DType::F32, true) => each(|x: [f32; N]| u8::from(meaning(x.map(f64::from)) != 0.0), args, out),
+        (DType::F64, false) => each(meaning, args, out),
+        (DType::F64, true) => each(|x: [f64; N]| u8::from(meaning(x) != 0.0), args, out),
+        (DType::I32, false) => each(|x: [i32; N]| row.on_i32(x), args, out),
+        (DType::I32, true) => each(|x: [i32; N]| u8::from(row.on_i32(x) != 0), args, out),
+        (DType::Bool, _) => each(|x: [u8; N]| u8::from(meaning(x.map(f64::from)) != 0.0), args, out),
+        (DType::U8 | DType::F16 | DType::BF16, _) => unreachable!("nothing is computed in {dtype}"),
     }
 }
 
-/// # Safety
-///
-/// As [`Plain::run`], for arguments of `T` and a result of `O`.
-unsafe fn each<const N: usize, T: Pod, O: Pod>(f: impl Fn([T; N]) -> O, args: [Src; N], out: *mut u8, n: usize) {
-    for i in 0..n {
-        let x = args.map(|arg| {
-            // SAFETY: the caller vouches for `n` reads, or for one of a splat, aligned; any bits are a `T`.
-            unsafe { arg.at.cast::<T>().add(if arg.splat { 0 } else { i }).read() }
-        });
-        // SAFETY: the caller vouches for `n` writes, aligned.
-        unsafe { out.cast::<O>().add(i).write(f(x)) };
+fn each<const N: usize, T: Pod, O: Pod>(f: impl Fn([T; N]) -> O, args: [Strip<'_>; N], out: Strip<'_>) {
+    let args: [&[Cell<T>]; N] = args.map(Strip::cells);
+    for (i, out) in out.cells::<O>().iter().enumerate() {
+        out.set(f(args.map(|arg| arg[if arg.len() == 1 { 0 } else { i }].get())));
     }
 }
 
@@ -74,12 +56,15 @@ mod tests {
     use super::*;
     use crate::Element;
 
+    fn strip<T: Pod>(elements: &mut [T]) -> Strip<'_> {
+        let n = elements.len();
+        Strip::of(Cell::from_mut(bytemuck::cast_slice_mut(elements)).as_slice_of_cells()).carve(0, n, size_of::<T>())
+    }
+
     fn run<T: Pod + Element, O: Pod + Default + Element>(plain: Plain, args: &[&[T]]) -> Vec<f64> {
-        let n = args.iter().map(|arg| arg.len()).max().unwrap();
-        let sources: Vec<Src> = args.iter().map(|arg| Src { at: arg.as_ptr().cast(), splat: arg.len() == 1 }).collect();
-        let mut out = vec![O::default(); n];
-        // SAFETY: slices of `n` elements, or of one.
-        unsafe { plain.run(&sources, out.as_mut_ptr().cast(), n) };
+        let mut args: Vec<Vec<T>> = args.iter().map(|arg| arg.to_vec()).collect();
+        let mut out = vec![O::default(); args.iter().map(Vec::len).max().unwrap()];
+        plain.run(&args.iter_mut().map(|arg| strip(arg)).collect::<Vec<_>>(), strip(&mut out));
         out.into_iter().map(O::to_f64).collect()
     }
 

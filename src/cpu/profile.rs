@@ -7,12 +7,12 @@ use std::time::Instant;
 use crate::base::times::{KernelTime, Tally};
 use crate::{Error, Result, Shape};
 
-/// Whether [`TALLY`] holds something: all that a pass looks at while nobody profiles.
+/// Whether [`TALLY`] holds something. While nobody profiles, a pass looks at nothing else.
 static ON: AtomicBool = AtomicBool::new(false);
 static TALLY: Mutex<Option<Tally>> = Mutex::new(None);
 
 fn tally() -> MutexGuard<'static, Option<Tally>> {
-    // A sum of times is whole at every moment.
+    // A thread that panics leaves no sum half-written.
     TALLY.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -31,12 +31,12 @@ pub(crate) fn finish() -> Vec<KernelTime> {
     tally().take().map(Tally::into_kernels).unwrap_or_default()
 }
 
-/// When a pass began, if that is to be known.
+/// The time, if somebody profiles.
 pub(super) fn now() -> Option<Instant> {
     ON.load(Ordering::Relaxed).then(Instant::now)
 }
 
-/// Notes a pass that began at `start` and ends now. `traffic` says which shape it walked, and the bytes it had to move.
+/// Notes a pass that began at `start` and ends now. `traffic` gives the shape it walked and the bytes it had to move.
 pub(super) fn note(start: Option<Instant>, name: &str, traffic: impl FnOnce() -> (Shape, usize)) {
     let Some(start) = start else { return };
     let time = start.elapsed();

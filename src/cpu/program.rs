@@ -16,36 +16,38 @@ use super::map::{Destination, Map};
 use super::profile;
 use super::reduce::{Folded, Reduce};
 use super::region::Region;
+use super::strip::Span;
 use crate::base::storage::Storage;
 use crate::expr::contraction::Contraction;
 use crate::expr::graph::{Fold, Graph, Id, Step};
 use crate::{BinaryOp, DType, Error, Result, Shape, Tensor};
 
-/// How many programs were made, and how many passes run.
+/// How many programs this process has made, and how many passes it has run.
 pub(super) static PROGRAMS: AtomicU64 = AtomicU64::new(0);
 pub(super) static PASSES: AtomicU64 = AtomicU64::new(0);
 
-/// What evaluating a graph takes. It knows nothing of the numbers in the graph, nor of where buffers and targets lie.
+/// The passes that evaluate a graph. They do not depend on the graph's numbers, nor on where buffers and targets lie.
 pub(crate) struct Program {
-    /// Each only needs the results of those before it.
-    passes: Vec<Pass>,
-    maps: Vec<Last>,
+    /// What fills temporaries, each from the results of those before it.
+    jobs: Vec<Job>,
+    /// What writes targets.
+    stores: Vec<Store>,
     temps: Vec<Temp>,
 }
 
 impl std::fmt::Debug for Program {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} reductions, {} maps", self.passes.len(), self.maps.len())
+        write!(f, "{} reductions, {} maps", self.jobs.len(), self.stores.len())
     }
 }
 
-/// What fills temporaries.
-enum Pass {
+/// A pass that fills temporaries.
+enum Job {
     Reduce(Box<Reduce>),
     Contract(Box<Contract>),
 }
 
-impl Pass {
+impl Job {
     fn parts_bytes(&self) -> usize {
         match self {
             Self::Reduce(reduce) => reduce.parts_bytes(),
@@ -55,58 +57,66 @@ impl Pass {
 }
 
 /// A map that writes targets.
-struct Last {
+struct Store {
     map: Map,
-    /// Which of the graph's roots the outputs are.
+    /// The graph's root that each output is.
     roots: Vec<usize>,
-    /// The temporary it does nothing but copy, if it does nothing else.
+    /// The temporary that it copies, if it does nothing else.
     copies: Option<usize>,
 }
 
-/// The results of a reduction, or a factor of a matrix product.
+/// Memory for the results of a reduction, or for a factor of a matrix product.
 struct Temp {
     bytes: usize,
-    /// The root that is this and nothing else, to be written without a detour if it is contiguous.
+    /// The root that is this and nothing else.
     root: Option<usize>,
 }
 
-/// Which temporary holds the results of each reduction.
-type Place = FxHashMap<Id, usize>;
+impl Temp {
+    /// The memory of the target that this is and nothing else, if the target is contiguous: results are written there
+    /// without a detour.
+    fn target<'a>(&self, to: &[Destination<'a>]) -> Option<Span<'a>> {
+        self.root.map(|root| to[root]).filter(|to| to.layout.is_contiguous()).map(|to| to.memory)
+    }
+}
+
+/// The temporary that holds the results of each reduction.
+type TempOf = FxHashMap<Id, usize>;
 
 impl Program {
     pub(super) fn new(op: &'static str, graph: &Graph) -> Result<Self> {
         PROGRAMS.fetch_add(1, Ordering::Relaxed);
         let groups = groups(graph);
-        let place: Place = groups.iter().flat_map(Group::ids).enumerate().map(|(temp, &id)| (id, temp)).collect();
+        let temp_of: TempOf = groups.iter().flat_map(Group::ids).enumerate().map(|(temp, &id)| (id, temp)).collect();
         let bytes = |id: Id| graph.values[id].shape.numel() * graph.values[id].dtype.size();
         let mut temps: Vec<Temp> =
             groups.iter().flat_map(Group::ids).map(|&id| Temp { bytes: bytes(id), root: None }).collect();
-        let mut passes = Vec::new();
+        let mut jobs = Vec::new();
         for group in &groups {
-            passes.push(match group {
-                Group::Fold(ids) => Pass::Reduce(Box::new(reduce(op, graph, ids, &place)?)),
+            jobs.push(match group {
+                Group::Fold(ids) => Job::Reduce(Box::new(reduce(op, graph, ids, &temp_of)?)),
                 Group::Product(id, found) => {
-                    Pass::Contract(Box::new(contract(op, graph, *id, found, &place, &mut temps)?))
+                    Job::Contract(Box::new(contract(op, graph, *id, found, &temp_of, &mut temps)?))
                 }
             });
         }
 
         let mut by_shape: BTreeMap<(&[usize], Option<usize>), Vec<usize>> = BTreeMap::new();
         for (i, root) in graph.roots.iter().enumerate() {
-            let temp = place.get(&root.value).copied().filter(|_| graph.values[root.value].dtype == root.dtype);
+            let temp = temp_of.get(&root.value).copied().filter(|_| graph.values[root.value].dtype == root.dtype);
             if let Some(temp) = temp {
                 temps[temp].root.get_or_insert(i);
             }
             let alone = temp.filter(|&t| temps[t].root == Some(i));
             by_shape.entry((&root.shape[..], alone)).or_default().push(i);
         }
-        let mut maps = Vec::new();
+        let mut stores = Vec::new();
         for ((shape, copies), roots) in by_shape {
             let outputs: Vec<_> = roots.iter().map(|&i| (graph.roots[i].value, graph.roots[i].dtype)).collect();
-            let map = Map::new(Region::new(op, graph, &Shape::from(shape), &outputs, &place, true)?);
-            maps.push(Last { map, roots, copies });
+            let map = Map::new(Region::new(op, graph, &Shape::from(shape), &outputs, &temp_of, true)?);
+            stores.push(Store { map, roots, copies });
         }
-        Ok(Self { passes, maps, temps })
+        Ok(Self { jobs, stores, temps })
     }
 
     pub(super) fn run(&self, op: &'static str, graph: &Graph, targets: &[Tensor]) -> Result<()> {
@@ -115,85 +125,80 @@ impl Program {
         let to: SmallVec<[Destination<'_>; 4]> = targets
             .iter()
             .map(|t| Destination {
-                at: locks.start(t.storage().id()).wrapping_add(t.offset() * t.dtype().size()),
+                memory: locked(&locks, t.storage().id()).from(t.offset() * t.dtype().size()),
                 layout: t.layout(),
                 buffer: locks.read(t.storage().id()),
             })
             .collect();
-        let mut memory = Memory {
-            buffers: graph.buffers.iter().map(|(storage, _)| locks.start(storage.id())).collect(),
-            temps: SmallVec::new(),
-            parts: std::ptr::null_mut(),
+        // All memory that will be needed, before any target is written.
+        let held = self.held(op, &to)?;
+        let own = Locks::new(std::iter::empty(), held.iter().map(|buffer| &**buffer));
+        let mut own = held.iter().map(|buffer| locked(&own, std::ptr::from_ref(&**buffer) as usize));
+        let memory = Memory {
+            buffers: graph.buffers.iter().map(|(storage, _)| locked(&locks, storage.id())).collect(),
+            temps: self.temps.iter().filter_map(|temp| temp.target(&to).or_else(|| own.next())).collect(),
+            parts: own.next().unwrap_or(Span::EMPTY),
             scalars: graph.numbers(),
         };
-        // All memory that will be needed, before any target is written.
-        let mut held: SmallVec<[Arc<Buffer>; 4]> = SmallVec::new();
-        let is_direct = |temp: &Temp| temp.root.is_some_and(|root| targets[root].is_contiguous());
-        let mut own = |bytes: usize| {
-            let buffer = Buffer::new(op, bytes)?;
-            // Nobody else knows of it, so it needs no lock beyond this line.
-            let start = buffer.lock_mut().bytes_mut().as_mut_ptr();
-            held.push(buffer);
-            Ok(start)
-        };
-        for temp in &self.temps {
-            memory.temps.push(match temp.root.filter(|_| is_direct(temp)) {
-                Some(root) => to[root].at,
-                None => own(temp.bytes)?,
-            });
-        }
-        let parts = self.passes.iter().map(Pass::parts_bytes).max().unwrap_or(0);
-        if parts > 0 {
-            memory.parts = own(parts)?;
-        }
-        let mut passes = self.passes.len() as u64;
-        for pass in &self.passes {
+        for job in &self.jobs {
             let start = profile::now();
-            // SAFETY: every buffer is locked, temporaries are this run's own, and one that is a target is read by no
-            // leaf (promised: a graph with reductions does not read its targets).
-            unsafe {
-                match pass {
-                    Pass::Reduce(reduce) => {
-                        reduce.run(&memory);
-                        profile::note(start, "reduce", || reduce.traffic());
-                    }
-                    Pass::Contract(contract) => {
-                        contract.run(&memory);
-                        profile::note(start, "contract", || contract.traffic());
-                    }
+            match job {
+                Job::Reduce(reduce) => {
+                    reduce.run(&memory);
+                    profile::note(start, "reduce", || reduce.traffic());
+                }
+                Job::Contract(contract) => {
+                    contract.run(&memory);
+                    profile::note(start, "contract", || contract.traffic());
                 }
             }
         }
-        for Last { map, roots, copies } in &self.maps {
-            if copies.is_none_or(|temp| !is_direct(&self.temps[temp])) {
-                passes += 1;
-                let all = roots.iter().enumerate().all(|(i, &root)| i == root) && roots.len() == to.len();
-                let some: SmallVec<[Destination<'_>; 4]>;
-                let to = if all {
-                    &to
-                } else {
-                    some = roots.iter().map(|&root| to[root]).collect();
-                    &some
-                };
-                let start = profile::now();
-                // SAFETY: as above, and targets are locked for writing.
-                unsafe { map.run(to, &memory) };
-                profile::note(start, "map", || {
-                    (map.region.shape.clone(), map.region.bytes_read() + map.region.bytes())
-                });
+        let mut passes = self.jobs.len() as u64;
+        for Store { map, roots, copies } in &self.stores {
+            // A temporary that is a target is stored already.
+            if copies.is_some_and(|temp| self.temps[temp].target(&to).is_some()) {
+                continue;
             }
+            passes += 1;
+            let all = roots.iter().enumerate().all(|(i, &root)| i == root) && roots.len() == to.len();
+            let some: SmallVec<[Destination<'_>; 4]>;
+            let to = if all {
+                &to
+            } else {
+                some = roots.iter().map(|&root| to[root]).collect();
+                &some
+            };
+            let start = profile::now();
+            map.run(to, &memory);
+            profile::note(start, "map", || (map.region.shape.clone(), map.region.bytes_read() + map.region.bytes()));
         }
         PASSES.fetch_add(passes, Ordering::Relaxed);
         Ok(())
     }
+
+    /// Memory for the temporaries that are no targets, and last for partial results, if there are any.
+    fn held(&self, op: &'static str, to: &[Destination<'_>]) -> Result<SmallVec<[Arc<Buffer>; 4]>> {
+        let temps = self.temps.iter().filter(|temp| temp.target(to).is_none()).map(|temp| temp.bytes);
+        let parts = self.jobs.iter().map(Job::parts_bytes).max().filter(|&bytes| bytes > 0);
+        temps.chain(parts).map(|bytes| Buffer::new(op, bytes)).collect()
+    }
+}
+
+/// The memory of a locked buffer.
+#[expect(unsafe_code, reason = "whether threads stay out of each other's way is not for a compiler to see")]
+fn locked<'a>(locks: &'a Locks<'_>, id: usize) -> Span<'a> {
+    // SAFETY: it is locked for longer than the span lives, and for writing if it is a target or a temporary: nothing else
+    // is written, and to those nobody else has a reference. Buffers hold initialised bytes and begin at cache lines. Each
+    // pass says how it keeps threads out of each other's way.
+    locks.memory(id).map_or(Span::EMPTY, |memory| unsafe { Span::new(memory) })
 }
 
 fn on_cpu(storage: &Storage) -> Option<&Buffer> {
     storage.downcast()
 }
 
-/// The pass of reductions over one domain and dims.
-fn reduce(op: &'static str, graph: &Graph, ids: &[Id], place: &Place) -> Result<Reduce> {
+/// The pass for reductions over one domain and the same dims.
+fn reduce(op: &'static str, graph: &Graph, ids: &[Id], temp_of: &TempOf) -> Result<Reduce> {
     let (mut outputs, mut folds, mut over, mut domain) = (Vec::new(), Vec::new(), SmallVec::new(), &Shape::default());
     for &id in ids {
         let value = &graph.values[id];
@@ -209,39 +214,38 @@ fn reduce(op: &'static str, graph: &Graph, ids: &[Id], place: &Place) -> Result<
             _ => None,
         };
         outputs.extend(factors.map_or(vec![*arg], Vec::from).into_iter().map(|x| (x, value.dtype)));
-        folds.push(Folded { kernels, output, product: factors.is_some(), temp: place[&id] });
+        folds.push(Folded { kernels, output, product: factors.is_some(), temp: temp_of[&id] });
         (over, domain) = (dims.clone(), &graph.values[*arg].shape);
     }
-    // A number has no shape of its own to fold over; the graph never folds one.
-    Ok(Reduce::new(Region::new(op, graph, domain, &outputs, place, false)?, folds, over))
+    Ok(Reduce::new(Region::new(op, graph, domain, &outputs, temp_of, false)?, folds, over))
 }
 
-/// The pass of a matrix product, and temporaries for factors that have to be computed first.
+/// The pass for a matrix product. Adds temporaries for factors that have to be computed first.
 fn contract(
     op: &'static str,
     graph: &Graph,
     id: Id,
     found: &Contraction,
-    place: &Place,
+    temp_of: &TempOf,
     temps: &mut Vec<Temp>,
 ) -> Result<Contract> {
     let value = &graph.values[id];
     let domain = value.step.args().first().map_or(&value.shape, |&arg| &graph.values[arg].shape);
     let mut factor = |id: Id, absent: &[usize]| {
-        let region = Region::new(op, graph, domain, &[(id, value.dtype)], place, true)?;
+        let region = Region::new(op, graph, domain, &[(id, value.dtype)], temp_of, true)?;
         Factor::new(region, absent, |numel| {
             temps.push(Temp { bytes: numel * value.dtype.size(), root: None });
             temps.len() - 1
         })
     };
     let factors = [factor(found.a, &found.columns)?, factor(found.b, &found.rows)?];
-    Contract::new(domain, &value.shape, found, factors, value.dtype, place[&id])
+    Contract::new(domain, &value.shape, found, factors, value.dtype, temp_of[&id])
 }
 
-/// A shape, as something that has an order.
+/// A shape or some dims, as a key that has an order.
 type Sizes<'a> = &'a [usize];
 
-/// Reductions that are done in one pass.
+/// Reductions that share a pass.
 enum Group {
     Fold(Vec<Id>),
     Product(Id, Contraction),
@@ -256,7 +260,7 @@ impl Group {
     }
 }
 
-/// The reductions that roots need, those that can share a pass together, in an order in which none needs a later one.
+/// The reductions that roots need, grouped by pass, in an order in which none needs a later one.
 fn groups(graph: &Graph) -> Vec<Group> {
     let mut stack: Vec<Id> = graph.roots.iter().map(|root| root.value).collect();
     let mut live: FxHashSet<Id> = FxHashSet::default();
@@ -265,10 +269,10 @@ fn groups(graph: &Graph) -> Vec<Group> {
             stack.extend(graph.values[id].step.args());
         }
     }
-    // How many reductions lie on the longest way to each value.
+    // For each value, the number of reductions on the longest way to it.
     let mut depth = vec![0; graph.values.len()];
     let mut products: BTreeMap<usize, Vec<Group>> = BTreeMap::new();
-    // By depth, domain and dims.
+    // Folds by depth, domain and dims: those of one key share a pass.
     let mut folds: BTreeMap<(usize, Sizes<'_>, Sizes<'_>), Vec<Id>> = BTreeMap::new();
     for (id, value) in graph.values.iter().enumerate() {
         let args = value.step.args().iter().map(|&arg| depth[arg]).max().unwrap_or(0);

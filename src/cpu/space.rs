@@ -1,12 +1,15 @@
 //! The domain a pass walks over, and where each tensor's elements lie along it.
 //!
 //! A [`Space`] is a shape with its dims in the order they are walked, joined where every tensor steps through them as
-//! one. Its points have row-major numbers, and a strip is a range of those. What a strip reads lies in a row, or is
-//! one element, or has to be gathered.
+//! one. Its points are numbered in row-major order, and a strip is a range of points. What a strip reads lies in a row,
+//! or is one element, or has to be gathered.
 
+use std::cell::Cell;
+
+use bytemuck::Pod;
 use smallvec::SmallVec;
 
-use super::kernel::Src;
+use super::strip::{Span, Steps, Strip, copy, copy_steps};
 use crate::Shape;
 use crate::base::access::Access;
 use crate::base::layout::{Layout, Strides, collapse};
@@ -17,40 +20,41 @@ const LONG_ROW: usize = 256;
 pub(super) struct Space {
     sizes: SmallVec<[usize; 8]>,
     pub(super) numel: usize,
-    pub(super) views: Vec<View>,
+    tracks: Vec<Track>,
 }
 
-/// One tensor along a space.
-pub(super) struct View {
+/// Where the elements of one tensor lie along a space.
+struct Track {
     strides: Strides,
     offset: isize,
-    /// Bytes an element takes.
+    /// Bytes of an element.
     size: usize,
-    /// The points of each block of this many lie in a row.
+    /// Each block of this many points lies in a row in memory.
     span: usize,
     /// The elements repeat after this many points.
-    pub(super) period: usize,
-    /// What follows the first stage of the access.
+    period: usize,
+    /// The stages of the access after the first.
     chain: Vec<Layout>,
+    /// Whether the tensor is none: each element is its own position, as an i32.
     is_index: bool,
 }
 
-/// A tensor to be walked: its layout over the domain, what follows it, and the size of an element.
-pub(super) struct Operand<'a> {
+/// A tensor to be walked: its layout over the domain, the stages that follow, and the bytes of an element.
+pub(super) struct Walked<'a> {
     layout: &'a Layout,
     chain: &'a [Layout],
     size: usize,
-    /// Whether it is no tensor: an element is its own position, as an i32.
+    /// Whether it is no tensor: each element is its own position, as an i32.
     is_index: bool,
 }
 
-impl<'a> Operand<'a> {
-    pub(super) fn of(access: &'a Access, size: usize) -> Self {
+impl<'a> Walked<'a> {
+    pub(super) fn access(access: &'a Access, size: usize) -> Self {
         Self { layout: &access.stages()[0], chain: &access.stages()[1..], size, is_index: false }
     }
 
     pub(super) fn index(access: &'a Access) -> Self {
-        Self { is_index: true, ..Self::of(access, size_of::<i32>()) }
+        Self { is_index: true, ..Self::access(access, size_of::<i32>()) }
     }
 
     pub(super) fn layout(layout: &'a Layout, size: usize) -> Self {
@@ -63,41 +67,42 @@ impl<'a> Operand<'a> {
 }
 
 impl Space {
-    /// The domain `shape` with its dims in the order `dims` names them; those it leaves out are not walked.
-    pub(super) fn new(shape: &Shape, dims: &[usize], operands: &[Operand<'_>]) -> Self {
+    /// The domain `shape` with its dims in the order of `dims`; dims it leaves out are not walked. Each of `tensors` gets
+    /// a track of the same index.
+    pub(super) fn new(shape: &Shape, dims: &[usize], tensors: &[Walked<'_>]) -> Self {
         let ordered: Shape = dims.iter().map(|&d| shape[d]).collect();
         let strides: SmallVec<[Strides; 8]> =
-            operands.iter().map(|o| dims.iter().map(|&d| o.stride(d)).collect()).collect();
+            tensors.iter().map(|t| dims.iter().map(|&d| t.stride(d)).collect()).collect();
         let borrowed: SmallVec<[&[isize]; 8]> = strides.iter().map(|s| &s[..]).collect();
         let (mut sizes, mut strides) = collapse(&ordered, &borrowed);
         if sizes.is_empty() {
-            // One point, which every tensor may be said to have in a row.
+            // One point: a row of one element in every tensor.
             sizes.push(1);
             for strides in &mut strides {
                 strides.push(1);
             }
         }
-        let views = operands
+        let tracks = tensors
             .iter()
             .zip(strides)
-            .map(|(operand, strides)| View {
-                offset: operand.layout.offset() as isize,
-                size: operand.size,
-                span: if operand.chain.is_empty() && !operand.is_index { span(&sizes, &strides) } else { 0 },
+            .map(|(tensor, strides)| Track {
+                offset: tensor.layout.offset() as isize,
+                size: tensor.size,
+                span: if tensor.chain.is_empty() && !tensor.is_index { span(&sizes, &strides) } else { 0 },
                 period: period(&sizes, &strides),
-                chain: operand.chain.to_vec(),
-                is_index: operand.is_index,
+                chain: tensor.chain.to_vec(),
+                is_index: tensor.is_index,
                 strides,
             })
             .collect();
-        Self { numel: ordered.numel(), sizes, views }
+        Self { numel: ordered.numel(), sizes, tracks }
     }
 
     fn inner(&self) -> usize {
         self.sizes[self.sizes.len() - 1]
     }
 
-    /// How many points from `point` on make a strip, of `most` at most and ending at `end` at the latest.
+    /// The length of the strip that begins at `point`: at most `most` points, none of them beyond `end`.
     #[inline]
     pub(super) fn strip(&self, point: usize, end: usize, most: usize) -> usize {
         let left = end - point;
@@ -112,110 +117,71 @@ impl Space {
         left.min(most / inner * inner - within)
     }
 
-    /// Whether the elements of any strip of this view lie in a row.
-    pub(super) fn is_linear(&self, view: usize) -> bool {
-        self.views[view].span >= self.numel
+    /// Whether every strip of this track lies in a row.
+    pub(super) fn is_linear(&self, track: usize) -> bool {
+        self.tracks[track].span >= self.numel
     }
 
-    /// The sizes of the last two dims if strips are pieces of long rows and there are rows to speak of.
+    /// After how many points the elements of this track repeat, at least 1.
+    pub(super) fn period(&self, track: usize) -> usize {
+        self.tracks[track].period.max(1)
+    }
+
+    /// The sizes of the last two dims, if rows are long and there are at least eight.
     pub(super) fn plane(&self) -> Option<[usize; 2]> {
         let rank = self.sizes.len();
         let plane = if rank < 2 { None } else { Some([self.sizes[rank - 2], self.sizes[rank - 1]]) };
         plane.filter(|&[rows, columns]| rows >= 8 && columns >= LONG_ROW)
     }
 
-    /// Whether what lies together in memory are columns of the last two dims, not rows.
-    pub(super) fn is_turned(&self, view: usize) -> bool {
-        let View { strides, chain, is_index, .. } = &self.views[view];
+    /// Whether neighbours in memory are neighbours in a column of the last two dims, not in a row.
+    pub(super) fn is_turned(&self, track: usize) -> bool {
+        let Track { strides, chain, is_index, .. } = &self.tracks[track];
         let rank = strides.len();
         let step = |d: usize| strides[d].unsigned_abs();
         !is_index && chain.is_empty() && rank >= 2 && step(rank - 2) > 0 && step(rank - 2) < step(rank - 1)
     }
 
-    /// Copies `rows` by `columns` points of the last two dims, from `point` on, to `out`, row by row.
-    ///
-    /// # Safety
-    ///
-    /// As [`gather`](Self::gather).
-    pub(super) unsafe fn gather_turned(
-        &self,
-        view: usize,
-        point: usize,
-        [rows, columns]: [usize; 2],
-        base: *const u8,
-        out: *mut u8,
-    ) {
-        /// # Safety
-        ///
-        /// As [`Space::gather`].
-        unsafe fn copy<T: Copy>(from: *const T, steps: [isize; 2], [rows, columns]: [usize; 2], out: *mut T) {
-            for column in 0..columns {
-                for row in 0..rows {
-                    // SAFETY: the caller's.
-                    unsafe {
-                        let x = from.offset(row as isize * steps[0] + column as isize * steps[1]).read();
-                        out.add(row * columns + column).write(x);
-                    }
-                }
-            }
-        }
-        let view = &self.views[view];
-        let rank = view.strides.len();
-        let steps = [view.strides[rank - 2], view.strides[rank - 1]];
-        let from = base.wrapping_offset(self.locate(view, point) * view.size as isize);
-        // SAFETY: the caller's.
-        unsafe {
-            match view.size {
-                1 => copy::<u8>(from, steps, [rows, columns], out),
-                2 => copy::<u16>(from.cast(), steps, [rows, columns], out.cast()),
-                4 => copy::<u32>(from.cast(), steps, [rows, columns], out.cast()),
-                _ => copy::<u64>(from.cast(), steps, [rows, columns], out.cast()),
-            }
-        }
-    }
-
-    /// Where the first stage of `view` puts `point`.
+    /// Where the first stage of `track` puts `point`.
     #[inline]
-    fn locate(&self, view: &View, mut point: usize) -> isize {
-        let mut at = view.offset;
+    fn locate(&self, track: &Track, mut point: usize) -> isize {
+        let mut at = track.offset;
         for d in (1..self.sizes.len()).rev() {
-            at += (point % self.sizes[d]) as isize * view.strides[d];
+            at += (point % self.sizes[d]) as isize * track.strides[d];
             point /= self.sizes[d];
         }
-        at + point as isize * view.strides[0]
+        at + point as isize * track.strides[0]
     }
 
-    /// The strip of `n` points from `point` on as it lies in memory from `base`, if it lies in a row or is one element.
+    /// The strip of `n` points from `point` on as it lies in `memory`, if it lies in a row or is one element for all.
     #[inline]
-    pub(super) fn in_place(&self, view: usize, point: usize, n: usize, base: *const u8) -> Option<Src> {
-        let view = &self.views[view];
-        if view.is_index {
+    pub(super) fn in_place<'a>(&self, track: usize, point: usize, n: usize, memory: Span<'a>) -> Option<Strip<'a>> {
+        let track = &self.tracks[track];
+        if track.is_index {
             return None;
         }
-        let splat = if view.span >= self.numel || view.span > 0 && point % view.span + n <= view.span {
-            false
-        } else if view.strides[self.sizes.len() - 1] == 0
-            && view.chain.is_empty()
+        let n = if track.span >= self.numel || track.span > 0 && point % track.span + n <= track.span {
+            n
+        } else if track.strides[self.sizes.len() - 1] == 0
+            && track.chain.is_empty()
             && point % self.inner() + n <= self.inner()
         {
-            true
+            1
         } else {
             return None;
         };
-        let at = self.locate(view, point);
-        Some(Src { at: base.wrapping_offset(at * view.size as isize), splat })
+        Some(memory.strip(self.locate(track, point), n, track.size))
     }
 
-    /// Calls `f` for each piece of the strip that lies in even steps: with where it starts and how many rows of how
-    /// many elements it has, and the steps of both.
-    fn pieces(&self, view: &View, point: usize, n: usize, mut f: impl FnMut(Piece)) {
+    /// Calls `f` with each piece of the strip that lies in even steps.
+    fn pieces(&self, track: &Track, point: usize, n: usize, mut f: impl FnMut(Piece)) {
         let rank = self.sizes.len();
         let inner = self.inner();
-        let step = view.strides[rank - 1];
+        let step = track.strides[rank - 1];
         let (mut point, end) = (point, point + n);
         while point < end {
             let within = point % inner;
-            let start = self.locate(view, point);
+            let start = self.locate(track, point);
             if within != 0 || end - point < inner || rank == 1 {
                 let count = (inner - within).min(end - point);
                 f(Piece { start, rows: 1, row_step: 0, count, step });
@@ -223,137 +189,142 @@ impl Space {
             } else {
                 let room = self.sizes[rank - 2] - point / inner % self.sizes[rank - 2];
                 let rows = room.min((end - point) / inner);
-                f(Piece { start, rows, row_step: view.strides[rank - 2], count: inner, step });
+                f(Piece { start, rows, row_step: track.strides[rank - 2], count: inner, step });
                 point += rows * inner;
             }
         }
     }
 
-    /// Copies the strip of `n` points from `point` on to `out`, in a row; of an index, writes its numbers there.
-    ///
-    /// # Safety
-    ///
-    /// The view's elements must be readable from `base`, `out` be writable for `n` elements, both aligned to the
-    /// element's size, and the two apart.
-    pub(super) unsafe fn gather(&self, view: usize, point: usize, n: usize, base: *const u8, out: *mut u8) {
-        // SAFETY: the caller's.
-        unsafe {
-            if self.views[view].is_index {
-                return self.number(&self.views[view], point, n, out.cast());
-            }
-            match self.views[view].size {
-                1 => self.gather_as::<u8>(view, point, n, base, out),
-                2 => self.gather_as::<u16>(view, point, n, base, out),
-                4 => self.gather_as::<u32>(view, point, n, base, out),
-                _ => self.gather_as::<u64>(view, point, n, base, out),
-            }
+    /// Copies the points from `point` on, as many as `out` is long, from `memory` to `out`. Of an index, writes its
+    /// positions there.
+    pub(super) fn gather(&self, track: usize, point: usize, memory: Span<'_>, out: Strip<'_>) {
+        let track = &self.tracks[track];
+        if track.is_index {
+            return self.positions(track, point, out.cells());
+        }
+        match track.size {
+            1 => self.gather_as::<u8>(track, point, memory, out),
+            2 => self.gather_as::<u16>(track, point, memory, out),
+            4 => self.gather_as::<u32>(track, point, memory, out),
+            8 => self.gather_as::<u64>(track, point, memory, out),
+            size => unreachable!("elements of {size} bytes"),
         }
     }
 
-    /// # Safety
-    ///
-    /// `out` must be writable for `n` numbers.
-    unsafe fn number(&self, view: &View, point: usize, n: usize, mut out: *mut i32) {
-        self.pieces(view, point, n, |piece| {
+    fn positions(&self, track: &Track, point: usize, out: &[Cell<i32>]) {
+        let mut out = out.iter();
+        self.pieces(track, point, out.len(), |piece| {
             for row in 0..piece.rows {
-                let start = piece.start + row as isize * piece.row_step;
-                for i in 0..piece.count {
-                    let number = (start + i as isize * piece.step) as usize;
-                    let number = view.chain.iter().fold(number, |at, layout| layout.at(at));
-                    // SAFETY: the pieces have `n` elements in all.
-                    unsafe { out.add(i).write(number as i32) };
-                }
-                out = out.wrapping_add(piece.count);
-            }
-        });
-    }
-
-    /// # Safety
-    ///
-    /// As [`gather`](Self::gather).
-    unsafe fn gather_as<T: Copy>(&self, view: usize, point: usize, n: usize, base: *const u8, out: *mut u8) {
-        let view = &self.views[view];
-        let base = base.cast::<T>();
-        let mut out = out.cast::<T>();
-        let chain = &view.chain[..];
-        self.pieces(view, point, n, |piece| {
-            for row in 0..piece.rows {
-                let start = piece.start + row as isize * piece.row_step;
-                // SAFETY: the view's elements are readable, and the pieces have `n` elements in all.
-                unsafe {
-                    if !chain.is_empty() {
-                        for i in 0..piece.count {
-                            let number = (start + i as isize * piece.step) as usize;
-                            let at = chain.iter().fold(number, |at, layout| layout.at(at));
-                            out.add(i).write(base.add(at).read());
-                        }
-                    } else if piece.step == 1 && piece.count >= 16 {
-                        out.copy_from_nonoverlapping(base.offset(start), piece.count);
-                    } else if piece.step == 0 && piece.count % 4 == 0 {
-                        // Four at a time: for short rows a call to fill memory takes longer than the filling.
-                        let four = [base.offset(start).read(); 4];
-                        for i in (0..piece.count).step_by(4) {
-                            out.add(i).cast::<[T; 4]>().write_unaligned(four);
-                        }
-                    } else {
-                        let from = base.offset(start);
-                        for i in 0..piece.count {
-                            out.add(i).write(from.offset(i as isize * piece.step).read());
-                        }
-                    }
-                    out = out.add(piece.count);
+                for (i, out) in (0..piece.count).zip(&mut out) {
+                    let at = track.chain.iter().fold(piece.at(row, i) as usize, |at, layout| layout.at(at));
+                    out.set(at as i32);
                 }
             }
         });
     }
 
-    /// Copies a row of `n` elements to where the strip from `point` on lies; a splat to all of them.
-    ///
-    /// # Safety
-    ///
-    /// As [`gather`](Self::gather), with reading and writing exchanged, but that the two may be the same. The view must
-    /// have a single stage.
-    pub(super) unsafe fn scatter(&self, view: usize, point: usize, n: usize, base: *mut u8, from: Src) {
-        // SAFETY: the caller's.
-        unsafe {
-            match self.views[view].size {
-                1 => self.scatter_as::<u8>(view, point, n, base, from),
-                2 => self.scatter_as::<u16>(view, point, n, base, from),
-                4 => self.scatter_as::<u32>(view, point, n, base, from),
-                _ => self.scatter_as::<u64>(view, point, n, base, from),
+    fn gather_as<T: Pod>(&self, track: &Track, point: usize, memory: Span<'_>, out: Strip<'_>) {
+        let (from, origin) = memory.cells::<T>();
+        let mut out = out.cells::<T>();
+        let chain = &track.chain[..];
+        self.pieces(track, point, out.len(), |piece| {
+            for row in 0..piece.rows {
+                let (now, later) = out.split_at(piece.count);
+                out = later;
+                let start = (origin + piece.at(row, 0)) as usize;
+                if !chain.is_empty() {
+                    for (i, out) in now.iter().enumerate() {
+                        let at = chain.iter().fold(piece.at(row, i) as usize, |at, layout| layout.at(at));
+                        out.set(from[origin as usize + at].get());
+                    }
+                } else if piece.step == 1 && piece.count >= 16 {
+                    copy(&from[start..][..piece.count], now);
+                } else if piece.step == 0 && piece.count.is_multiple_of(4) {
+                    // Four at a time: for short rows a call to fill memory takes longer than the filling.
+                    let element = from[start].get();
+                    for out in now.as_chunks::<4>().0 {
+                        out.iter().for_each(|out| out.set(element));
+                    }
+                } else {
+                    let from = Steps { cells: from, first: start, step: piece.step };
+                    copy_steps(from, Steps { cells: now, first: 0, step: 1 }, piece.count);
+                }
             }
+        });
+    }
+
+    /// Copies `rows` by `columns` points of the last two dims, from `point` on, to `out`, row by row.
+    pub(super) fn gather_turned(
+        &self,
+        track: usize,
+        point: usize,
+        sizes: [usize; 2],
+        memory: Span<'_>,
+        out: Strip<'_>,
+    ) {
+        let track = &self.tracks[track];
+        match track.size {
+            1 => self.gather_turned_as::<u8>(track, point, sizes, memory, out),
+            2 => self.gather_turned_as::<u16>(track, point, sizes, memory, out),
+            4 => self.gather_turned_as::<u32>(track, point, sizes, memory, out),
+            8 => self.gather_turned_as::<u64>(track, point, sizes, memory, out),
+            size => unreachable!("elements of {size} bytes"),
         }
     }
 
-    /// # Safety
-    ///
-    /// As [`scatter`](Self::scatter).
-    unsafe fn scatter_as<T: Copy>(&self, view: usize, point: usize, n: usize, base: *mut u8, from: Src) {
-        let view = &self.views[view];
-        let base = base.cast::<T>();
-        let mut src = from.at.cast::<T>();
-        self.pieces(view, point, n, |piece| {
+    fn gather_turned_as<T: Pod>(
+        &self,
+        track: &Track,
+        point: usize,
+        [rows, columns]: [usize; 2],
+        memory: Span<'_>,
+        out: Strip<'_>,
+    ) {
+        let (from, origin) = memory.cells::<T>();
+        let out = &out.cells::<T>()[..rows * columns];
+        let rank = track.strides.len();
+        let (row_step, step) = (track.strides[rank - 2], track.strides[rank - 1]);
+        let start = (origin + self.locate(track, point)) as usize;
+        for column in 0..columns {
+            let first = start.wrapping_add_signed(column as isize * step);
+            let from = Steps { cells: from, first, step: row_step };
+            copy_steps(from, Steps { cells: out, first: column, step: columns as isize }, rows);
+        }
+    }
+
+    /// Copies `from` to where `n` points from `point` on lie in `memory`; one element to all of them. The track must
+    /// have a single stage. `from` may be the very elements that are written.
+    pub(super) fn scatter(&self, track: usize, point: usize, n: usize, memory: Span<'_>, from: Strip<'_>) {
+        let track = &self.tracks[track];
+        match track.size {
+            1 => self.scatter_as::<u8>(track, point, n, memory, from),
+            2 => self.scatter_as::<u16>(track, point, n, memory, from),
+            4 => self.scatter_as::<u32>(track, point, n, memory, from),
+            8 => self.scatter_as::<u64>(track, point, n, memory, from),
+            size => unreachable!("elements of {size} bytes"),
+        }
+    }
+
+    fn scatter_as<T: Pod>(&self, track: &Track, point: usize, n: usize, memory: Span<'_>, from: Strip<'_>) {
+        debug_assert!(track.chain.is_empty(), "nothing is written through several stages");
+        let (to, origin) = memory.cells::<T>();
+        let mut from = from.cells::<T>();
+        let splat = from.len() != n;
+        self.pieces(track, point, n, |piece| {
             for row in 0..piece.rows {
-                let start = piece.start + row as isize * piece.row_step;
-                // SAFETY: the view's elements are writable, and the pieces have `n` elements in all.
-                unsafe {
-                    let to = base.offset(start);
-                    if from.splat {
-                        let value = src.read();
-                        for i in 0..piece.count {
-                            to.offset(i as isize * piece.step).write(value);
-                        }
-                        continue;
-                    }
-                    if piece.step == 1 && piece.count >= 16 {
-                        // A tensor assigned to itself is copied to where it is.
-                        to.copy_from(src, piece.count);
-                    } else {
-                        for i in 0..piece.count {
-                            to.offset(i as isize * piece.step).write(src.add(i).read());
-                        }
-                    }
-                    src = src.add(piece.count);
+                let start = (origin + piece.at(row, 0)) as usize;
+                let to = Steps { cells: to, first: start, step: piece.step };
+                if splat {
+                    copy_steps(Steps { cells: from, first: 0, step: 0 }, to, piece.count);
+                    continue;
+                }
+                let (now, later) = from.split_at(piece.count);
+                from = later;
+                if piece.step == 1 && piece.count >= 16 {
+                    // A tensor assigned to itself is copied to where it is.
+                    copy(now, &to.cells[start..][..piece.count]);
+                } else {
+                    copy_steps(Steps { cells: now, first: 0, step: 1 }, to, piece.count);
                 }
             }
         });
@@ -365,11 +336,20 @@ struct Piece {
     start: isize,
     rows: usize,
     row_step: isize,
+    /// Elements of a row.
     count: usize,
     step: isize,
 }
 
-/// How many innermost points lie in a row without gaps.
+impl Piece {
+    /// Where element `i` of row `row` lies.
+    #[inline]
+    fn at(&self, row: usize, i: usize) -> isize {
+        self.start + row as isize * self.row_step + i as isize * self.step
+    }
+}
+
+/// How many of the innermost points lie in a row without gaps.
 fn span(sizes: &[usize], strides: &[isize]) -> usize {
     let mut span = 1;
     for (&size, &stride) in sizes.iter().zip(strides).rev() {
@@ -381,7 +361,7 @@ fn span(sizes: &[usize], strides: &[isize]) -> usize {
     span
 }
 
-/// After how many points the elements repeat: the product of the dims within the innermost broadcast ones.
+/// After how many points the elements repeat: the product of the dims inside the outermost broadcast ones.
 fn period(sizes: &[usize], strides: &[isize]) -> usize {
     let outer = strides.iter().take_while(|&&stride| stride == 0).count();
     sizes[outer..].iter().product()

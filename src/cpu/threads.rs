@@ -5,13 +5,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-/// Work on fewer elements than this is done by the caller: waking threads takes longer.
+/// The caller does work on fewer elements than this alone: waking threads takes longer.
 const SMALL: usize = 32 * 1024;
 
 fn pool() -> Option<&'static ThreadPool> {
     static POOL: OnceLock<Option<ThreadPool>> = OnceLock::new();
     let build = || ThreadPoolBuilder::new().thread_name(|i| format!("hadamard-{i}")).build();
-    // Where threads cannot be had, as on the web, the caller does everything.
+    // Where the system gives no threads, as on the web, the caller does everything.
     POOL.get_or_init(|| build().inspect_err(|e| log::info!("the CPU path runs on one thread: {e}")).ok()).as_ref()
 }
 
@@ -20,8 +20,8 @@ pub(super) fn count() -> usize {
     pool().map_or(1, ThreadPool::current_num_threads)
 }
 
-/// Calls `work` once for each number below `units`, on all cores if there are many `elements`; returns when all are
-/// done. Which thread does which, and when, is not said.
+/// Calls `work` once with each number below `units`, on all cores if there are many `elements`, in any order. Returns
+/// when all calls have.
 pub(super) fn each(units: usize, elements: usize, work: impl Fn(usize) + Sync) {
     let pool = if units > 1 && elements >= SMALL { pool() } else { None };
     #[cfg(test)]
@@ -44,8 +44,8 @@ pub(super) fn each(units: usize, elements: usize, work: impl Fn(usize) + Sync) {
         pool.broadcast(|_| drain());
     };
     if rayon::current_thread_index().is_some() {
-        // A worker of the caller's own pool, who would take other work from it while waiting, and that work could
-        // want the very locks held here. A plain thread waits without doing so.
+        // This is a worker of the caller's own pool. While waiting it would take other work from that pool, which could
+        // want the very locks held here. A plain thread just waits.
         std::thread::scope(|scope| {
             let started = std::thread::Builder::new().name("hadamard-wait".to_owned()).spawn_scoped(scope, run);
             if started.is_err() {
@@ -60,7 +60,7 @@ pub(super) fn each(units: usize, elements: usize, work: impl Fn(usize) + Sync) {
 #[cfg(test)]
 thread_local!(static ALONE: std::cell::Cell<bool> = const { std::cell::Cell::new(false) });
 
-/// What `f` gives if this thread does all the work in it.
+/// Calls `f`, all of whose work is done by this thread.
 #[cfg(test)]
 pub(super) fn alone<R>(f: impl FnOnce() -> R) -> R {
     ALONE.set(true);

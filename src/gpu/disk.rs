@@ -3,6 +3,8 @@
 //! wgpu ignores data of another driver, adapter or version of wgpu. Beyond that, drivers trust the data, so a checksum
 //! rejects a file that was altered or cut short.
 
+#![allow(unsafe_code, reason = "a driver trusts what it is given to read")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,7 @@
 //! From a [`Spec`] to a compiled pipeline.
 
+#![allow(unsafe_code, reason = "compiles shaders without bounds on loops")]
+
 use std::sync::atomic::Ordering;
 
 use super::context::Context;

@@ -1,6 +1,8 @@
 //! What the library locks itself, in every order threads may take turns: the very files `cpu/locks.rs` and `pool.rs`,
 //! on the locks of shuttle, which decides who goes next and sees when nobody can.
 
+#![allow(unsafe_code, reason = "as the CPU path does, reads and writes memory that is locked")]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -50,14 +52,14 @@ mod buffer {
     }
 
     impl Reading<'_> {
-        pub(super) fn bytes(&self) -> &[u8] {
-            bytemuck::bytes_of(&*self.0)
+        pub(super) fn memory(&self) -> *mut [u8] {
+            std::ptr::from_ref(bytemuck::bytes_of(&*self.0)).cast_mut()
         }
     }
 
     impl Writing<'_> {
-        pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
-            bytemuck::bytes_of_mut(&mut *self.0)
+        pub(super) fn memory(&mut self) -> *mut [u8] {
+            std::ptr::from_mut(bytemuck::bytes_of_mut(&mut *self.0))
         }
     }
 }
@@ -68,7 +70,7 @@ fn assign(to: &Buffer, from: &[&Buffer], more: u64) {
     let locks = Locks::new(from.iter().copied(), std::iter::once(to));
     let id = |buffer: &Buffer| std::ptr::from_ref(buffer) as usize;
     assert_eq!(locks.read(id(to)), from.iter().position(|buffer| id(buffer) == id(to)));
-    let at = |buffer: &Buffer| locks.start(id(buffer)).cast::<u64>();
+    let at = |buffer: &Buffer| locks.memory(id(buffer)).unwrap().cast::<u64>();
     // SAFETY: locked for reading, and numbers of the model.
     let sum: u64 = from.iter().map(|&buffer| unsafe { *at(buffer) }).sum();
     thread::yield_now();

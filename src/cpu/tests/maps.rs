@@ -1,4 +1,5 @@
-use super::{check, naive, noise, poison, random, tensor};
+use super::{check, naive, noise, poison, random, region, tensor};
+use crate::cpu::region::Call;
 use crate::{BinaryOp, DType, Device, Expr, Scalar, Shape, Tensor, UnaryOp, assign, eval_all};
 
 const SPECIAL: [f64; 16] = [
@@ -262,6 +263,14 @@ fn updates_in_place_have_the_bits_of_others() {
         |x, y| (x + y) * (x - y) + x,
         |x, _| (x + 0.5).sqrt(),
     ];
+    // Arithmetic has loops for that. The larger of two and roots have none, and go by way of a strip.
+    for (i, update) in updates.iter().enumerate() {
+        let [x, y] = [60, 61].map(|seed| random(seed, &[40], DType::F32));
+        let region = region(&[&update(&x, &y)]);
+        let last = region.code.last().unwrap();
+        let in_place = matches!(last.call, Call::One(kernel) if kernel.in_place.is_some());
+        assert_eq!(in_place, ![14, 17].contains(&i), "update {i}");
+    }
     for dtype in [DType::F32, DType::F64, DType::I32, DType::F16, DType::U8] {
         for n in [1, 3, 15, 16, 17, 47, 4099] {
             for (i, update) in updates.iter().enumerate() {
@@ -320,6 +329,8 @@ fn a_long_chain_needs_few_strips() {
     for i in 0..20_000 {
         y = if i % 2 == 0 { y + 1.0 } else { y - 1.0 };
     }
+    let region = region(&[&y]);
+    assert!(region.code.len() >= 10_000 && region.registers <= 2, "{} registers", region.registers);
     assert!(y.eval().is_ok());
 }
 
@@ -363,6 +374,12 @@ fn a_step_of_adam_in_one_loop_has_the_bits_of_its_parts() {
             let (w, m, v, g) = (fill(1), fill(2), fill(3), random(4, &gradient, DType::F32));
             v.assign(v.abs()).unwrap();
             let [m2, v2, w2] = step(&Expr::from(&w), &Expr::from(&g), &Expr::from(&m), &Expr::from(&v), form);
+            let code = region(&[&m2, &v2, &w2]).code;
+            let calls = code.iter().filter(|i| !matches!(i.call, Call::Placeholder)).count();
+            assert!(
+                matches!(code[0].call, Call::Moments(_)) && calls == 1,
+                "form {form} of {shape:?} takes {calls} loops"
+            );
             let wide = |e: &Expr| e.broadcast_to(shape).eval().unwrap().to_vec::<f32>().unwrap();
             // One by one, each into memory of its own.
             let want = [wide(&m2), wide(&v2), wide(&w2)];

@@ -4,6 +4,8 @@ mod maps;
 mod naive;
 mod reductions;
 
+use super::region::Region;
+use crate::expr::graph::Graph;
 use crate::{DType, Device, Expr, Shape, Tensor, assign};
 
 /// Deterministic numbers, small enough that integers do not overflow: the same for the same seed.
@@ -70,6 +72,14 @@ pub(super) fn check(what: &str, expr: &Expr, relative: f64) {
     if let Some(i) = first_mismatch(&got, &want, relative) {
         panic!("{what}: element {i} of {} {}: {:?}, not {:?}", expr.dtype(), expr.shape(), got.get(i), want.get(i));
     }
+}
+
+/// What computes expressions of one shape, none of which has a reduction in it.
+pub(super) fn region(exprs: &[&Expr]) -> Region {
+    let outputs: Vec<_> = exprs.iter().map(|&e| (e, e.dtype())).collect();
+    let graph = Graph::new(&outputs).unwrap();
+    let outputs: Vec<_> = graph.roots.iter().map(|root| (root.value, root.dtype)).collect();
+    Region::new("test", &graph, exprs[0].shape(), &outputs, &rustc_hash::FxHashMap::default(), true).unwrap()
 }
 
 #[test]

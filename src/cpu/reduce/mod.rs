@@ -1,0 +1,128 @@
+//! A pass that folds values over some dims of their domain.
+//!
+//! The dims are put in the order in which memory is walked, and told apart into three: `outer`, kept; `reduced`; and
+//! `inner`, kept and walked fastest. What is folded is evaluated strip by strip and never stored. There are three ways:
+//!
+//! - *packed*: where `reduced × inner` fits a strip, whole blocks of it are folded strip by strip;
+//! - *rows*: where `inner` is 1, and rows are longer than a strip or consist of products, each strip is folded to one
+//!   value;
+//! - *columns*: otherwise, strips are folded into an accumulator as wide as a strip, walking down the rows; two rows at
+//!   a time if they are products of factors that lie in memory.
+//!
+//! How the work is cut up depends on the sizes alone, and parts are put together in order, so the same input gives the
+//! same bits on any number of threads. Blocks are folded in the dtype itself and put together in a wider one.
+
+mod partition;
+mod worker;
+
+use std::sync::OnceLock;
+
+use pulp::Arch;
+use smallvec::SmallVec;
+
+use super::fold::{FoldKernels, WIDE};
+use super::frame::{Memory, constants};
+use super::region::Region;
+use super::scratch::with_scratch;
+use super::strip::{Span, Strip};
+use super::threads;
+use crate::Shape;
+use partition::{COLUMNS, Partition};
+use worker::Worker;
+
+pub(super) struct Reduce {
+    /// What is folded.
+    region: Region,
+    folds: Vec<Folded>,
+    dims: SmallVec<[usize; 4]>,
+    partition: OnceLock<Partition>,
+}
+
+/// One of the folds of a pass.
+pub(super) struct Folded {
+    pub(super) kernels: FoldKernels,
+    /// The output of the region that is folded: if `product`, it and the next one are multiplied first.
+    pub(super) output: usize,
+    pub(super) product: bool,
+    /// The temporary for the results.
+    pub(super) temp: usize,
+}
+
+impl Reduce {
+    pub(super) fn new(region: Region, folds: Vec<Folded>, dims: SmallVec<[usize; 4]>) -> Self {
+        Self { region, folds, dims, partition: OnceLock::new() }
+    }
+
+    /// The shape it walks, and the bytes it must read and write.
+    pub(super) fn traffic(&self) -> (Shape, usize) {
+        let results =
+            self.region.shape.numel() / self.dims.iter().map(|&d| self.region.shape[d]).product::<usize>().max(1);
+        let written: usize = self.folds.iter().map(|fold| results * fold.kernels.size).sum();
+        (self.region.shape.clone(), self.region.bytes_read() + written)
+    }
+
+    fn partition(&self) -> &Partition {
+        self.partition.get_or_init(|| Partition::new(&self.region, &self.dims, &self.folds))
+    }
+
+    /// Bytes of scratch for partial results: folds × parts × results, each of them wide.
+    pub(super) fn parts_bytes(&self) -> usize {
+        match self.partition().n_parts {
+            0 | 1 => 0,
+            n_parts => self.folds.len() * n_parts * self.partition().kept.numel * WIDE,
+        }
+    }
+
+    /// Writes the results to their temporaries.
+    ///
+    /// Threads take pieces of work, each of which has results or partial results of its own; then ranges of results,
+    /// whose parts they put together. So no thread writes what another reads or writes, as [`Span::new`] demands.
+    pub(super) fn run(&self, memory: &Memory<'_>) {
+        let partition = self.partition();
+        let n_kept = partition.kept.numel;
+        if n_kept == 0 {
+            return;
+        }
+        let numel = partition.space.numel;
+        if numel == 0 {
+            for fold in &self.folds {
+                (fold.kernels.clear)(memory.temps[fold.temp].strip(0, n_kept, fold.kernels.size));
+            }
+            return;
+        }
+        let constants = constants(&self.region, memory);
+        threads::each(partition.units(), numel, |unit| {
+            with_scratch(Worker::scratch_bytes(self, partition), |scratch| {
+                Worker::new(self, partition, memory, scratch).run(&partition.piece(unit), &constants);
+            });
+        });
+        if partition.n_parts > 1 {
+            threads::each(n_kept.div_ceil(COLUMNS), n_kept * partition.n_parts, |unit| {
+                let (start, end) = (unit * COLUMNS, n_kept.min((unit + 1) * COLUMNS));
+                self.put_together(partition, memory, start, end - start);
+            });
+        }
+    }
+
+    /// Folds the parts of `n` results from `start` on, in order, and stores them.
+    fn put_together(&self, partition: &Partition, memory: &Memory<'_>, start: usize, n: usize) {
+        let arch = Arch::new();
+        with_scratch(n * WIDE, |scratch| {
+            for (i, Folded { kernels, temp, .. }) in self.folds.iter().enumerate() {
+                let sum = partial(memory.parts, partition, [i, 0, start], n);
+                for part in 1..partition.n_parts {
+                    (kernels.merge)(arch, sum, partial(memory.parts, partition, [i, part, start], n));
+                }
+                let narrow = scratch.carve(0, n, kernels.size);
+                (kernels.narrow)(arch, narrow, sum);
+                partition.kept.scatter(i, start, n, memory.temps[*temp], narrow);
+            }
+        });
+    }
+}
+
+/// Where the wide partial results of a fold and part lie, `n` of them from `result` on.
+fn partial<'a>(parts: Span<'a>, partition: &Partition, [fold, part, result]: [usize; 3], n: usize) -> Strip<'a> {
+    let at = (fold * partition.n_parts + part) * partition.kept.numel + result;
+    parts.strip(at as isize, n, WIDE)
+}

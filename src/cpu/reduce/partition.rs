@@ -1,0 +1,138 @@
+//! The order in which a reduction is walked, and how the work is cut up.
+
+use std::cmp::Reverse;
+use std::ops::Range;
+
+use smallvec::SmallVec;
+
+use super::Folded;
+use crate::base::layout::Layout;
+use crate::cpu::frame::{strip_len, walked};
+use crate::cpu::region::Region;
+use crate::cpu::space::{Space, Walked};
+
+/// Elements a thread takes at a time, where there is no lack of them.
+const CHUNK: usize = 64 * 1024;
+/// Pieces of work wanted, so that many threads share it evenly. Not the number of threads: results do not depend on it.
+const PIECES: usize = 32;
+/// Columns walked down together: rows of them are long enough for the memory to stream.
+pub(super) const COLUMNS: usize = 4096;
+/// From how many elements on the products of a row are not written down.
+const LONG_ROW: usize = 1024;
+/// Strips folded into an accumulator before that is folded into the wide one.
+pub(super) const BLOCK: usize = 64;
+
+pub(super) struct Partition {
+    /// The domain: outer, then reduced, then inner dims.
+    pub(super) space: Space,
+    /// The results: outer, then inner dims. Track `i` is where the results of fold `i` lie.
+    pub(super) kept: Space,
+    pub(super) outer: usize,
+    pub(super) reduced: usize,
+    pub(super) inner: usize,
+    /// Elements of a strip at most.
+    pub(super) most: usize,
+    /// Whether every fold is of products whose factors lie in memory in the order of the walk.
+    pub(super) in_place: bool,
+    pub(super) way: Way,
+    /// Outer indices of a piece of work.
+    pub(super) outers: usize,
+    /// Pieces of work along `inner`, and the columns of each.
+    pub(super) n_columns: usize,
+    pub(super) columns: usize,
+    /// Pieces of work along `reduced`, and the rows of each.
+    pub(super) n_parts: usize,
+    pub(super) rows: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Way {
+    Packed,
+    Rows,
+    Columns,
+}
+
+/// One piece of work: some outer indices, rows and columns. Results of its rows are part `part` of the final ones.
+pub(super) struct Piece {
+    pub(super) outer: Range<usize>,
+    pub(super) part: usize,
+    pub(super) rows: Range<usize>,
+    pub(super) columns: Range<usize>,
+}
+
+impl Partition {
+    pub(super) fn new(region: &Region, dims: &[usize], folds: &[Folded]) -> Self {
+        let shape = &region.shape;
+        let leaves: Vec<_> = walked(region).collect();
+        // Dims in which memory is walked in long steps come first.
+        let mut order: SmallVec<[usize; 8]> = (0..shape.rank()).filter(|&d| shape[d] != 1).collect();
+        let steps = |d: usize| leaves.iter().fold(0, |sum: usize, l| sum.saturating_add(l.stride(d).unsigned_abs()));
+        order.sort_by_key(|&d| Reverse(steps(d)));
+        let is_reduced = |d: &usize| dims.contains(d);
+        let n_inner = order.iter().rev().take_while(|d| !is_reduced(d)).count();
+        let (front, inner_dims) = order.split_at(order.len() - n_inner);
+        let (reduced_dims, outer_dims): (SmallVec<[usize; 8]>, SmallVec<[usize; 8]>) =
+            front.iter().copied().partition(is_reduced);
+        let product = |dims: &[usize]| dims.iter().map(|&d| shape[d]).product::<usize>();
+        let (mut outer, reduced, mut inner) = (product(&outer_dims), product(&reduced_dims), product(inner_dims));
+        if reduced_dims.is_empty() {
+            // All the reduced dims have size 1, so there is nothing to fold: every dim is outer.
+            (outer, inner) = (inner, 1);
+        }
+        let walked: SmallVec<[usize; 8]> = outer_dims.iter().chain(&reduced_dims).chain(inner_dims).copied().collect();
+        let space = Space::new(shape, &walked, &leaves);
+
+        let kept_shape = shape.iter().enumerate().filter(|(d, _)| !dims.contains(d)).map(|(_, &n)| n).collect();
+        let result = Layout::contiguous(kept_shape);
+        let place = |d: usize| d - dims.iter().filter(|&&r| r < d).count();
+        let kept_dims: SmallVec<[usize; 8]> = outer_dims.iter().chain(inner_dims).map(|&d| place(d)).collect();
+        let results: Vec<_> = folds.iter().map(|fold| Walked::layout(&result, fold.kernels.size)).collect();
+        let kept = Space::new(result.shape(), &kept_dims, &results);
+
+        let most = strip_len(region, &space);
+        let in_place = folds.iter().all(|fold| fold.product)
+            && region.outputs.iter().all(|&output| output < leaves.len() && space.is_linear(output));
+        let block = reduced * inner;
+        let way = match () {
+            // Products are added as they are computed, so a long row of them is never written down.
+            () if in_place && inner == 1 && reduced >= LONG_ROW => Way::Rows,
+            () if block <= most && (inner == 1 || reduced <= BLOCK) => Way::Packed,
+            () if inner == 1 => Way::Rows,
+            () => Way::Columns,
+        };
+        let (mut columns, mut rows) = (inner, reduced);
+        if way == Way::Columns && inner > COLUMNS {
+            columns = COLUMNS;
+        }
+        let n_columns = inner.div_ceil(columns.max(1));
+        let n_outer = outer * n_columns;
+        if way != Way::Packed && n_outer < PIECES {
+            let parts = PIECES.div_ceil(n_outer.max(1)).min((reduced * columns).div_ceil(CHUNK / 2)).max(1);
+            rows = reduced.div_ceil(parts);
+        }
+        let n_parts = reduced.div_ceil(rows.max(1)).max(1);
+        let outers = if n_parts > 1 || n_columns > 1 { 1 } else { (CHUNK / block.max(1)).max(1) };
+        Self { space, kept, outer, reduced, inner, most, in_place, way, outers, n_columns, columns, n_parts, rows }
+    }
+
+    pub(super) fn units(&self) -> usize {
+        self.outer.div_ceil(self.outers) * self.n_columns * self.n_parts
+    }
+
+    pub(super) fn piece(&self, unit: usize) -> Piece {
+        let part = unit % self.n_parts;
+        let column = unit / self.n_parts % self.n_columns * self.columns;
+        let outer = unit / (self.n_parts * self.n_columns) * self.outers;
+        Piece {
+            outer: outer..(outer + self.outers).min(self.outer),
+            part,
+            rows: part * self.rows..((part + 1) * self.rows).min(self.reduced),
+            columns: column..(column + self.columns).min(self.inner),
+        }
+    }
+
+    /// Elements of an accumulator: one row of a piece, or as many short rows as fit a strip.
+    pub(super) fn accumulator(&self) -> usize {
+        self.columns * (self.most / self.columns.max(1)).max(1)
+    }
+}

@@ -1,0 +1,196 @@
+//! Memory as the loops above see it: the one place where a pointer becomes a reference.
+//!
+//! A [`Span`] is all memory of a buffer, a target or a temporary. Threads share it, and each takes [`Strip`]s of it: a few
+//! elements in a row, which it reads or writes. A strip hands its elements out as `&[Cell<T>]`, after checking size and
+//! alignment, and a span checks that a strip lies inside it. Elements are cells because an update in place writes where
+//! it reads, and two strips of one thread may well be the same memory.
+//!
+//! What no check can see is that threads stay out of each other's way. [`Span::new`] demands that promise, and the three
+//! functions that share work out (`Map::run`, `Reduce::run` and `Contract::run`) keep it.
+//!
+//! The checks cost nothing that can be measured: `a * b` of 1,024 elements in the first-level cache takes 50 ns by way of
+//! strips and by way of the bare pointers that were here before, and 45 ns in place, where it took 56.
+
+#![allow(unsafe_code, reason = "makes references of pointers, which everything above it uses instead")]
+
+use std::cell::Cell;
+use std::marker::PhantomData;
+
+use bytemuck::Pod;
+
+/// Memory that threads share, and where in it positions are counted from.
+#[derive(Clone, Copy)]
+pub(super) struct Span<'a> {
+    start: *mut u8,
+    bytes: usize,
+    /// In bytes from `start`. A target that is flipped begins at its memory's end and goes back from there.
+    origin: usize,
+    memory: PhantomData<&'a Cell<u8>>,
+}
+
+// SAFETY: `new` demands that no thread writes what another thread reads or writes.
+unsafe impl Send for Span<'_> {}
+// SAFETY: as above.
+unsafe impl Sync for Span<'_> {}
+
+impl<'a> Span<'a> {
+    pub(super) const EMPTY: Self =
+        Self { start: std::ptr::dangling_mut::<u64>().cast(), bytes: 0, origin: 0, memory: PhantomData };
+
+    /// The memory `memory`.
+    ///
+    /// # Safety
+    ///
+    /// For as long as `'a`:
+    ///
+    /// - it is valid for reads of bytes that are initialised, and for writes if anything is written by way of it;
+    /// - it is aligned to 8 bytes;
+    /// - no thread writes an element that another thread reads or writes;
+    /// - if anything is written by way of it, nothing holds a reference into it, but for cells.
+    pub(super) unsafe fn new(memory: *mut [u8]) -> Self {
+        let start = memory.cast::<u8>();
+        debug_assert!(memory.is_empty() || !start.is_null(), "memory has an address");
+        debug_assert!(start.addr().is_multiple_of(8), "memory begins where any element may");
+        Self { start, bytes: memory.len(), origin: 0, memory: PhantomData }
+    }
+
+    /// The same memory, its positions counted from byte `origin`.
+    pub(super) fn from(self, origin: usize) -> Self {
+        Self { origin, ..self }
+    }
+
+    /// The `n` elements of `size` bytes from the one at position `at` on.
+    #[inline]
+    pub(super) fn strip(self, at: isize, n: usize, size: usize) -> Strip<'a> {
+        let first = self.origin.wrapping_add_signed(at.wrapping_mul(size as isize));
+        assert!(
+            first <= self.bytes && n <= (self.bytes - first) / size,
+            "{n} elements of {size} bytes at byte {first} lie beyond {} bytes",
+            self.bytes
+        );
+        // In bounds, as was just seen.
+        Strip { start: self.start.wrapping_add(first), len: n, size, memory: PhantomData }
+    }
+
+    /// All its elements of type `T`, and which of them positions are counted from.
+    pub(super) fn cells<T: Pod>(self) -> (&'a [Cell<T>], isize) {
+        debug_assert!(self.origin.is_multiple_of(size_of::<T>()), "positions are counted in elements");
+        let all =
+            Strip { start: self.start, len: self.bytes / size_of::<T>(), size: size_of::<T>(), memory: PhantomData };
+        (all.cells(), (self.origin / size_of::<T>()) as isize)
+    }
+}
+
+/// Elements in a row, of one size. Where a loop expects more than one, a strip of one element stands for all of them.
+#[derive(Clone, Copy)]
+pub(super) struct Strip<'a> {
+    start: *mut u8,
+    len: usize,
+    /// Bytes of an element. Types of one size need not be told apart: any bits are a number.
+    size: usize,
+    memory: PhantomData<&'a Cell<u8>>,
+}
+
+impl<'a> Strip<'a> {
+    pub(super) const EMPTY: Self =
+        Self { start: std::ptr::dangling_mut::<u64>().cast(), len: 0, size: 1, memory: PhantomData };
+
+    /// Those bytes.
+    pub(super) fn of(bytes: &'a [Cell<u8>]) -> Self {
+        Self { start: bytes.as_ptr().cast_mut().cast(), len: bytes.len(), size: 1, memory: PhantomData }
+    }
+
+    #[inline(always)]
+    pub(super) fn len(self) -> usize {
+        self.len
+    }
+
+    /// Whether both are the same memory.
+    pub(super) fn is(self, other: Self) -> bool {
+        (self.start, self.len, self.size) == (other.start, other.len, other.size)
+    }
+
+    /// The `n` elements from the one numbered `first` on.
+    pub(super) fn part(self, first: usize, n: usize) -> Self {
+        self.carve(first * self.size, n, self.size)
+    }
+
+    /// `n` elements of `size` bytes from byte `first` of this strip on.
+    #[inline]
+    pub(super) fn carve(self, first: usize, n: usize, size: usize) -> Self {
+        let bytes = self.len * self.size;
+        assert!(first <= bytes && n <= (bytes - first) / size, "{n} elements at byte {first} lie beyond {bytes} bytes");
+        // In bounds, as was just seen.
+        Self { start: self.start.wrapping_add(first), len: n, size, memory: PhantomData }
+    }
+
+    /// Its elements.
+    #[inline(always)]
+    pub(super) fn cells<T: Pod>(self) -> &'a [Cell<T>] {
+        assert!(size_of::<T>() == self.size, "elements of another size");
+        assert!(self.start.addr().is_multiple_of(align_of::<T>()), "elements that are not aligned");
+        // SAFETY: `len` elements of `size` bytes from `start` on are initialised, in bounds and aligned, and so many `T`,
+        // for which any bits will do. Others that read or write them meanwhile are cells, too, on this thread.
+        unsafe { std::slice::from_raw_parts(self.start.cast(), self.len) }
+    }
+
+    /// Its elements of type `T` as vectors of them, without the last few that fill none.
+    #[inline(always)]
+    pub(super) fn vectors<T: Pod, V: Pod>(self) -> &'a [Cell<V>] {
+        const { assert!(align_of::<V>() == align_of::<T>() && size_of::<V>().is_multiple_of(size_of::<T>())) }
+        let lanes = const { size_of::<V>() / size_of::<T>() };
+        let cells = self.cells::<T>();
+        // SAFETY: the vectors cover no more than the cells, are aligned as they are, and any bits are one.
+        unsafe { std::slice::from_raw_parts(cells.as_ptr().cast(), cells.len() / lanes) }
+    }
+
+    /// Copies its elements to those of `to`, which may be the same.
+    pub(super) fn copy_to(self, to: Strip<'_>) {
+        assert_eq!((self.len, self.size), (to.len, to.size), "as many elements as there is room for");
+        // SAFETY: both are `len * size` initialised bytes that this thread may read and write; what overlaps is read
+        // before it is written.
+        unsafe { to.start.copy_from(self.start, self.len * self.size) }
+    }
+}
+
+/// Copies elements from one place to another of as many, which may be the same.
+pub(super) fn copy<T: Pod>(from: &[Cell<T>], to: &[Cell<T>]) {
+    assert_eq!(from.len(), to.len(), "as many elements as there is room for");
+    // SAFETY: both are as long as is copied, a cell allows for writing, and what overlaps is read before it is written.
+    unsafe { to.as_ptr().cast_mut().copy_from(from.as_ptr(), from.len()) }
+}
+
+/// Elements in even steps: the first of them, and how far it is from each to the next.
+pub(super) struct Steps<'a, T> {
+    pub(super) cells: &'a [Cell<T>],
+    pub(super) first: usize,
+    pub(super) step: isize,
+}
+
+impl<T> Steps<'_, T> {
+    /// Whether there are `n` elements. All lie between the first and the last.
+    #[inline]
+    fn has(&self, n: usize) -> bool {
+        let last = || self.first.checked_add_signed((n.checked_sub(1)? as isize).checked_mul(self.step)?);
+        n == 0 || self.first < self.cells.len() && last().is_some_and(|last| last < self.cells.len())
+    }
+}
+
+/// Copies `n` elements.
+///
+/// ```text
+/// for i in 0..n: to[first + i * step] = from[first + i * step], each by its own first and step
+/// ```
+///
+/// The ends are checked before the loop. To check every element takes a loop that gathers a row half as long again.
+#[inline]
+pub(super) fn copy_steps<T: Pod>(from: Steps<'_, T>, to: Steps<'_, T>, n: usize) {
+    assert!(from.has(n) && to.has(n), "{n} elements from {} and {} on lie beyond their memory", from.first, to.first);
+    let at = |steps: &Steps<'_, T>, i: usize| steps.first.wrapping_add_signed(i as isize * steps.step);
+    for i in 0..n {
+        let (from_at, to_at) = (at(&from, i), at(&to, i));
+        debug_assert!(from_at < from.cells.len() && to_at < to.cells.len(), "between the ends");
+        // SAFETY: both lie between ends that are in bounds.
+        unsafe { to.cells.get_unchecked(to_at).set(from.cells.get_unchecked(from_at).get()) }
+    }
+}
