@@ -1,7 +1,7 @@
 //! How far each function is from the exact result, in units in the last place (ULP), on a device.
 //!
-//! Every function is given its whole range: bit patterns from all over, then whole runs of neighbours around the
-//! places where its formula changes or cancels. The exact result is the operation's meaning in f64; for f64 itself
+//! Every function is given its whole range: bit patterns from all over, numbers from the intervals in its row, and runs
+//! of neighbours around the places in its row, where its formula changes or cancels. The exact result is the operation's meaning in f64; for f64 itself
 //! that is the standard library's, which is within one ULP. What may be flushed to zero (subnormals, as arguments and
 //! as results) is left out.
 
@@ -148,7 +148,7 @@ fn drawn(draw: Draw, i: u64) -> f64 {
         Draw::Whole(low, high) => (low.into(), high.into(), Some(1.0)),
         Draw::Quarters(low, high) => (low.into(), high.into(), Some(0.25)),
     };
-    let x = low + (unit(i) + 1.0) / 2.0 * (high - low);
+    let x = low + (0.5 + 0.5 * unit(i)) * (high - low);
     step.map_or(x, |step| (x / step).round() * step)
 }
 

@@ -9,7 +9,7 @@ use super::op::{BinaryOp, DTypeRule, Integers, Logic, UnaryOp};
 use crate::base::dtype::result_type;
 use crate::{DType, Error, Result, Scalar, Shape};
 
-/// The dtype the operands are turned into and the dtype of the result.
+/// The dtype that the arguments are converted to, and the dtype of the result.
 pub(super) fn dtypes(op: &'static str, rule: DTypeRule, promoted: DType) -> Result<(DType, DType)> {
     match rule {
         DTypeRule::Number if promoted == DType::Bool => {
@@ -96,7 +96,7 @@ impl Expr {
         Ok(Self::new(Op::Binary(op), smallvec![self.convert(from), rhs.convert(from)], shape, to))
     }
 
-    /// What `self op number` simplifies to without changing any result, NaN, infinity and signed zero included.
+    /// `self op number` simplified, if that changes no result, not even of NaN, an infinity or a signed zero.
     fn simplify_right(&self, op: BinaryOp, rhs: Scalar) -> Option<Self> {
         let rhs = rhs.to_f64();
         match op {
@@ -121,7 +121,7 @@ impl Expr {
         Self::new(Op::Cast, smallvec![self.clone()], self.shape().clone(), dtype)
     }
 
-    /// A cell as a value of rank 0: what it is where it meets no tensor. Other numbers stay.
+    /// A cell as a value of rank 0, which it is where it meets no tensor. Other numbers stay as they are.
     fn grounded(&self) -> Self {
         if self.as_scalar().is_some() {
             return self.clone();
@@ -129,7 +129,7 @@ impl Expr {
         Self::new(Op::Promote, smallvec![self.clone()], Shape::default(), self.dtype())
     }
 
-    /// Conversion of an operand to the dtype an operation works in; numbers convert as the kernel is prepared.
+    /// Converts an argument to the dtype an operation works in. Numbers are converted when the kernel is prepared.
     pub(crate) fn convert(&self, dtype: DType) -> Self {
         if self.as_number().is_some() || self.dtype() == dtype {
             return self.clone();
@@ -161,8 +161,8 @@ impl Expr {
         self.at_least(&low.into()).at_most(&high.into())
     }
 
-    /// The larger of `self` and a bound. Where they are equal it is `self` that gets the gradient, of which a maximum
-    /// would give either side half. A number wants none, so that with one a maximum will do.
+    /// The larger of `self` and a bound. Where they are equal `self` gets the whole gradient, of which a maximum would
+    /// give each side half. A bound that is a number has no gradient, so there a maximum will do.
     pub(crate) fn at_least(&self, low: &Self) -> Self {
         let larger = self.maximum(low);
         if low.as_scalar().is_some() { larger } else { Self::select(self.ge(low), self, larger) }

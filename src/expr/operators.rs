@@ -1,5 +1,5 @@
-//! `+ - * / & | !` and unary minus on tensors, expressions, numbers and their cells, in every combination, by value and by reference.
-//! On the left a number is an `f64`, an `i64` or a `bool`; on the right an `f32` or `i32` variable will do as well.
+//! `+ - * / & | !` and unary minus on tensors, expressions, numbers and cells, in every combination, by value and by
+//! reference. A number on the left is an `f64`, an `i64` or a `bool`; on the right it may be an `f32` or an `i32`, too.
 
 use std::ops::{Add, BitAnd, BitOr, Div, Mul, Neg, Not, Sub};
 

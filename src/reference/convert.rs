@@ -3,8 +3,7 @@
 use super::approx::{Approx, integer};
 use crate::DType;
 
-/// Conversion of a node's value to another dtype. A `cast` rounds to the dtype; a promotion only to what arithmetic
-/// in it is carried out in.
+/// Converts a value to another dtype. A cast rounds to that dtype; a promotion only to the one that it is computed in.
 pub(super) fn convert(x: Approx, from: DType, to: DType, is_cast: bool) -> Approx {
     match to {
         DType::Bool => {

@@ -24,8 +24,10 @@ pub(super) fn add(table: &mut Table) {
 /// What integers of `dtype` that are computed with as such are drawn from: all there are, and few.
 fn all_and_few(dtype: DType) -> [Fill; 2] {
     match dtype {
-        DType::U8 => [Fill::Whole(0, 255), Fill::Whole(0, 5)],
-        _ => [Fill::Whole(i32::MIN, i32::MAX), Fill::Whole(-3, 3)],
+        DType::Bool | DType::U8 => [Fill::Whole(0, 255), Fill::Whole(0, 5)],
+        DType::I32 | DType::F16 | DType::BF16 | DType::F32 | DType::F64 => {
+            [Fill::Whole(i32::MIN, i32::MAX), Fill::Whole(-3, 3)]
+        }
     }
 }
 

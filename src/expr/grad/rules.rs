@@ -12,7 +12,8 @@ use crate::expr::node::{Expr, Op};
 use crate::expr::op::ReduceOp;
 use crate::{Dims, Shape};
 
-/// What `expr`, handed `grad`, hands back to its argument `i`: an expression that broadcasts to the argument's shape.
+/// The gradient of argument `i` of `expr`, whose own gradient is `grad`: an expression that broadcasts to the argument's
+/// shape.
 pub(super) fn argument(expr: &Expr, i: usize, grad: &Expr) -> Option<Expr> {
     let (args, shape) = (&expr.0.args, expr.shape());
     let part = match &expr.0.op {
@@ -31,14 +32,14 @@ pub(super) fn argument(expr: &Expr, i: usize, grad: &Expr) -> Option<Expr> {
     Some(unbroadcast(&part?, shape, args[i].shape()))
 }
 
-/// Of a product, to the left factor.
-pub(in crate::expr) fn left_factor(grad: &Expr, [a, b]: [&Expr; 2], _: &Expr) -> Option<Expr> {
-    // Of a square, to both at once.
-    Some(if is_same(a, b) { grad * 2 * a } else { grad * b })
+/// The gradient of a product's left factor.
+pub(in crate::expr) fn left_factor(grad: &Expr, [a, b]: [&Expr; 2]) -> Expr {
+    // Both factors of a square are one node, which gets all of its gradient here.
+    if is_same(a, b) { grad * 2 * a } else { grad * b }
 }
 
-/// Of a product, to the right factor.
-pub(in crate::expr) fn right_factor(grad: &Expr, [a, b]: [&Expr; 2], _: &Expr) -> Option<Expr> {
+/// The gradient of a product's right factor.
+pub(in crate::expr) fn right_factor(grad: &Expr, [a, b]: [&Expr; 2]) -> Option<Expr> {
     if is_same(a, b) { None } else { Some(grad * a) }
 }
 
@@ -46,19 +47,19 @@ fn is_same(a: &Expr, b: &Expr) -> bool {
     Arc::ptr_eq(&a.0, &b.0)
 }
 
-/// Of a maximum or minimum, to `this` argument, which `wins` where it is the result or equals it, and `loses` elsewhere
-/// unless there is a NaN.
+/// The gradient of one argument of a maximum or minimum, `this`. It `wins` where it is the result, equals included, and
+/// `loses` where the other is; where one is NaN it does neither.
 pub(in crate::expr) fn extremum(grad: &Expr, wins: &Expr, loses: &Expr, [this, other]: [&Expr; 2], y: &Expr) -> Expr {
     let grad = typed(grad, y.dtype());
     if other.as_number().is_some() {
-        // A clamp, which passes all at its bound.
+        // A clamp: at its bound, all of the gradient is passed on.
         return Expr::select(wins, grad, 0);
     }
     Expr::select(loses, 0, Expr::select(this.eq(other), &grad * 0.5, &grad))
 }
 
-/// Of a power, to its base: `b * a^(b - 1)`, and 0 for the power 0, whatever the base.
-pub(in crate::expr) fn base(grad: &Expr, [a, b]: [&Expr; 2], _: &Expr) -> Option<Expr> {
+/// The gradient of a power's base: `b * a^(b - 1)`, and 0 for the power 0, whatever the base.
+pub(in crate::expr) fn base(grad: &Expr, [a, b]: [&Expr; 2]) -> Option<Expr> {
     match b.as_scalar() {
         Some(b) if b.to_f64() == 0.0 => None,
         Some(b) => Some(grad * b.to_f64() * a.pow(b.to_f64() - 1.0)),
@@ -66,15 +67,15 @@ pub(in crate::expr) fn base(grad: &Expr, [a, b]: [&Expr; 2], _: &Expr) -> Option
     }
 }
 
-/// Of a power, to its exponent: `a^b * log(a)`, and 0 where 0 to no negative power is 0 all round.
-pub(in crate::expr) fn exponent(grad: &Expr, [a, b]: [&Expr; 2], y: &Expr) -> Option<Expr> {
-    Some(match a.as_scalar() {
+/// The gradient of a power's exponent: `a^b * log(a)`, and 0 where the base is 0 and the exponent not negative.
+pub(in crate::expr) fn exponent(grad: &Expr, [a, b]: [&Expr; 2], y: &Expr) -> Expr {
+    match a.as_scalar() {
         Some(a) if a.to_f64() != 0.0 => grad * a.to_f64().ln() * y,
         _ => grad * Expr::select(a.eq(0).logical_and(b.ge(0)), 0, y * a.log()),
-    })
+    }
 }
 
-/// What comes back broadcasts to the shape of `x`.
+/// The gradient of the argument of a reduction, `x`: it broadcasts to the shape of `x`.
 fn reduce(op: ReduceOp, dims: &[usize], grad: &Expr, x: &Expr, y: &Expr) -> Option<Expr> {
     let signed: Vec<isize> = dims.iter().map(|&d| d as isize).collect();
     let over = || Dims::from(&signed[..]);
@@ -86,8 +87,8 @@ fn reduce(op: ReduceOp, dims: &[usize], grad: &Expr, x: &Expr, y: &Expr) -> Opti
             spread(&(grad / count as f64))
         }
         ReduceOp::Prod => {
-            // The product of the others: the whole divided by the element where no element is 0; to the only zero,
-            // the product without it; and nothing where there are two.
+            // The product of the other elements. Without zeros it is the result divided by the element. A single zero
+            // gets the product of the rest, and the others nothing; with two zeros nobody gets anything.
             let is_zero = x.eq(0);
             let zeros = spread(&is_zero.sum(over()));
             let others = spread(&Expr::select(&is_zero, 1, x).prod(over()));
@@ -103,7 +104,7 @@ fn reduce(op: ReduceOp, dims: &[usize], grad: &Expr, x: &Expr, y: &Expr) -> Opti
     })
 }
 
-/// What broadcasts to the result of a reduction, with the reduced dims back in their places, of size 1.
+/// `result`, which broadcasts to the result of a reduction, with the reduced dims put back in their places with size 1.
 fn spread(result: &Expr, dims: &[usize], rank: usize) -> Expr {
     if result.as_scalar().is_some() {
         return result.clone();

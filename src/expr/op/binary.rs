@@ -124,7 +124,10 @@ impl BinaryOp {
                 rule: DTypeRule::Same(Logic::And),
                 meaning: |[a, b]| a * b,
                 integers: wraps!(|[a, b]| a.wrapping_mul(b)),
-                grad: Grad::Parts([rules::left_factor, rules::right_factor]),
+                grad: Grad::Parts([
+                    |grad, args, _| Some(rules::left_factor(grad, args)),
+                    |grad, args, _| rules::right_factor(grad, args),
+                ]),
                 bound: BinaryBound::Product,
                 wgsl: Wgsl::operator("*"),
                 domain: [EVERYWHERE; 2],
@@ -147,7 +150,10 @@ impl BinaryOp {
                 meaning: |[a, b]| a.powf(b),
                 // A number to a negative power is a float: `fold_binary` sees to that.
                 integers: Integers::Wraps { i32: |[a, b]| wrapping_pow(a, b), i64: |[a, b]| a.wrapping_pow(b as u32) },
-                grad: Grad::Parts([rules::base, rules::exponent]),
+                grad: Grad::Parts([
+                    |grad, args, _| rules::base(grad, args),
+                    |grad, args, y| Some(rules::exponent(grad, args, y)),
+                ]),
                 bound: BinaryBound::Power,
                 wgsl: Wgsl::call(&[lib!("pow"), lib!("pow_f64"), lib!("numeric")]),
                 domain: [(0.0, f64::INFINITY), (-3.0, 3.0)],

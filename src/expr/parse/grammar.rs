@@ -24,7 +24,7 @@ fn precedence(op: &str) -> Option<u8> {
 }
 const COMPARISON: u8 = 1;
 
-impl<'a> Parser<'a> {
+impl Parser<'_> {
     pub(super) fn expression(&mut self) -> Result<Value, Mistake> {
         self.binary(COMPARISON)
     }

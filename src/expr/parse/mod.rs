@@ -91,7 +91,7 @@ struct Parser<'a> {
     names: FxHashMap<&'a str, Expr>,
     /// The names as they were given, for messages.
     order: Vec<&'a str>,
-    /// Everything built so far, by how it was written. It also keeps all of it alive, so that an address is a name.
+    /// Everything built so far, by how it was written. It keeps all nodes alive, so that an address stands for one.
     built: FxHashMap<String, Expr>,
 }
 
