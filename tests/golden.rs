@@ -222,8 +222,8 @@ fn every_operation_is_what_pytorch_computes() {
     let bytes = read("wide.safetensors");
     let file = SafeTensors::deserialize(&bytes).unwrap();
     let rows = wide_rows();
-    // Maxima, minima, magnitudes and signs of integers at least.
-    assert!(rows.len() >= 10, "{}", rows.len());
+    // Maxima, minima, magnitudes and signs of i32 and u8 at least.
+    assert!(rows.len() >= 8, "{}", rows.len());
     let failures = failures_on_each(|device| {
         let answer = |expr: &Expr| expr.eval().map(|x| (x.dtype(), x.shape().clone(), values(&x)));
         let rows = rows.iter().filter(|row| device.info().f64 || !needs_f64(row));

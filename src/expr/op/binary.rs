@@ -88,8 +88,8 @@ impl BinaryOp {
         self.row().on_i32([a, b])
     }
 
-    /// The least and the largest of either argument for which results are numbers, neither beyond the range of f32 nor
-    /// with digits lost on the way.
+    /// The least and the largest of either argument between which results are numbers on one branch of the function,
+    /// neither beyond the range of f32 nor with digits lost on the way.
     pub const fn domain(self) -> [(f64, f64); 2] {
         self.row().domain
     }

@@ -17,8 +17,8 @@ pub(crate) struct Row<const N: usize, Bound> {
     pub(crate) bound: Bound,
     /// How it is written in a shader.
     pub(crate) wgsl: Wgsl,
-    /// The least and the largest of each argument for which results are numbers, neither beyond the range of f32 nor
-    /// with digits lost on the way.
+    /// The least and the largest of each argument between which results are numbers on one branch of the function,
+    /// neither beyond the range of f32 nor with digits lost on the way.
     pub(crate) domain: [(f64, f64); N],
     /// Floats to try it on, the usual ones first.
     pub(crate) draws: &'static [[Draw; N]],

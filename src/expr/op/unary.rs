@@ -76,8 +76,8 @@ impl UnaryOp {
         (self.row().meaning)([x])
     }
 
-    /// The least and the largest argument for which results are numbers, neither beyond the range of f32 nor with
-    /// digits lost on the way.
+    /// The least and the largest argument between which results are numbers on one branch of the function, neither
+    /// beyond the range of f32 nor with digits lost on the way.
     pub const fn domain(self) -> (f64, f64) {
         self.row().domain[0]
     }
