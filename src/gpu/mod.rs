@@ -26,7 +26,7 @@ pub(crate) use self::memory::Buffer;
 use self::recorder::Bound;
 use crate::base::storage::Storage;
 use crate::expr::graph::Graph;
-use crate::kernel::{Slot, Target, Window, write_number};
+use crate::kernel::{Memory, Target, Window, write_scalar};
 use crate::{Result, Tensor};
 
 /// Runs a graph; root `i` is written to `tensors[i]`. What the caller promises is said at `Backend::run`.
@@ -41,11 +41,11 @@ pub(crate) fn run(op: &'static str, context: &Arc<Context>, graph: &Graph, tenso
         .iter()
         .map(|t| context.buffer(op, (t.numel * t.dtype.size()) as u64, t.dtype))
         .collect::<Result<SmallVec<[Arc<Buffer>; 4]>>>()?;
-    let buffer = |slot: &Slot| -> &Buffer {
-        let storage = match *slot {
-            Slot::Buffer(i) => &graph.buffers[i].0,
-            Slot::Target(i) => tensors[i].storage(),
-            Slot::Temp(i) => return &temps[i],
+    let buffer = |memory: &Memory| -> &Buffer {
+        let storage = match *memory {
+            Memory::Buffer(i) => &graph.buffers[i].0,
+            Memory::Target(i) => tensors[i].storage(),
+            Memory::Temp(i) => return &temps[i],
         };
         own(storage)
     };
@@ -61,14 +61,14 @@ pub(crate) fn run(op: &'static str, context: &Arc<Context>, graph: &Graph, tenso
             .iter()
             .zip(&launch.spec.bindings)
             .map(|(window, binding)| {
-                let buffer = buffer(&window.slot);
+                let buffer = buffer(&window.memory);
                 let size = most.min(buffer.size() - window.start);
                 Bound { buffer, offset: window.start, size, write: binding.write }
             })
             .collect();
         let mut uniform: SmallVec<[u32; 128]> = SmallVec::from_slice(&launch.uniform);
         for &(slot, dtype, word) in &launch.scalars {
-            write_number(scalars[slot], dtype, &mut uniform[word..]);
+            write_scalar(scalars[slot], dtype, &mut uniform[word..]);
         }
         recorder.start_timing(context, launch)?;
         recorder.launch(context, op, pipeline, &bound, &uniform, [launch.grid.x, launch.grid.y])?;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::Context;
 use super::recorder::Recorder;
 use crate::base::times::{Clock, KernelTime, Tally};
-use crate::kernel::{Code, Inst, Kernel, Launch, Spec};
+use crate::kernel::{Code, Inst, Launch, Spec};
 use crate::{Error, Result};
 
 const OP: &str = "profile";
@@ -51,7 +51,7 @@ impl Profiler {
 
     fn begin(&mut self, device: &wgpu::Device, launch: &Launch) {
         let Launch { spec, bytes, .. } = launch;
-        let reduces = spec.kernel != Kernel::Map;
+        let reduces = !spec.kernel.folds().is_empty();
         self.launches.push(Timed { name: name_of(spec), reduces, bytes: *bytes, time: Duration::ZERO });
         if self.timestamps && (self.launches.len() - 1) * 2 == self.sets.len() * STAMPS as usize {
             self.sets.push(device.create_query_set(&wgpu::QuerySetDescriptor {
@@ -168,10 +168,10 @@ fn name_of(spec: &Spec) -> String {
     if let Some(dtype) = stored {
         let _ = write!(name, " {dtype}");
     }
-    for (fold, _) in &spec.folds {
+    for fold in spec.kernel.folds() {
         let _ = write!(name, " {}", fold.name());
     }
-    for word in words(&spec.body).into_iter().chain(words(&spec.epilogue)) {
+    for word in spec.kernel.codes().flat_map(words) {
         let _ = write!(name, " {word}");
     }
     name

@@ -12,6 +12,6 @@ mod tuning;
 mod uniform;
 
 pub(crate) use self::codegen::{prelude, source};
-pub(crate) use self::plan::{Caps, Launch, Plan, Slot, Target, Window, plan};
-pub(crate) use self::spec::{Code, Inst, Kernel, Spec};
-pub(crate) use self::uniform::write_number;
+pub(crate) use self::plan::{Caps, Launch, Memory, Plan, Target, Window, plan};
+pub(crate) use self::spec::{Code, Inst, Spec};
+pub(crate) use self::uniform::write_scalar;

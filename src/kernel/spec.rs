@@ -1,7 +1,6 @@
 //! What a kernel is: everything that changes its text, and nothing else.
 //!
-//! Shapes, strides, offsets and numbers are passed in, in the uniform, so that a new shape or learning rate compiles
-//! nothing.
+//! Shapes, strides, offsets and numbers are passed in the uniform, so a new shape or learning rate compiles nothing.
 
 use crate::DType;
 use crate::expr::graph::Fold;
@@ -11,57 +10,132 @@ use crate::expr::{BinaryOp, UnaryOp};
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Spec {
     pub(crate) kernel: Kernel,
-    /// Neighbouring elements an invocation takes at a step: 1 or 4. They lie along the kept dims in a map and in
-    /// reduce-outer, along the reduced dims in reduce-inner and reduce-rows.
+    /// Neighbouring elements an invocation takes at a step: 1 or 4.
     pub(crate) width: u32,
     /// Invocations in a workgroup.
     pub(crate) workgroup: u32,
-    /// Invocations of a workgroup that share one output of a reduction.
-    pub(crate) lanes: u32,
-    /// Groups of `width` neighbouring columns that an invocation of reduce-outer owns; the rows of one of reduce-rows.
-    pub(crate) groups: u32,
-    /// Steps of a reduction's walk that are added to each other before they join a block: 4, 2 or 1.
-    pub(crate) at_once: u32,
-    /// Collapsed dims that are kept; for a map, all.
-    pub(crate) kept_rank: usize,
-    /// Collapsed dims that are reduced.
-    pub(crate) reduced_rank: usize,
     /// The storage buffers, from binding 1 on.
     pub(crate) bindings: Vec<Binding>,
     pub(crate) operands: Vec<Operand>,
-    /// Words of the numbers it is given; one of f64 takes two.
+    /// Words of the scalars passed to it; an f64 takes two.
     pub(crate) n_scalars: usize,
-    /// Map: loads, arithmetic, stores. Reductions: what is reduced.
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Kernel {
+    Map(Map),
+    Reduce(Reduce),
+    Contract(Contract),
+}
+
+/// Elementwise work: `shaders/map.wgsl`.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Map {
+    /// Collapsed dims of the domain.
+    pub(crate) rank: usize,
+    /// Loads, arithmetic, stores.
     pub(crate) body: Code,
-    pub(crate) folds: Vec<(Fold, DType)>,
-    /// Reductions: what is made of the results, and stored.
-    pub(crate) epilogue: Code,
-    /// Whether the last group of `width` elements runs over the end, so that stores must look. Masked stores are dear
-    /// where a branch does not skip them, as on llvmpipe.
+    /// Whether the last `width` elements run over the end, so that stores must check. Masked stores are dear where a
+    /// branch does not skip them, as on llvmpipe.
     pub(crate) tail: bool,
-    /// Whether rows are split over workgroups, so that what is stored is a partial result for each.
+}
+
+/// One or several reductions over one domain: `shaders/reduce_*.wgsl`.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Reduce {
+    pub(crate) strategy: Strategy,
+    /// Invocations of a workgroup that share an output.
+    pub(crate) lanes: u32,
+    /// Groups of `width` neighbouring columns that an invocation of `Outer` owns; rows that one of `Rows` owns.
+    pub(crate) groups: u32,
+    /// Steps of a walk that are added to each other before they join a block: 4, 2 or 1.
+    pub(crate) at_once: u32,
+    /// Collapsed dims that are kept.
+    pub(crate) kept_rank: usize,
+    /// Collapsed dims that are reduced.
+    pub(crate) reduced_rank: usize,
+    /// Loads and arithmetic; its results are what is reduced.
+    pub(crate) body: Code,
+    /// For each result of the body, how it is reduced and in which dtype.
+    pub(crate) folds: Vec<(Fold, DType)>,
+    /// What is computed from the reduced values, and stored.
+    pub(crate) epilogue: Code,
+    /// As in [`Map::tail`].
+    pub(crate) tail: bool,
+    /// Whether rows are split over workgroups, each of which stores a partial result.
     pub(crate) split: bool,
     /// Whether the lanes of a row are in one subgroup, and exchange results there.
     pub(crate) subgroups: bool,
 }
 
+/// Which kernel reduces. They differ in what lies together in memory, and so in what an invocation owns.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) enum Kernel {
-    Map,
-    ReduceOuter,
-    ReduceInner,
-    ReduceRows,
-    Contract,
+pub(crate) enum Strategy {
+    /// Neighbouring outputs: an invocation owns columns and walks down the rows.
+    Outer,
+    /// Neighbouring reduced elements: invocations share a row and walk along it.
+    Inner,
+    /// The same where rows are a few vectors long: an invocation owns four rows.
+    Rows,
+}
+
+/// A matrix product: `shaders/contract.wgsl`. Operands are both factors and the result; dims are those of the batch,
+/// rows, columns, and the summed one.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Contract {
+    /// Collapsed dims of the batch.
+    pub(crate) batch_rank: usize,
+    pub(crate) dtype: DType,
+    /// For each factor, whether neighbouring invocations fetch neighbouring terms, not neighbouring rows or columns.
+    pub(crate) terms_first: [bool; 2],
 }
 
 impl Kernel {
-    pub(crate) const fn name(self) -> &'static str {
+    /// The name of its file in `shaders/`.
+    pub(crate) const fn name(&self) -> &'static str {
         match self {
-            Self::Map => "map",
-            Self::ReduceOuter => "reduce_outer",
-            Self::ReduceInner => "reduce_inner",
-            Self::ReduceRows => "reduce_rows",
-            Self::Contract => "contract",
+            Self::Map(_) => "map",
+            Self::Reduce(Reduce { strategy: Strategy::Outer, .. }) => "reduce_outer",
+            Self::Reduce(Reduce { strategy: Strategy::Inner, .. }) => "reduce_inner",
+            Self::Reduce(Reduce { strategy: Strategy::Rows, .. }) => "reduce_rows",
+            Self::Contract(_) => "contract",
+        }
+    }
+
+    /// Dims that the uniform begins with: those of the domain.
+    pub(crate) const fn rank(&self) -> usize {
+        match self {
+            Self::Map(map) => map.rank,
+            Self::Reduce(reduce) => reduce.kept_rank + reduce.reduced_rank,
+            Self::Contract(contract) => contract.batch_rank + 3,
+        }
+    }
+
+    /// The code it runs, if that is not fixed: a body, and for a reduction an epilogue.
+    pub(crate) fn codes(&self) -> impl Iterator<Item = &Code> {
+        let (body, epilogue) = match self {
+            Self::Map(map) => (Some(&map.body), None),
+            Self::Reduce(reduce) => (Some(&reduce.body), Some(&reduce.epilogue)),
+            Self::Contract(_) => (None, None),
+        };
+        body.into_iter().chain(epilogue)
+    }
+
+    /// The reductions it does.
+    pub(crate) fn folds(&self) -> Vec<Fold> {
+        match self {
+            Self::Map(_) => vec![],
+            Self::Reduce(reduce) => reduce.folds.iter().map(|fold| fold.0).collect(),
+            Self::Contract(_) => vec![Fold::Sum],
+        }
+    }
+
+    /// Whether stores must check for the end.
+    pub(crate) const fn tail(&self) -> bool {
+        match self {
+            Self::Map(map) => map.tail,
+            Self::Reduce(reduce) => reduce.tail,
+            Self::Contract(_) => false,
         }
     }
 }
@@ -77,6 +151,23 @@ pub(crate) struct Binding {
 }
 
 /// One view of a buffer that the kernel reads or writes.
+///
+/// An invocation takes a *group* of `width` neighbouring elements of the domain at a step, `i` to `i + 3`. `order` says
+/// how the position `p` of the first one is computed, `mode` how the group is found from there. With `x` a contiguous
+/// f32 tensor `[64, 48]`, `row` one of `[48]`, `column` one of `[64, 1]`, and a width of 4:
+///
+/// | expression | operand | order | mode | what is loaded |
+/// | --- | --- | --- | --- | --- |
+/// | `x * 2` | `x` | `Identity`: `p = i` | `Vec` | `b[i >> 2]`, a `vec4` |
+/// | `x[1..] * 2` | `x` | `Linear`: `p = offset + i` | `Vec` | `b[p >> 2]` |
+/// | `x * row` | `row` | `Strided`: `p = offset + c0 * stride0 + …` | `Vec` | `b[p >> 2]` |
+/// | `x * column` | `column` | `Strided` | `Splat` | `b[p]`, once for all four |
+/// | `x[:, 3..43] + 1` | `x` | `Strided` | `Step` | `b[p]`, `b[p + stride]`, … |
+/// | `y[:, :47] * row[:47]`, in f16 | `row` | `Strided` | `Each` | `b[place(i)]`, `b[place(i + 1)]`, … |
+/// | `bytes[1..51] = …`, patched in | the new bytes | `Strided` | `Found` | `b[find(i)]`, `b[find(i + 1)]`, … |
+///
+/// `Each` is for groups that run over the end of a row: packed results are always written four at a time. With a width
+/// of 1 the mode is `Step`. An operand whose view has several stages is placed element by element, whatever its mode.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Operand {
     /// Of no meaning for an operand of [`Inst::Index`].
@@ -88,30 +179,30 @@ pub(crate) struct Operand {
     pub(crate) stages: Vec<usize>,
 }
 
-/// Where an operand's elements lie as the domain is walked.
+/// How the position of an operand's first element is computed. Examples are at [`Operand`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Order {
-    /// By coordinates and strides.
+    /// From coordinates and strides.
     Strided,
-    /// In the domain's own order: no coordinates are needed, only the index.
+    /// From an offset and the index: elements lie in the order of the domain.
     Linear,
-    /// The same from the start of the buffer: not even an offset.
+    /// It is the index.
     Identity,
 }
 
-/// How an operand's `width` neighbours are found.
+/// How the elements of a group are found. Examples are at [`Operand`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Mode {
     /// In a row at an aligned place: one load.
     Vec,
-    /// All the same element.
+    /// All are the same element.
     Splat,
     /// A fixed step apart.
     Step,
-    /// Each by its own coordinates: a group may run over the end of a row.
+    /// Each by its own coordinates.
     Each,
-    /// Each by its place in another view, which may not have it: the domain is that view's memory, and what is read
-    /// is numbered as that view's elements are. The stage holds the view.
+    /// Each by searching another view for its position, which may not be in that view. The domain is memory that the
+    /// other view is part of; elements are read by their number in that view, which the second stage describes.
     Found,
 }
 
@@ -119,7 +210,7 @@ pub(crate) enum Mode {
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub(crate) struct Code {
     pub(crate) lines: Vec<Line>,
-    /// Operand and the line whose value is stored there.
+    /// Operand, and the line whose value is stored there.
     pub(crate) stores: Vec<(usize, usize)>,
     /// Lines whose values are reduced, one for each fold.
     pub(crate) results: Vec<usize>,
@@ -132,15 +223,16 @@ pub(crate) struct Line {
     pub(crate) dtype: DType,
 }
 
-/// Arguments are earlier lines.
+/// One instruction. Arguments are earlier lines.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Inst {
+    /// The elements of an operand.
     Load(usize),
-    /// Where an operand's elements would lie, as a number. The operand has no binding.
+    /// The positions where an operand's elements would lie, as numbers. The operand has no binding.
     Index(usize),
-    /// Whether an operand of mode `Found` has each element.
+    /// For each element, whether an operand of mode `Found` has it.
     Has(usize),
-    /// A number of the uniform, by the position of its first word.
+    /// A scalar of the uniform, by the position of its first word.
     Scalar(usize),
     /// The result of a fold, in an epilogue.
     Term(usize),
@@ -154,30 +246,33 @@ pub(crate) enum Inst {
 
 /// Words of the uniform before the dims.
 pub(crate) const HEAD_WORDS: usize = 8;
-/// Words of a dim: size, and the two constants that divide by it.
+/// Words of a dim: size, the two constants that divide by it, and a count.
 pub(crate) const DIM_WORDS: usize = 4;
 
 impl Spec {
     /// Has the kernel fetch words in pairs where it can: what it fetches four at a time, and does not write in smaller
     /// parts.
     pub(crate) fn fetch_pairs(&mut self) {
-        for (i, binding) in self.bindings.iter_mut().enumerate() {
-            let loads = |line: &Line| matches!(line.inst, Inst::Load(o) if self.operands[o].binding == i);
-            let loaded = self.body.lines.iter().chain(&self.epilogue.lines).any(loads);
-            binding.pairs = binding.wide
-                && loaded
-                && match binding.dtype {
-                    DType::F32 | DType::I32 => !(binding.write && self.tail),
-                    DType::F16 | DType::BF16 => !binding.write,
-                    _ => false,
-                };
+        let loaded = |binding: usize| {
+            let loads = |line: &Line| matches!(line.inst, Inst::Load(o) if self.operands[o].binding == binding);
+            self.kernel.codes().flat_map(|code| &code.lines).any(loads)
+        };
+        let loaded: Vec<bool> = (0..self.bindings.len()).map(loaded).collect();
+        let tail = self.kernel.tail();
+        for (binding, loaded) in self.bindings.iter_mut().zip(loaded) {
+            let in_fours = match binding.dtype {
+                DType::F32 | DType::I32 => !(binding.write && tail),
+                DType::F16 | DType::BF16 => !binding.write,
+                DType::F64 | DType::U8 | DType::Bool => false,
+            };
+            binding.pairs = binding.wide && loaded && in_fours;
         }
     }
 
     /// Words an operand's offset and strides take, rounded up to whole `vec4u`s.
     pub(crate) fn operand_words(&self) -> usize {
         let deepest = self.operands.iter().flat_map(|o| &o.stages).copied().max().unwrap_or(0);
-        (1 + deepest.max(self.kept_rank + self.reduced_rank)).next_multiple_of(4)
+        (1 + deepest.max(self.kernel.rank())).next_multiple_of(4)
     }
 
     /// Entries of the operand table: one for each stage of each operand.
@@ -190,17 +285,22 @@ impl Spec {
         self.operands[..operand].iter().map(|o| 1 + o.stages.len()).sum()
     }
 
-    /// Dims in the uniform: kept, reduced, then those of later stages.
+    /// Dims in the uniform: those of the domain, then those of later stages.
     pub(crate) fn n_dims(&self) -> usize {
-        self.kept_rank + self.reduced_rank + self.operands.iter().flat_map(|o| &o.stages).sum::<usize>()
+        self.first_stage_dim(self.operands.len())
     }
 
-    /// Where in the uniform the operand table begins, in words.
+    /// Position in the uniform's dims of an operand's second stage.
+    pub(crate) fn first_stage_dim(&self, operand: usize) -> usize {
+        self.kernel.rank() + self.operands[..operand].iter().flat_map(|o| &o.stages).sum::<usize>()
+    }
+
+    /// Word of the uniform where the operand table begins.
     pub(crate) fn operands_at(&self) -> usize {
         HEAD_WORDS + self.n_dims().max(1) * DIM_WORDS
     }
 
-    /// Where in the uniform the numbers begin, in words.
+    /// Word of the uniform where the scalars begin.
     pub(crate) fn scalars_at(&self) -> usize {
         self.operands_at() + self.n_stages().max(1) * self.operand_words()
     }

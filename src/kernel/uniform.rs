@@ -63,7 +63,7 @@ pub(crate) fn stage_words(offset: usize, strides: &Strides, words: usize) -> Vec
 }
 
 /// Writes a number as the uniform holds it: in one word, or for f64 in two, the lower one first.
-pub(crate) fn write_number(value: Scalar, dtype: DType, words: &mut [u32]) {
+pub(crate) fn write_scalar(value: Scalar, dtype: DType, words: &mut [u32]) {
     match dtype {
         DType::Bool => words[0] = u32::from(value.to_bool()),
         DType::I32 => words[0] = value.to_i64() as u32,

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::base::info::size;
 use crate::expr::graph::Graph;
-use crate::kernel::{self, Caps, Plan, Slot, Target};
+use crate::kernel::{self, Caps, Memory, Plan, Target};
 use crate::{Device, Expr, Result};
 
 /// The passes an evaluation takes, as [`Expr::explain`] found them. Printing it is the point; the fields are for
@@ -93,7 +93,7 @@ pub fn explain_all<E: Clone + Into<Expr>>(exprs: &[E]) -> Result<Explanation> {
         Some(caps) => (caps, device.to_string()),
         None => (Caps::webgpu(), "a GPU with WebGPU's default limits (the tensors are on the CPU)".to_owned()),
     };
-    let target = |(i, e): (usize, &Expr)| Target::contiguous(Slot::Target(i), e.shape().clone(), e.dtype());
+    let target = |(i, e): (usize, &Expr)| Target::contiguous(Memory::Target(i), e.shape().clone(), e.dtype());
     let targets: Vec<Target> = exprs.iter().enumerate().map(target).collect();
     let Plan { launches, .. } = kernel::plan("explain", &graph, &targets, &caps)?;
     let passes = launches

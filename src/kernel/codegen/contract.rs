@@ -2,20 +2,18 @@
 
 use super::place::{coordinates, dot, stage_word};
 use super::{alias, line};
-use crate::kernel::spec::{Order, Spec, side};
+use crate::kernel::spec::{Contract, Spec, side};
 
-pub(super) fn contract_functions(out: &mut String, spec: &Spec) {
-    // The kept dims are those of the batch, then rows and columns; the reduced one is the terms.
-    let batch = spec.kept_rank - 2;
+pub(super) fn contract_functions(out: &mut String, spec: &Spec, contract: &Contract) {
+    let batch = contract.batch_rank;
     let (rows, columns, terms) = (batch, batch + 1, batch + 2);
     let step = |operand: usize, dim: usize| stage_word(operand, 1 + dim);
     line(out, 0, "");
-    line(out, 0, &format!("alias T = {};", alias(spec.folds[0].1)));
+    line(out, 0, &format!("alias T = {};", alias(contract.dtype)));
     line(out, 0, &format!("const SIDE: u32 = {}u;", side(spec.workgroup)));
     line(out, 0, &format!("const ROWS: u32 = {rows}u;"));
     line(out, 0, &format!("const COLUMNS: u32 = {columns}u;"));
-    for (name, operand) in [("A", 0), ("B", 1)] {
-        let terms_first = spec.operands[operand].order == Order::Linear;
+    for (name, terms_first) in ["A", "B"].into_iter().zip(contract.terms_first) {
         line(out, 0, &format!("const TERMS_FIRST_{name}: bool = {terms_first};"));
     }
     line(out, 0, "");

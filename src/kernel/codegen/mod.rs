@@ -7,19 +7,22 @@
 
 mod code;
 mod contract;
+mod load;
+mod map;
 mod operation;
 mod place;
 mod reduce;
+mod store;
 
 use std::sync::LazyLock;
 
-use self::code::code;
 use self::contract::contract_functions;
-use self::place::{coordinates, dot, find_function, place_function, stage_word};
+use self::map::map_functions;
+use self::place::{find_function, place_function};
 use self::reduce::reduce_functions;
 use crate::DType;
 use crate::expr::{BinaryOp, UnaryOp};
-use crate::kernel::spec::{Binding, Kernel, Mode, Operand, Order, Spec};
+use crate::kernel::spec::{Binding, Kernel, Mode, Reduce, Spec, Strategy};
 
 const PARAMS: &str = include_str!("../../../shaders/lib/params.wgsl");
 const INDEX: &str = include_str!("../../../shaders/lib/index.wgsl");
@@ -31,10 +34,6 @@ const REDUCE_OUTER: &str = include_str!("../../../shaders/reduce_outer.wgsl");
 const CONTRACT: &str = include_str!("../../../shaders/contract.wgsl");
 const REDUCE_INNER: &str = include_str!("../../../shaders/reduce_inner.wgsl");
 const REDUCE_ROWS: &str = include_str!("../../../shaders/reduce_rows.wgsl");
-
-/// What the lines of a body and of an epilogue are called.
-const BODY: &str = "v";
-const EPILOGUE: &str = "e";
 
 /// A file of functions that a shader may call.
 struct File {
@@ -67,14 +66,16 @@ static LIBRARY: LazyLock<Vec<File>> = LazyLock::new(|| {
 pub(crate) fn source(spec: &Spec) -> String {
     let mut text = prelude(spec);
     let mut files = vec![PARAMS, INDEX];
-    match spec.kernel {
-        Kernel::Map => files.push(MAP),
-        Kernel::ReduceOuter => files.extend([TREE, REDUCE_OUTER]),
-        Kernel::ReduceInner => {
-            files.extend([TREE, if spec.subgroups { LANES_SUBGROUP } else { LANES_WORKGROUP }, REDUCE_INNER]);
-        }
-        Kernel::ReduceRows => files.push(REDUCE_ROWS),
-        Kernel::Contract => files.push(CONTRACT),
+    match &spec.kernel {
+        Kernel::Map(_) => files.push(MAP),
+        Kernel::Reduce(Reduce { strategy, subgroups, .. }) => match strategy {
+            Strategy::Outer => files.extend([TREE, REDUCE_OUTER]),
+            Strategy::Inner => {
+                files.extend([TREE, if *subgroups { LANES_SUBGROUP } else { LANES_WORKGROUP }, REDUCE_INNER]);
+            }
+            Strategy::Rows => files.push(REDUCE_ROWS),
+        },
+        Kernel::Contract(_) => files.push(CONTRACT),
     }
     for file in files {
         text.push('\n');
@@ -98,53 +99,66 @@ fn functions(file: &str) -> impl Iterator<Item = &str> {
 pub(crate) fn prelude(spec: &Spec) -> String {
     let mut out = String::new();
     // Browsers ask for this line; naga, which compiles for everything else, refuses it and needs none.
-    if spec.subgroups && cfg!(target_family = "wasm") {
+    if matches!(&spec.kernel, Kernel::Reduce(reduce) if reduce.subgroups) && cfg!(target_family = "wasm") {
         line(&mut out, 0, "enable subgroups;");
         line(&mut out, 0, "");
     }
-    let vector =
-        |scalar: &str| if spec.width == 1 { scalar.to_owned() } else { format!("vec{}<{scalar}>", spec.width) };
-    for (alias, scalar) in [("F", "f32"), ("I", "i32"), ("U", "u32"), ("B", "bool")] {
-        line(&mut out, 0, &format!("alias {alias} = {};", vector(scalar)));
-    }
-    if uses_f64(spec) {
-        line(&mut out, 0, &format!("alias D = {};", vector("f64")));
-    }
-    let constants = [
-        ("WIDTH", spec.width as usize),
-        ("WG_SIZE", spec.workgroup as usize),
-        ("LANES", spec.lanes as usize),
-        ("GROUPS", spec.groups as usize),
-        ("AT_ONCE", spec.at_once as usize),
-        ("N_DIMS", spec.n_dims().max(1)),
-        ("N_STAGES", spec.n_stages().max(1)),
-        ("STAGE_VECS", spec.operand_words() / 4),
-        ("N_SCALARS", spec.n_scalars.div_ceil(4).max(1)),
-    ];
-    for (name, value) in constants {
-        line(&mut out, 0, &format!("const {name}: u32 = {value}u;"));
-    }
-    line(&mut out, 0, "");
-    line(&mut out, 0, "@group(0) @binding(0) var<uniform> params: Params;");
-    for (i, binding) in spec.bindings.iter().enumerate() {
-        let access = if binding.write { "read_write" } else { "read" };
-        let element = element_type(binding);
-        line(&mut out, 0, &format!("@group(0) @binding({}) var<storage, {access}> b{i}: array<{element}>;", i + 1));
-    }
+    aliases(&mut out, spec);
+    constants(&mut out, spec);
+    bindings(&mut out, spec);
     for (i, operand) in spec.operands.iter().enumerate() {
         match operand.mode {
             Mode::Found => find_function(&mut out, spec, i),
             Mode::Each => place_function(&mut out, spec, i),
-            _ if !operand.stages.is_empty() => place_function(&mut out, spec, i),
-            _ => {}
+            Mode::Vec | Mode::Splat | Mode::Step if !operand.stages.is_empty() => place_function(&mut out, spec, i),
+            Mode::Vec | Mode::Splat | Mode::Step => {}
         }
     }
-    match spec.kernel {
-        Kernel::Map => map_body(&mut out, spec),
-        Kernel::ReduceOuter | Kernel::ReduceInner | Kernel::ReduceRows => reduce_functions(&mut out, spec),
-        Kernel::Contract => contract_functions(&mut out, spec),
+    match &spec.kernel {
+        Kernel::Map(map) => map_functions(&mut out, spec, map),
+        Kernel::Reduce(reduce) => reduce_functions(&mut out, spec, reduce),
+        Kernel::Contract(contract) => contract_functions(&mut out, spec, contract),
     }
     out
+}
+
+fn aliases(out: &mut String, spec: &Spec) {
+    let vector =
+        |scalar: &str| if spec.width == 1 { scalar.to_owned() } else { format!("vec{}<{scalar}>", spec.width) };
+    for (alias, scalar) in [("F", "f32"), ("I", "i32"), ("U", "u32"), ("B", "bool")] {
+        line(out, 0, &format!("alias {alias} = {};", vector(scalar)));
+    }
+    let loaded = || spec.operands.iter().any(|o| o.dtype == DType::F64);
+    let computed = || spec.kernel.codes().flat_map(|code| &code.lines).any(|line| line.dtype == DType::F64);
+    if loaded() || computed() {
+        line(out, 0, &format!("alias D = {};", vector("f64")));
+    }
+}
+
+fn constants(out: &mut String, spec: &Spec) {
+    let mut constants = vec![("WIDTH", spec.width as usize), ("WG_SIZE", spec.workgroup as usize)];
+    if let Kernel::Reduce(Reduce { lanes, groups, at_once, .. }) = spec.kernel {
+        constants.extend([("LANES", lanes as usize), ("GROUPS", groups as usize), ("AT_ONCE", at_once as usize)]);
+    }
+    constants.extend([
+        ("N_DIMS", spec.n_dims().max(1)),
+        ("N_STAGES", spec.n_stages().max(1)),
+        ("STAGE_VECS", spec.operand_words() / 4),
+        ("N_SCALARS", spec.n_scalars.div_ceil(4).max(1)),
+    ]);
+    for (name, value) in constants {
+        line(out, 0, &format!("const {name}: u32 = {value}u;"));
+    }
+    line(out, 0, "");
+}
+
+fn bindings(out: &mut String, spec: &Spec) {
+    line(out, 0, "@group(0) @binding(0) var<uniform> params: Params;");
+    for (i, binding) in spec.bindings.iter().enumerate() {
+        let access = if binding.write { "read_write" } else { "read" };
+        let element = element_type(binding);
+        line(out, 0, &format!("@group(0) @binding({}) var<storage, {access}> b{i}: array<{element}>;", i + 1));
+    }
 }
 
 fn line(out: &mut String, depth: usize, text: &str) {
@@ -157,23 +171,18 @@ fn line(out: &mut String, depth: usize, text: &str) {
     out.push('\n');
 }
 
-fn uses_f64(spec: &Spec) -> bool {
-    spec.operands.iter().any(|o| o.dtype == DType::F64)
-        || spec.body.lines.iter().chain(&spec.epilogue.lines).any(|l| l.dtype == DType::F64)
-}
-
 fn element_type(binding: &Binding) -> &'static str {
-    if binding.pairs {
-        return if binding.dtype.size() == 2 { "u64" } else { "vec2<u64>" };
-    }
-    match (binding.dtype, binding.wide) {
-        (DType::F32, true) => "vec4f",
-        (DType::F32, false) => "f32",
-        (DType::I32, true) => "vec4i",
-        (DType::I32, false) => "i32",
-        (DType::F64, _) => "f64",
-        (DType::F16 | DType::BF16, true) => "vec2u",
-        (DType::F16 | DType::BF16, false) | (DType::Bool | DType::U8, _) => "u32",
+    let &Binding { dtype, wide, pairs, .. } = binding;
+    match dtype {
+        DType::F32 | DType::I32 if pairs => "vec2<u64>",
+        DType::F16 | DType::BF16 if pairs => "u64",
+        DType::F32 if wide => "vec4f",
+        DType::F32 => "f32",
+        DType::I32 if wide => "vec4i",
+        DType::I32 => "i32",
+        DType::F64 => "f64",
+        DType::F16 | DType::BF16 if wide => "vec2u",
+        DType::F16 | DType::BF16 | DType::U8 | DType::Bool => "u32",
     }
 }
 
@@ -185,28 +194,4 @@ fn alias(dtype: DType) -> &'static str {
         DType::F64 => "D",
         DType::F16 | DType::BF16 | DType::F32 => "F",
     }
-}
-
-fn map_body(out: &mut String, spec: &Spec) {
-    line(out, 0, "");
-    line(out, 0, "fn body(i: u32) {");
-    let by_coordinates =
-        |o: &Operand| o.order == Order::Strided && !matches!(o.mode, Mode::Each | Mode::Found) && o.stages.is_empty();
-    if spec.kept_rank > 1 && spec.operands.iter().any(by_coordinates) {
-        coordinates(out, 1, "i", "c", 0, spec.kept_rank);
-    } else {
-        line(out, 1, "let c0 = i;");
-    }
-    for (i, o) in spec.operands.iter().enumerate() {
-        let stage = spec.first_stage(i);
-        if o.order == Order::Identity {
-            line(out, 1, &format!("let p{i} = i;"));
-        } else if o.order == Order::Linear {
-            line(out, 1, &format!("let p{i} = {} + i;", stage_word(stage, 0)));
-        } else if by_coordinates(o) {
-            line(out, 1, &format!("let p{i} = {};", dot(stage, 1, "c", spec.kept_rank, true)));
-        }
-    }
-    code(out, spec, &spec.body, BODY, spec.kept_rank);
-    line(out, 0, "}");
 }

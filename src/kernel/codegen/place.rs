@@ -9,7 +9,12 @@ pub(super) fn dim(i: usize) -> String {
 
 /// Word `word` of a stage of the operand table: 0 is the offset, `1 + d` the stride of dim `d`.
 pub(super) fn stage_word(stage: usize, word: usize) -> String {
-    format!("params.stages[{stage}][{}].{}", word / 4, ["x", "y", "z", "w"][word % 4])
+    format!("params.stages[{stage}][{}].{}", word / 4, component(word))
+}
+
+/// The component of a `vec4u` that word `word` of an array of them is.
+pub(super) fn component(word: usize) -> &'static str {
+    ["x", "y", "z", "w"][word % 4]
 }
 
 /// Lines that take the row-major number `index` over dims `first..first + rank` apart into `{prefix}0`, `{prefix}1`, …
@@ -39,10 +44,10 @@ pub(super) fn place_function(out: &mut String, spec: &Spec, operand: usize) {
     let stage = spec.first_stage(operand);
     line(out, 0, "");
     line(out, 0, &format!("fn place_{operand}(i: u32) -> u32 {{"));
-    coordinates(out, 1, "min(i, params.n - 1u)", "c", 0, spec.kept_rank);
-    line(out, 1, &format!("let p0 = {};", dot(stage, 1, "c", spec.kept_rank, true)));
-    let earlier: usize = spec.operands[..operand].iter().flat_map(|o| &o.stages).sum();
-    let mut first = spec.kept_rank + spec.reduced_rank + earlier;
+    let rank = spec.kernel.rank();
+    coordinates(out, 1, "min(i, params.n - 1u)", "c", 0, rank);
+    line(out, 1, &format!("let p0 = {};", dot(stage, 1, "c", rank, true)));
+    let mut first = spec.first_stage_dim(operand);
     for (s, &rank) in o.stages.iter().enumerate() {
         let prefix = format!("d{s}_");
         coordinates(out, 1, &format!("p{s}"), &prefix, first, rank);
@@ -58,8 +63,7 @@ pub(super) fn place_function(out: &mut String, spec: &Spec, operand: usize) {
 pub(super) fn find_function(out: &mut String, spec: &Spec, operand: usize) {
     let rank = spec.operands[operand].stages[0] - 1;
     let stage = spec.first_stage(operand) + 1;
-    let earlier: usize = spec.operands[..operand].iter().flat_map(|o| &o.stages).sum();
-    let first = spec.kept_rank + spec.reduced_rank + earlier;
+    let first = spec.first_stage_dim(operand);
     line(out, 0, "");
     line(out, 0, "const NOWHERE: u32 = 0xffffffffu;");
     line(out, 0, "");

@@ -5,14 +5,17 @@
 
 use smallvec::SmallVec;
 
-use super::map::{bind, bytes_touched};
-use super::reduce::{Job, Walk};
-use super::region::{Emitted, Numbers, Read, Region, emit};
-use super::{Output, Planner, Slot};
+use super::emit::{Emitted, Scalars, emit};
+use super::launching::Launching;
+use super::map::MapJob;
+use super::reduce::{ReduceJob, Walk};
+use super::region::Region;
+use super::view::View;
+use super::{Memory, Output, Planner};
 use crate::base::layout::{Layout, Strides, collapse};
 use crate::expr::contraction::Contraction;
 use crate::expr::graph::{Fold, Id};
-use crate::kernel::spec::{Code, Kernel, Mode, Operand, Order, Spec, side};
+use crate::kernel::spec::{Code, Contract, Kernel, Mode, Order, side};
 use crate::kernel::uniform::Head;
 use crate::{DType, Result, Shape};
 
@@ -22,23 +25,20 @@ pub(super) const LEAST: usize = 16;
 const DEPTH: usize = 256;
 const MAX_SPLITS: usize = 64;
 
-/// A size, and the steps along it of both factors and the result.
-type Axis = (usize, [isize; 3]);
-
 impl Planner<'_> {
     /// Kernels for a matrix product and the outputs made of it, unless it is too large or its views do not allow for it.
     pub(super) fn contract(&mut self, id: Id, found: &Contraction, domain: &Shape, finals: &[Output]) -> Result<bool> {
         let dtype = self.graph.values[id].dtype;
         let kept = [&found.batch, &found.rows, &found.columns].into_iter().flatten().copied().collect();
         let walk = Walk { kept, reduced: found.summed.iter().copied().collect() };
-        let job = Job {
+        let job = ReduceJob {
             group: &[id],
             folds: &[(Fold::Sum, dtype)],
             finals,
             domain: domain.clone(),
             walk,
             body: Emitted::default(),
-            numbers: Numbers::default(),
+            scalars: Scalars::default(),
             cuts: SmallVec::new(),
         };
         if self.ending_beyond(&job) > 0.0 {
@@ -52,21 +52,22 @@ impl Planner<'_> {
         let chunk = self.chunk(found, &job, dtype);
         let splits = job.rows().div_ceil(chunk);
         if let Some(target) = direct.filter(|_| splits == 1) {
-            let out = Read { slot: Some(target.slot), dtype, access: target.layout.clone().into() };
-            self.contract_launch(found, &job, &factors, &job.walk.over_kept(&out), chunk)?;
+            let [a, b] = factors;
+            self.contract_launch(found, &job, &[a, b, job.walk.over_kept(&target.view())], chunk)?;
             return Ok(true);
         }
         // Row-major in the order of the walk, split by split.
         let partials = self.partials(&job, splits);
         let shape: Shape = job.walk.kept.iter().map(|&d| domain[d]).collect();
-        let first = Read { access: Layout::contiguous(shape).into(), ..partials[0].clone() };
-        self.contract_launch(found, &job, &factors, &first, chunk)?;
+        let first = View { access: Layout::contiguous(shape).into(), ..partials[0].clone() };
+        let [a, b] = factors;
+        self.contract_launch(found, &job, &[a, b, first], chunk)?;
         self.reduce_partials(&job, &partials)?;
         Ok(true)
     }
 
     /// Terms a workgroup takes: all, unless there are too few tiles to keep the device busy.
-    fn chunk(&self, found: &Contraction, job: &Job, dtype: DType) -> usize {
+    fn chunk(&self, found: &Contraction, job: &ReduceJob, dtype: DType) -> usize {
         let side = side(self.square(dtype)) as usize;
         let all = |dims: &[usize]| dims.iter().map(|&d| job.domain[d]).product::<usize>();
         let tiles = all(&found.batch) * all(&found.rows).div_ceil(side) * all(&found.columns).div_ceil(side);
@@ -76,10 +77,10 @@ impl Planner<'_> {
     }
 
     /// Both factors as memory to be read over the domain, or `None` if what is summed does not step as one in both.
-    fn factors(&mut self, found: &Contraction, domain: &Shape, dtype: DType) -> Result<Option<[Read; 2]>> {
+    fn factors(&mut self, found: &Contraction, domain: &Shape, dtype: DType) -> Result<Option<[View; 2]>> {
         let sides = [(found.a, &found.columns), (found.b, &found.rows)];
         let fits = |&(id, _): &(Id, _)| {
-            self.fits(&Region::of(self.graph, &self.stored, &[], &[id]), std::iter::once(Slot::Temp(usize::MAX)))
+            self.fits(&Region::of(self.graph, &self.stored, &[], &[id]), std::iter::once(Memory::Temp(usize::MAX)))
         };
         if !sides.iter().all(fits) {
             return Ok(None);
@@ -97,7 +98,7 @@ impl Planner<'_> {
             return Ok(None);
         };
         let views = [0, 1].map(|i| {
-            let copy = || Read { slot: Some(Slot::Temp(usize::MAX - i)), dtype, access: copies[i].clone().into() };
+            let copy = || View::new(Memory::Temp(usize::MAX - i), dtype, copies[i].clone());
             lying[i].clone().unwrap_or_else(copy)
         });
         if self.beyond(&views) > 0.0 {
@@ -110,10 +111,10 @@ impl Planner<'_> {
     }
 
     /// How a value is read that is nothing but memory of this dtype, placed by strides.
-    fn lies(&self, id: Id, dtype: DType) -> Option<Read> {
-        let emitted = emit(self.graph, &self.stored, &[], &[id], &mut Numbers::default(), 0);
+    fn lies(&self, id: Id, dtype: DType) -> Option<View> {
+        let emitted = emit(self.graph, &self.stored, &[], &[id], &mut Scalars::default(), 0);
         match (&emitted.reads[..], &emitted.code.lines[..]) {
-            ([read], [_]) if read.slot.is_some() && read.dtype == dtype && read.access.layout().is_some() => {
+            ([read], [_]) if read.memory.is_some() && read.dtype == dtype && read.access.layout().is_some() => {
                 Some(read.clone())
             }
             _ => None,
@@ -121,20 +122,19 @@ impl Planner<'_> {
     }
 
     /// Computes a factor into memory, over the dims it varies along.
-    fn compute(&mut self, id: Id, absent: &[usize], domain: &Shape, dtype: DType) -> Result<Read> {
-        let mut numbers = Numbers::default();
-        let Emitted { mut code, reads: mut views } = emit(self.graph, &self.stored, &[], &[id], &mut numbers, 0);
+    fn compute(&mut self, id: Id, absent: &[usize], domain: &Shape, dtype: DType) -> Result<View> {
+        let mut scalars = Scalars::default();
+        let Emitted { code, reads: mut views } = emit(self.graph, &self.stored, &[], &[id], &mut scalars, 0);
         for view in &mut views {
             *view = absent.iter().fold(view.clone(), |view, &d| view.narrow(d, 0, 1));
         }
         let shape = domain.with_ones(absent);
-        let (slot, layout) = (Some(self.temp(shape.numel(), dtype)), Layout::contiguous(shape.clone()));
+        let (memory, layout) = (self.temp(shape.numel(), dtype), Layout::contiguous(shape.clone()));
         let n_loads = views.len();
-        code.stores = vec![(n_loads, code.results[0])];
-        code.results.clear();
-        views.push(Read { slot, dtype, access: layout.clone().into() });
-        self.map_pieces(&shape, &views, n_loads, code, &numbers)?;
-        Ok(Read { slot, dtype, access: layout.broadcast_to(domain, "einsum")?.into() })
+        let code = Code { stores: vec![(n_loads, code.results[0])], results: vec![], ..code };
+        views.push(View::new(memory, dtype, layout.clone()));
+        self.map(MapJob { shape, views, n_loads, code, scalars })?;
+        Ok(View::new(memory, dtype, layout.broadcast_to(domain, "einsum")?))
     }
 
     /// Invocations in a workgroup, a square number: two tiles of f64 must fit its memory.
@@ -143,29 +143,77 @@ impl Planner<'_> {
         self.caps.tuning.workgroup.min(most).isqrt().pow(2)
     }
 
-    /// The kernel; `out` is over the kept dims as they are walked.
-    fn contract_launch(
-        &mut self,
-        found: &Contraction,
-        job: &Job,
-        [a, b]: &[Read; 2],
-        out: &Read,
-        chunk: usize,
-    ) -> Result<()> {
+    /// Launches the kernel. `views` are both factors over the domain, and the result over the kept dims as they are
+    /// walked; a workgroup takes `chunk` terms.
+    fn contract_launch(&mut self, found: &Contraction, job: &ReduceJob, views: &[View; 3], chunk: usize) -> Result<()> {
+        let axes = Axes::of(found, job, views);
+        let Axes { batch, rows, columns, terms } = &axes;
+        let mut operands = self.operands(views, 2)?;
+        for (i, view) in views.iter().enumerate() {
+            let strides = axes.all().map(|axis| axis.steps[i]).collect();
+            operands.add(view, Mode::Step, Order::Strided, &[(operands.offset(i, view), strides)]);
+        }
+        let n_batch: usize = batch.iter().map(|axis| axis.size).product();
+        let workgroup = self.square(views[0].dtype);
+        let side = side(workgroup) as usize;
+        let blocks = n_batch * rows.size.div_ceil(side) * columns.size.div_ceil(side);
+        let terms_first = |i: usize, across: &Axis| terms.steps[i].unsigned_abs() <= across.steps[i].unsigned_abs();
+        self.launch(Launching {
+            kernel: Kernel::Contract(Contract {
+                batch_rank: batch.len(),
+                dtype: views[0].dtype,
+                terms_first: [terms_first(0, rows), terms_first(1, columns)],
+            }),
+            width: 1,
+            workgroup,
+            workgroups: blocks * terms.size.div_ceil(chunk),
+            operands,
+            dims: self.dims(axes.all().map(|axis| &axis.size))?,
+            scalars: Scalars::default(),
+            head: Head {
+                n: self.count(n_batch * rows.size * columns.size)?,
+                n_reduced: self.count(terms.size)?,
+                chunk: self.count(chunk)?,
+                blocks: self.count(blocks)?,
+                ..Head::default()
+            },
+            bytes: views.iter().map(View::bytes).sum(),
+        })
+    }
+}
+
+/// A dim of a matrix product, or several that are stepped through as one.
+struct Axis {
+    size: usize,
+    /// Strides along it in both factors and the result.
+    steps: [isize; 3],
+}
+
+/// The dims of a matrix product as its kernel takes them: one each of rows, columns and terms.
+struct Axes {
+    batch: Vec<Axis>,
+    rows: Axis,
+    columns: Axis,
+    terms: Axis,
+}
+
+impl Axes {
+    fn of(found: &Contraction, job: &ReduceJob, [a, b, out]: &[View; 3]) -> Self {
         let of_out = |d: usize| {
             let at = job.walk.kept.iter().position(|&k| k == d);
             at.map_or(0, |at| out.access.footprint().strides()[at])
         };
         let axes = |dims: &[usize]| -> Vec<Axis> {
             let shape: Shape = dims.iter().map(|&d| job.domain[d]).collect();
-            let of = |read: &Read| dims.iter().map(|&d| read.access.footprint().strides()[d]).collect::<Strides>();
+            let of = |read: &View| dims.iter().map(|&d| read.access.footprint().strides()[d]).collect::<Strides>();
             let strides = [of(a), of(b), dims.iter().map(|&d| of_out(d)).collect()];
             let (sizes, strides) = collapse(&shape, &[&strides[0], &strides[1], &strides[2]]);
-            sizes.iter().enumerate().map(|(i, &size)| (size, [strides[0][i], strides[1][i], strides[2][i]])).collect()
+            let axis = |(i, &size)| Axis { size, steps: [strides[0][i], strides[1][i], strides[2][i]] };
+            sizes.iter().enumerate().map(axis).collect()
         };
         // The longest axis of a group is tiled; the others join the batch.
         let longest = |mut axes: Vec<Axis>| {
-            let at = (0..axes.len()).max_by_key(|&i| axes[i].0).unwrap_or(0);
+            let at = (0..axes.len()).max_by_key(|&i| axes[i].size).unwrap_or(0);
             (axes.remove(at), axes)
         };
         let (rows, mut batch) = longest(axes(&found.rows));
@@ -173,52 +221,12 @@ impl Planner<'_> {
         let (terms, _) = longest(axes(&found.summed));
         batch.extend(more);
         batch.extend(axes(&found.batch));
+        Self { batch, rows, columns, terms }
+    }
 
-        let terms_first = |i: usize, across: Axis| terms.1[i].unsigned_abs() <= across.1[i].unsigned_abs();
-        let operand = |read: &Read, terms_first: bool| Operand {
-            binding: 0,
-            dtype: read.dtype,
-            mode: Mode::Step,
-            order: if terms_first { Order::Linear } else { Order::Strided },
-            stages: vec![],
-        };
-        let operands = vec![
-            (operand(a, terms_first(0, rows)), a),
-            (operand(b, terms_first(1, columns)), b),
-            (operand(out, false), out),
-        ];
-        let bytes = [a, b, out].into_iter().map(bytes_touched).sum();
-        let windows = self.windows(&[a.clone(), b.clone(), out.clone()])?;
-        let (bindings, operands) = bind(operands, 2, &windows);
-        let workgroup = self.square(a.dtype);
-        let spec = Spec {
-            kernel: Kernel::Contract,
-            workgroup,
-            kept_rank: batch.len() + 2,
-            reduced_rank: 1,
-            folds: vec![(Fold::Sum, a.dtype)],
-            ..self.map_spec(bindings, operands, Code::default())
-        };
-        let n_batch: usize = batch.iter().map(|axis| axis.0).product();
-        let side = side(workgroup) as usize;
-        let blocks = n_batch * rows.0.div_ceil(side) * columns.0.div_ceil(side);
-        let grid = self.grid(blocks * terms.0.div_ceil(chunk))?;
-        let head = Head {
-            n: self.count(n_batch * rows.0 * columns.0)?,
-            n_reduced: self.count(terms.0)?,
-            chunk: self.count(chunk)?,
-            grid_x: grid.x,
-            blocks: self.count(blocks)?,
-            ..Head::default()
-        };
-        let all: Vec<Axis> = batch.into_iter().chain([rows, columns, terms]).collect();
-        let dims = self.dims(&all.iter().map(|axis| axis.0).collect::<Vec<_>>())?;
-        let table: Vec<(usize, Strides)> = [a, b, out]
-            .into_iter()
-            .enumerate()
-            .map(|(i, read)| (windows.offset(i, read), all.iter().map(|axis| axis.1[i]).collect()))
-            .collect();
-        self.push(spec, windows.list, head, &dims, &table, Numbers::default(), grid, bytes)
+    /// All of them in the order of the kernel's dims.
+    fn all(&self) -> impl Iterator<Item = &Axis> {
+        self.batch.iter().chain([&self.rows, &self.columns, &self.terms])
     }
 }
 

@@ -2,8 +2,9 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::region::{Read, Region};
-use super::{Output, Planner, Slot, Target};
+use super::region::Region;
+use super::view::View;
+use super::{Memory, Output, Planner, Target};
 use crate::expr::graph::{Graph, Id, Step};
 use crate::{Error, Result, Shape};
 
@@ -12,46 +13,46 @@ pub(super) const MAX_LINES: usize = 256;
 
 impl Planner<'_> {
     /// The memory a region reads: buffers, and values that are stored already.
-    pub(super) fn slots_of(&self, region: &Region) -> FxHashSet<Slot> {
+    pub(super) fn memory_of(&self, region: &Region) -> FxHashSet<Memory> {
         let stored = region.reads.iter().filter_map(|id| self.stored.get(id)).map(|s| s.0);
-        region.slots.iter().copied().chain(stored).collect()
+        region.memory.iter().copied().chain(stored).collect()
     }
 
     /// Whether a kernel with this region and these targets is within the device's limits.
-    pub(super) fn fits(&self, region: &Region, targets: impl Iterator<Item = Slot>) -> bool {
-        let mut slots = self.slots_of(region);
+    pub(super) fn fits(&self, region: &Region, targets: impl Iterator<Item = Memory>) -> bool {
+        let mut memory = self.memory_of(region);
         // A reduction not stored yet will take a binding of its own.
         let pending = region.reads.iter().filter(|id| !self.stored.contains_key(id)).count();
-        slots.extend(targets);
-        slots.len() + pending + self.more_windows(region) <= self.caps.max_bindings && region.lines <= MAX_LINES
+        memory.extend(targets);
+        memory.len() + pending + self.more_windows(region) <= self.caps.max_bindings && region.lines <= MAX_LINES
     }
 
-    /// Bindings that a region needs beyond one for each slot, as it reads some in places too far apart for one.
+    /// Bindings that a region needs beyond one for each buffer, as it reads some in places too far apart for one.
     pub(super) fn more_windows(&self, region: &Region) -> usize {
-        let mut reads: FxHashMap<Slot, Vec<Read>> = FxHashMap::default();
+        let mut reads: FxHashMap<Memory, Vec<View>> = FxHashMap::default();
         for value in region.values.iter().filter(|id| !self.stored.contains_key(id)).map(|&id| &self.graph.values[id]) {
-            let (slot, dtype, access) = match &value.step {
-                Step::Load { buffer, access } => (Slot::Buffer(*buffer), self.graph.buffers[*buffer].1, access),
+            let (memory, dtype, access) = match &value.step {
+                Step::Load { buffer, access } => (Memory::Buffer(*buffer), self.graph.buffers[*buffer].1, access),
                 Step::Read { of, access } => match self.stored.get(of) {
-                    Some(&(slot, dtype)) => (slot, dtype, access),
+                    Some(&(memory, dtype)) => (memory, dtype, access),
                     None => continue,
                 },
                 _ => continue,
             };
-            reads.entry(slot).or_default().push(Read { slot: Some(slot), dtype, access: access.clone() });
+            reads.entry(memory).or_default().push(View::new(memory, dtype, access.clone()));
         }
         reads.values().map(|views| self.spans(views).0.len() - 1).sum()
     }
 
     /// Stores values on the way to `roots` until a kernel that computes the rest fits.
-    pub(super) fn cut_until_it_fits(&mut self, roots: &[Id], targets: &[Slot]) -> Result<()> {
+    pub(super) fn cut_until_it_fits(&mut self, roots: &[Id], targets: &[Memory]) -> Result<()> {
         loop {
             let region = Region::of(self.graph, &self.stored, &[], roots);
             if self.fits(&region, targets.iter().copied()) {
                 return Ok(());
             }
             let Some(value) = self.where_to_cut(&region) else {
-                let found = region.slots.len() + targets.len();
+                let found = region.memory.len() + targets.len();
                 return Err(Error::Limit {
                     op: self.op,
                     limit: "max_storage_buffers_per_shader_stage",
@@ -68,17 +69,17 @@ impl Planner<'_> {
     pub(super) fn store(&mut self, value: Id) -> Result<()> {
         let Graph { values, .. } = self.graph;
         let output = self.temporary(value, values[value].shape.clone());
-        let Target { slot, dtype, .. } = output.target;
+        let Target { memory, dtype, .. } = output.target;
         self.map_outputs(vec![output])?;
-        self.stored.insert(value, (slot, dtype));
+        self.stored.insert(value, (memory, dtype));
         Ok(())
     }
 
     /// A value that is to be stored in a temporary, in row-major order.
     pub(super) fn temporary(&mut self, value: Id, shape: Shape) -> Output {
         let dtype = self.graph.values[value].dtype;
-        let slot = self.temp(shape.numel(), dtype);
-        Output { value, target: Target::contiguous(slot, shape.clone(), dtype), shape }
+        let memory = self.temp(shape.numel(), dtype);
+        Output { value, target: Target::contiguous(memory, shape.clone(), dtype), shape }
     }
 
     /// The value whose storing saves most: the first that fills a kernel, else the one made of the most buffers, then
@@ -87,12 +88,12 @@ impl Planner<'_> {
         let mut best: Option<(usize, usize, Id)> = None;
         for &id in &region.values {
             let part = Region::up_to(self.graph, &self.stored, &[], &[id], MAX_LINES + 1);
-            let slots = part.slots.len() + part.reads.len() + self.more_windows(&part);
-            let fits = slots < self.caps.max_bindings && part.lines <= MAX_LINES;
+            let bindings = part.memory.len() + part.reads.len() + self.more_windows(&part);
+            let fits = bindings < self.caps.max_bindings && part.lines <= MAX_LINES;
             // What is read already, or given as a number, is a line by itself.
-            if fits && part.lines > 1 && best.is_none_or(|(s, l, _)| (slots, part.lines) > (s, l)) {
-                best = Some((slots, part.lines, id));
-                if slots + 1 == self.caps.max_bindings || part.lines > MAX_LINES / 4 * 3 {
+            if fits && part.lines > 1 && best.is_none_or(|(b, l, _)| (bindings, part.lines) > (b, l)) {
+                best = Some((bindings, part.lines, id));
+                if bindings + 1 == self.caps.max_bindings || part.lines > MAX_LINES / 4 * 3 {
                     break;
                 }
             }

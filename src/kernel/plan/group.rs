@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 
 use super::cut::MAX_LINES;
 use super::region::Region;
-use super::{Output, Planner, Slot};
+use super::{Memory, Output, Planner};
 use crate::expr::graph::{Id, Step};
 use crate::{Result, Shape};
 
@@ -45,7 +45,7 @@ impl Planner<'_> {
         bytes <= self.caps.max_workgroup_memory
             // A second pass reads partial results of each and may have to store each.
             && 2 * (group.len() + 1) <= self.caps.max_bindings
-            && region.slots.len() + region.reads.len() + group.len() + self.more_windows(&region)
+            && region.memory.len() + region.reads.len() + group.len() + self.more_windows(&region)
                 < self.caps.max_bindings
             && region.lines <= MAX_LINES
     }
@@ -114,7 +114,7 @@ impl Planner<'_> {
         finals.extend(kept.iter().map(|&id| self.temporary(id, kept_shape.clone())));
         self.reduce_into(group, &args, &domain, &dims, &finals)?;
         for output in finals.iter().filter(|o| kept.contains(&o.value)) {
-            self.stored.insert(output.value, (output.target.slot, output.target.dtype));
+            self.stored.insert(output.value, (output.target.memory, output.target.dtype));
         }
         Ok(())
     }
@@ -135,7 +135,7 @@ impl Planner<'_> {
             return Ok(());
         }
         self.materialise_chained(args)?;
-        let members: Vec<Slot> = group.iter().map(|_| Slot::Temp(usize::MAX)).collect();
+        let members: Vec<Memory> = group.iter().map(|_| Memory::Temp(usize::MAX)).collect();
         self.cut_until_it_fits(args, &members)?;
         self.reduce(group, args, domain, dims, finals)
     }
@@ -166,7 +166,7 @@ impl Planner<'_> {
     fn fitting(&self, epilogue: Vec<Output>, group: &[Id], back: &mut Vec<Output>) -> Vec<Output> {
         let args: Vec<Id> = group.iter().filter_map(|&r| self.reduce_arg(r)).collect();
         let body = Region::of(self.graph, &self.stored, &[], &args);
-        let mut slots = self.slots_of(&body);
+        let mut memory = self.memory_of(&body);
         let mut taken: Vec<Output> = Vec::new();
         let mut more = self.more_windows(&body);
         // What a second pass binds beside the partial results, if rows are split.
@@ -174,13 +174,13 @@ impl Planner<'_> {
         for output in epilogue {
             let region = Region::of(self.graph, &self.stored, group, &[output.value]);
             let more_with = more + self.more_windows(&region);
-            let mut own = self.slots_of(&region);
-            own.insert(output.target.slot);
-            let (with, ending_with) = (&slots | &own, &ending | &own);
+            let mut own = self.memory_of(&region);
+            own.insert(output.target.memory);
+            let (with, ending_with) = (&memory | &own, &ending | &own);
             // Each result may have to be stored besides.
             let most = self.caps.max_bindings.saturating_sub(group.len() + more_with);
             if with.len() <= most && ending_with.len() + group.len() <= most {
-                (slots, ending, more) = (with, ending_with, more_with);
+                (memory, ending, more) = (with, ending_with, more_with);
                 taken.push(output);
             } else {
                 back.push(output);

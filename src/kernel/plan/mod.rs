@@ -1,24 +1,27 @@
-//! From a flat graph to kernels. Nothing here knows wgpu: a plan is a value that can be printed and compared.
+//! From a flat graph to launches of kernels. A plan is a value that can be printed and compared.
 //!
 //! Elementwise values fuse into whatever consumes them. Reductions over the same domain and dims share a pass; what
 //! follows them at their own shape is their epilogue. A reduced value used again at full size is stored and read.
 
 mod contract;
 mod cut;
+mod emit;
 mod group;
-mod launch;
+mod launching;
 mod map;
 mod patch;
+mod pieces;
 mod reduce;
 mod region;
-mod shares;
 #[cfg(test)]
 pub(super) mod tests;
+mod view;
 mod windows;
 
 use rustc_hash::FxHashMap;
 
-use self::region::{Read, Region};
+use self::region::Region;
+use self::view::View;
 pub(crate) use self::windows::Window;
 use crate::base::layout::Layout;
 use crate::expr::contraction::Contraction;
@@ -38,7 +41,7 @@ pub(crate) struct Plan {
     pub(crate) temps: Vec<Temp>,
 }
 
-/// Memory that lives while a plan runs: so many elements, one after the other.
+/// Memory that lives while a plan runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Temp {
     pub(crate) numel: usize,
@@ -60,9 +63,9 @@ pub(crate) struct Launch {
     pub(crate) bytes: u64,
 }
 
-/// Memory that a launch may bind. What is the same memory is the same slot.
+/// Memory that a launch may bind. Equal values are the same memory.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) enum Slot {
+pub(crate) enum Memory {
     /// A buffer the graph reads.
     Buffer(usize),
     /// A target's memory that the graph does not read.
@@ -73,28 +76,32 @@ pub(crate) enum Slot {
 /// Where a root is written.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Target {
-    pub(crate) slot: Slot,
+    pub(crate) memory: Memory,
     pub(crate) layout: Layout,
     pub(crate) dtype: DType,
 }
 
 impl Target {
-    /// The targets of a graph at these places: the id of the memory, layout and dtype of each. What the graph reads,
-    /// too, has its buffer's slot.
+    /// The targets of a graph, from the id of each one's memory, its layout and its dtype. Memory that the graph reads,
+    /// too, is that buffer.
     pub(crate) fn of(graph: &Graph, places: &[(usize, &Layout, DType)]) -> Vec<Self> {
         let target = |&(id, layout, dtype): &(usize, &Layout, DType)| {
-            let slot = match graph.buffers.iter().position(|b| b.0.id() == id) {
-                Some(buffer) => Slot::Buffer(buffer),
-                None => Slot::Target(places.iter().position(|place| place.0 == id).unwrap_or(0)),
+            let memory = match graph.buffers.iter().position(|b| b.0.id() == id) {
+                Some(buffer) => Memory::Buffer(buffer),
+                None => Memory::Target(places.iter().position(|place| place.0 == id).unwrap_or(0)),
             };
-            Self { slot, layout: layout.clone(), dtype }
+            Self { memory, layout: layout.clone(), dtype }
         };
         places.iter().map(target).collect()
     }
 
     /// All of some memory, in row-major order.
-    pub(crate) fn contiguous(slot: Slot, shape: Shape, dtype: DType) -> Self {
-        Self { slot, layout: Layout::contiguous(shape), dtype }
+    pub(crate) fn contiguous(memory: Memory, shape: Shape, dtype: DType) -> Self {
+        Self { memory, layout: Layout::contiguous(shape), dtype }
+    }
+
+    fn view(&self) -> View {
+        View::new(self.memory, self.dtype, self.layout.clone())
     }
 }
 
@@ -145,7 +152,7 @@ impl Caps {
 }
 
 /// A value stored by this plan, in row-major order over its own shape.
-pub(super) type Stored = FxHashMap<Id, (Slot, DType)>;
+pub(super) type Stored = FxHashMap<Id, (Memory, DType)>;
 
 /// Plans a graph whose root `i` is written to `targets[i]`. A target may be read at the very element that is written,
 /// if all targets have its shape and nothing is reduced.
@@ -206,7 +213,7 @@ impl Planner<'_> {
             self.map_outputs(together)?;
         }
         for (temp, output) in copies {
-            self.copy(temp, output)?;
+            self.copy(temp, &output)?;
         }
         Ok(())
     }
@@ -216,11 +223,11 @@ impl Planner<'_> {
     ///
     /// That is so where a target is also read and not all outputs are sure to be written by one pass, and where one
     /// buffer is written and used in places too far apart for one binding: what is written is bound once.
-    fn stage_outputs(&mut self, outputs: &mut [Output]) -> Vec<(Slot, Output)> {
-        let in_place = outputs.iter().any(|o| matches!(o.target.slot, Slot::Buffer(_)));
+    fn stage_outputs(&mut self, outputs: &mut [Output]) -> Vec<(Memory, Output)> {
+        let in_place = outputs.iter().any(|o| matches!(o.target.memory, Memory::Buffer(_)));
         let roots: Vec<Id> = outputs.iter().map(|o| o.value).collect();
         let region = Region::of(self.graph, &self.stored, &[], &roots);
-        let one_pass = self.fits(&region, map::slots_written(outputs));
+        let one_pass = self.fits(&region, map::memory_written(outputs));
         let staged: Vec<bool> =
             outputs.iter().map(|o| in_place && !one_pass || self.used_far_apart(&o.target, outputs)).collect();
         let mut copies = Vec::new();
@@ -236,20 +243,22 @@ impl Planner<'_> {
 
     /// Whether a target's buffer is also read or written elsewhere, out of reach of the target's own binding.
     fn used_far_apart(&self, target: &Target, outputs: &[Output]) -> bool {
-        let view = |access| Read { slot: Some(target.slot), dtype: target.dtype, access };
         let loads = self.graph.values.iter().filter_map(|v| match &v.step {
-            Step::Load { buffer, access } if Slot::Buffer(*buffer) == target.slot => Some(view(access.clone())),
+            Step::Load { buffer, access } if Memory::Buffer(*buffer) == target.memory => {
+                Some(View::new(target.memory, target.dtype, access.clone()))
+            }
             _ => None,
         });
-        let written = outputs.iter().filter(|o| o.target.slot == target.slot);
-        let views: Vec<Read> = loads.chain(written.map(|o| view(o.target.layout.clone().into()))).collect();
+        let written = outputs.iter().filter(|o| o.target.memory == target.memory);
+        let views: Vec<View> =
+            loads.chain(written.map(|o| View::new(target.memory, target.dtype, o.target.layout.clone()))).collect();
         let elsewhere = views.iter().any(|v| v.access.layout() != Some(&target.layout));
         elsewhere && !self.within_reach(views.iter())
     }
 
-    fn temp(&mut self, numel: usize, dtype: DType) -> Slot {
+    fn temp(&mut self, numel: usize, dtype: DType) -> Memory {
         self.temps.push(Temp { numel, dtype });
-        Slot::Temp(self.temps.len() - 1)
+        Memory::Temp(self.temps.len() - 1)
     }
 
     /// A `usize` count that a kernel can hold: below 2³¹, so that indices divide by multiplication.

@@ -5,18 +5,18 @@
 //! it touches. Where one view alone reaches too far, its work is cut in two along the dim that helps most, and so on.
 //! Shapes and the device's limits decide all of it, so the same work is always cut alike.
 
-use super::region::Read;
-use super::{Planner, Slot};
+use super::view::View;
+use super::{Memory, Planner};
 use crate::{Error, Result, Shape};
 
 /// Bindings begin at multiples of this, in bytes: WebGPU allows no device to ask for a larger one. As every element
 /// has at most 8 bytes, an element's place in its group of four stays what it was.
 const ALIGNMENT: u64 = 256;
 
-/// What a launch binds: a slot from byte `start` on.
+/// What a launch binds: some memory from byte `start` on.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Window {
-    pub(crate) slot: Slot,
+    pub(crate) memory: Memory,
     pub(crate) start: u64,
 }
 
@@ -37,18 +37,18 @@ pub(super) struct Windows {
 impl Windows {
     /// Where a view's offset lies in its window, in elements. It may lie before it where a view is read by its
     /// elements' numbers, so the difference wraps, as do the kernel's sums.
-    pub(super) fn offset(&self, view: usize, read: &Read) -> usize {
+    pub(super) fn offset(&self, view: usize, read: &View) -> usize {
         let start = self.list.get(self.of[view]).map_or(0, |w| w.start) / read.dtype.size() as u64;
         read.access.footprint().offset().wrapping_sub(start as usize)
     }
 }
 
-/// The bytes of a slot from where a binding that shows them may begin, up to where groups of four end.
+/// The bytes of some memory from where a binding that shows them may begin, up to where groups of four end.
 pub(super) type Span = (u64, u64);
 
-fn span(read: &Read) -> Span {
+fn span(read: &View) -> Span {
     // What is not read needs no binding.
-    if read.slot.is_none() {
+    if read.memory.is_none() {
         return (0, 0);
     }
     let size = read.dtype.size();
@@ -71,53 +71,53 @@ impl Planner<'_> {
     }
 
     /// By how many doublings the views together reach too far; 0 if a binding each is enough.
-    pub(super) fn beyond(&self, views: &[Read]) -> f64 {
+    pub(super) fn beyond(&self, views: &[View]) -> f64 {
         views.iter().map(|v| excess(self.needed_for(span(v)), self.reach())).sum()
     }
 
-    /// Whether views of one slot can share a binding.
-    pub(super) fn within_reach<'a>(&self, views: impl Iterator<Item = &'a Read>) -> bool {
+    /// Whether views of the same memory can share a binding.
+    pub(super) fn within_reach<'a>(&self, views: impl Iterator<Item = &'a View>) -> bool {
         views.map(span).reduce(union).is_none_or(|all| self.needed_for(all) <= self.reach())
     }
 
     /// The windows through which a launch sees its views, each of which is within reach.
-    pub(super) fn windows(&self, views: &[Read]) -> Result<Windows> {
+    pub(super) fn windows(&self, views: &[View]) -> Result<Windows> {
         let (spans, of) = self.spans(views);
         if spans.len() > self.caps.max_bindings {
             return Err(self.limit("max_storage_buffers_per_shader_stage", self.caps.max_bindings as u64, spans.len()));
         }
         let start = |span: Span| if span.1 <= self.reach() { 0 } else { span.0 };
-        let list = spans.into_iter().map(|(slot, span)| Window { slot, start: start(span) }).collect();
+        let list = spans.into_iter().map(|(memory, span)| Window { memory, start: start(span) }).collect();
         Ok(Windows { list, of })
     }
 
-    /// What each binding shows, and for each view its binding. Views of one slot share a binding unless they lie too
+    /// What each binding shows, and for each view its binding. Views of the same memory share a binding unless they lie too
     /// far apart; then none of them is written (see `stage_outputs`).
-    pub(super) fn spans(&self, views: &[Read]) -> (Vec<(Slot, Span)>, Vec<usize>) {
-        let mut spans: Vec<(Slot, Span)> = Vec::new();
+    pub(super) fn spans(&self, views: &[View]) -> (Vec<(Memory, Span)>, Vec<usize>) {
+        let mut spans: Vec<(Memory, Span)> = Vec::new();
         let mut of = Vec::with_capacity(views.len());
         for view in views {
-            let Some(slot) = view.slot else {
+            let Some(memory) = view.memory else {
                 of.push(usize::MAX);
                 continue;
             };
-            let whole = self.within_reach(views.iter().filter(|v| v.slot == view.slot));
-            let joins = |&(found, other): &(Slot, Span)| {
-                found == slot && (whole || self.needed_for(union(other, span(view))) <= self.reach())
+            let whole = self.within_reach(views.iter().filter(|v| v.memory == view.memory));
+            let joins = |&(found, other): &(Memory, Span)| {
+                found == memory && (whole || self.needed_for(union(other, span(view))) <= self.reach())
             };
             if let Some(found) = spans.iter().position(joins) {
                 spans[found].1 = union(spans[found].1, span(view));
                 of.push(found);
             } else {
                 of.push(spans.len());
-                spans.push((slot, span(view)));
+                spans.push((memory, span(view)));
             }
         }
         (spans, of)
     }
 
     /// The error for work that no cut makes small enough.
-    pub(super) fn no_cut(&self, views: &[Read]) -> Error {
+    pub(super) fn no_cut(&self, views: &[View]) -> Error {
         let found = views.iter().map(|v| self.needed_for(span(v))).max().unwrap_or(0);
         self.limit("max_storage_buffer_binding_size", self.caps.max_binding, found as usize)
     }

@@ -1,6 +1,6 @@
 //! Where work is cut that is too much for a kernel, a binding, a grid or an index.
 
-use super::{caps, f32s, head, kernels, lines, plan_for, plan_for_all, tensor, tight, try_plan};
+use super::{caps, f32s, head, kernels, lines, plan_for, plan_for_all, reduce, tensor, tight, try_plan};
 use crate::kernel::plan::{Caps, Plan};
 use crate::kernel::spec::Kernel;
 use crate::kernel::tuning::Tuning;
@@ -86,7 +86,7 @@ fn what_lies_far_apart_counts_as_bindings() {
     for (max_bindings, maps) in [(5, 1), (4, 2), (3, 3)] {
         let plan = plan_for(&e, &tight(max_bindings));
         assert!(plan.launches.iter().all(|l| l.spec.bindings.len() <= max_bindings));
-        let found = plan.launches.iter().filter(|l| l.spec.kernel == Kernel::Map).count();
+        let found = plan.launches.iter().filter(|l| matches!(l.spec.kernel, Kernel::Map(_))).count();
         assert_eq!(found, maps, "{max_bindings} bindings");
     }
     // Reductions of such share fewer passes.
@@ -94,7 +94,7 @@ fn what_lies_far_apart_counts_as_bindings() {
     let sums: Vec<Expr> = far.iter().map(|t| ends(&Expr::from(t)).sum(0)).collect();
     for (max_bindings, want) in [(6, &[2, 1][..]), (8, &[2, 1]), (9, &[3])] {
         let plan = plan_for_all(&sums, &tight(max_bindings));
-        let folds: Vec<usize> = plan.launches.iter().map(|l| l.spec.folds.len()).filter(|&n| n > 0).collect();
+        let folds: Vec<usize> = plan.launches.iter().map(|l| l.spec.kernel.folds().len()).filter(|&n| n > 0).collect();
         assert_eq!(folds, want, "{max_bindings} bindings");
     }
 }
@@ -117,14 +117,14 @@ fn partial_results_are_put_together_by_a_pass_of_their_own() {
     let halves = tensor(&[1 << 16, 256], DType::F16);
     let (tall, software) = (plan_for(&of(&[1 << 16, 256]).sum(0), &Caps::webgpu()), Tuning::software());
     assert_eq!(kernels(&tall), ["reduce_outer 4: vec vec", "reduce_outer 4: vec vec"]);
-    // Numbers are for what is reduced, not for partial results.
+    // Scalars are for what is reduced, not for partial results.
     assert_eq!(tall.launches.iter().map(|l| l.spec.n_scalars).collect::<Vec<_>>(), [1, 0]);
     let all = plan_for(&of(&[1 << 16, 256]).sum(..), &Caps::webgpu());
     assert_eq!(kernels(&all), ["reduce_inner 4: vec splat", "reduce_inner 4: vec splat"]);
     // By the size of what is read: columns side by side, and parts that take rows in turn.
     for (expr, groups, turns) in [(of(&[1 << 16, 256]).sum(0), 2, 16), (halves.sum(0), 4, 32)] {
         let launch = plan_for(&expr, &caps(8, software)).launches.remove(0);
-        assert_eq!((launch.spec.groups, head(&launch).turns), (groups, turns), "{expr:?}");
+        assert_eq!((reduce(&launch).groups, head(&launch).turns), (groups, turns), "{expr:?}");
     }
     // More partial results of one output than can be bound.
     let caps = Caps { max_binding: 256, ..Caps::webgpu() };

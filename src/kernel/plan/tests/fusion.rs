@@ -1,7 +1,7 @@
 //! What shares a pass, and what is stored.
 
-use super::{caps, f32s, kernels, plan_assign, plan_for, plan_for_all, tensor, tight};
-use crate::kernel::plan::{Caps, Plan, Slot, Temp};
+use super::{body, caps, f32s, kernels, plan_assign, plan_for, plan_for_all, tensor, tight};
+use crate::kernel::plan::{Caps, Memory, Plan, Temp};
 use crate::kernel::tuning::Tuning;
 use crate::{DType, Expr, Tensor};
 
@@ -10,7 +10,8 @@ fn reductions_over_one_domain_share_a_pass_and_their_epilogue() {
     let x = tensor(&[64, 48], DType::F32);
     let mean = x.mean(0);
     let variance = x.square().mean(0) - mean.square();
-    let kernels: Vec<_> = plan_for(&variance, &Caps::webgpu()).launches.iter().map(|l| l.spec.folds.len()).collect();
+    let kernels: Vec<_> =
+        plan_for(&variance, &Caps::webgpu()).launches.iter().map(|l| l.spec.kernel.folds().len()).collect();
     assert_eq!(kernels, [2]);
     let softmax = (&x - x.amax(1).keepdim()).exp();
     let softmax = &softmax / softmax.sum(1).keepdim();
@@ -28,7 +29,7 @@ fn a_matrix_product_has_a_kernel_of_its_own() {
 
 /// How many reductions each kernel does, where all have one domain.
 fn shared(exprs: &[Expr], caps: &Caps) -> Vec<usize> {
-    plan_for_all(exprs, caps).launches.iter().map(|l| l.spec.folds.len()).filter(|&n| n > 0).collect()
+    plan_for_all(exprs, caps).launches.iter().map(|l| l.spec.kernel.folds().len()).filter(|&n| n > 0).collect()
 }
 
 #[test]
@@ -64,7 +65,7 @@ fn as_many_outputs_are_made_in_the_pass_of_a_reduction_as_can_be_bound() {
     let made_of = |of: &Expr, row: &Expr, max_bindings| {
         let plan = plan_for_all(&(0..9).map(|i| of * row + i).collect::<Vec<_>>(), &tight(max_bindings));
         assert!(plan.launches.iter().all(|l| l.spec.bindings.len() <= max_bindings));
-        plan.launches[0].windows.iter().filter(|w| matches!(w.slot, Slot::Target(_))).count()
+        plan.launches[0].windows.iter().filter(|w| matches!(w.memory, Memory::Target(_))).count()
     };
     let row = Expr::from(&row);
     // Beside three tensors, the row, and the result, which may have to be stored.
@@ -98,7 +99,7 @@ fn results_are_kept_for_what_comes_later_alone() {
 #[test]
 fn a_kernel_writes_sixteen_outputs_unless_they_are_read_in_place() {
     let x = f32s(&[33]);
-    let stores = |plan: &Plan| plan.launches.iter().map(|l| l.spec.body.stores.len()).collect::<Vec<_>>();
+    let stores = |plan: &Plan| plan.launches.iter().map(|l| body(l).stores.len()).collect::<Vec<_>>();
     let caps = caps(100, Tuning::discrete());
     let of = |n: i32| stores(&plan_for_all(&(0..n).map(|i| &x + i).collect::<Vec<_>>(), &caps));
     assert_eq!(of(16), [16]);

@@ -1,12 +1,13 @@
 //! What one kernel is: how it walks, what it binds, what it is given.
 
-use super::{caps, f32s, head, kernels, plan_assign, plan_for, tensor, tight};
+use super::{caps, f32s, head, kernels, plan_assign, plan_for, reduce, tensor, tight};
 use crate::kernel::plan::{Caps, Plan};
-use crate::kernel::spec::{Kernel, Mode, Order};
+use crate::kernel::spec::{Contract, Kernel, Mode, Order};
 use crate::kernel::tuning::Tuning;
 use crate::kernel::uniform::Head;
 use crate::{DType, Expr, ScalarCell, Tensor, einsum};
 
+/// What modes and orders mean is said at [`Operand`](crate::kernel::spec::Operand).
 #[test]
 fn neighbours_are_taken_together_where_memory_allows() {
     let (discrete, software) = (Caps::webgpu(), Caps { tuning: Tuning::software(), ..Caps::webgpu() });
@@ -155,7 +156,7 @@ fn a_binding_is_as_wide_as_all_its_views_and_written_if_one_is() {
 fn lanes_of_a_row_exchange_results_within_a_subgroup_that_holds_them() {
     let shuffles = |tuning, subgroup, expr: &Expr| {
         let plan = plan_for(expr, &Caps { subgroup, ..caps(8, tuning) });
-        plan.launches.iter().map(|l| l.spec.subgroups).collect::<Vec<_>>()
+        plan.launches.iter().map(|l| reduce(l).subgroups).collect::<Vec<_>>()
     };
     let software = Tuning::software();
     let of = |n, dtype| tensor(&[64, n], dtype);
@@ -173,10 +174,10 @@ fn lanes_of_a_row_exchange_results_within_a_subgroup_that_holds_them() {
 /// A matrix product's kernel: workgroups, invocations in each, terms of a split, and for both factors whether
 /// neighbouring invocations fetch neighbouring terms.
 fn product(plan: &Plan) -> (u32, u32, u32, [bool; 2]) {
-    let launch = plan.launches.iter().find(|l| l.spec.kernel == Kernel::Contract).unwrap();
+    let launch = plan.launches.iter().find(|l| l.spec.kernel.name() == "contract").unwrap();
+    let Kernel::Contract(Contract { terms_first, .. }) = launch.spec.kernel else { unreachable!() };
     let Head { blocks, chunk, n_reduced, grid_x, .. } = head(launch);
     assert_eq!((grid_x, grid_x * launch.grid.y), (launch.grid.x, blocks * n_reduced.div_ceil(chunk)));
-    let terms_first = [0, 1].map(|i| launch.spec.operands[i].order == Order::Linear);
     (grid_x * launch.grid.y, launch.spec.workgroup, chunk, terms_first)
 }
 

@@ -4,9 +4,9 @@ mod cuts;
 mod fusion;
 mod kernels;
 
-use super::{Caps, Launch, Plan, Slot, Target, plan};
+use super::{Caps, Launch, Memory, Plan, Target, plan};
 use crate::expr::graph::Graph;
-use crate::kernel::spec::Operand;
+use crate::kernel::spec::{Code, Kernel, Operand, Reduce};
 use crate::kernel::tuning::Tuning;
 use crate::kernel::uniform::Head;
 use crate::{DType, Device, Expr, Result, Tensor};
@@ -25,7 +25,7 @@ pub(crate) fn plan_for_all(exprs: &[Expr], caps: &Caps) -> Plan {
 
 fn try_plan(exprs: &[Expr], caps: &Caps) -> Result<Plan> {
     let graph = Graph::new(&exprs.iter().map(|e| (e, e.dtype())).collect::<Vec<_>>())?;
-    let target = |(i, e): (usize, &Expr)| Target::contiguous(Slot::Target(i), e.shape().clone(), e.dtype());
+    let target = |(i, e): (usize, &Expr)| Target::contiguous(Memory::Target(i), e.shape().clone(), e.dtype());
     let targets: Vec<Target> = exprs.iter().enumerate().map(target).collect();
     plan("test", &graph, &targets, caps)
 }
@@ -52,7 +52,7 @@ fn kernels(plan: &Plan) -> Vec<String> {
     let modes =
         |operands: &[Operand]| operands.iter().map(|o| format!(" {:?}", o.mode).to_lowercase()).collect::<String>();
     let said = |Launch { spec, .. }: &Launch| {
-        let tail = if spec.tail { ", tail" } else { "" };
+        let tail = if spec.kernel.tail() { ", tail" } else { "" };
         format!("{} {}:{}{tail}", spec.kernel.name(), spec.width, modes(&spec.operands))
     };
     plan.launches.iter().map(said).collect()
@@ -62,9 +62,20 @@ fn head(launch: &Launch) -> Head {
     bytemuck::pod_read_unaligned(bytemuck::cast_slice(&launch.uniform[..size_of::<Head>() / 4]))
 }
 
+/// The body of a map or a reduction.
+fn body(launch: &Launch) -> &Code {
+    launch.spec.kernel.codes().next().expect("a kernel with a body")
+}
+
+/// The reduction that a launch does.
+fn reduce(launch: &Launch) -> &Reduce {
+    let Kernel::Reduce(reduce) = &launch.spec.kernel else { panic!("{} does not reduce", launch.spec.kernel.name()) };
+    reduce
+}
+
 /// Lines of its kernels, in order.
 fn lines(plan: &Plan) -> Vec<usize> {
-    plan.launches.iter().map(|l| l.spec.body.lines.len()).collect()
+    plan.launches.iter().map(|l| body(l).lines.len()).collect()
 }
 
 /// A device that binds 64 KiB at a time.

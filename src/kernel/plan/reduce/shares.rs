@@ -1,7 +1,7 @@
 //! How the work of a reduction is shared out. It depends on the shape and the class of device, never on timing, so
 //! that the same input gives the same bits.
 
-use crate::kernel::spec::Kernel;
+use crate::kernel::spec::Strategy;
 use crate::kernel::tuning::Tuning;
 
 /// Elements of a reduction that is not split: a second pass would be most of what it takes.
@@ -11,6 +11,9 @@ pub(super) const MAX_SPLITS: usize = 1024;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Shares {
+    pub(super) strategy: Strategy,
+    /// Neighbouring elements an invocation takes at a step.
+    pub(super) width: u32,
     /// Invocations in a workgroup.
     pub(super) workgroup: u32,
     /// Of those, how many share an output.
@@ -31,26 +34,26 @@ impl Shares {
     /// For `n` outputs of `rows` rows each, where an invocation takes `width` elements of `size` bytes at a step, and
     /// rows lie `step` bytes apart; in at most `max_splits` parts.
     pub(super) fn new(
-        kernel: Kernel,
+        strategy: Strategy,
         (width, size): (u32, usize),
         n: usize,
         (rows, step): (usize, usize),
         tuning: &Tuning,
         max_splits: usize,
     ) -> Self {
-        let whole = Self::unsplit(kernel, (width, size), n, rows, tuning);
+        let whole = Self::unsplit(strategy, (width, size), n, rows, tuning);
         let have = whole.blocks * whole.workgroup as usize;
-        let steps = whole.steps(kernel, width, rows);
-        let least = match kernel {
-            Kernel::ReduceInner => tuning.min_walk,
-            _ => tuning.min_rows,
+        let steps = whole.steps(rows);
+        let least = match strategy {
+            Strategy::Inner => tuning.min_walk,
+            Strategy::Outer | Strategy::Rows => tuning.min_rows,
         };
         let splits = (tuning.invocations as usize / have).min(steps / least as usize).min(max_splits);
-        if kernel == Kernel::ReduceRows || splits < 2 || n.saturating_mul(rows) < SMALL {
+        if strategy == Strategy::Rows || splits < 2 || n.saturating_mul(rows) < SMALL {
             return whole;
         }
-        let turns = match kernel {
-            Kernel::ReduceOuter if whole.lanes == 1 => tuning.turns(step).min(floor_power_of_two(splits)),
+        let turns = match strategy {
+            Strategy::Outer if whole.lanes == 1 => tuning.turns(step).min(floor_power_of_two(splits)),
             _ => 1,
         };
         // Whole steps of all lanes, so that only the last part may end in the middle of one.
@@ -60,31 +63,37 @@ impl Shares {
     }
 
     /// The same with each output finished by one workgroup.
-    pub(super) fn unsplit(kernel: Kernel, (width, size): (u32, usize), n: usize, rows: usize, tuning: &Tuning) -> Self {
+    pub(super) fn unsplit(
+        strategy: Strategy,
+        (width, size): (u32, usize),
+        n: usize,
+        rows: usize,
+        tuning: &Tuning,
+    ) -> Self {
         let (most, max_lanes) = (tuning.workgroup as usize, tuning.max_lanes as usize);
-        let groups = match kernel {
-            Kernel::ReduceOuter if width > 1 => {
+        let groups = match strategy {
+            Strategy::Outer if width > 1 => {
                 let mut groups = if size == 2 { tuning.half_groups } else { tuning.groups };
                 while groups > 1 && !n.is_multiple_of((width * groups) as usize) {
                     groups /= 2;
                 }
                 groups
             }
-            Kernel::ReduceRows => width,
-            _ => 1,
+            Strategy::Rows => width,
+            Strategy::Outer | Strategy::Inner => 1,
         };
         // What neighbouring invocations have of their own.
-        let columns = n.div_ceil(outputs_of_one(kernel, width, groups));
-        let wanted = match kernel {
+        let columns = n.div_ceil(outputs_of_one(strategy, width, groups));
+        let wanted = match strategy {
             // Enough steps a lane to be worth joining its result with the others'.
-            Kernel::ReduceInner => rows.div_ceil(width as usize) / tuning.min_steps as usize,
-            Kernel::ReduceRows => 1,
+            Strategy::Inner => rows.div_ceil(width as usize) / tuning.min_steps as usize,
+            Strategy::Rows => 1,
             // The invocations that columns leave idle; and where few workgroups would be busy, more of them, each
             // with a run of columns.
-            _ if columns < tuning.invocations as usize / 16 => {
+            Strategy::Outer if columns < tuning.invocations as usize / 16 => {
                 (tuning.spread.min(tuning.workgroup) as usize / columns.min(tuning.run as usize)).min(rows / 8)
             }
-            _ => 1,
+            Strategy::Outer => 1,
         };
         let lanes = floor_power_of_two(wanted.clamp(1, max_lanes.min(most)));
         // Fewer outputs than a workgroup has room for: a smaller workgroup, where lanes are limited, for the rest of
@@ -92,24 +101,34 @@ impl Shares {
         let room = most / lanes;
         let workgroup = if max_lanes < most { lanes * columns.next_power_of_two().min(room) } else { most };
         let blocks = columns.div_ceil(workgroup / lanes).max(1);
-        Self { workgroup: workgroup as u32, lanes: lanes as u32, groups, blocks, splits: 1, chunk: rows, turns: 1 }
+        Self {
+            strategy,
+            width,
+            workgroup: workgroup as u32,
+            lanes: lanes as u32,
+            groups,
+            blocks,
+            splits: 1,
+            chunk: rows,
+            turns: 1,
+        }
     }
 
     /// Steps that each lane takes.
-    fn steps(&self, kernel: Kernel, width: u32, rows: usize) -> usize {
-        let along = match kernel {
-            Kernel::ReduceInner => rows.div_ceil(width as usize),
-            _ => rows,
+    fn steps(&self, rows: usize) -> usize {
+        let along = match self.strategy {
+            Strategy::Inner => rows.div_ceil(self.width as usize),
+            Strategy::Outer | Strategy::Rows => rows,
         };
         along.div_ceil(self.lanes as usize)
     }
 }
 
 /// Outputs of an invocation, or of the lanes that share one.
-fn outputs_of_one(kernel: Kernel, width: u32, groups: u32) -> usize {
-    match kernel {
-        Kernel::ReduceOuter => (width * groups) as usize,
-        _ => groups as usize,
+fn outputs_of_one(strategy: Strategy, width: u32, groups: u32) -> usize {
+    match strategy {
+        Strategy::Outer => (width * groups) as usize,
+        Strategy::Inner | Strategy::Rows => groups as usize,
     }
 }
 
@@ -124,16 +143,16 @@ mod tests {
     #[test]
     fn every_row_is_in_one_part_and_every_output_in_one_block() {
         for tuning in [Tuning::discrete(), Tuning::software()] {
-            for kernel in [Kernel::ReduceInner, Kernel::ReduceOuter, Kernel::ReduceRows] {
+            for strategy in [Strategy::Inner, Strategy::Outer, Strategy::Rows] {
                 for (width, size) in [(1, 4), (4, 4), (4, 2)] {
                     for n in [1, 3, 4, 64, 1000, 4096, 16_000_000] {
                         for rows in [0, 1, 5, 63, 64, 1025, 70_000, 16_000_000] {
-                            let s = Shares::new(kernel, (width, size), n, (rows, n * size), &tuning, MAX_SPLITS);
+                            let s = Shares::new(strategy, (width, size), n, (rows, n * size), &tuning, MAX_SPLITS);
                             assert!(s.splits * s.chunk >= rows, "{s:?}");
                             assert!(s.splits <= MAX_SPLITS && s.splits.is_multiple_of(s.turns), "{s:?}");
                             assert!(s.splits == 1 || (s.splits - s.turns) * s.chunk < rows, "empty parts: {s:?}");
                             assert!(s.lanes.is_power_of_two() && s.workgroup.is_multiple_of(s.lanes), "{s:?}");
-                            let each = outputs_of_one(kernel, width, s.groups);
+                            let each = outputs_of_one(strategy, width, s.groups);
                             let per_block = (s.workgroup / s.lanes) as usize * each;
                             assert!(s.blocks * per_block >= n, "{s:?}");
                         }
@@ -147,7 +166,7 @@ mod tests {
     #[test]
     fn work_is_shared_out_as_measured() {
         let (discrete, software) = (Tuning::discrete(), Tuning::software());
-        let (outer, inner, by_rows) = (Kernel::ReduceOuter, Kernel::ReduceInner, Kernel::ReduceRows);
+        let (outer, inner, by_rows) = (Strategy::Outer, Strategy::Inner, Strategy::Rows);
         // Elements of a step and bytes of each, the matrix; then workgroup, lanes, groups, blocks, splits, chunk, turns.
         let table = [
             (discrete, outer, (4, 4), (4096, 4096), (256, 32, 1, 128, 8, 512, 1)),
@@ -179,11 +198,12 @@ mod tests {
             (software, inner, (4, 4), (1, 8192), (8, 8, 1, 1, 4, 2048, 1)),
             (software, by_rows, (4, 4), (1 << 22, 4), (64, 1, 4, 16_384, 1, 4, 1)),
         ];
-        for (tuning, kernel, (width, size), (rows, columns), want) in table {
-            let (n, rows, step) = if kernel == outer { (columns, rows, columns * size) } else { (rows, columns, size) };
-            let s = Shares::new(kernel, (width, size), n, (rows, step), &tuning, MAX_SPLITS);
+        for (tuning, strategy, (width, size), (rows, columns), want) in table {
+            let (n, rows, step) =
+                if strategy == outer { (columns, rows, columns * size) } else { (rows, columns, size) };
+            let s = Shares::new(strategy, (width, size), n, (rows, step), &tuning, MAX_SPLITS);
             let found = (s.workgroup, s.lanes, s.groups, s.blocks, s.splits, s.chunk, s.turns);
-            assert_eq!(found, want, "{kernel:?} over {n} outputs of {rows} rows, by {width} of {size} bytes");
+            assert_eq!(found, want, "{strategy:?} over {n} outputs of {rows} rows, by {width} of {size} bytes");
         }
         // Fewer parts where fewer partial results can be bound.
         let few = |most| Shares::new(inner, (4, 4), 1, (1 << 24, 4), &discrete, most).splits;
@@ -193,10 +213,10 @@ mod tests {
     #[test]
     fn few_outputs_keep_the_whole_device_busy() {
         let tuning = Tuning::discrete();
-        for (kernel, n, rows) in
-            [(Kernel::ReduceOuter, 4, 16 << 20), (Kernel::ReduceInner, 4, 16 << 20), (Kernel::ReduceInner, 1, 64 << 20)]
+        for (strategy, n, rows) in
+            [(Strategy::Outer, 4, 16 << 20), (Strategy::Inner, 4, 16 << 20), (Strategy::Inner, 1, 64 << 20)]
         {
-            let s = Shares::new(kernel, (4, 4), n, (rows, n * 4), &tuning, MAX_SPLITS);
+            let s = Shares::new(strategy, (4, 4), n, (rows, n * 4), &tuning, MAX_SPLITS);
             assert!(s.blocks * s.splits * s.workgroup as usize >= tuning.invocations as usize / 4, "{s:?}");
         }
     }

@@ -1,0 +1,90 @@
+//! Loads: the positions of a group's elements, and their values in the dtype they are computed in.
+
+use super::alias;
+use super::code::Scope;
+use super::place::{component, stage_word};
+use crate::DType;
+use crate::kernel::spec::{Mode, Operand, Order};
+
+impl Scope<'_> {
+    /// Positions of the `width` elements of a group in an operand.
+    pub(super) fn neighbours(&self, operand: usize) -> Vec<String> {
+        let o = &self.spec.operands[operand];
+        let stage = self.spec.first_stage(operand);
+        let position = |c: u32| match o.mode {
+            // Past the end of any buffer where there is none: what is read there is not used.
+            Mode::Found => format!("min(find_{operand}(i + {c}u), {})", stage_word(stage, 1)),
+            Mode::Each => format!("place_{operand}(i + {c}u)"),
+            Mode::Vec | Mode::Splat | Mode::Step if !o.stages.is_empty() => format!("place_{operand}(i + {c}u)"),
+            Mode::Splat => format!("p{operand}"),
+            Mode::Vec | Mode::Step if c == 0 => format!("p{operand}"),
+            Mode::Vec | Mode::Step => match o.order {
+                Order::Linear | Order::Identity => format!("p{operand} + {c}u"),
+                Order::Strided => format!("p{operand} + {c}u * {}", stage_word(stage, self.stride_word)),
+            },
+        };
+        (0..self.spec.width).map(position).collect()
+    }
+
+    /// The elements of a group, in the dtype they are computed in.
+    pub(super) fn load(&self, operand: usize) -> String {
+        let &Operand { binding, dtype, mode, ref stages, .. } = &self.spec.operands[operand];
+        if mode == Mode::Vec && self.spec.width > 1 && self.spec.bindings[binding].wide {
+            return self.load_wide(operand);
+        }
+        let elements: Vec<String> = match (mode, stages.is_empty()) {
+            (Mode::Splat, true) => vec![self.raw(binding, &format!("p{operand}"))],
+            _ => self.neighbours(operand).iter().map(|p| self.raw(binding, p)).collect(),
+        };
+        let elements = elements.join(", ");
+        match dtype {
+            DType::F16 => format!("from_f16(U({elements}))"),
+            DType::BF16 => format!("bitcast<F>(U({elements}) << U(16u))"),
+            DType::U8 => format!("bitcast<I>(U({elements}))"),
+            DType::Bool => format!("U({elements}) != U(0u)"),
+            DType::I32 | DType::F32 | DType::F64 => format!("{}({elements})", alias(dtype)),
+        }
+    }
+
+    /// The same where four elements are one load.
+    fn load_wide(&self, operand: usize) -> String {
+        let &Operand { binding, dtype, .. } = &self.spec.operands[operand];
+        let group = format!("b{binding}[p{operand} >> 2u]");
+        let pairs = self.spec.bindings[binding].pairs;
+        match dtype {
+            DType::F16 if pairs => format!("from_f16(unpack_f16(words_of_one({group})))"),
+            DType::F16 => format!("from_f16(unpack_f16({group}))"),
+            DType::BF16 if pairs => format!("bitcast<F>(unpack_f16(words_of_one({group})) << U(16u))"),
+            DType::BF16 => format!("bitcast<F>(unpack_f16({group}) << U(16u))"),
+            DType::U8 => format!("bitcast<I>((U({group}) >> vec4u(0u, 8u, 16u, 24u)) & U(0xffu))"),
+            DType::Bool => format!("((U({group}) >> vec4u(0u, 8u, 16u, 24u)) & U(0xffu)) != U(0u)"),
+            DType::F32 | DType::I32 if pairs => format!("bitcast<{}>(words_of({group}))", alias(dtype)),
+            DType::F32 | DType::I32 | DType::F64 => group,
+        }
+    }
+
+    /// The element at `position`, as it is stored: a number of the buffer's type, or the bits of a packed one.
+    fn raw(&self, binding: usize, position: &str) -> String {
+        match self.spec.bindings[binding].dtype {
+            DType::F16 | DType::BF16 => {
+                format!("(b{binding}[({position}) >> 1u] >> ((({position}) & 1u) * 16u)) & 0xffffu")
+            }
+            DType::U8 | DType::Bool => {
+                format!("(b{binding}[({position}) >> 2u] >> ((({position}) & 3u) * 8u)) & 0xffu")
+            }
+            DType::I32 | DType::F32 | DType::F64 => format!("b{binding}[{position}]"),
+        }
+    }
+}
+
+/// A scalar of the uniform, whose first word is `word`.
+pub(super) fn scalar(word: usize, dtype: DType) -> String {
+    let bits = |w: usize| format!("params.scalars[{}].{}", w / 4, component(w));
+    match dtype {
+        DType::Bool => format!("B({} != 0u)", bits(word)),
+        DType::I32 => format!("I(bitcast<i32>({}))", bits(word)),
+        DType::F32 => format!("F(bitcast<f32>({}))", bits(word)),
+        DType::F64 => format!("D(f64_from_bits({}, {}))", bits(word), bits(word + 1)),
+        DType::F16 | DType::BF16 | DType::U8 => unreachable!("scalars have a dtype that arithmetic is done in"),
+    }
+}

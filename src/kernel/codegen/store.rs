@@ -1,0 +1,98 @@
+//! Stores: to the elements of a group that lie inside the domain.
+
+use super::code::Scope;
+use super::line;
+use super::operation::round_source;
+use crate::DType;
+use crate::kernel::spec::{Mode, Operand};
+
+impl Scope<'_> {
+    /// Stores a value of dtype `from` in an operand.
+    pub(super) fn store(&self, out: &mut String, operand: usize, value: &str, from: DType) {
+        let &Operand { binding, dtype, mode, .. } = &self.spec.operands[operand];
+        let (value, packed_bits) = match dtype {
+            DType::F16 => (format!("to_f16({})", round_source(from, value)), Some(16)),
+            DType::BF16 => (format!("to_bf16({})", round_source(from, value)), Some(16)),
+            DType::U8 => (format!("bitcast<U>({value}) & U(0xffu)"), Some(8)),
+            DType::Bool => (format!("select(U(0u), U(1u), {value})"), Some(8)),
+            DType::I32 | DType::F32 | DType::F64 => (value.to_owned(), None),
+        };
+        let stored = format!("s{operand}");
+        line(out, 1, &format!("let {stored} = {value};"));
+        if self.one_output {
+            let one = if self.spec.width == 1 { stored } else { format!("{stored}.x") };
+            line(out, 1, &format!("b{binding}[p{operand}] = {one};"));
+        } else if let Some(bits) = packed_bits {
+            self.store_packed(out, operand, &stored, bits);
+        } else if mode == Mode::Vec && self.spec.width > 1 && self.spec.bindings[binding].wide {
+            self.store_wide(out, operand, &stored);
+        } else {
+            self.store_each(out, operand, &stored);
+        }
+    }
+
+    /// The elements one by one.
+    fn store_each(&self, out: &mut String, operand: usize, stored: &str) {
+        let (binding, index) = (self.spec.operands[operand].binding, self.index);
+        for (c, place) in self.neighbours(operand).iter().enumerate() {
+            let component = if self.spec.width == 1 { stored.to_owned() } else { format!("{stored}[{c}]") };
+            if c == 0 || !self.tail {
+                line(out, 1, &format!("b{binding}[{place}] = {component};"));
+            } else {
+                line(out, 1, &format!("if {index} + {c}u < params.n {{ b{binding}[{place}] = {component}; }}"));
+            }
+        }
+    }
+
+    /// Four elements at once, at an aligned place.
+    fn store_wide(&self, out: &mut String, operand: usize, stored: &str) {
+        let (binding, index, width) = (self.spec.operands[operand].binding, self.index, self.spec.width);
+        let place = format!("b{binding}[p{operand} >> 2u]");
+        if self.spec.bindings[binding].pairs {
+            line(out, 1, &format!("{place} = pairs_of(bitcast<vec4u>({stored}));"));
+        } else if !self.tail {
+            line(out, 1, &format!("{place} = {stored};"));
+        } else {
+            line(out, 1, &format!("if {index} + {width}u <= params.n {{"));
+            line(out, 2, &format!("{place} = {stored};"));
+            line(out, 1, "} else {");
+            for c in 0..width - 1 {
+                line(out, 2, &format!("if {index} + {c}u < params.n {{ {place}[{c}] = {stored}[{c}]; }}"));
+            }
+            line(out, 1, "}");
+        }
+    }
+
+    /// Four packed elements at an aligned place: whole words, which this invocation alone writes. Past the end, what was
+    /// there stays.
+    fn store_packed(&self, out: &mut String, operand: usize, stored: &str, bits: u32) {
+        let (binding, index) = (self.spec.operands[operand].binding, self.index);
+        let words = if bits == 16 {
+            vec![format!("{stored}.x | ({stored}.y << 16u)"), format!("{stored}.z | ({stored}.w << 16u)")]
+        } else {
+            vec![format!("{stored}.x | ({stored}.y << 8u) | ({stored}.z << 16u) | ({stored}.w << 24u)")]
+        };
+        let wide = self.spec.bindings[binding].wide && bits == 16;
+        let per_word = 32 / bits;
+        for (w, word) in words.iter().enumerate() {
+            let place = match (wide, bits) {
+                (true, _) => format!("b{binding}[p{operand} >> 2u][{w}]"),
+                (false, 16) => format!("b{binding}[(p{operand} >> 1u) + {w}u]"),
+                _ => format!("b{binding}[p{operand} >> 2u]"),
+            };
+            let first = w as u32 * per_word;
+            let value = format!("w{operand}_{w}");
+            line(out, 1, &format!("let {value} = {word};"));
+            if !self.tail {
+                line(out, 1, &format!("{place} = {value};"));
+                continue;
+            }
+            line(out, 1, &format!("if {index} + {}u <= params.n {{", first + per_word));
+            line(out, 2, &format!("{place} = {value};"));
+            line(out, 1, &format!("}} else if {index} + {first}u < params.n {{"));
+            line(out, 2, &format!("let mask = (1u << ((params.n - {index} - {first}u) * {bits}u)) - 1u;"));
+            line(out, 2, &format!("{place} = ({place} & ~mask) | ({value} & mask);"));
+            line(out, 1, "}");
+        }
+    }
+}

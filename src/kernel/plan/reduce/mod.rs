@@ -1,0 +1,162 @@
+//! Reductions over one domain: how it is walked, how its rows are shared out, what becomes of the results.
+
+mod launch;
+mod pieces;
+mod shares;
+mod strategy;
+
+use smallvec::SmallVec;
+
+use self::shares::Shares;
+use self::strategy::{dominant, outer_or_inner, rows_end_alike, size, step_along, width_for};
+use super::emit::{Emitted, Scalars, emit};
+use super::view::View;
+use super::{Output, Planner};
+use crate::base::layout::Layout;
+use crate::expr::graph::{Fold, Id, Step};
+use crate::kernel::spec::{Code, Strategy};
+use crate::{DType, Result, Shape};
+
+/// How a reduction walks its domain: kept dims and reduced dims, each in the order that reads memory in runs, with
+/// size-1 dims dropped.
+#[derive(Clone)]
+pub(super) struct Walk {
+    pub(super) kept: SmallVec<[usize; 8]>,
+    pub(super) reduced: SmallVec<[usize; 8]>,
+}
+
+impl Walk {
+    /// The order in which dims are walked: by the strides of the view that touches most memory, so that what lies
+    /// together is read together.
+    fn new(domain: &Shape, dims: &[usize], reads: &[View]) -> Self {
+        let big = (0..domain.rank()).filter(|&d| domain[d] != 1);
+        let (mut reduced, mut kept): (SmallVec<[usize; 8]>, SmallVec<[usize; 8]>) = big.partition(|d| dims.contains(d));
+        if let Some(read) = dominant(reads) {
+            let stride = |d: &usize| step_along(read, *d);
+            // A stable sort: equal strides keep their order, and the common case is in order already.
+            kept.sort_by_key(|d| std::cmp::Reverse(stride(d)));
+            reduced.sort_by_key(|d| std::cmp::Reverse(stride(d)));
+        }
+        Self { kept, reduced }
+    }
+
+    /// A view that has the kept dims, and maybe dims of size 1 besides, over the kept dims as they are walked.
+    pub(super) fn over_kept(&self, view: &View) -> View {
+        let layout = view.access.footprint();
+        let big: SmallVec<[(usize, isize); 8]> =
+            layout.shape().iter().zip(layout.strides()).filter(|&(&n, _)| n != 1).map(|(&n, &s)| (n, s)).collect();
+        let mut in_order = self.kept.clone();
+        in_order.sort_unstable();
+        let walked: SmallVec<[(usize, isize); 8]> =
+            self.kept.iter().map(|d| big[in_order.iter().position(|e| e == d).unwrap_or(0)]).collect();
+        let strides = walked.iter().map(|d| d.1).collect();
+        let layout = Layout::new(walked.iter().map(|d| d.0).collect(), strides, layout.offset());
+        View { access: layout.into(), ..view.clone() }
+    }
+}
+
+/// Reductions to be planned together, over one domain or a part of it.
+#[derive(Clone)]
+pub(super) struct ReduceJob<'a> {
+    pub(super) group: &'a [Id],
+    pub(super) folds: &'a [(Fold, DType)],
+    pub(super) finals: &'a [Output],
+    pub(super) domain: Shape,
+    pub(super) walk: Walk,
+    pub(super) body: Emitted,
+    /// The scalars of the body.
+    pub(super) scalars: Scalars,
+    /// What was cut off kept dims, in order: position in the walk, start, length.
+    pub(super) cuts: SmallVec<[(usize, usize, usize); 4]>,
+}
+
+impl ReduceJob<'_> {
+    pub(super) fn outputs(&self) -> usize {
+        self.walk.kept.iter().map(|&d| self.domain[d]).product()
+    }
+
+    pub(super) fn rows(&self) -> usize {
+        self.walk.reduced.iter().map(|&d| self.domain[d]).product()
+    }
+}
+
+/// What a launch does with the results of a reduction.
+struct Ending {
+    code: Code,
+    /// What the code reads, then the `n_stores` views it writes, over the kept dims as they are walked.
+    views: Vec<View>,
+    n_stores: usize,
+    /// The scalars of the body and of the ending.
+    scalars: Scalars,
+    /// Whether the results are partial, and lie split by split.
+    split: bool,
+}
+
+impl Planner<'_> {
+    /// One pass over the domain, and a second over the partial results if its rows were split.
+    pub(super) fn reduce(
+        &mut self,
+        group: &[Id],
+        args: &[Id],
+        domain: &Shape,
+        dims: &[usize],
+        finals: &[Output],
+    ) -> Result<()> {
+        let folds: Vec<(Fold, DType)> = group
+            .iter()
+            .filter_map(|&id| match &self.graph.values[id].step {
+                Step::Reduce { op, .. } => Some((*op, self.graph.values[id].dtype)),
+                _ => None,
+            })
+            .collect();
+        let mut scalars = Scalars::default();
+        let body = emit(self.graph, &self.stored, &[], args, &mut scalars, 0);
+        let walk = Walk::new(domain, dims, &body.reads);
+        let (folds, domain, cuts) = (&folds[..], domain.clone(), SmallVec::new());
+        self.reduce_job(&ReduceJob { group, folds, finals, domain, walk, body, scalars, cuts })
+    }
+
+    /// A reduction whose memory can be bound.
+    fn reduce_within_reach(&mut self, job: &ReduceJob) -> Result<()> {
+        let ending = self.ending(job, &job.body);
+        let most = self.most_splits(job);
+        let shares = self.shares(job, &ending.views, most);
+        if shares.splits == 1 {
+            return self.reduce_launch(job, &shares, ending);
+        }
+        // Partial results lie as they are walked: what the outputs' own places would forbid does not matter yet.
+        let shares = self.shares(job, &[], most);
+        let partials = self.partials(job, shares.splits);
+        self.reduce_in_parts(job, &shares, &partials, 0)?;
+        self.reduce_partials(job, &partials)
+    }
+
+    /// How the work of a job is shared out, where its ending reads and writes `views`.
+    fn shares(&self, job: &ReduceJob, views: &[View], max_splits: usize) -> Shares {
+        let ReduceJob { domain, walk, body, .. } = job;
+        let (n, rows) = (job.outputs(), job.rows());
+        let strategy = outer_or_inner(walk, &body.reads, n);
+        let width = width_for(strategy, walk, domain, &body.reads, views);
+        let short = rows > 0 && rows.is_multiple_of(4) && rows <= 4 * self.caps.tuning.short as usize && n >= 4;
+        let vectors = strategy == Strategy::Inner && width == 4;
+        let strategy = if short && vectors && rows_end_alike(walk, domain, views) { Strategy::Rows } else { strategy };
+        let apart = walk.reduced.last().zip(dominant(&body.reads)).map_or(0, |(&d, read)| step_along(read, d));
+        let size = size(&body.reads);
+        let rows = (rows, apart.saturating_mul(size));
+        Shares::new(strategy, (width, size), n, rows, &self.caps.tuning, max_splits)
+    }
+
+    /// What is computed from the results of a job that reads `body`, and where it is written.
+    fn ending(&self, job: &ReduceJob, body: &Emitted) -> Ending {
+        let roots: Vec<Id> = job.finals.iter().map(|o| o.value).collect();
+        let mut scalars = job.scalars.clone();
+        let emitted = emit(self.graph, &self.stored, job.group, &roots, &mut scalars, body.reads.len());
+        let first_store = body.reads.len() + emitted.reads.len();
+        let code =
+            Code { stores: (first_store..).zip(emitted.code.results).collect(), results: vec![], ..emitted.code };
+        let cut = |view: View| job.cuts.iter().fold(view, |v, &(dim, start, len)| v.narrow(dim, start, len));
+        let targets = job.finals.iter().map(|o| o.target.view());
+        let views = emitted.reads.into_iter().chain(targets).map(|v| cut(job.walk.over_kept(&v))).collect();
+        Ending { code, views, n_stores: job.finals.len(), scalars, split: false }
+    }
+}
