@@ -1,5 +1,7 @@
 //! Elementwise operations of two arguments.
 
+use std::f64::consts::PI;
+
 use super::listed;
 use super::row::{DTypeRule, Draw, EVERYWHERE, Form, Grad, Integers, Logic, Row, Wgsl, lib, row, stays, wraps};
 use crate::expr::grad::rules;
@@ -19,6 +21,8 @@ listed! {
         Div = operator div(other), 2.5;
         /// `self` to the power `exponent`, elementwise.
         Pow = method pow(exponent), 4.0;
+        /// The angle of the point (`other`, `self`) from the first axis, in radians from -π to π.
+        Atan2 = method atan2(other), 4.0;
         /// The larger of each pair of elements; NaN wins.
         Maximum = method maximum(other), exact;
         /// The smaller of each pair of elements; NaN wins.
@@ -159,6 +163,30 @@ impl BinaryOp {
                 domain: [(0.0, f64::INFINITY), (-3.0, 3.0)],
                 draws: &[[Draw::Uniform(0.1, 4.0), Draw::Uniform(-3.0, 3.0)]],
                 places: &[],
+            }),
+            Self::Atan2 => row!(Row {
+                rule: DTypeRule::Float,
+                meaning: |[y, x]| y.atan2(x),
+                integers: Integers::Converted,
+                grad: Grad::Parts([
+                    |grad, [y, x], _| Some(grad * x / (y.square() + x.square())),
+                    |grad, [y, x], _| Some(-(grad * y / (y.square() + x.square()))),
+                ]),
+                // Seen from outside, a rectangle reaches from corner to corner. The angle jumps behind the origin,
+                // where zeros of either sign, which no engine promises, are worlds apart.
+                bound: BinaryBound::Corners {
+                    jump: |[(below, above), (left, _)]| {
+                        (below <= 0.0 && above >= 0.0 && left <= 0.0).then_some((-PI, PI))
+                    },
+                },
+                wgsl: Wgsl::call(&[lib!("atan2"), lib!("atan2_f64")]),
+                domain: [EVERYWHERE, (0.0, f64::INFINITY)],
+                draws: &[
+                    [Draw::Uniform(-4.0, 4.0), Draw::Uniform(-4.0, 4.0)],
+                    [Draw::Uniform(-1e-3, 1e-3), Draw::Uniform(-50.0, 50.0)],
+                ],
+                // The axes, and where the formula changes: at π/8 and π/4.
+                places: &[[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.414_213_56, 1.0], [1.0, 1.0], [1.0, 0.414_213_56]],
             }),
             Self::Maximum => row!(Row {
                 rule: DTypeRule::Same(Logic::Or),

@@ -1,6 +1,6 @@
 //! Elementwise functions of one argument.
 
-use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, SQRT_2};
+use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, LN_2, SQRT_2};
 
 use super::listed;
 use super::row::{DTypeRule, Draw, EVERYWHERE, Form, Grad, Integers, Logic, Row, Wgsl, lib, row, stays, wraps};
@@ -28,6 +28,8 @@ listed! {
         Log = method log(), 4.0;
         /// `log(1 + x)`, accurate near 0.
         Log1p = method log1p(), 4.0;
+        /// The logarithm to base 2.
+        Log2 = method log2(), 4.0;
         /// The sine, in radians; on GPUs accurate up to 10,000.
         Sin = method sin(), 4.0;
         /// The cosine, in radians; on GPUs accurate up to 10,000.
@@ -185,6 +187,17 @@ impl UnaryOp {
                 domain: [(-1.0, f64::INFINITY)],
                 draws: &[[Draw::Uniform(-0.9, 20.0)], [Draw::Uniform(-1e-3, 1e-3)]],
                 places: &[[0.0], [0.29], [0.292_893_2], [0.41], [0.414_213_5], [0.5], [1.0], [16_777_216.0]],
+            }),
+            Self::Log2 => row!(Row {
+                rule: DTypeRule::Float,
+                meaning: |[x]| x.log2(),
+                integers: Integers::Converted,
+                grad: Grad::Parts([|grad, [x], _| Some(grad / (x * LN_2))]),
+                bound: UnaryBound::Monotone,
+                wgsl: Wgsl::call(&[lib!("log2"), lib!("log2_f64")]),
+                domain: [(0.0, f64::INFINITY)],
+                draws: &[[Draw::Uniform(0.01, 50.0)], [Draw::Uniform(1e-6, 1e-3)]],
+                places: &[[0.5], [FRAC_1_SQRT_2], [1.0], [SQRT_2], [2.0], [4.0]],
             }),
             Self::Sin => row!(Row {
                 rule: DTypeRule::Float,
