@@ -50,7 +50,9 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     let my_row = lane / SQUARES;
     let my_column = lane % SQUARES;
     var sums = array<V, 4>();
+    // Ends: k steps by a constant to an end below 2^31.
     for (var k = start; k < end; k += DEPTH) {
+        // Ends: n steps by a constant to a constant.
         for (var n = lane; n < DEPTH * SQUARES; n += WG_SIZE) {
             let a = vector(n, TERMS_FIRST_A);
             sh_a[a.y * PITCH + a.x] = a_vector(place, row + 4u * a.x, rows, k + a.y, end);
@@ -58,6 +60,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
             sh_b[b.y * PITCH + b.x] = b_vector(place, column + 4u * b.x, columns, k + b.y, end);
         }
         workgroupBarrier();
+        // Ends: t counts to a constant.
         for (var t = 0u; t < DEPTH; t++) {
             let a = sh_a[t * PITCH + my_row];
             let b = sh_b[t * PITCH + my_column];
@@ -71,8 +74,10 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     if split > 0u && start >= end {
         return;
     }
+    // Ends: i counts to 4.
     for (var i = 0u; i < 4u; i++) {
         let r = row + 4u * my_row + i;
+        // Ends: j counts to 4.
         for (var j = 0u; j < 4u; j++) {
             let c = column + 4u * my_column + j;
             if r < rows && c < columns {
@@ -85,6 +90,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
 // Four rows of a at term k. Beyond the end there is nothing, which adds nothing.
 fn a_vector(place: Place, row: u32, rows: u32, k: u32, end: u32) -> V {
     var v = V();
+    // Ends: i counts to 4.
     for (var i = 0u; i < 4u; i++) {
         if row + i < rows && k < end {
             v[i] = at_a(place, row + i, k);
@@ -96,6 +102,7 @@ fn a_vector(place: Place, row: u32, rows: u32, k: u32, end: u32) -> V {
 // Four columns of b at term k.
 fn b_vector(place: Place, column: u32, columns: u32, k: u32, end: u32) -> V {
     var v = V();
+    // Ends: i counts to 4.
     for (var i = 0u; i < 4u; i++) {
         if column + i < columns && k < end {
             v[i] = at_b(place, k, column + i);

@@ -32,6 +32,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
         // Every invocation comes here, whether it had rows or not: a barrier waits for all.
         sh_terms[lane] = terms;
         workgroupBarrier();
+        // Ends: half is halved until it is 0.
         for (var half = LANES / 2u; half > 0u; half /= 2u) {
             if row < half {
                 sh_terms[lane] = combine(sh_terms[lane], sh_terms[lane + half * COLUMNS]);

@@ -14,6 +14,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
         let rows = place(k);
         var terms = identity();
         var r = 0u;
+        // Ends: r steps by WIDTH, at least 1, to an end below 2^31.
         loop {
             terms = combine(terms, body(rows, r));
             r += WIDTH;

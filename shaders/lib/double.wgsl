@@ -18,11 +18,13 @@ fn f64_from_bits(low: u32, high: u32) -> f64 {
     var value = (f64((high & 0xfffffu) | implicit) * f64(4294967296.0) + f64(low)) * sign;
     // value is a whole number of units of 2^(biased - 1075).
     var exponent = i32(max(biased, 1u)) - 1075;
+    // Ends: exponent steps to 0 by at least 1.
     while exponent > 0 {
         let step = min(exponent, 60);
         value *= f64(f32(1u << u32(step % 30)) * select(1.0, 1073741824.0, step >= 30) * select(1.0, 1073741824.0, step == 60));
         exponent -= step;
     }
+    // Ends: exponent steps to 0 by at least 1.
     while exponent < 0 {
         let step = min(-exponent, 30);
         value /= f64(f32(1u << u32(step)));

@@ -7,6 +7,7 @@
 
 fn together(terms: Terms, lane: u32) -> Terms {
     var total = terms;
+    // Ends: half is halved until it is 0.
     for (var half = LANES / 2u; half > 0u; half /= 2u) {
         total = combine(total, shuffle(total, half));
     }

@@ -11,6 +11,7 @@ fn together(terms: Terms, lane: u32) -> Terms {
     // Every invocation comes here, whether it had elements or not: a barrier waits for all.
     sh_terms[lane] = terms;
     workgroupBarrier();
+    // Ends: half is halved until it is 0.
     for (var half = LANES / 2u; half > 0u; half /= 2u) {
         if lane % LANES < half {
             sh_terms[lane] = combine(sh_terms[lane], sh_terms[lane + half]);

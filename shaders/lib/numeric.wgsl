@@ -66,6 +66,7 @@ fn pow_i(base: I, exponent: I) -> I {
     var result = I(1);
     var square = base;
     var rest = bitcast<U>(max(exponent, I(0)));
+    // Ends: bit counts to 31.
     for (var bit = 0u; bit < 31u; bit++) {
         result = select(result, result * square, (rest & U(1u)) == U(1u));
         square = square * square;

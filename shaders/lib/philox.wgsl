@@ -27,6 +27,7 @@ fn philox(counter: U, key0: U, key1: U) -> Philox {
     var x = Philox(counter, U(0u), U(0u), U(0u));
     var k0 = key0;
     var k1 = key1;
+    // Ends: round counts to 10.
     for (var round = 0u; round < 10u; round++) {
         let low0 = x.x0 * U(0xd2511f53u);
         let low1 = x.x2 * U(0xcd9e8d57u);

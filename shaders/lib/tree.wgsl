@@ -19,10 +19,12 @@ fn walk(place: Place, start: u32, end: u32, lane: u32, apart: u32) -> Terms {
     var total = identity();
     var first = start;
     if first < end {
+        // Ends: each time one of the loops within takes first to stop, which lies beyond it and is end at last.
         loop {
             var block = identity();
             let stop = min(end, first + BLOCK_STEPS * step);
             if first + last < stop {
+                // Ends: first steps by at least 1 to below stop, which is below 2^31.
                 loop {
                     let r = first + lane * apart;
                     var some = body(place, r);
@@ -40,6 +42,7 @@ fn walk(place: Place, start: u32, end: u32, lane: u32, apart: u32) -> Terms {
                 }
             }
             if LANES * AT_ONCE > 1u && first < stop {
+                // Ends: first steps by at least 1 to stop.
                 loop {
                     let r = first + lane * apart;
                     if r < stop {

@@ -87,7 +87,12 @@ const MUTANTS: [Mutant; 47] = [
     Mutant("the tail of a row added by every lane", "if whole < end && column == 0u {", "if whole < end {", "sum"),
     Mutant("lanes: the last halving forgotten", "half > 0u; half /= 2u", "half > 1u; half /= 2u", "sum"),
     Mutant("lanes: rows of others", "sh_terms[lane + half * COLUMNS]", "sh_terms[lane + half]", "sum"),
-    Mutant("contract: no barrier", "        workgroupBarrier();\n        for (var t", "        for (var t", "contract"),
+    Mutant(
+        "contract: no barrier",
+        "        workgroupBarrier();\n        // Ends: t counts to a constant.",
+        "        // Ends: t counts to a constant.",
+        "contract",
+    ),
     Mutant("contract: a term forgotten", "t < DEPTH; t++", "t < DEPTH - 1u; t++", "contract"),
     // Accumulators.
     Mutant(

@@ -1,13 +1,17 @@
-//! Shaders without a GPU: every kernel is parsed and validated, and the params are where both sides say.
+//! Shaders without a GPU: every kernel is parsed and validated, its loops end, and its uniform is laid out as both
+//! sides say.
+
+use std::collections::HashMap;
+use std::path::Path;
 
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 
-use super::Caps;
 use super::plan::tests::{caps, plan_for, tensor};
 use super::spec::HEAD_WORDS;
 use super::tuning::Tuning;
 use super::uniform::{Dim, Head};
-use crate::{BinaryOp, DType, Expr, ReduceOp, Tensor, UnaryOp};
+use super::{Caps, Spec};
+use crate::{BinaryOp, DType, Expr, ReduceOp, Tensor, UnaryOp, einsum};
 
 /// The largest device, WebGPU's defaults, wgpu's smallest, and a software adapter.
 fn all_caps() -> [Caps; 4] {
@@ -24,13 +28,53 @@ fn module_of(source: &str) -> (naga::Module, naga::valid::ModuleInfo) {
     (module, info.unwrap_or_else(|e| panic!("{}\n{source}", e.emit_to_string(source))))
 }
 
+/// The lines with loops for which the line above does not say why they end.
+fn unexplained_loops(wgsl: &str) -> Vec<usize> {
+    assert!(!wgsl.contains("/*"), "comments begin with two slashes");
+    let is_loop = |line: &str| {
+        let code = line.split("//").next().unwrap_or_default();
+        code.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| ["for", "while", "loop"].contains(&word))
+    };
+    let lines: Vec<&str> = wgsl.lines().collect();
+    let explained = |i: usize| i > 0 && lines[i - 1].trim_start().starts_with("// Ends: ");
+    (0..lines.len()).filter(|&i| is_loop(lines[i]) && !explained(i)).map(|i| i + 1).collect()
+}
+
+/// Calls `f` with the name and the text of each file of `shaders/`.
+fn each_shader(folder: &Path, f: &mut impl FnMut(&Path, &str)) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            each_shader(&path, f);
+        } else {
+            f(&path, &std::fs::read_to_string(&path).unwrap());
+        }
+    }
+}
+
+/// Shaders are compiled without wgpu's guard against loops that never end: see `gpu/pipeline.rs`.
+#[test]
+fn every_loop_says_why_it_ends() {
+    let mut files = 0;
+    each_shader(&Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders"), &mut |path, wgsl| {
+        let found = unexplained_loops(wgsl);
+        assert!(found.is_empty(), "{}, lines {found:?}: no `// Ends: ` above the loop", path.display());
+        files += 1;
+    });
+    assert!(files > 20, "only {files} shaders");
+    let planted =
+        "// Ends: i counts to 4.\nfor (var i = 0; i < 4; i++) {\n    // not a loop\n    while (true) {}\n}\nloop{}";
+    assert_eq!(unexplained_loops(planted), [4, 6]);
+}
+
 fn check(expr: &Expr) {
     for caps in all_caps() {
         let plan = plan_for(expr, &caps);
         for launch in &plan.launches {
             assert!(launch.spec.bindings.len() <= caps.max_bindings, "{expr:?}");
             assert_eq!(launch.uniform.len(), launch.spec.uniform_words());
-            let (module, _) = module_of(&super::codegen::source(&launch.spec));
+            assert!(unexplained_loops(&super::prelude(&launch.spec)).is_empty(), "{expr:?}");
+            let (module, _) = module_of(&super::source(&launch.spec));
             let params =
                 module.global_variables.iter().find(|(_, v)| v.space == naga::AddressSpace::Uniform).unwrap().1;
             let size = module.types[params.ty].inner.size(module.to_ctx());
@@ -83,6 +127,42 @@ fn views_of_every_kind_make_valid_shaders() {
     check(&(e.amax(1).keepdim() * &e).exp());
 }
 
+/// Otherwise the same kernel would be compiled twice.
+#[test]
+fn the_key_of_a_kernel_holds_only_what_alters_its_text() {
+    let mut specs: HashMap<String, Spec> = HashMap::new();
+    for dtype in [DType::F32, DType::F16, DType::U8, DType::I32, DType::F64] {
+        for [m, n] in [[4, 8], [5, 7], [62, 8], [64, 48], [65, 47], [4096, 64], [100_000, 4]] {
+            let [x, row, column, one] = [&[m, n][..], &[n], &[m, 1], &[1]].map(|shape| tensor(shape, dtype));
+            let part = x.narrow(1, 1, 2).unwrap();
+            let turned = x.transpose(0, 1).unwrap();
+            let exprs = [
+                &x * 2,
+                &x * &row,
+                &x * &column + &one,
+                &part + &one,
+                &turned * 2,
+                Expr::from(&turned).reshape([m * n]) + 1,
+                x.sum(0) * &row,
+                x.sum(1).keepdim() + &column,
+                x.amax(..),
+                (&x * &column).sum(0),
+                turned.prod(0) + 1,
+                part.sum(..) * 2,
+                einsum("ij,kj->ik", &[x.narrow(0, 0, 4).unwrap(), x.clone()]),
+                einsum("ji,jk->ik", &[x.clone(), x.clone()]),
+            ];
+            for (expr, caps) in exprs.iter().flat_map(|expr| all_caps().map(|caps| (expr, caps))) {
+                for launch in plan_for(expr, &caps).launches {
+                    let spec = specs.entry(super::source(&launch.spec)).or_insert_with(|| launch.spec.clone());
+                    assert_eq!(*spec, launch.spec, "two keys for one text: {expr:?}");
+                }
+            }
+        }
+    }
+    assert!(specs.len() > 300, "only {} kernels", specs.len());
+}
+
 #[test]
 fn an_expression_with_too_many_tensors_is_cut() {
     let tensors: Vec<Tensor> = (0..12).map(|_| tensor(&[33], DType::F32)).collect();
@@ -106,7 +186,7 @@ fn a_long_chain_is_cut() {
 fn params_lie_where_the_shader_reads_them() {
     let x = tensor(&[6, 10], DType::F32);
     let launch = plan_for(&(&x.transpose(0, 1).unwrap() * 2.0).reshape([60]).exp(), &Caps::webgpu()).launches.remove(0);
-    let (module, _) = module_of(&super::codegen::source(&launch.spec));
+    let (module, _) = module_of(&super::source(&launch.spec));
     let members = |name: &str| {
         let found = module.types.iter().find(|(_, t)| t.name.as_deref() == Some(name)).unwrap().1;
         let naga::TypeInner::Struct { members, .. } = &found.inner else { panic!("{name} is a struct") };
