@@ -18,11 +18,11 @@ const PITCH: u32 = SQUARES + 1u;
 
 alias V = vec4<T>;
 
-// At term k and square s: a's four rows, b's four columns.
+// The tiles: entry k * PITCH + s holds the four rows of a, or the four columns of b, of square s at term k.
 var<workgroup> sh_a: array<V, DEPTH * PITCH>;
 var<workgroup> sh_b: array<V, DEPTH * PITCH>;
 
-// Which square and which term the n-th of a tile's vectors is, so that neighbours lie next to each other in memory.
+// The square and the term of the n-th vector of a tile, so that neighbouring vectors lie together in memory.
 fn vector(n: u32, terms_first: bool) -> vec2u {
     if terms_first {
         return vec2u(n / DEPTH, n % DEPTH);

@@ -1,7 +1,7 @@
 // lib/lanes_workgroup.wgsl
 //
-// What the lanes of a row come to, through workgroup memory: halves are combined with halves, in a fixed order. Lane 0
-// of each row has the result.
+// Combines the results of the lanes of a row through workgroup memory: halves with halves, in a fixed order. Lane 0 of
+// each row has the result.
 //
 // From the prelude: WG_SIZE, LANES, Terms and combine().
 

@@ -115,7 +115,7 @@ impl Tuning {
         let tuning = match info.kind {
             DeviceKind::Software => Self::software(),
             DeviceKind::Integrated => Self::integrated(),
-            _ => Self::discrete(),
+            DeviceKind::Discrete | DeviceKind::Other | DeviceKind::Cpu => Self::discrete(),
         };
         let most = info.max_workgroup_size;
         Self { workgroup: tuning.workgroup.min(most), max_lanes: tuning.max_lanes.min(most), ..tuning }

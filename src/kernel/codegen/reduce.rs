@@ -30,7 +30,7 @@ pub(super) fn reduce_functions(out: &mut String, spec: &Spec, reduce: &Reduce) {
     }
 }
 
-/// What the values, the place and the functions of one group of columns are called: an invocation may own several.
+/// The names of types and functions for one group of columns, of which an invocation may own several.
 struct Names {
     terms: &'static str,
     place: &'static str,
@@ -46,7 +46,7 @@ impl Names {
     }
 }
 
-/// The same for all groups of columns that an invocation owns, which lie side by side.
+/// The types and functions for all groups of an invocation, which call those for one group. Groups lie side by side.
 fn groups(out: &mut String, reduce: &Reduce) {
     let of_each = |f: &dyn Fn(u32) -> String| (0..reduce.groups).map(f).collect::<Vec<_>>().join(", ");
     let (place, ends) = if reduce.strategy == Strategy::Rows {
@@ -171,7 +171,7 @@ fn combination(out: &mut String, reduce: &Reduce) {
     line(out, 0, "}");
 }
 
-/// The values of another lane.
+/// The function that fetches the values of another lane.
 fn shuffle(out: &mut String, reduce: &Reduce) {
     line(out, 0, "");
     line(out, 0, "fn shuffle(terms: Terms, mask: u32) -> Terms {");
@@ -179,7 +179,7 @@ fn shuffle(out: &mut String, reduce: &Reduce) {
     line(out, 0, "}");
 }
 
-/// The end of a row that is no whole step, and a vector's components as one.
+/// The functions for the end of a row that is no whole step, and for combining the components of a vector.
 fn ends(out: &mut String, width: u32, reduce: &Reduce) {
     line(out, 0, "");
     line(out, 0, "// The elements from r on that lie below end.");
@@ -206,7 +206,7 @@ fn ends(out: &mut String, width: u32, reduce: &Reduce) {
     line(out, 0, "}");
 }
 
-/// What is made of an output's results, and stored.
+/// The function that computes and stores outputs from what was reduced.
 fn finish(out: &mut String, spec: &Spec, reduce: &Reduce) {
     let Names { terms, suffix, .. } = Names::of(reduce);
     line(out, 0, "");

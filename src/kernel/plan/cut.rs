@@ -82,8 +82,8 @@ impl Planner<'_> {
         Output { value, target: Target::contiguous(memory, shape.clone(), dtype), shape }
     }
 
-    /// The value whose storing saves most: the first that fills a kernel, else the one made of the most buffers, then
-    /// of the most lines, that itself fits in a kernel.
+    /// The value that is best stored: the first whose own kernel is full; or else, of those that fit in a kernel, the one
+    /// computed from most buffers, then in most lines.
     fn where_to_cut(&self, region: &Region) -> Option<Id> {
         let mut best: Option<(usize, usize, Id)> = None;
         for &id in &region.values {

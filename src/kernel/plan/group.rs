@@ -1,4 +1,4 @@
-//! Reductions that share a pass, and what is made of their results in it.
+//! Which reductions share a pass, and which outputs that pass can compute from their results.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
@@ -10,7 +10,7 @@ use crate::expr::graph::{Id, Step};
 use crate::{Result, Shape};
 
 impl Planner<'_> {
-    /// The reductions that `roots` need, in groups that share a pass, in an order in which each finds its arguments.
+    /// The reductions that `roots` need, in groups that share a pass. A group comes after those whose results it reads.
     pub(super) fn groups(&self, roots: &[Id]) -> Vec<Vec<Id>> {
         let mut groups: Vec<Vec<Id>> = Vec::new();
         // For each reduction, the first group that may hold it: one past the last it depends on.
@@ -83,8 +83,8 @@ impl Planner<'_> {
         found
     }
 
-    /// Kernels for reductions that share a pass, with the outputs that can be made of their results at once. Those
-    /// outputs are taken from `outputs`; results that others need are stored.
+    /// Plans the pass of a group, and with it those of `outputs` that it can compute from its results; they are removed
+    /// from `outputs`. Results that others need are stored.
     pub(super) fn reduce_group(&mut self, group: &[Id], outputs: &mut Vec<Output>) -> Result<()> {
         let Step::Reduce { dims, arg, .. } = &self.graph.values[group[0]].step else { return Ok(()) };
         let (domain, dims) = (self.graph.values[*arg].shape.clone(), dims.clone());
@@ -119,7 +119,7 @@ impl Planner<'_> {
         Ok(())
     }
 
-    /// Kernels that compute a group and write what is made of it.
+    /// Plans the kernels that reduce a group and write `finals`.
     fn reduce_into(
         &mut self,
         group: &[Id],
@@ -144,7 +144,8 @@ impl Planner<'_> {
         outputs.iter().map(|o| o.value).collect()
     }
 
-    /// Whether an output is made of this group's results, at their own shape, and of nothing that comes later.
+    /// Whether an output can be computed in this group's pass: from its results, at their own shape, and from nothing
+    /// that is computed later.
     fn is_epilogue(&self, output: &Output, group: &[Id], kept: &Shape) -> bool {
         let without_ones = |s: &Shape| s.iter().copied().filter(|&n| n != 1).collect::<SmallVec<[usize; 8]>>();
         let region = Region::of(self.graph, &self.stored, &[], &[output.value]);
@@ -162,7 +163,7 @@ impl Planner<'_> {
             && region.values.iter().all(|&id| placed_alike(id))
     }
 
-    /// As many of the outputs as one kernel can write beside what it must bind; the others go back.
+    /// As many of the outputs as one kernel can write beside what else it binds; the others are returned to `back`.
     fn fitting(&self, epilogue: Vec<Output>, group: &[Id], back: &mut Vec<Output>) -> Vec<Output> {
         let args: Vec<Id> = group.iter().filter_map(|&r| self.reduce_arg(r)).collect();
         let body = Region::of(self.graph, &self.stored, &[], &args);
@@ -189,7 +190,7 @@ impl Planner<'_> {
         taken
     }
 
-    /// Stores what reads memory through a view that strides cannot express: a reduction walks by strides.
+    /// Stores values that are read through a view that strides cannot express, as a reduction walks by strides.
     fn materialise_chained(&mut self, args: &[Id]) -> Result<()> {
         let region = Region::of(self.graph, &self.stored, &[], args);
         for id in region.values {

@@ -218,11 +218,11 @@ impl Planner<'_> {
         Ok(())
     }
 
-    /// Redirects to temporaries the outputs that must not be written as they are computed, and says which copies
-    /// then finish the work.
+    /// Redirects outputs to temporaries where they must not be written as they are computed, and returns the copies that
+    /// finish the work.
     ///
-    /// That is so where a target is also read and not all outputs are sure to be written by one pass, and where one
-    /// buffer is written and used in places too far apart for one binding: what is written is bound once.
+    /// That is where a target is also read and not all outputs are sure to be written by one pass; and where a buffer
+    /// is written and used in places too far apart for one binding, as what is written is bound once.
     fn stage_outputs(&mut self, outputs: &mut [Output]) -> Vec<(Memory, Output)> {
         let in_place = outputs.iter().any(|o| matches!(o.target.memory, Memory::Buffer(_)));
         let roots: Vec<Id> = outputs.iter().map(|o| o.value).collect();
