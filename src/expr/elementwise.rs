@@ -2,10 +2,10 @@
 
 use smallvec::smallvec;
 
-use super::build::carry;
 use super::literal::{fold_binary, fold_unary};
 use super::node::{Expr, Op};
 use super::op::{BinaryOp, DTypeRule, Integers, Logic, UnaryOp};
+use super::views::carry;
 use crate::base::dtype::result_type;
 use crate::{DType, Error, Result, Scalar, Shape};
 

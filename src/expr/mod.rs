@@ -1,6 +1,5 @@
 //! Expressions: descriptions of work over tensors, built by arithmetic and evaluated in as few passes as they need.
 
-mod build;
 mod cell;
 mod compose;
 pub(crate) mod contraction;
@@ -14,6 +13,7 @@ pub(crate) mod op;
 mod operators;
 mod parse;
 mod reduce;
+mod views;
 
 pub(crate) use cell::Number;
 pub use cell::ScalarCell;

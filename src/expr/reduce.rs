@@ -2,9 +2,9 @@
 
 use smallvec::smallvec;
 
-use super::build::carry;
 use super::node::{Expr, Op};
 use super::op::ReduceOp;
+use super::views::carry;
 use crate::{Dims, Error};
 
 impl Expr {
