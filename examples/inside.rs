@@ -40,7 +40,7 @@ fn main() -> Result<()> {
 
     heading("7. Result", "read back to the host; on the CPU, loops of src/cpu have run in place of steps 4 to 6");
     let result = expr.eval()?;
-    println!("{result}\non {device}");
+    println!("{result}");
     if std::env::args().len() == 1 {
         let want = [2.0, 9.0, 28.0, 17.0, 51.0, 109.0].map(f32::sqrt);
         let close = |(x, want): (f32, f32)| (x - want).abs() <= 1e-6 * want;
