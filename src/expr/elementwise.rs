@@ -9,19 +9,6 @@ use super::views::carry;
 use crate::base::dtype::result_type;
 use crate::{DType, Error, Result, Scalar, Shape};
 
-/// The dtype that the arguments are converted to, and the dtype of the result.
-pub(super) fn dtypes(op: &'static str, rule: DTypeRule, promoted: DType) -> Result<(DType, DType)> {
-    match rule {
-        DTypeRule::Number if promoted == DType::Bool => {
-            Err(Error::DType { op, expected: "numbers (cast a bool first)", found: promoted })
-        }
-        DTypeRule::Number | DTypeRule::Same(_) => Ok((promoted, promoted)),
-        DTypeRule::Float => Ok((promoted.to_float(), promoted.to_float())),
-        DTypeRule::Predicate => Ok((promoted, DType::Bool)),
-        DTypeRule::Logical => Ok((DType::Bool, DType::Bool)),
-    }
-}
-
 impl Expr {
     /// Applies an elementwise function.
     ///
@@ -40,7 +27,7 @@ impl Expr {
             return self.grounded().try_unary(op);
         }
         let row = op.row();
-        let (from, to) = dtypes(op.name(), row.rule, self.dtype())?;
+        let (from, to) = row.rule.dtypes(op.name(), self.dtype())?;
         let is_own_result = match row.rule {
             DTypeRule::Same(Logic::Itself) if from == DType::Bool => true,
             _ => matches!(row.integers, Integers::Itself) && !from.is_float(),
@@ -76,7 +63,7 @@ impl Expr {
         let shape = self.shape().broadcast(rhs.shape(), op.name())?;
         let promoted = result_type([(self.dtype(), self.0.standing), (rhs.dtype(), rhs.0.standing)]);
         let rule = op.row().rule;
-        let (from, to) = dtypes(op.name(), rule, promoted)?;
+        let (from, to) = rule.dtypes(op.name(), promoted)?;
         if shape == *self.shape()
             && to == self.dtype()
             && let Some(same) = rhs.as_scalar().and_then(|s| self.simplify_right(op, s))

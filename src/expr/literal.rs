@@ -1,6 +1,5 @@
 //! Operations on numbers alone, which are numbers again.
 
-use super::elementwise::dtypes;
 use super::op::{BinaryOp, UnaryOp};
 use crate::base::dtype::Category;
 use crate::{Result, Scalar};
@@ -8,7 +7,7 @@ use crate::{Result, Scalar};
 /// A function of a number is a number, computed in f64 or, of an integer that gives one, in i64.
 pub(super) fn fold_unary(op: UnaryOp, value: Scalar) -> Result<Scalar> {
     let row = op.row();
-    let (_, to) = dtypes(op.name(), row.rule, value.dtype())?;
+    let (_, to) = row.rule.dtypes(op.name(), value.dtype())?;
     Ok(match (to.category(), value) {
         (Category::Int, Scalar::Int(i)) => Scalar::Int(row.on_i64([i]).unwrap_or(i)),
         (Category::Bool, _) => Scalar::Bool(op.apply(value.to_f64()) != 0.0),
@@ -19,7 +18,7 @@ pub(super) fn fold_unary(op: UnaryOp, value: Scalar) -> Result<Scalar> {
 /// An operation on two numbers is a number, computed in f64 or, of integers that give one, in i64.
 pub(super) fn fold_binary(op: BinaryOp, a: Scalar, b: Scalar) -> Result<Scalar> {
     let row = op.row();
-    let (_, to) = dtypes(op.name(), row.rule, a.dtype().promote(b.dtype()))?;
+    let (_, to) = row.rule.dtypes(op.name(), a.dtype().promote(b.dtype()))?;
     if let (Scalar::Int(x), Scalar::Int(y), Category::Int) = (a, b, to.category()) {
         // As in Python, a negative power of an integer is a float.
         if op == BinaryOp::Pow && u32::try_from(y).is_err() {

@@ -1,6 +1,6 @@
 //! What a row of the table says of an elementwise operation.
 
-use crate::Expr;
+use crate::{DType, Error, Expr, Result};
 
 /// What an operation of `N` arguments is. `Bound` is how errors pass through it: a
 /// [`UnaryBound`](super::UnaryBound) or a [`BinaryBound`](super::BinaryBound).
@@ -71,6 +71,21 @@ pub(crate) enum DTypeRule {
     Predicate,
     /// Anything, turned into bool first, to bool.
     Logical,
+}
+
+impl DTypeRule {
+    /// The dtype that the arguments are converted to, and the dtype of the result.
+    pub(crate) fn dtypes(self, op: &'static str, promoted: DType) -> Result<(DType, DType)> {
+        match self {
+            Self::Number if promoted == DType::Bool => {
+                Err(Error::DType { op, expected: "numbers (cast a bool first)", found: promoted })
+            }
+            Self::Number | Self::Same(_) => Ok((promoted, promoted)),
+            Self::Float => Ok((promoted.to_float(), promoted.to_float())),
+            Self::Predicate => Ok((promoted, DType::Bool)),
+            Self::Logical => Ok((DType::Bool, DType::Bool)),
+        }
+    }
 }
 
 /// What arithmetic on bools is.

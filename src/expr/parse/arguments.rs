@@ -1,7 +1,6 @@
 //! A function's arguments, each read as what the function wants there.
 
-use super::functions::dtype as dtype_named;
-use super::value::{Kind, Mistake, Value, mistake};
+use super::value::{Kind, Mistake, Value, dtype_named, mistake};
 use crate::expr::Expr;
 use crate::{DType, Dims, Result, Scalar, Shape};
 

@@ -5,7 +5,7 @@ use super::nearest::nearest;
 use super::special::{SPECIALS, Special};
 use super::value::{Kind, Mistake, Value, mistake};
 use crate::expr::{BinaryOp, Expr, ReduceOp, UnaryOp};
-use crate::{DType, Result};
+use crate::Result;
 
 /// An argument as written: `value` or `keyword=value`.
 pub(super) struct Argument<'a> {
@@ -152,19 +152,6 @@ pub(super) fn method_alias(name: &str) -> Option<&'static str> {
         "view" => Some("reshape"),
         "to" => Some("cast"),
         _ => None,
-    }
-}
-
-/// A dtype by our name or PyTorch's.
-pub(super) fn dtype(name: &str) -> Option<DType> {
-    match name {
-        "float16" => Some(DType::F16),
-        "bfloat16" => Some(DType::BF16),
-        "float32" => Some(DType::F32),
-        "float64" => Some(DType::F64),
-        "int32" => Some(DType::I32),
-        "uint8" => Some(DType::U8),
-        _ => name.parse().ok(),
     }
 }
 

@@ -4,7 +4,7 @@ use super::Parser;
 use super::functions::{self, Argument, Function};
 use super::lexer::Token;
 use super::nearest::nearest;
-use super::value::{Kind, Mistake, Value, mistake};
+use super::value::{Kind, Mistake, Value, dtype_named, mistake};
 use crate::{Result, Scalar};
 
 impl<'a> Parser<'a> {
@@ -37,7 +37,7 @@ impl<'a> Parser<'a> {
             "pi" => return Ok(self.number(Scalar::Float(std::f64::consts::PI), column)),
             _ => {}
         }
-        if let Some(dtype) = functions::dtype(name) {
+        if let Some(dtype) = dtype_named(name) {
             return Ok(Value { kind: Kind::DType(dtype), column });
         }
         if Function::named(name).is_some() {

@@ -69,3 +69,16 @@ impl Value {
         };
     }
 }
+
+/// A dtype by our name or PyTorch's.
+pub(super) fn dtype_named(name: &str) -> Option<DType> {
+    match name {
+        "float16" => Some(DType::F16),
+        "bfloat16" => Some(DType::BF16),
+        "float32" => Some(DType::F32),
+        "float64" => Some(DType::F64),
+        "int32" => Some(DType::I32),
+        "uint8" => Some(DType::U8),
+        _ => name.parse().ok(),
+    }
+}
