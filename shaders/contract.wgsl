@@ -32,21 +32,21 @@ fn vector(n: u32, terms_first: bool) -> vec2u {
 
 @compute @workgroup_size(WG_SIZE)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) lane: u32) {
-    let rows = params.dims[ROWS].size;
-    let columns = params.dims[COLUMNS].size;
+    let rows = uniforms.dims[ROWS].size;
+    let columns = uniforms.dims[COLUMNS].size;
     let tiles_down = (rows + SIDE - 1u) / SIDE;
     let tiles_across = (columns + SIDE - 1u) / SIDE;
-    let number = workgroup.y * params.grid_x + workgroup.x;
-    let split = number / params.blocks;
-    let tile = number - split * params.blocks;
+    let number = workgroup.y * uniforms.grid_x + workgroup.x;
+    let split = number / uniforms.blocks;
+    let tile = number - split * uniforms.blocks;
     let batch = tile / (tiles_down * tiles_across);
     let row = (tile / tiles_across % tiles_down) * SIDE;
     let column = (tile % tiles_across) * SIDE;
     let place = place(batch);
 
-    let start = split * params.chunk;
+    let start = split * uniforms.chunk;
     // Workgroups past the last split are the surplus of a grid over two axes: they have no terms.
-    let end = min(start + params.chunk, params.n_reduced);
+    let end = min(start + uniforms.chunk, uniforms.n_reduced);
     let my_row = lane / SQUARES;
     let my_column = lane % SQUARES;
     var sums = array<V, 4>();

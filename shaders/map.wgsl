@@ -9,7 +9,7 @@
 
 @compute @workgroup_size(WG_SIZE)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) lane: u32) {
-    let i = ((workgroup.y * params.grid_x + workgroup.x) * WG_SIZE + lane) * WIDTH;
-    if i >= params.n { return; } // the last workgroup is rarely full
+    let i = ((workgroup.y * uniforms.grid_x + workgroup.x) * WG_SIZE + lane) * WIDTH;
+    if i >= uniforms.n { return; } // the last workgroup is rarely full
     body(i);
 }

@@ -14,15 +14,15 @@ const ROWS: u32 = WG_SIZE / LANES;
 
 @compute @workgroup_size(WG_SIZE)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) lane: u32) {
-    let number = workgroup.y * params.grid_x + workgroup.x;
-    let split = number / params.blocks;
-    let k = (number - split * params.blocks) * ROWS + lane / LANES;
+    let number = workgroup.y * uniforms.grid_x + workgroup.x;
+    let split = number / uniforms.blocks;
+    let k = (number - split * uniforms.blocks) * ROWS + lane / LANES;
     let column = lane % LANES;
 
-    let start = split * params.chunk;
-    let end = min(start + params.chunk, params.n_reduced);
+    let start = split * uniforms.chunk;
+    let end = min(start + uniforms.chunk, uniforms.n_reduced);
     var terms = identity();
-    if k < params.n && start < end {
+    if k < uniforms.n && start < end {
         let row = place(k);
         let whole = start + (end - start) / WIDTH * WIDTH;
         terms = walk(row, start, whole, column, WIDTH);
@@ -35,7 +35,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
         terms = together(terms, lane);
     }
     // Workgroups past the last split are the surplus of a grid over two axes.
-    if column == 0u && k < params.n && (start < end || split == 0u) {
+    if column == 0u && k < uniforms.n && (start < end || split == 0u) {
         finish(k, split, terms);
     }
 }

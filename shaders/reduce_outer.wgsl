@@ -16,17 +16,17 @@ var<workgroup> sh_terms: array<Terms, WG_SIZE>;
 
 @compute @workgroup_size(WG_SIZE)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) lane: u32) {
-    let number = workgroup.y * params.grid_x + workgroup.x;
-    let split = number / params.blocks;
-    let k = ((number - split * params.blocks) * COLUMNS + lane % COLUMNS) * WIDTH * GROUPS;
+    let number = workgroup.y * uniforms.grid_x + workgroup.x;
+    let split = number / uniforms.blocks;
+    let k = ((number - split * uniforms.blocks) * COLUMNS + lane % COLUMNS) * WIDTH * GROUPS;
     let row = lane / COLUMNS;
 
-    let turn = split % params.turns;
-    let start = (split - turn) * params.chunk;
-    let end = min(start + params.chunk * params.turns, params.n_reduced);
+    let turn = split % uniforms.turns;
+    let start = (split - turn) * uniforms.chunk;
+    let end = min(start + uniforms.chunk * uniforms.turns, uniforms.n_reduced);
     var terms = identity();
-    if k < params.n && start < end {
-        terms = walk(place(k), start + turn, end, row, params.turns);
+    if k < uniforms.n && start < end {
+        terms = walk(place(k), start + turn, end, row, uniforms.turns);
     }
     if LANES > 1u {
         // Every invocation comes here, whether it had rows or not: a barrier waits for all.
@@ -42,7 +42,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
         terms = sh_terms[lane];
     }
     // Workgroups past the last split are the surplus of a grid over two axes.
-    if row == 0u && k < params.n && (start < end || split == 0u) {
+    if row == 0u && k < uniforms.n && (start < end || split == 0u) {
         finish(k, split, terms);
     }
 }

@@ -8,9 +8,9 @@
 
 @compute @workgroup_size(WG_SIZE)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) lane: u32) {
-    let number = workgroup.y * params.grid_x + workgroup.x;
+    let number = workgroup.y * uniforms.grid_x + workgroup.x;
     let k = (number * WG_SIZE + lane) * GROUPS;
-    if k < params.n {
+    if k < uniforms.n {
         let rows = place(k);
         var terms = identity();
         var r = 0u;
@@ -18,7 +18,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
         loop {
             terms = combine(terms, body(rows, r));
             r += WIDTH;
-            if r >= params.n_reduced {
+            if r >= uniforms.n_reduced {
                 break;
             }
         }

@@ -3,7 +3,7 @@
 // Division of an index by a dim's size, by a multiply and a shift: an integer division is 20 to 100 instructions on
 // most hardware. After Granlund and Montgomery, "Division by invariant integers using multiplication" (1994).
 //
-// Expects lib/params.wgsl.
+// Expects lib/uniforms.wgsl.
 
 // The high word of the 64-bit product.
 fn multiply_high(a: u32, b: u32) -> u32 {

@@ -1,7 +1,7 @@
 // lib/lanes_subgroup.wgsl
 //
-// Combines the results of the lanes of a row where all of them are in one subgroup: halves with halves, in the same order
-// as through workgroup memory, without a barrier.
+// Combines the results of the lanes of a row where all of them are in one subgroup: halves with halves, in the same
+// order as through workgroup memory, without a barrier.
 //
 // From the prelude: LANES, Terms, combine() and shuffle().
 

@@ -3,7 +3,7 @@
 // Short functions that WGSL does not have, for f32 and i32 of any width. NaN is tested on bits and made from bits that
 // only the host knows: a compiler may assume that a float is neither NaN nor infinite, and fold what would give either.
 //
-// From the prelude: F, I, U, B, params.
+// From the prelude: F, I, U, B, uniforms.
 
 fn isnan_f(x: F) -> B {
     return (bitcast<U>(x) & U(0x7fffffffu)) > U(0x7f800000u);
@@ -14,17 +14,17 @@ fn isfinite_f(x: F) -> B {
 }
 
 fn infinity_f() -> F {
-    return F(bitcast<f32>(params.minus_infinity & 0x7fffffffu));
+    return F(bitcast<f32>(uniforms.minus_infinity & 0x7fffffffu));
 }
 
 fn nan_f() -> F {
-    return F(bitcast<f32>(params.minus_infinity | 0x00400000u));
+    return F(bitcast<f32>(uniforms.minus_infinity | 0x00400000u));
 }
 
 // 1 or 0. A GLSL compiler that knows the 1 makes a selection of its product with x, in which 0 times NaN is 0; this
 // one is made from minus infinity's bits.
 fn truth_f(x: B) -> F {
-    return select(F(0.0), F(bitcast<f32>(params.minus_infinity ^ 0xc0000000u)), x);
+    return select(F(0.0), F(bitcast<f32>(uniforms.minus_infinity ^ 0xc0000000u)), x);
 }
 
 // x - x, as no compiler would keep it.

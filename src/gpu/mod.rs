@@ -66,12 +66,12 @@ pub(crate) fn run(op: &'static str, context: &Arc<Context>, graph: &Graph, tenso
                 Bound { buffer, offset: window.start, size, write: binding.write }
             })
             .collect();
-        let mut uniform: SmallVec<[u32; 128]> = SmallVec::from_slice(&launch.uniform);
+        let mut uniforms: SmallVec<[u32; 128]> = SmallVec::from_slice(&launch.uniforms);
         for &(slot, dtype, word) in &launch.scalars {
-            write_scalar(scalars[slot], dtype, &mut uniform[word..]);
+            write_scalar(scalars[slot], dtype, &mut uniforms[word..]);
         }
         recorder.start_timing(context, launch)?;
-        recorder.launch(context, op, pipeline, &bound, &uniform, [launch.grid.x, launch.grid.y])?;
+        recorder.launch(context, op, pipeline, &bound, &uniforms, [launch.grid.x, launch.grid.y])?;
         recorder.end_timing(context)?;
     }
     Ok(())

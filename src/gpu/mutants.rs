@@ -16,31 +16,31 @@ struct Mutant(&'static str, &'static str, &'static str, &'static str);
 
 const MUTANTS: [Mutant; 47] = [
     // Bounds.
-    Mutant("map: no bounds check", "if i >= params.n { return; }", "", "add"),
-    Mutant("map: one element too few", "if i >= params.n { return; }", "if i + 1u >= params.n { return; }", "add"),
+    Mutant("map: no bounds check", "if i >= uniforms.n { return; }", "", "add"),
+    Mutant("map: one element too few", "if i >= uniforms.n { return; }", "if i + 1u >= uniforms.n { return; }", "add"),
     Mutant(
         "map: the last workgroup missing",
-        "if i >= params.n { return; }",
-        "if i + WG_SIZE * WIDTH > params.n { return; }",
+        "if i >= uniforms.n { return; }",
+        "if i + WG_SIZE * WIDTH > uniforms.n { return; }",
         "add",
     ),
     Mutant(
         "map: the grid's second axis ignored",
-        "let i = ((workgroup.y * params.grid_x + workgroup.x)",
+        "let i = ((workgroup.y * uniforms.grid_x + workgroup.x)",
         "let i = ((workgroup.x)",
         "large",
     ),
     Mutant(
         "reduce: the grid's second axis ignored",
-        "let number = workgroup.y * params.grid_x + workgroup.x;",
+        "let number = workgroup.y * uniforms.grid_x + workgroup.x;",
         "let number = workgroup.x;",
         "large",
     ),
-    Mutant("reduce: the second column of blocks ignored", "(number - split * params.blocks)", "(number)", "sum"),
-    Mutant("reduce_outer: no bounds check", "if row == 0u && k < params.n &&", "if row == 0u &&", "sum"),
+    Mutant("reduce: the second column of blocks ignored", "(number - split * uniforms.blocks)", "(number)", "sum"),
+    Mutant("reduce_outer: no bounds check", "if row == 0u && k < uniforms.n &&", "if row == 0u &&", "sum"),
     Mutant("reduce_rows: a component forgotten", "combine_of_group(z, w))", "z)", "sum"),
-    Mutant("reduce_rows: a row too few", "if k < params.n {", "if k + 1u < params.n {", "sum"),
-    Mutant("reduce_inner: no bounds check", "if column == 0u && k < params.n &&", "if column == 0u &&", "sum"),
+    Mutant("reduce_rows: a row too few", "if k < uniforms.n {", "if k + 1u < uniforms.n {", "sum"),
+    Mutant("reduce_inner: no bounds check", "if column == 0u && k < uniforms.n &&", "if column == 0u &&", "sum"),
     Mutant("contract: no bounds check on rows", "if r < rows && c < columns {", "if c < columns {", "contract"),
     Mutant(
         "contract: terms read past the end",
@@ -49,9 +49,14 @@ const MUTANTS: [Mutant; 47] = [
         "contract",
     ),
     // Strides.
-    Mutant("the first stride off by one", "+ c0 * params.stages[0][0].y", "+ c0 * (params.stages[0][0].y + 1u)", "add"),
-    Mutant("the second stride is the first", "+ c1 * params.stages[0][0].z", "+ c1 * params.stages[0][0].y", "add"),
-    Mutant("the offset forgotten", "= params.stages[0][0].x + ", "= ", "add"),
+    Mutant(
+        "the first stride off by one",
+        "+ c0 * uniforms.stages[0][0].y",
+        "+ c0 * (uniforms.stages[0][0].y + 1u)",
+        "add",
+    ),
+    Mutant("the second stride is the first", "+ c1 * uniforms.stages[0][0].z", "+ c1 * uniforms.stages[0][0].y", "add"),
+    Mutant("the offset forgotten", "= uniforms.stages[0][0].x + ", "= ", "add"),
     Mutant(
         "reduced elements one step off",
         "let p0 = place.p0 + c0 * place.s0;",
@@ -73,8 +78,8 @@ const MUTANTS: [Mutant; 47] = [
     // Partial results.
     Mutant(
         "a split one row short",
-        "min(start + params.chunk, params.n_reduced)",
-        "min(start + params.chunk - 1u, params.n_reduced)",
+        "min(start + uniforms.chunk, uniforms.n_reduced)",
+        "min(start + uniforms.chunk - 1u, uniforms.n_reduced)",
         "sum",
     ),
     Mutant("parts that take rows in turn, each from the first", "start + turn, end,", "start, end,", "sum"),

@@ -9,9 +9,9 @@ mod spec;
 #[cfg(test)]
 mod tests;
 mod tuning;
-mod uniform;
+mod uniforms;
 
 pub(crate) use self::codegen::{prelude, source};
 pub(crate) use self::plan::{Caps, Launch, Memory, Plan, Target, Window, plan};
 pub(crate) use self::spec::{Code, Inst, Spec};
-pub(crate) use self::uniform::write_scalar;
+pub(crate) use self::uniforms::write_scalar;

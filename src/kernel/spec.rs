@@ -1,6 +1,6 @@
 //! What a kernel is: everything that changes its text, and nothing else.
 //!
-//! Shapes, strides, offsets and numbers are passed in the uniform, so a new shape or learning rate compiles nothing.
+//! Shapes, strides, offsets and numbers are passed in the uniforms, so a new shape or learning rate compiles nothing.
 
 use crate::DType;
 use crate::expr::graph::Fold;
@@ -102,7 +102,7 @@ impl Kernel {
         }
     }
 
-    /// Dims that the uniform begins with: those of the domain.
+    /// Dims that the uniforms begin with: those of the domain.
     pub(crate) const fn rank(&self) -> usize {
         match self {
             Self::Map(map) => map.rank,
@@ -232,7 +232,7 @@ pub(crate) enum Inst {
     Index(usize),
     /// For each element, whether an operand of mode `Found` has it.
     Has(usize),
-    /// A scalar of the uniform, by the position of its first word.
+    /// A scalar of the uniforms, by the position of its first word.
     Scalar(usize),
     /// The result of a fold, in an epilogue.
     Term(usize),
@@ -244,7 +244,7 @@ pub(crate) enum Inst {
     Round(DType, usize),
 }
 
-/// Words of the uniform before the dims.
+/// Words of the uniforms before the dims.
 pub(crate) const HEAD_WORDS: usize = 8;
 /// Words of a dim: size, the two constants that divide by it, and a count.
 pub(crate) const DIM_WORDS: usize = 4;
@@ -285,27 +285,27 @@ impl Spec {
         self.operands[..operand].iter().map(|o| 1 + o.stages.len()).sum()
     }
 
-    /// Dims in the uniform: those of the domain, then those of later stages.
+    /// Dims in the uniforms: those of the domain, then those of later stages.
     pub(crate) fn n_dims(&self) -> usize {
         self.first_stage_dim(self.operands.len())
     }
 
-    /// Position in the uniform's dims of an operand's second stage.
+    /// Position in the dims of the uniforms of an operand's second stage.
     pub(crate) fn first_stage_dim(&self, operand: usize) -> usize {
         self.kernel.rank() + self.operands[..operand].iter().flat_map(|o| &o.stages).sum::<usize>()
     }
 
-    /// Word of the uniform where the operand table begins.
+    /// Word of the uniforms where the operand table begins.
     pub(crate) fn operands_at(&self) -> usize {
         HEAD_WORDS + self.n_dims().max(1) * DIM_WORDS
     }
 
-    /// Word of the uniform where the scalars begin.
+    /// Word of the uniforms where the scalars begin.
     pub(crate) fn scalars_at(&self) -> usize {
         self.operands_at() + self.n_stages().max(1) * self.operand_words()
     }
 
-    /// Size of the uniform, in words.
+    /// Size of the uniforms, in words.
     pub(crate) fn uniform_words(&self) -> usize {
         self.scalars_at() + self.n_scalars.max(1).next_multiple_of(4)
     }

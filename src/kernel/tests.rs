@@ -1,4 +1,4 @@
-//! Shaders without a GPU: every kernel is parsed and validated, its loops end, and its uniform is laid out as both
+//! Shaders without a GPU: every kernel is parsed and validated, its loops end, and its uniforms lie where both
 //! sides say.
 
 use std::collections::HashMap;
@@ -9,7 +9,7 @@ use naga::valid::{Capabilities, ValidationFlags, Validator};
 use super::plan::tests::{caps, plan_for, tensor};
 use super::spec::HEAD_WORDS;
 use super::tuning::Tuning;
-use super::uniform::{Dim, Head};
+use super::uniforms::{Dim, Head};
 use super::{Caps, Spec};
 use crate::{BinaryOp, DType, Expr, ReduceOp, Tensor, UnaryOp, einsum};
 
@@ -72,13 +72,13 @@ fn check(expr: &Expr) {
         let plan = plan_for(expr, &caps);
         for launch in &plan.launches {
             assert!(launch.spec.bindings.len() <= caps.max_bindings, "{expr:?}");
-            assert_eq!(launch.uniform.len(), launch.spec.uniform_words());
+            assert_eq!(launch.uniforms.len(), launch.spec.uniform_words());
             assert!(unexplained_loops(&super::prelude(&launch.spec)).is_empty(), "{expr:?}");
             let (module, _) = module_of(&super::source(&launch.spec));
-            let params =
+            let uniforms =
                 module.global_variables.iter().find(|(_, v)| v.space == naga::AddressSpace::Uniform).unwrap().1;
-            let size = module.types[params.ty].inner.size(module.to_ctx());
-            assert_eq!(size as usize, launch.uniform.len() * 4, "the shader's params and the host's");
+            let size = module.types[uniforms.ty].inner.size(module.to_ctx());
+            assert_eq!(size as usize, launch.uniforms.len() * 4, "the shader's uniforms and the host's");
         }
     }
 }
@@ -183,7 +183,7 @@ fn a_long_chain_is_cut() {
 }
 
 #[test]
-fn params_lie_where_the_shader_reads_them() {
+fn uniforms_lie_where_the_shader_reads_them() {
     let x = tensor(&[6, 10], DType::F32);
     let launch = plan_for(&(&x.transpose(0, 1).unwrap() * 2.0).reshape([60]).exp(), &Caps::webgpu()).launches.remove(0);
     let (module, _) = module_of(&super::source(&launch.spec));
@@ -193,7 +193,7 @@ fn params_lie_where_the_shader_reads_them() {
         members.iter().map(|m| (m.name.clone().unwrap(), m.offset as usize)).collect::<Vec<_>>()
     };
     let offset = |list: &[(String, usize)], name: &str| list.iter().find(|m| m.0 == name).map(|m| m.1);
-    let params = members("Params");
+    let uniforms = members("Uniforms");
     let head = [
         ("n", std::mem::offset_of!(Head, n)),
         ("n_reduced", std::mem::offset_of!(Head, n_reduced)),
@@ -208,7 +208,7 @@ fn params_lie_where_the_shader_reads_them() {
         ("scalars", launch.spec.scalars_at() * 4),
     ];
     for (name, want) in head {
-        assert_eq!(offset(&params, name), Some(want), "{name}");
+        assert_eq!(offset(&uniforms, name), Some(want), "{name}");
     }
     assert_eq!(size_of::<Head>(), HEAD_WORDS * 4);
     let dim = members("Dim");

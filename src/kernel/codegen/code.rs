@@ -15,7 +15,7 @@ pub(super) struct Scope<'a> {
     prefix: &'static str,
     /// The word of an operand's first stage that holds the stride from one element of a group to the next.
     pub(super) stride_word: usize,
-    /// The number of the group's first element among `params.n`: `i` in a map, `k` in a reduction.
+    /// The number of the group's first element among `uniforms.n`: `i` in a map, `k` in a reduction.
     pub(super) index: &'static str,
     /// Whether stores must check for the end.
     pub(super) tail: bool,

@@ -40,7 +40,7 @@ pub(super) fn contract_functions(out: &mut String, spec: &Spec, contract: &Contr
     line(out, 0, "");
     line(out, 0, "fn store(place: Place, split: u32, row: u32, column: u32, value: T) {");
     let (x, y) = (step(2, rows), step(2, columns));
-    line(out, 1, &format!("let p = place.out + split * params.n + row * {x} + column * {y};"));
+    line(out, 1, &format!("let p = place.out + split * uniforms.n + row * {x} + column * {y};"));
     line(out, 1, &format!("{} = value;", element(2)));
     line(out, 0, "}");
 }

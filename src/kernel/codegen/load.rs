@@ -77,9 +77,9 @@ impl Scope<'_> {
     }
 }
 
-/// A scalar of the uniform, whose first word is `word`.
+/// A scalar of the uniforms, whose first word is `word`.
 pub(super) fn scalar(word: usize, dtype: DType) -> String {
-    let bits = |w: usize| format!("params.scalars[{}].{}", w / 4, component(w));
+    let bits = |w: usize| format!("uniforms.scalars[{}].{}", w / 4, component(w));
     match dtype {
         DType::Bool => format!("B({} != 0u)", bits(word)),
         DType::I32 => format!("I(bitcast<i32>({}))", bits(word)),

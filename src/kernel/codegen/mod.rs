@@ -24,7 +24,7 @@ use crate::DType;
 use crate::expr::{BinaryOp, UnaryOp};
 use crate::kernel::spec::{Binding, Kernel, Mode, Reduce, Spec, Strategy};
 
-const PARAMS: &str = include_str!("../../../shaders/lib/params.wgsl");
+const UNIFORMS: &str = include_str!("../../../shaders/lib/uniforms.wgsl");
 const INDEX: &str = include_str!("../../../shaders/lib/index.wgsl");
 const TREE: &str = include_str!("../../../shaders/lib/tree.wgsl");
 const LANES_WORKGROUP: &str = include_str!("../../../shaders/lib/lanes_workgroup.wgsl");
@@ -65,7 +65,7 @@ static LIBRARY: LazyLock<Vec<File>> = LazyLock::new(|| {
 /// The whole shader.
 pub(crate) fn source(spec: &Spec) -> String {
     let mut text = prelude(spec);
-    let mut files = vec![PARAMS, INDEX];
+    let mut files = vec![UNIFORMS, INDEX];
     match &spec.kernel {
         Kernel::Map(_) => files.push(MAP),
         Kernel::Reduce(Reduce { strategy, subgroups, .. }) => match strategy {
@@ -153,7 +153,7 @@ fn constants(out: &mut String, spec: &Spec) {
 }
 
 fn bindings(out: &mut String, spec: &Spec) {
-    line(out, 0, "@group(0) @binding(0) var<uniform> params: Params;");
+    line(out, 0, "@group(0) @binding(0) var<uniform> uniforms: Uniforms;");
     for (i, binding) in spec.bindings.iter().enumerate() {
         let access = if binding.write { "read_write" } else { "read" };
         let element = element_type(binding);

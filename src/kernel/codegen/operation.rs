@@ -36,11 +36,11 @@ fn suffix(dtype: DType) -> &'static str {
 /// An operation on a number and itself, where compilers know one. They would take `x - x` for 0, `x / x` for 1 and
 /// `x == x` for true, which NaN belies; and what they then know to be 0 they take for its product with NaN, too.
 fn with_itself(op: BinaryOp, dtype: DType, x: &str) -> Option<String> {
-    let never = || "B(params.zero != 0u)".to_owned();
+    let never = || "B(uniforms.zero != 0u)".to_owned();
     if dtype == DType::I32 {
         return Some(match op {
-            BinaryOp::Sub => "I(bitcast<i32>(params.zero))".to_owned(),
-            BinaryOp::Eq | BinaryOp::Le | BinaryOp::Ge => "B(params.zero == 0u)".to_owned(),
+            BinaryOp::Sub => "I(bitcast<i32>(uniforms.zero))".to_owned(),
+            BinaryOp::Eq | BinaryOp::Le | BinaryOp::Ge => "B(uniforms.zero == 0u)".to_owned(),
             BinaryOp::Ne | BinaryOp::Lt | BinaryOp::Gt => never(),
             _ => return None,
         });

@@ -4,12 +4,12 @@ use super::line;
 use crate::kernel::spec::Spec;
 
 pub(super) fn dim(i: usize) -> String {
-    format!("params.dims[{i}]")
+    format!("uniforms.dims[{i}]")
 }
 
 /// Word `word` of a stage of the operand table: 0 is the offset, `1 + d` the stride of dim `d`.
 pub(super) fn stage_word(stage: usize, word: usize) -> String {
-    format!("params.stages[{stage}][{}].{}", word / 4, component(word))
+    format!("uniforms.stages[{stage}][{}].{}", word / 4, component(word))
 }
 
 /// The component of a `vec4u` that word `word` of an array of them is.
@@ -45,7 +45,7 @@ pub(super) fn place_function(out: &mut String, spec: &Spec, operand: usize) {
     line(out, 0, "");
     line(out, 0, &format!("fn place_{operand}(i: u32) -> u32 {{"));
     let rank = spec.kernel.rank();
-    coordinates(out, 1, "min(i, params.n - 1u)", "c", 0, rank);
+    coordinates(out, 1, "min(i, uniforms.n - 1u)", "c", 0, rank);
     line(out, 1, &format!("let p0 = {};", dot(stage, 1, "c", rank, true)));
     let mut first = spec.first_stage_dim(operand);
     for (s, &rank) in o.stages.iter().enumerate() {

@@ -125,7 +125,7 @@ fn rows(out: &mut String, spec: &Spec, reduce: &Reduce) {
 }
 
 /// The fields of a place, and their values: for each operand, its position, and its stride if there is one reduced dim;
-/// and all scalars. A driver may fetch the uniform again at every step, so what stays the same is fetched once.
+/// and all scalars. A driver may fetch the uniforms again at every step, so what stays the same is fetched once.
 fn place_fields(spec: &Spec, reduce: &Reduce) -> Vec<(String, String)> {
     let mut fields = Vec::new();
     for i in operands_of(&reduce.body) {
@@ -215,7 +215,7 @@ fn finish(out: &mut String, spec: &Spec, reduce: &Reduce) {
     for i in operands_of(&reduce.epilogue) {
         let stage = spec.first_stage(i);
         let position = if reduce.split {
-            format!("{} + split * params.n + k", stage_word(stage, 0))
+            format!("{} + split * uniforms.n + k", stage_word(stage, 0))
         } else {
             dot(stage, 1, "c", reduce.kept_rank, true)
         };
@@ -242,8 +242,8 @@ fn identity(fold: Fold, dtype: DType) -> String {
     let of = alias(dtype);
     let (smallest, largest) = match dtype {
         DType::I32 => ("bitcast<i32>(0x80000000u)", "2147483647"),
-        DType::F32 => ("bitcast<f32>(params.minus_infinity)", "-bitcast<f32>(params.minus_infinity)"),
-        DType::F64 => ("f64(bitcast<f32>(params.minus_infinity))", "-f64(bitcast<f32>(params.minus_infinity))"),
+        DType::F32 => ("bitcast<f32>(uniforms.minus_infinity)", "-bitcast<f32>(uniforms.minus_infinity)"),
+        DType::F64 => ("f64(bitcast<f32>(uniforms.minus_infinity))", "-f64(bitcast<f32>(uniforms.minus_infinity))"),
         DType::F16 | DType::BF16 | DType::U8 | DType::Bool => unreachable!("reductions are done in i32, f32 or f64"),
     };
     match fold {

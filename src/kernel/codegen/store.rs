@@ -39,7 +39,7 @@ impl Scope<'_> {
             if c == 0 || !self.tail {
                 line(out, 1, &format!("b{binding}[{place}] = {component};"));
             } else {
-                line(out, 1, &format!("if {index} + {c}u < params.n {{ b{binding}[{place}] = {component}; }}"));
+                line(out, 1, &format!("if {index} + {c}u < uniforms.n {{ b{binding}[{place}] = {component}; }}"));
             }
         }
     }
@@ -53,11 +53,11 @@ impl Scope<'_> {
         } else if !self.tail {
             line(out, 1, &format!("{place} = {stored};"));
         } else {
-            line(out, 1, &format!("if {index} + {width}u <= params.n {{"));
+            line(out, 1, &format!("if {index} + {width}u <= uniforms.n {{"));
             line(out, 2, &format!("{place} = {stored};"));
             line(out, 1, "} else {");
             for c in 0..width - 1 {
-                line(out, 2, &format!("if {index} + {c}u < params.n {{ {place}[{c}] = {stored}[{c}]; }}"));
+                line(out, 2, &format!("if {index} + {c}u < uniforms.n {{ {place}[{c}] = {stored}[{c}]; }}"));
             }
             line(out, 1, "}");
         }
@@ -87,10 +87,10 @@ impl Scope<'_> {
                 line(out, 1, &format!("{place} = {value};"));
                 continue;
             }
-            line(out, 1, &format!("if {index} + {}u <= params.n {{", first + per_word));
+            line(out, 1, &format!("if {index} + {}u <= uniforms.n {{", first + per_word));
             line(out, 2, &format!("{place} = {value};"));
-            line(out, 1, &format!("}} else if {index} + {first}u < params.n {{"));
-            line(out, 2, &format!("let mask = (1u << ((params.n - {index} - {first}u) * {bits}u)) - 1u;"));
+            line(out, 1, &format!("}} else if {index} + {first}u < uniforms.n {{"));
+            line(out, 2, &format!("let mask = (1u << ((uniforms.n - {index} - {first}u) * {bits}u)) - 1u;"));
             line(out, 2, &format!("{place} = ({place} & ~mask) | ({value} & mask);"));
             line(out, 1, "}");
         }

@@ -16,7 +16,7 @@ use crate::base::layout::{Layout, Strides, collapse};
 use crate::expr::contraction::Contraction;
 use crate::expr::graph::{Fold, Id};
 use crate::kernel::spec::{Code, Contract, Kernel, Mode, Order, side};
-use crate::kernel::uniform::Head;
+use crate::kernel::uniforms::Head;
 use crate::{DType, Result, Shape};
 
 /// Rows, columns and terms from which a product has a kernel of its own: below, most of a tile would be idle.

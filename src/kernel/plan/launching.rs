@@ -1,4 +1,4 @@
-//! What every launch needs: the memory it binds, a table of where its operands lie, and the uniform put together.
+//! What every launch needs: the memory it binds, a table of where its operands lie, and the uniforms put together.
 
 use super::emit::Scalars;
 use super::view::View;
@@ -6,7 +6,7 @@ use super::windows::Windows;
 use super::{Launch, MAX_LAUNCHES, Planner};
 use crate::base::layout::Strides;
 use crate::kernel::spec::{Binding, Kernel, Mode, Operand, Order, Spec};
-use crate::kernel::uniform::{Dim, Head, stage_words};
+use crate::kernel::uniforms::{Dim, Head, stage_words};
 use crate::{DType, Result};
 
 /// A launch in the making.
@@ -85,7 +85,7 @@ impl Planner<'_> {
         Ok(Operands { n_loads, windows, bindings: Vec::new(), list: Vec::new(), table: Vec::new() })
     }
 
-    /// Dims as the uniform holds them.
+    /// Dims as the uniforms hold them.
     pub(super) fn dims<'a>(&self, sizes: impl IntoIterator<Item = &'a usize>) -> Result<Vec<Dim>> {
         sizes.into_iter().map(|&size| Ok(Dim::new(self.count(size)?))).collect()
     }
@@ -103,18 +103,18 @@ impl Planner<'_> {
         }
 
         let head = Head { grid_x: grid.x, minus_infinity: f32::NEG_INFINITY.to_bits(), ..head };
-        let mut uniform: Vec<u32> = bytemuck::cast_slice(&[head]).to_vec();
-        uniform.extend_from_slice(bytemuck::cast_slice(&dims));
-        uniform.resize(spec.operands_at(), 0);
+        let mut uniforms: Vec<u32> = bytemuck::cast_slice(&[head]).to_vec();
+        uniforms.extend_from_slice(bytemuck::cast_slice(&dims));
+        uniforms.resize(spec.operands_at(), 0);
         let words = spec.operand_words();
         for (offset, strides) in &table {
-            uniform.extend(stage_words(*offset, strides, words));
+            uniforms.extend(stage_words(*offset, strides, words));
         }
-        uniform.resize(spec.uniform_words(), 0);
+        uniforms.resize(spec.uniform_words(), 0);
         let at = spec.scalars_at();
         let scalars: Vec<(usize, DType, usize)> =
             scalars.list.into_iter().map(|(slot, dtype, word)| (slot, dtype, at + word)).collect();
-        self.launches.push(Launch { spec, windows: windows.list, uniform, scalars, grid, bytes });
+        self.launches.push(Launch { spec, windows: windows.list, uniforms, scalars, grid, bytes });
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! Maps: elementwise work over one domain, any number of outputs.
 //!
-//! Most are planned by [`Planner::map_outputs`] and [`Planner::map_launch`] alone: code, views, one launch. What is too
-//! large for one launch is cut in `pieces.rs`; packed elements that share words with others are written in `patch.rs`.
+//! Most maps are one launch, planned here from top to bottom. Those too large for that are cut in `pieces.rs`; packed
+//! elements that share words with others are written in `patch.rs`.
 
 use smallvec::SmallVec;
 
@@ -13,7 +13,7 @@ use super::{Memory, Output, Planner};
 use crate::base::layout::{Layout, Strides, collapse};
 use crate::expr::graph::Id;
 use crate::kernel::spec::{Code, Kernel, Map, Mode, Order};
-use crate::kernel::uniform::Head;
+use crate::kernel::uniforms::Head;
 use crate::{DType, Result, Shape};
 
 /// Outputs of a kernel, unless they are read in place: a driver takes seconds over hundreds of stores, and kernels of
@@ -55,18 +55,15 @@ impl Planner<'_> {
         self.map(MapJob { shape: outputs[0].shape.clone(), views, n_loads, code, scalars })
     }
 
-    /// How many of the outputs, the first, go into one kernel.
-    fn outputs_of_one_kernel(&self, outputs: &[Output]) -> usize {
-        let roots: Vec<Id> = outputs.iter().map(|o| o.value).collect();
-        let region = Region::of(self.graph, &self.stored, &[], &roots);
-        let in_place = || outputs.iter().any(|o| region.memory.contains(&o.target.memory));
-        if outputs.len() > MAX_OUTPUTS && !in_place() {
-            MAX_OUTPUTS
-        } else if outputs.len() > 1 && !self.fits(&region, memory_written(outputs)) {
-            // Outputs that are read in place come here only if they fit together.
-            outputs.len() / 2
+    /// Plans a map: one launch, unless it is too large for that or writes parts of words.
+    pub(super) fn map(&mut self, job: MapJob) -> Result<()> {
+        let beyond = self.map_beyond(&job);
+        if beyond > 0.0 {
+            self.map_in_pieces(job, beyond)
+        } else if job.shares_words() {
+            self.map_beside(job)
         } else {
-            outputs.len()
+            self.map_launch(job)
         }
     }
 
@@ -99,6 +96,21 @@ impl Planner<'_> {
             head: Head { n, ..Head::default() },
             bytes: views.iter().map(View::bytes).sum(),
         })
+    }
+
+    /// How many of the outputs, the first, go into one kernel.
+    fn outputs_of_one_kernel(&self, outputs: &[Output]) -> usize {
+        let roots: Vec<Id> = outputs.iter().map(|o| o.value).collect();
+        let region = Region::of(self.graph, &self.stored, &[], &roots);
+        let in_place = || outputs.iter().any(|o| region.memory.contains(&o.target.memory));
+        if outputs.len() > MAX_OUTPUTS && !in_place() {
+            MAX_OUTPUTS
+        } else if outputs.len() > 1 && !self.fits(&region, memory_written(outputs)) {
+            // Outputs that are read in place come here only if they fit together.
+            outputs.len() / 2
+        } else {
+            outputs.len()
+        }
     }
 }
 

@@ -54,9 +54,9 @@ pub(crate) struct Launch {
     pub(crate) spec: Spec,
     /// What is bound, in the order of the spec's bindings.
     pub(crate) windows: Vec<Window>,
-    /// The uniform, with zeros in place of the numbers.
-    pub(crate) uniform: Vec<u32>,
-    /// The graph's scalar, its dtype, and the word of the uniform it goes to.
+    /// The uniforms, with zeros in place of the numbers.
+    pub(crate) uniforms: Vec<u32>,
+    /// The graph's scalar, its dtype, and the word of the uniforms it goes to.
     pub(crate) scalars: Vec<(usize, DType, usize)>,
     pub(crate) grid: Grid,
     /// Bytes this pass must move: each element read or written, once.

@@ -8,7 +8,7 @@ use super::view::View;
 use super::windows::{best_cut, excess, halves};
 use crate::base::layout::{Layout, Strides};
 use crate::kernel::spec::{Code, Inst, Kernel, Line, Map, Mode, Order};
-use crate::kernel::uniform::{Dim, Head};
+use crate::kernel::uniforms::{Dim, Head};
 use crate::{DType, Result, Shape};
 
 impl MapJob {

@@ -32,13 +32,8 @@ impl MapJob {
 }
 
 impl Planner<'_> {
-    /// The launches of a map: one, unless it touches too much memory to be bound or has too many elements, or writes
-    /// parts of words.
-    pub(super) fn map(&mut self, job: MapJob) -> Result<()> {
-        let now = self.map_beyond(&job);
-        if now == 0.0 {
-            return if job.shares_words() { self.map_beside(job) } else { self.map_launch(job) };
-        }
+    /// Cuts a map that is `now` doublings beyond the limits of a launch in two.
+    pub(super) fn map_in_pieces(&mut self, job: MapJob, now: f64) -> Result<()> {
         // Joined dims are cut at better places.
         let job = job.joined();
         let dims = 0..job.shape.rank();
@@ -47,8 +42,8 @@ impl Planner<'_> {
         halves(job.shape[dim]).into_iter().try_for_each(|(start, len)| self.map(job.narrow(dim, start, len)))
     }
 
-    /// By how many doublings a map is beyond the limits of a launch.
-    fn map_beyond(&self, job: &MapJob) -> f64 {
+    /// By how many doublings a map touches too much memory to be bound, or has too many elements for a launch.
+    pub(super) fn map_beyond(&self, job: &MapJob) -> f64 {
         self.beyond(&job.views) + excess(job.shape.numel() as u64, self.most_elements())
     }
 

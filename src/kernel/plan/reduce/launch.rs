@@ -10,7 +10,7 @@ use crate::kernel::plan::Planner;
 use crate::kernel::plan::launching::Launching;
 use crate::kernel::plan::view::View;
 use crate::kernel::spec::{Kernel, Mode, Order, Reduce, Strategy};
-use crate::kernel::uniform::Head;
+use crate::kernel::uniforms::Head;
 use crate::{DType, Result, Shape};
 
 impl Planner<'_> {

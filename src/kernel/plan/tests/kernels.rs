@@ -4,7 +4,7 @@ use super::{caps, f32s, head, kernels, plan_assign, plan_for, reduce, tensor, ti
 use crate::kernel::plan::{Caps, Plan};
 use crate::kernel::spec::{Contract, Kernel, Mode, Order};
 use crate::kernel::tuning::Tuning;
-use crate::kernel::uniform::Head;
+use crate::kernel::uniforms::Head;
 use crate::{DType, Expr, ScalarCell, Tensor, einsum};
 
 /// What modes and orders mean is said at [`Operand`](crate::kernel::spec::Operand).

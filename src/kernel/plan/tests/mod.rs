@@ -8,7 +8,7 @@ use super::{Caps, Launch, Memory, Plan, Target, plan};
 use crate::expr::graph::Graph;
 use crate::kernel::spec::{Code, Kernel, Operand, Reduce};
 use crate::kernel::tuning::Tuning;
-use crate::kernel::uniform::Head;
+use crate::kernel::uniforms::Head;
 use crate::{DType, Device, Expr, Result, Tensor};
 
 pub(crate) fn caps(max_bindings: usize, tuning: Tuning) -> Caps {
@@ -59,7 +59,7 @@ fn kernels(plan: &Plan) -> Vec<String> {
 }
 
 fn head(launch: &Launch) -> Head {
-    bytemuck::pod_read_unaligned(bytemuck::cast_slice(&launch.uniform[..size_of::<Head>() / 4]))
+    bytemuck::pod_read_unaligned(bytemuck::cast_slice(&launch.uniforms[..size_of::<Head>() / 4]))
 }
 
 /// The body of a map or a reduction.

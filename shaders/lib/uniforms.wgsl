@@ -1,6 +1,6 @@
-// lib/params.wgsl
+// lib/uniforms.wgsl
 //
-// What the host passes to a launch. The same fields in the same order stand in src/kernel/uniform.rs.
+// What the host passes to a launch. The same fields in the same order stand in src/kernel/uniforms.rs.
 //
 // From the prelude: N_DIMS, N_STAGES, STAGE_VECS and N_SCALARS.
 
@@ -16,7 +16,7 @@ struct Dim {
 // Where one view of a buffer lies: word 0 is the offset, the next ones are the strides, all in elements.
 alias Stage = array<vec4u, STAGE_VECS>;
 
-struct Params {
+struct Uniforms {
     // Elements of a map; outputs of a reduction.
     n: u32,
     // Elements reduced into each output.

@@ -1,9 +1,9 @@
-//! The uniform of a launch: the numbers passed to its kernel, and the arithmetic behind them.
+//! The uniforms of a launch: the numbers passed to its kernel, and the arithmetic behind them.
 
 use crate::base::layout::Strides;
 use crate::{DType, Scalar};
 
-/// The head of the uniform. The same fields in the same order stand in `shaders/lib/params.wgsl`.
+/// The head of the uniforms. The same fields in the same order stand in `shaders/lib/uniforms.wgsl`.
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C)]
 pub(crate) struct Head {
@@ -62,7 +62,7 @@ pub(crate) fn stage_words(offset: usize, strides: &Strides, words: usize) -> Vec
     entry
 }
 
-/// Writes a number as the uniform holds it: in one word, or for f64 in two, the lower one first.
+/// Writes a number as the uniforms hold it: in one word, or for f64 in two, the lower one first.
 pub(crate) fn write_scalar(value: Scalar, dtype: DType, words: &mut [u32]) {
     match dtype {
         DType::Bool => words[0] = u32::from(value.to_bool()),
