@@ -87,13 +87,12 @@ impl Shares {
         let wanted = match strategy {
             // Enough steps a lane to be worth joining its result with the others'.
             Strategy::Inner => rows.div_ceil(width as usize) / tuning.min_steps as usize,
-            Strategy::Rows => 1,
             // The invocations that columns leave idle; and where few workgroups would be busy, more of them, each
             // with a run of columns.
             Strategy::Outer if columns < tuning.invocations as usize / 16 => {
                 (tuning.spread.min(tuning.workgroup) as usize / columns.min(tuning.run as usize)).min(rows / 8)
             }
-            Strategy::Outer => 1,
+            Strategy::Outer | Strategy::Rows => 1,
         };
         let lanes = floor_power_of_two(wanted.clamp(1, max_lanes.min(most)));
         // Fewer outputs than a workgroup has room for: a smaller workgroup, where lanes are limited, for the rest of
