@@ -3,6 +3,11 @@
 //! A [`Formula`] is written once for vectors of any length, so nothing is left to a compiler's vectorizer: its loops take
 //! a fraction of the time to compile, and are as quick where the result lies where an argument does.
 
+#![allow(
+    clippy::needless_range_loop,
+    reason = "indices below one length show a compiler that no bound is passed, so that it makes vectors of the loop"
+)]
+
 use std::cell::Cell;
 use std::marker::PhantomData;
 

@@ -8,6 +8,11 @@
 //! compiler makes vectors of several elements only where no write can change the next read. Loops of both kinds are
 //! made of the functions that updates in place consist of, and loops of the first kind of all others.
 
+#![allow(
+    clippy::needless_range_loop,
+    reason = "indices below one length show a compiler that no bound is passed, so that it makes vectors of the loop"
+)]
+
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::ptr::NonNull;

@@ -3,6 +3,11 @@
 //! Three loops would wait for memory in two and for division in the third; one does both at once, and writes each
 //! element where it was read while it is still at hand. Each operation rounds by itself, as it does alone.
 
+#![allow(
+    clippy::needless_range_loop,
+    reason = "indices below one length show a compiler that no bound is passed, so that it makes vectors of the loop"
+)]
+
 use std::cell::Cell;
 
 use pulp::{Arch, Scalar, Simd, WithSimd};

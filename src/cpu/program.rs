@@ -132,8 +132,7 @@ impl Program {
             .collect();
         // All memory that will be needed, before any target is written.
         let held = self.held(op, &to)?;
-        let own = Locks::new(std::iter::empty(), held.iter().map(|buffer| &**buffer));
-        let mut own = held.iter().map(|buffer| locked(&own, std::ptr::from_ref(&**buffer) as usize));
+        let mut own = held.iter().map(|buffer| own(buffer));
         let memory = Memory {
             buffers: graph.buffers.iter().map(|(storage, _)| locked(&locks, storage.id())).collect(),
             temps: self.temps.iter().filter_map(|temp| temp.target(&to).or_else(|| own.next())).collect(),
@@ -184,13 +183,21 @@ impl Program {
     }
 }
 
-/// The memory of a locked buffer.
-#[expect(unsafe_code, reason = "whether threads stay out of each other's way is not for a compiler to see")]
+/// The memory of a buffer of the graph or of a target.
+#[expect(unsafe_code, reason = "no compiler sees that threads stay out of each other's way")]
 fn locked<'a>(locks: &'a Locks<'_>, id: usize) -> Span<'a> {
-    // SAFETY: it is locked for longer than the span lives, and for writing if it is a target or a temporary: nothing else
-    // is written, and to those nobody else has a reference. Buffers hold initialised bytes and begin at cache lines. Each
+    // SAFETY: it is locked for longer than the span lives, and for writing if it is a target: nothing else is written, and
+    // to those nobody else has a reference. Buffers hold initialised bytes and begin at cache lines. Each
     // pass says how it keeps threads out of each other's way.
     locks.memory(id).map_or(Span::EMPTY, |memory| unsafe { Span::new(memory) })
+}
+
+/// The memory of a buffer that this run has made for itself, and that nobody else knows of.
+#[expect(unsafe_code, reason = "as above")]
+fn own(buffer: &Buffer) -> Span<'_> {
+    let memory = buffer.lock_mut().memory();
+    // SAFETY: as above, but that nobody is there to be locked out.
+    unsafe { Span::new(memory) }
 }
 
 fn on_cpu(storage: &Storage) -> Option<&Buffer> {

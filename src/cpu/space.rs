@@ -228,26 +228,31 @@ impl Space {
         let mut out = out.cells::<T>();
         let chain = &track.chain[..];
         self.pieces(track, point, out.len(), |piece| {
-            for row in 0..piece.rows {
-                let (now, later) = out.split_at(piece.count);
-                out = later;
-                let start = (origin + piece.at(row, 0)) as usize;
+            let (now, later) = out.split_at(piece.rows * piece.count);
+            out = later;
+            let start = (origin + piece.start) as usize;
+            let is_run = piece.step == 1 && piece.count >= 16;
+            let is_splat = piece.step == 0 && piece.count.is_multiple_of(4);
+            if chain.is_empty() && !is_run && !is_splat {
+                let from = Steps { cells: from, first: start, steps: [piece.row_step, piece.step] };
+                let to = Steps { cells: now, first: 0, steps: [piece.count as isize, 1] };
+                return copy_steps(from, to, [piece.rows, piece.count]);
+            }
+            for (row, now) in now.chunks_exact(piece.count).enumerate() {
+                let start = start.wrapping_add_signed(row as isize * piece.row_step);
                 if !chain.is_empty() {
                     for (i, out) in now.iter().enumerate() {
                         let at = chain.iter().fold(piece.at(row, i) as usize, |at, layout| layout.at(at));
                         out.set(from[origin as usize + at].get());
                     }
-                } else if piece.step == 1 && piece.count >= 16 {
+                } else if is_run {
                     copy(&from[start..][..piece.count], now);
-                } else if piece.step == 0 && piece.count.is_multiple_of(4) {
+                } else {
                     // Four at a time: for short rows a call to fill memory takes longer than the filling.
                     let element = from[start].get();
                     for out in now.as_chunks::<4>().0 {
                         out.iter().for_each(|out| out.set(element));
                     }
-                } else {
-                    let from = Steps { cells: from, first: start, step: piece.step };
-                    copy_steps(from, Steps { cells: now, first: 0, step: 1 }, piece.count);
                 }
             }
         });
@@ -285,11 +290,9 @@ impl Space {
         let rank = track.strides.len();
         let (row_step, step) = (track.strides[rank - 2], track.strides[rank - 1]);
         let start = (origin + self.locate(track, point)) as usize;
-        for column in 0..columns {
-            let first = start.wrapping_add_signed(column as isize * step);
-            let from = Steps { cells: from, first, step: row_step };
-            copy_steps(from, Steps { cells: out, first: column, step: columns as isize }, rows);
-        }
+        // Column by column, as they lie in memory.
+        let from = Steps { cells: from, first: start, steps: [step, row_step] };
+        copy_steps(from, Steps { cells: out, first: 0, steps: [1, columns as isize] }, [columns, rows]);
     }
 
     /// Copies `from` to where `n` points from `point` on lie in `memory`; one element to all of them. The track must
@@ -311,21 +314,22 @@ impl Space {
         let mut from = from.cells::<T>();
         let splat = from.len() != n;
         self.pieces(track, point, n, |piece| {
-            for row in 0..piece.rows {
-                let start = (origin + piece.at(row, 0)) as usize;
-                let to = Steps { cells: to, first: start, step: piece.step };
-                if splat {
-                    copy_steps(Steps { cells: from, first: 0, step: 0 }, to, piece.count);
-                    continue;
-                }
-                let (now, later) = from.split_at(piece.count);
-                from = later;
-                if piece.step == 1 && piece.count >= 16 {
+            let sizes = [piece.rows, piece.count];
+            let start = (origin + piece.start) as usize;
+            let target = Steps { cells: to, first: start, steps: [piece.row_step, piece.step] };
+            if splat {
+                return copy_steps(Steps { cells: from, first: 0, steps: [0, 0] }, target, sizes);
+            }
+            let (now, later) = from.split_at(piece.rows * piece.count);
+            from = later;
+            if piece.step == 1 && piece.count >= 16 {
+                for (row, now) in now.chunks_exact(piece.count).enumerate() {
                     // A tensor assigned to itself is copied to where it is.
-                    copy(now, &to.cells[start..][..piece.count]);
-                } else {
-                    copy_steps(Steps { cells: now, first: 0, step: 1 }, to, piece.count);
+                    let start = start.wrapping_add_signed(row as isize * piece.row_step);
+                    copy(now, &to[start..][..piece.count]);
                 }
+            } else {
+                copy_steps(Steps { cells: now, first: 0, steps: [piece.count as isize, 1] }, target, sizes);
             }
         });
     }

@@ -64,7 +64,7 @@ impl<'a> Span<'a> {
     pub(super) fn strip(self, at: isize, n: usize, size: usize) -> Strip<'a> {
         let first = self.origin.wrapping_add_signed(at.wrapping_mul(size as isize));
         assert!(
-            first <= self.bytes && n <= (self.bytes - first) / size,
+            fits(first, n, size, self.bytes),
             "{n} elements of {size} bytes at byte {first} lie beyond {} bytes",
             self.bytes
         );
@@ -79,6 +79,12 @@ impl<'a> Span<'a> {
             Strip { start: self.start, len: self.bytes / size_of::<T>(), size: size_of::<T>(), memory: PhantomData };
         (all.cells(), (self.origin / size_of::<T>()) as isize)
     }
+}
+
+/// Whether `n` elements of `size` bytes from byte `first` on lie within `bytes`.
+#[inline]
+fn fits(first: usize, n: usize, size: usize, bytes: usize) -> bool {
+    n.checked_mul(size).and_then(|len| first.checked_add(len)).is_some_and(|end| end <= bytes)
 }
 
 /// Elements in a row, of one size. Where a loop expects more than one, a strip of one element stands for all of them.
@@ -119,7 +125,7 @@ impl<'a> Strip<'a> {
     #[inline]
     pub(super) fn carve(self, first: usize, n: usize, size: usize) -> Self {
         let bytes = self.len * self.size;
-        assert!(first <= bytes && n <= (bytes - first) / size, "{n} elements at byte {first} lie beyond {bytes} bytes");
+        assert!(fits(first, n, size, bytes), "{n} elements at byte {first} lie beyond {bytes} bytes");
         // In bounds, as was just seen.
         Self { start: self.start.wrapping_add(first), len: n, size, memory: PhantomData }
     }
@@ -160,37 +166,52 @@ pub(super) fn copy<T: Pod>(from: &[Cell<T>], to: &[Cell<T>]) {
     unsafe { to.as_ptr().cast_mut().copy_from(from.as_ptr(), from.len()) }
 }
 
-/// Elements in even steps: the first of them, and how far it is from each to the next.
+/// Rows of elements in even steps: the first element, and the steps from row to row and from element to element.
+#[derive(Clone, Copy)]
 pub(super) struct Steps<'a, T> {
     pub(super) cells: &'a [Cell<T>],
     pub(super) first: usize,
-    pub(super) step: isize,
+    pub(super) steps: [isize; 2],
 }
 
 impl<T> Steps<'_, T> {
-    /// Whether there are `n` elements. All lie between the first and the last.
+    /// Whether there are that many rows of that many elements, at least one of either. All lie between the four corners.
     #[inline]
-    fn has(&self, n: usize) -> bool {
-        let last = || self.first.checked_add_signed((n.checked_sub(1)? as isize).checked_mul(self.step)?);
-        n == 0 || self.first < self.cells.len() && last().is_some_and(|last| last < self.cells.len())
+    fn has(&self, sizes: [usize; 2]) -> bool {
+        let last = |d: usize| (sizes[d] as isize - 1).checked_mul(self.steps[d]);
+        let is_in = |at: Option<usize>| at.is_some_and(|at| at < self.cells.len());
+        let (Some(down), Some(along)) = (last(0), last(1)) else { return false };
+        let end = self.first.checked_add_signed(down);
+        is_in(Some(self.first))
+            && is_in(end)
+            && is_in(self.first.checked_add_signed(along))
+            && is_in(end.and_then(|end| end.checked_add_signed(along)))
     }
 }
 
-/// Copies `n` elements.
+/// Copies rows of elements.
 ///
 /// ```text
-/// for i in 0..n: to[first + i * step] = from[first + i * step], each by its own first and step
+/// for row in 0..rows, i in 0..n: to[row, i] = from[row, i], where x[row, i] = cells[first + row * steps[0] + i * steps[1]]
 /// ```
 ///
-/// The ends are checked before the loop. To check every element takes a loop that gathers a row half as long again.
+/// The corners are checked before the loop. With a check of each element instead, a row that is gathered backwards takes
+/// half as long again.
 #[inline]
-pub(super) fn copy_steps<T: Pod>(from: Steps<'_, T>, to: Steps<'_, T>, n: usize) {
-    assert!(from.has(n) && to.has(n), "{n} elements from {} and {} on lie beyond their memory", from.first, to.first);
-    let at = |steps: &Steps<'_, T>, i: usize| steps.first.wrapping_add_signed(i as isize * steps.step);
-    for i in 0..n {
-        let (from_at, to_at) = (at(&from, i), at(&to, i));
-        debug_assert!(from_at < from.cells.len() && to_at < to.cells.len(), "between the ends");
-        // SAFETY: both lie between ends that are in bounds.
-        unsafe { to.cells.get_unchecked(to_at).set(from.cells.get_unchecked(from_at).get()) }
+pub(super) fn copy_steps<T: Pod>(from: Steps<'_, T>, to: Steps<'_, T>, [rows, n]: [usize; 2]) {
+    if rows == 0 || n == 0 {
+        return;
+    }
+    assert!(from.has([rows, n]) && to.has([rows, n]), "{rows} rows of {n} elements lie beyond their memory");
+    for row in 0..rows {
+        let start = |x: &Steps<'_, T>| x.first.wrapping_add_signed(row as isize * x.steps[0]);
+        let (from_start, to_start) = (start(&from), start(&to));
+        for i in 0..n {
+            let from_at = from_start.wrapping_add_signed(i as isize * from.steps[1]);
+            let to_at = to_start.wrapping_add_signed(i as isize * to.steps[1]);
+            debug_assert!(from_at < from.cells.len() && to_at < to.cells.len(), "between the corners");
+            // SAFETY: both lie between corners that are in bounds.
+            unsafe { to.cells.get_unchecked(to_at).set(from.cells.get_unchecked(from_at).get()) }
+        }
     }
 }

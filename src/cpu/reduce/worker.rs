@@ -15,6 +15,9 @@ pub(super) struct Worker<'a, 'm> {
     memory: &'a Memory<'m>,
     /// What the frame wants, then the strips of each fold.
     scratch: Strip<'a>,
+    /// Bytes of the former, and of the strips of one fold.
+    frame_bytes: usize,
+    fold_bytes: usize,
     arch: Arch,
 }
 
@@ -31,7 +34,9 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
         memory: &'a Memory<'m>,
         scratch: Strip<'a>,
     ) -> Self {
-        Self { reduce, partition, memory, scratch, arch: Arch::new() }
+        let frame_bytes = scratch_bytes(&reduce.region, &partition.space, partition.most);
+        let fold_bytes = fold_bytes(partition);
+        Self { reduce, partition, memory, scratch, frame_bytes, fold_bytes, arch: Arch::new() }
     }
 
     /// Bytes of scratch memory it wants.
@@ -41,8 +46,8 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
 
     /// `n` elements of `size` bytes, of the strips of a fold, from byte `at` on.
     fn own(&self, fold: usize, at: usize, n: usize, size: usize) -> Strip<'a> {
-        let first = scratch_bytes(&self.reduce.region, &self.partition.space, self.partition.most);
-        self.scratch.carve(first + fold * fold_bytes(self.partition) + at, n, size)
+        debug_assert!(at + n * size <= self.fold_bytes, "within the strips of this fold");
+        self.scratch.carve(self.frame_bytes + fold * self.fold_bytes + at, n, size)
     }
 
     /// `n` elements of a fold's spare strip, from element `first` on.
@@ -141,8 +146,9 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
                 }
             }
             for (fold, kernels) in self.kernels() {
+                let rows = self.wide(fold, 0, width * packed);
                 for i in 1..packed {
-                    (kernels.merge)(self.arch, self.wide(fold, 0, width), self.wide(fold, i * width, width));
+                    (kernels.merge)(self.arch, rows.part(0, width), rows.part(i * width, width));
                 }
             }
             self.finish(piece.part, result, width);

@@ -3,6 +3,13 @@
 //! A fold runs in the dtype of its elements for a block, and blocks are folded in a wider one, so that the error does
 //! not grow with the number of elements: f32 in f64, i32 in i64 (which wraps to the same i32).
 
+#![allow(
+    clippy::needless_range_loop,
+    reason = "indices below one length show a compiler that no bound is passed, so that it makes vectors of the loop"
+)]
+
+mod rows;
+
 use std::cell::Cell;
 use std::marker::PhantomData;
 
@@ -14,6 +21,7 @@ use super::math::{maximum, minimum};
 use super::strip::Strip;
 use crate::DType;
 use crate::expr::graph::Fold;
+use rows::{LANES, Middle, fold_products, fold_row};
 
 /// Pairs of rows that are folded at once, so that the accumulator is passed less often.
 pub(super) const ROWS: usize = 2;
@@ -207,13 +215,36 @@ fn accumulate_products<'a, T: Widen, R: Join<T>, const N: usize>(arch: Arch, acc
 where
     Prod: Join<T>,
 {
-    let acc = acc.cells::<T>();
-    let x = x.map(|pair| pair.map(|row| &row.cells::<T>()[..acc.len()]));
-    arch.dispatch(Run(move || {
-        for (i, acc) in acc.iter().enumerate() {
-            acc.set(x.iter().fold(acc.get(), |acc, [a, b]| R::join(acc, Prod::join(a[i].get(), b[i].get()))));
+    let (acc, x) = (acc.cells(), x.map(|pair| pair.map(Strip::cells)));
+    arch.dispatch(Products::<T, R, N> { acc, x, join: PhantomData });
+}
+
+struct Products<'a, T, R, const N: usize> {
+    acc: &'a [Cell<T>],
+    x: [[&'a [Cell<T>]; 2]; N],
+    join: PhantomData<R>,
+}
+
+impl<T: Widen, R: Join<T>, const N: usize> NullaryFnOnce for Products<'_, T, R, N>
+where
+    Prod: Join<T>,
+{
+    type Output = ();
+    #[inline(always)]
+    fn call(self) {
+        let Self { acc, mut x, .. } = self;
+        let n = acc.len();
+        for pair in &mut x {
+            *pair = [&pair[0][..n], &pair[1][..n]];
         }
-    }));
+        for i in 0..n {
+            let mut sum = acc[i].get();
+            for k in 0..N {
+                sum = R::join(sum, Prod::join(x[k][0][i].get(), x[k][1][i].get()));
+            }
+            acc[i].set(sum);
+        }
+    }
 }
 
 fn total_product<'a, T: Widen, R: Join<T> + Join<T::Wide>>(arch: Arch, wide: Strip<'a>, x: Pair<'a>)
@@ -249,61 +280,6 @@ where
     }
 }
 
-/// Accumulators of a row: enough to keep SIMD units busy while each waits for itself.
-const LANES: usize = 32;
-
-/// Folds a row in interleaved accumulators.
-#[inline(always)]
-fn fold_row<T: Widen, R: Join<T>, const N: usize>(x: &[Cell<T>]) -> T {
-    let (chunks, rest) = x.as_chunks::<N>();
-    let mut lanes = [R::NONE; N];
-    for chunk in chunks {
-        for (lane, x) in lanes.iter_mut().zip(chunk) {
-            *lane = R::join(*lane, x.get());
-        }
-    }
-    // A copy: accumulators whose index is known only later would not stay in registers.
-    let mut all = lanes;
-    for (lane, x) in all.iter_mut().zip(rest) {
-        *lane = R::join(*lane, x.get());
-    }
-    join_halves::<T, R, _>(&all)
-}
-
-/// As [`fold_row`], of the products of the elements of two rows.
-#[inline(always)]
-fn fold_products<T: Widen, R: Join<T>>(a: &[Cell<T>], b: &[Cell<T>]) -> T
-where
-    Prod: Join<T>,
-{
-    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
-    let mut lanes = [R::NONE; LANES];
-    for (a, b) in a.iter().zip(b) {
-        for (lane, (a, b)) in lanes.iter_mut().zip(a.iter().zip(b)) {
-            *lane = R::join(*lane, Prod::join(a.get(), b.get()));
-        }
-    }
-    let mut all = lanes;
-    for (lane, (a, b)) in all.iter_mut().zip(a_rest.iter().zip(b_rest)) {
-        *lane = R::join(*lane, Prod::join(a.get(), b.get()));
-    }
-    join_halves::<T, R, _>(&all)
-}
-
-/// Folds accumulators by halves. Apart, so that the loop before it is compiled as if nothing followed.
-#[inline(never)]
-fn join_halves<T: Widen, R: Join<T>, const N: usize>(lanes: &[T; N]) -> T {
-    let mut lanes = *lanes;
-    let mut n = N / 2;
-    while n > 0 {
-        for i in 0..n {
-            lanes[i] = R::join(lanes[i], lanes[i + n]);
-        }
-        n /= 2;
-    }
-    lanes[0]
-}
-
 fn middle<T: Widen, R: Join<T> + Join<T::Wide>>(
     arch: Arch,
     out: Strip<'_>,
@@ -313,62 +289,6 @@ fn middle<T: Widen, R: Join<T> + Join<T::Wide>>(
     debug_assert_eq!((out.len(), x.len()), (outer * inner, outer * reduced * inner), "elements of these sizes");
     let (out, x) = (out.cells(), x.cells());
     arch.dispatch(Middle::<T, R> { out, x, reduced, inner, join: PhantomData });
-}
-
-struct Middle<'a, T, R> {
-    out: &'a [Cell<T>],
-    x: &'a [Cell<T>],
-    reduced: usize,
-    inner: usize,
-    join: PhantomData<R>,
-}
-
-impl<T: Widen, R: Join<T>> NullaryFnOnce for Middle<'_, T, R> {
-    type Output = ();
-    #[inline(always)]
-    fn call(self) {
-        let Self { out, x, reduced, inner, .. } = self;
-        match (reduced, inner) {
-            (0, _) => out.iter().for_each(|out| out.set(<R as Join<T>>::NONE)),
-            (2, 1) => fold_short::<T, R, 2>(out, x),
-            (3, 1) => fold_short::<T, R, 3>(out, x),
-            (4, 1) => fold_short::<T, R, 4>(out, x),
-            (8, 1) => fold_short::<T, R, 8>(out, x),
-            (_, 1) if reduced < 32 => {
-                for (out, row) in out.iter().zip(x.chunks_exact(reduced)) {
-                    out.set(row.iter().fold(<R as Join<T>>::NONE, |sum, x| R::join(sum, x.get())));
-                }
-            }
-            // Joining more lanes takes longer than a short row.
-            (_, 1) if reduced < 256 => {
-                for (out, row) in out.iter().zip(x.chunks_exact(reduced)) {
-                    out.set(fold_row::<T, R, 8>(row));
-                }
-            }
-            (_, 1) => {
-                for (out, row) in out.iter().zip(x.chunks_exact(reduced)) {
-                    out.set(fold_row::<T, R, LANES>(row));
-                }
-            }
-            _ => {
-                for (out, block) in out.chunks_exact(inner).zip(x.chunks_exact(reduced * inner)) {
-                    out.iter().for_each(|out| out.set(<R as Join<T>>::NONE));
-                    for row in block.chunks_exact(inner) {
-                        for (out, x) in out.iter().zip(row) {
-                            out.set(R::join(out.get(), x.get()));
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
-#[inline(always)]
-fn fold_short<T: Widen, R: Join<T>, const N: usize>(out: &[Cell<T>], x: &[Cell<T>]) {
-    for (out, row) in out.iter().zip(x.as_chunks::<N>().0) {
-        out.set(row.iter().fold(R::NONE, |sum, x| R::join(sum, x.get())));
-    }
 }
 
 fn widen<T: Widen, R: Join<T::Wide>>(arch: Arch, wide: Strip<'_>, x: Strip<'_>) {
