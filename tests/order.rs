@@ -63,7 +63,7 @@ fn words(text: &str) -> Vec<String> {
 }
 
 /// The words without the items that `#[cfg(test)]` stands before.
-fn without_tests(words: Vec<String>) -> Vec<String> {
+fn without_tests(words: &[String]) -> Vec<String> {
     let marker = ["#", "[", "cfg", "(", "test", ")", "]"];
     let mut out: Vec<String> = Vec::new();
     let mut i = 0;
@@ -147,7 +147,7 @@ fn exports(lib: &str) -> BTreeMap<String, String> {
 
 /// The rooms that a file uses, each with the path that says so. `module` is the file's own place, as `["gpu", "cache"]`.
 fn uses(text: &str, module: &[&str], exports: &BTreeMap<String, String>) -> Vec<(String, String)> {
-    let words = without_tests(words(text));
+    let words = without_tests(&words(text));
     let mut found = Vec::new();
     for at in 0..words.len() {
         let begins = at == 0 || !matches!(words[at - 1].as_str(), "::");
@@ -242,7 +242,7 @@ fn the_rooms_are_those_of_the_documentation() {
 fn rooms_are_in_order() {
     for (i, (room, below)) in ROOMS.iter().enumerate() {
         let before = |used: &&str| ROOMS[..i].iter().any(|r| r.0 == *used);
-        assert!(below.iter().all(|used| before(&used)), "{room} may use only what stands before it");
+        assert!(below.iter().all(before), "{room} may use only what stands before it");
     }
 }
 

@@ -276,11 +276,11 @@ pub(super) fn map3<A: Pod, B: Pod, C: Pod, O: Pod, F: Fn(A, B, C) -> O + Copy>(_
             [true, true, false] => dispatch::<ByElement, _, _>(arch, (row::<A>(a), row::<B>(b), splat::<C>(c)), out, f),
             [true, false, true] => dispatch::<ByElement, _, _>(arch, (row::<A>(a), splat::<B>(b), row::<C>(c)), out, f),
             [true, false, false] => {
-                dispatch::<ByElement, _, _>(arch, (row::<A>(a), splat::<B>(b), splat::<C>(c)), out, f)
+                dispatch::<ByElement, _, _>(arch, (row::<A>(a), splat::<B>(b), splat::<C>(c)), out, f);
             }
             [false, true, true] => dispatch::<ByElement, _, _>(arch, (splat::<A>(a), row::<B>(b), row::<C>(c)), out, f),
             [false, true, false] => {
-                dispatch::<ByElement, _, _>(arch, (splat::<A>(a), row::<B>(b), splat::<C>(c)), out, f)
+                dispatch::<ByElement, _, _>(arch, (splat::<A>(a), row::<B>(b), splat::<C>(c)), out, f);
             }
             [false, false, _] => dispatch::<ByElement, _, _>(arch, (splat::<A>(a), splat::<B>(b), row::<C>(c)), out, f),
         }

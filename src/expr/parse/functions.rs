@@ -4,8 +4,8 @@ use super::arguments::Arguments;
 use super::nearest::nearest;
 use super::special::{SPECIALS, Special};
 use super::value::{Kind, Mistake, Value, mistake};
-use crate::expr::{BinaryOp, Expr, ReduceOp, UnaryOp};
 use crate::Result;
+use crate::expr::{BinaryOp, Expr, ReduceOp, UnaryOp};
 
 /// An argument as written: `value` or `keyword=value`.
 pub(super) struct Argument<'a> {
