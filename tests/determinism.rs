@@ -1,5 +1,6 @@
 //! The same device, the same input, the same bits: run after run, on a busy machine, with a warm or a cold pool, and
 //! on any number of threads.
+#![cfg(feature = "gpu")]
 
 mod devices;
 

@@ -187,6 +187,7 @@ fn a_name_that_matches_nothing_lists_what_there_is() {
     assert!(error.contains("'no such thing'") && error.contains("cpu"), "{error}");
 }
 
+#[cfg(feature = "gpu")]
 #[test]
 fn the_caller_s_own_wgpu_device_serves() {
     for device in devices::devices().into_iter().filter(Device::is_gpu) {

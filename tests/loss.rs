@@ -1,4 +1,5 @@
 //! A device that is lost says so to every call, and leaves others alone.
+#![cfg(feature = "gpu")]
 
 mod devices;
 

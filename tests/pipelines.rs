@@ -1,4 +1,5 @@
 //! The file of compiled pipelines: written, sealed, and harmless whatever is in it.
+#![cfg(feature = "gpu")]
 
 mod devices;
 

@@ -2,6 +2,7 @@
 //!
 //! Everything follows from a seed. `HADAMARD_PROPERTY_CASES` sets how many there are on each device, and
 //! `HADAMARD_PROPERTY_SEED` the first of them, to replay one that failed.
+#![cfg(feature = "gpu")]
 
 mod choices;
 mod devices;

@@ -2,6 +2,7 @@
 //!
 //! A device made with tight limits reaches its boundaries with little memory; the large tensors are for the limits
 //! that adapters really have. Values are whole numbers, so that every answer is exact.
+#![cfg(feature = "gpu")]
 
 mod devices;
 

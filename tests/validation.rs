@@ -1,5 +1,6 @@
 //! No message from the Vulkan validation layer: run by `sh tests/validate.sh`, which tells the layer to end the process
 //! at the first.
+#![cfg(feature = "gpu")]
 #![cfg(target_os = "linux")]
 
 mod devices;

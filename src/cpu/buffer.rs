@@ -156,7 +156,7 @@ pub(crate) struct Writing<'a> {
 
 impl Writing<'_> {
     /// Where the bytes are.
-    pub(crate) fn memory(&mut self) -> *mut [u8] {
+    pub(crate) fn memory(&self) -> *mut [u8] {
         memory_of(self.guard.as_ref(), self.len)
     }
 

@@ -14,7 +14,7 @@ use std::marker::PhantomData;
 use bytemuck::Pod;
 use pulp::{Arch, Scalar, Simd, WithSimd};
 
-use super::kernel::{Code, Kernel, Run, Splat, Stream};
+use super::loops::{Body, Loop, Run, Splat, Stream};
 use super::strip::Strip;
 
 /// A function of `N` values and `K` numbers, element by element, each of whose operations rounds by itself.
@@ -22,8 +22,8 @@ pub(super) trait Formula<const N: usize, const K: usize>: Copy + 'static {
     fn of<S: Simd>(simd: S, values: [S::f32s; N], numbers: [S::f32s; K]) -> S::f32s;
 }
 
-/// The kernel of a formula of two values. Its arguments are the values, then the numbers, which are one element each.
-pub(super) fn formula2<const K: usize, F: Formula<2, K>>(_: F) -> Kernel {
+/// The loop of a formula of two values. Its arguments are the values, then the numbers, which are one element each.
+pub(super) fn formula2<const K: usize, F: Formula<2, K>>(_: F) -> Loop {
     fn run<const K: usize, F: Formula<2, K>>(arch: Arch, args: &[Strip<'_>], out: Strip<'_>) {
         arch.dispatch(Vectors::<2, K, F>::new(args, out));
     }
@@ -31,15 +31,15 @@ pub(super) fn formula2<const K: usize, F: Formula<2, K>>(_: F) -> Kernel {
 }
 
 /// As [`formula2`], of three values.
-pub(super) fn formula3<const K: usize, F: Formula<3, K>>(_: F) -> Kernel {
+pub(super) fn formula3<const K: usize, F: Formula<3, K>>(_: F) -> Loop {
     fn run<const K: usize, F: Formula<3, K>>(arch: Arch, args: &[Strip<'_>], out: Strip<'_>) {
         arch.dispatch(Vectors::<3, K, F>::new(args, out));
     }
     both(run::<K, F>)
 }
 
-fn both(run: Run) -> Kernel {
-    Kernel { run: Code::Loop(run), in_place: Some(Code::Loop(run)) }
+fn both(run: Run) -> Loop {
+    Loop { body: Body::Compiled(run), in_place: Some(Body::Compiled(run)) }
 }
 
 struct Vectors<'a, const N: usize, const K: usize, F> {
@@ -97,7 +97,7 @@ pub(super) fn splat<S: Simd>(simd: S, x: Strip<'_>) -> Splat<S::f32s> {
     Splat(simd.splat_f32s(x.cells()[0].get()))
 }
 
-// As with other kernels, arguments are never all one element where the result has more.
+// As with other loops, arguments are never all one element where the result has more.
 
 impl<const K: usize, F: Formula<2, K>> WithSimd for Vectors<'_, 2, K, F> {
     type Output = ();

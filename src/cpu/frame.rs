@@ -167,7 +167,10 @@ impl<'a, 'm: 'a> Frame<'a, 'm> {
         self.load(point, n);
         let first = self.slots.len() - self.region.code.len();
         for (i, instruction) in self.region.code.iter().enumerate() {
-            let args: SmallVec<[Strip<'_>; 8]> = instruction.args.iter().map(|&slot| self.slots[slot]).collect();
+            let mut args: SmallVec<[Strip<'_>; 8]> = SmallVec::new();
+            for &slot in &instruction.args {
+                args.push(self.slots[slot]);
+            }
             // Where every argument is one element for all, so is the result.
             let len = args.iter().map(|arg| arg.len()).max().unwrap_or(n);
             let place = |instruction: &Instruction| {
@@ -175,26 +178,26 @@ impl<'a, 'm: 'a> Frame<'a, 'm> {
                 direct.and_then(|direct| Some((direct.at?, direct.last_read)))
             };
             match instruction.call {
-                Call::One(kernel) => {
-                    // Straight to its place, if what is read there was read before, or is now and the kernel allows it.
+                Call::One(one) => {
+                    // Straight to its place, if what is read there was read before, or is now and the loop allows it.
                     let straight = place(instruction).and_then(|(at, last_read)| match last_read {
                         Some(last) if last > i => None,
-                        Some(last) if last == i => Some((at, kernel.in_place?)),
-                        _ => Some((at, kernel.run)),
+                        Some(last) if last == i => Some((at, one.in_place?)),
+                        _ => Some((at, one.body)),
                     });
-                    let (out, run) = straight
-                        .unwrap_or_else(|| (self.strip(instruction.register, len, instruction.size), kernel.run));
-                    run.run(self.arch, &args, out);
+                    let (out, body) =
+                        straight.unwrap_or_else(|| (self.strip(instruction.register, len, instruction.size), one.body));
+                    body.run(self.arch, &args, out);
                     self.slots[first + i] = out;
                 }
-                Call::Moments(kernel) => {
+                Call::Moments(run) => {
                     // Straight to their places in any case: no later instruction reads what lies there.
                     let out = [0, 1, 2].map(|j| {
                         let instruction = &self.region.code[i + j];
                         place(instruction)
                             .map_or_else(|| self.strip(instruction.register, len, instruction.size), |p| p.0)
                     });
-                    kernel(self.arch, &args, out);
+                    run(self.arch, &args, out);
                     for (j, out) in out.into_iter().enumerate() {
                         self.slots[first + i + j] = out;
                     }

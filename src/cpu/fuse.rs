@@ -1,6 +1,6 @@
 //! Several operations in one loop.
 //!
-//! A strip between two kernels costs a store and a load to the nearest cache, about as much as the arithmetic, so
+//! A strip between two loops costs a store and a load to the nearest cache, about as much as the arithmetic, so
 //! chains of two arithmetic operations go together, and so do the few longer shapes that weight updates are made of.
 //! Each operation rounds by itself, as it does alone, so that an expression gives the same bits however it is cut up.
 
@@ -9,7 +9,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::{SmallVec, smallvec};
 
 use super::formula::{Formula, formula2, formula3};
-use super::kernel::Kernel;
+use super::loops::Loop;
 use super::moments::{ARGS, Moments, moments};
 use super::region::is_source;
 use crate::expr::graph::{Graph, Id, Step};
@@ -37,7 +37,7 @@ pub(super) struct Fused {
 
 /// A loop of several operations.
 pub(super) struct Made {
-    pub(super) kernel: Kernel,
+    pub(super) one: Loop,
     pub(super) args: Args,
     form: Form,
 }
@@ -52,7 +52,7 @@ enum Form {
 
 /// One loop for the new moments and the new weights of a step of Adam, if those are all of a region's outputs.
 pub(super) struct Together {
-    pub(super) kernel: Moments,
+    pub(super) run: Moments,
     /// The arguments of the loop.
     pub(super) args: SmallVec<[Arg; ARGS]>,
     /// The values that it computes, in its order.
@@ -99,7 +99,7 @@ fn together(made: &FxHashMap<Id, Made>, outputs: &[(Id, DType)]) -> Option<Toget
     // No argument of the loop may be one of its results.
     let outside = [w, g, m, v].iter().all(|&x| ![first, second, weights].map(Arg::Value).contains(&x));
     (fits && outside).then(|| Together {
-        kernel: moments(outer, divided),
+        run: moments(outer, divided),
         args: [w, g, m, v, b1, c1, b2, c2, c, s, d, e].into_iter().collect(),
         values: [first, second, weights],
     })
@@ -163,14 +163,14 @@ impl Match<'_> {
             && !self.is_number(v)
         {
             self.absorbed.push(y.value);
-            let kernel = formula3(BlendOfProduct);
+            let one = formula3(BlendOfProduct);
             let values = [x.value, u, v].map(Arg::Value);
             let args = values.into_iter().chain([x.by, y.by]).collect();
-            return Some(Made { kernel, args, form: Form::BlendOfProduct });
+            return Some(Made { one, args, form: Form::BlendOfProduct });
         }
-        let kernel = formula2(Blend);
+        let one = formula2(Blend);
         let args = smallvec![Arg::Value(x.value), Arg::Value(y.value), x.by, y.by];
-        Some(Made { kernel, args, form: Form::Blend })
+        Some(Made { one, args, form: Form::Blend })
     }
 
     /// `w · c - m · s / (√v · d + e)`: a step of Adam and its kin.
@@ -201,7 +201,7 @@ impl Match<'_> {
         let w = self.scaled(w, BinaryOp::Mul).unwrap_or(plain(w));
         let s = outer.map_or(m.by, |o| o.by);
         let (outer, divided) = (outer.is_some(), divided.is_some());
-        let kernel = match (outer, divided) {
+        let one = match (outer, divided) {
             (false, false) => formula3(Ratio::<false, false>),
             (false, true) => formula3(Ratio::<false, true>),
             (true, false) => formula3(Ratio::<true, false>),
@@ -209,7 +209,7 @@ impl Match<'_> {
         };
         let values = [w.value, m.value, v].map(Arg::Value);
         let args = values.into_iter().chain([w.by, s, root.by, Arg::Value(e)]).collect();
-        Some(Made { kernel, args, form: Form::Ratio { outer, divided } })
+        Some(Made { one, args, form: Form::Ratio { outer, divided } })
     }
 
     /// `(a ∘ b) ∘ c` or `c ∘ (a ∘ b)`.
@@ -219,11 +219,11 @@ impl Match<'_> {
             let Step::Binary(op, a, b) = self.graph.values[first].step else { continue };
             if self.uses.get(&first) == Some(&1)
                 && self.graph.values[first].dtype == DType::F32
-                && let Some(kernel) = pair(op, second, side)
+                && let Some(one) = pair(op, second, side)
             {
                 self.absorbed.push(first);
                 let args = [a, b, other].into_iter().map(Arg::Value).collect();
-                return Some(Made { kernel, args, form: Form::Pair });
+                return Some(Made { one, args, form: Form::Pair });
             }
         }
         None
@@ -237,8 +237,8 @@ enum Side {
     Right,
 }
 
-/// The kernel of `(a first b) second c`, or of `c second (a first b)`, if there is one.
-fn pair(first: BinaryOp, second: BinaryOp, side: Side) -> Option<Kernel> {
+/// The loop of `(a first b) second c`, or of `c second (a first b)`, if there is one.
+fn pair(first: BinaryOp, second: BinaryOp, side: Side) -> Option<Loop> {
     match first {
         BinaryOp::Add => then(Add, second, side),
         BinaryOp::Sub => then(Sub, second, side),
@@ -248,7 +248,7 @@ fn pair(first: BinaryOp, second: BinaryOp, side: Side) -> Option<Kernel> {
     }
 }
 
-fn then<A: Arithmetic>(first: A, second: BinaryOp, side: Side) -> Option<Kernel> {
+fn then<A: Arithmetic>(first: A, second: BinaryOp, side: Side) -> Option<Loop> {
     Some(match (second, side) {
         (BinaryOp::Add, _) => formula3(Then(first, Add)),
         (BinaryOp::Mul, _) => formula3(Then(first, Mul)),

@@ -10,43 +10,43 @@ pub(super) struct Locks<'a>(SmallVec<[Lock<'a>; 8]>);
 struct Lock<'a> {
     id: usize,
     /// Its index among the buffers that are read, if it is one of them.
-    read: Option<usize>,
-    memory: *mut [u8],
-    _guard: Guard<'a>,
+    read: Option<u32>,
+    guard: Guard<'a>,
 }
 
 enum Guard<'a> {
-    #[allow(dead_code, reason = "held, not used")]
     Read(Reading<'a>),
-    #[allow(dead_code, reason = "held, not used")]
     Write(Writing<'a>),
 }
 
+/// A buffer to be locked: its address and itself, its index among those that are read, and whether it is written.
+type Wanted<'a> = (usize, &'a Buffer, Option<u32>, bool);
+
 impl<'a> Locks<'a> {
     pub(super) fn new(read: impl Iterator<Item = &'a Buffer>, written: impl Iterator<Item = &'a Buffer>) -> Self {
-        let want = |buffer, read, written| (std::ptr::from_ref(buffer) as usize, read, written, buffer);
-        let read = read.enumerate().map(|(i, buffer)| want(buffer, Some(i), false));
-        let mut wanted: SmallVec<[(usize, Option<usize>, bool, &'a Buffer); 8]> =
-            read.chain(written.map(|buffer| want(buffer, None, true))).collect();
+        // By hand: an evaluation of few elements is over in half a microsecond, and iterators would be a tenth of it.
+        let mut wanted: SmallVec<[Wanted<'a>; 8]> = SmallVec::new();
+        for (buffer, i) in read.zip(0..) {
+            wanted.push((std::ptr::from_ref(buffer) as usize, buffer, Some(i), false));
+        }
+        for buffer in written {
+            wanted.push((std::ptr::from_ref(buffer) as usize, buffer, None, true));
+        }
         wanted.sort_unstable_by_key(|w| w.0);
         wanted.dedup_by(|next, kept| {
             let same = next.0 == kept.0;
             if same {
-                kept.1 = kept.1.or(next.1);
-                kept.2 |= next.2;
+                kept.2 = kept.2.or(next.2);
+                kept.3 |= next.3;
             }
             same
         });
-        let lock = |(id, read, written, buffer): (usize, Option<usize>, bool, &'a Buffer)| {
-            if written {
-                let mut guard = buffer.lock_mut();
-                Lock { id, read, memory: guard.memory(), _guard: Guard::Write(guard) }
-            } else {
-                let guard = buffer.lock();
-                Lock { id, read, memory: guard.memory(), _guard: Guard::Read(guard) }
-            }
-        };
-        Self(wanted.into_iter().map(lock).collect())
+        let mut locks = Self(SmallVec::new());
+        for (id, buffer, read, written) in wanted {
+            let guard = if written { Guard::Write(buffer.lock_mut()) } else { Guard::Read(buffer.lock()) };
+            locks.0.push(Lock { id, read, guard });
+        }
+        locks
     }
 
     /// A buffer's id is its address.
@@ -56,11 +56,14 @@ impl<'a> Locks<'a> {
 
     /// The memory of a buffer, if it is one of the run.
     pub(super) fn memory(&self, id: usize) -> Option<*mut [u8]> {
-        self.find(id).map(|lock| lock.memory)
+        self.find(id).map(|lock| match &lock.guard {
+            Guard::Read(reading) => reading.memory(),
+            Guard::Write(writing) => writing.memory(),
+        })
     }
 
     /// The index of a buffer among those that are read.
     pub(super) fn read(&self, id: usize) -> Option<usize> {
-        self.find(id).and_then(|lock| lock.read)
+        self.find(id).and_then(|lock| lock.read).map(|i| i as usize)
     }
 }

@@ -129,7 +129,10 @@ impl Map {
             let last_read = to.buffer.and_then(|buffer| self.region.last_read(buffer));
             Direct { at, last_read }
         };
-        let direct: SmallVec<[Direct<'_>; 4]> = to.iter().enumerate().map(place).collect();
+        let mut direct: SmallVec<[Direct<'_>; 4]> = SmallVec::new();
+        for output in to.iter().enumerate() {
+            direct.push(place(output));
+        }
         frame.eval(point, n, &direct);
         for (i, to) in to.iter().enumerate() {
             let value = frame.output(i);

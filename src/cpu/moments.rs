@@ -13,7 +13,7 @@ use std::cell::Cell;
 use pulp::{Arch, Scalar, Simd, WithSimd};
 
 use super::formula::{row, splat};
-use super::kernel::Stream;
+use super::loops::Stream;
 use super::strip::Strip;
 
 /// Writes the new first moment, the new second moment and the new weights:
@@ -26,17 +26,17 @@ pub(super) type Moments = for<'a> fn(arch: Arch, args: &[Strip<'a>], out: [Strip
 /// Arguments of [`Moments`].
 pub(super) const ARGS: usize = 12;
 
-/// The kernel. With `outer`, `s` multiplies the quotient, not `m'`; with `divided`, the root is divided by `d`.
+/// The loop. With `outer`, `s` multiplies the quotient, not `m'`; with `divided`, the root is divided by `d`.
 pub(super) fn moments(outer: bool, divided: bool) -> Moments {
     match (outer, divided) {
-        (false, false) => kernel::<false, false>,
-        (false, true) => kernel::<false, true>,
-        (true, false) => kernel::<true, false>,
-        (true, true) => kernel::<true, true>,
+        (false, false) => step::<false, false>,
+        (false, true) => step::<false, true>,
+        (true, false) => step::<true, false>,
+        (true, true) => step::<true, true>,
     }
 }
 
-fn kernel<'a, const OUTER: bool, const DIVIDED: bool>(arch: Arch, args: &[Strip<'a>], out: [Strip<'a>; 3]) {
+fn step<'a, const OUTER: bool, const DIVIDED: bool>(arch: Arch, args: &[Strip<'a>], out: [Strip<'a>; 3]) {
     debug_assert_eq!(args.len(), ARGS, "values and numbers");
     let values = [args[0], args[1], args[2], args[3]];
     let numbers = [4, 5, 6, 7, 8, 9, 10, 11].map(|i| args[i].cells::<f32>()[0].get());

@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 
 use super::Buffer;
 use super::contract::{self, Contract, Factor};
-use super::fold::FoldKernels;
+use super::fold::FoldLoops;
 use super::frame::Memory;
 use super::locks::Locks;
 use super::map::{Destination, Map};
@@ -122,23 +122,24 @@ impl Program {
     pub(super) fn run(&self, op: &'static str, graph: &Graph, targets: &[Tensor]) -> Result<()> {
         let read = graph.buffers.iter().filter_map(|(storage, _)| on_cpu(storage));
         let locks = Locks::new(read, targets.iter().filter_map(|t| on_cpu(t.storage())));
-        let to: SmallVec<[Destination<'_>; 4]> = targets
-            .iter()
-            .map(|t| Destination {
-                memory: locked(&locks, t.storage().id()).from(t.offset() * t.dtype().size()),
-                layout: t.layout(),
-                buffer: locks.read(t.storage().id()),
-            })
-            .collect();
+        let mut to: SmallVec<[Destination<'_>; 4]> = SmallVec::new();
+        for t in targets {
+            let id = t.storage().id();
+            let memory = locked(&locks, id).from(t.offset() * t.dtype().size());
+            to.push(Destination { memory, layout: t.layout(), buffer: locks.read(id) });
+        }
         // All memory that will be needed, before any target is written.
         let held = self.held(op, &to)?;
         let mut own = held.iter().map(|buffer| own(buffer));
-        let memory = Memory {
-            buffers: graph.buffers.iter().map(|(storage, _)| locked(&locks, storage.id())).collect(),
-            temps: self.temps.iter().filter_map(|temp| temp.target(&to).or_else(|| own.next())).collect(),
-            parts: own.next().unwrap_or(Span::EMPTY),
-            scalars: graph.numbers(),
-        };
+        let mut memory =
+            Memory { buffers: SmallVec::new(), temps: SmallVec::new(), parts: Span::EMPTY, scalars: graph.numbers() };
+        for (storage, _) in &graph.buffers {
+            memory.buffers.push(locked(&locks, storage.id()));
+        }
+        for temp in &self.temps {
+            memory.temps.extend(temp.target(&to).or_else(|| own.next()));
+        }
+        memory.parts = own.next().unwrap_or(Span::EMPTY);
         for job in &self.jobs {
             let start = profile::now();
             match job {
@@ -210,7 +211,7 @@ fn reduce(op: &'static str, graph: &Graph, ids: &[Id], temp_of: &TempOf) -> Resu
     for &id in ids {
         let value = &graph.values[id];
         let Step::Reduce { op: fold, dims, arg } = &value.step else { continue };
-        let kernels = FoldKernels::new(*fold, value.dtype).ok_or_else(|| Error::Unsupported {
+        let loops = FoldLoops::new(*fold, value.dtype).ok_or_else(|| Error::Unsupported {
             op,
             what: format!("{} of {}", fold.name(), value.dtype),
             device: "cpu".to_owned(),
@@ -221,7 +222,7 @@ fn reduce(op: &'static str, graph: &Graph, ids: &[Id], temp_of: &TempOf) -> Resu
             _ => None,
         };
         outputs.extend(factors.map_or(vec![*arg], Vec::from).into_iter().map(|x| (x, value.dtype)));
-        folds.push(Folded { kernels, output, product: factors.is_some(), temp: temp_of[&id] });
+        folds.push(Folded { loops, output, product: factors.is_some(), temp: temp_of[&id] });
         (over, domain) = (dims.clone(), &graph.values[*arg].shape);
     }
     Ok(Reduce::new(Region::new(op, graph, domain, &outputs, temp_of, false)?, folds, over))

@@ -4,7 +4,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
 use super::fuse::{Arg, fuse};
-use super::kernel::Kernel;
+use super::loops::Loop;
 use super::moments::Moments;
 use super::strips;
 use crate::base::access::Access;
@@ -59,7 +59,7 @@ pub(super) enum Constant {
 /// The loop that an instruction runs.
 #[derive(Clone, Copy)]
 pub(super) enum Call {
-    One(Kernel),
+    One(Loop),
     /// Writes the results of this instruction and of the next two, which are the last.
     Moments(Moments),
     /// None: the `Moments` before it has already written this result.
@@ -117,7 +117,7 @@ impl Region {
             let origin = match fused.made.get(&id) {
                 Some(made) => {
                     let args = builder.args(&made.args, &origins);
-                    builder.push(made.kernel, args, graph.values[id].dtype)
+                    builder.push(made.one, args, graph.values[id].dtype)
                 }
                 None => builder.value(id, &origins, temps).ok_or_else(|| unsupported(op, graph, id))?,
             };
@@ -125,7 +125,7 @@ impl Region {
         }
         if let Some(moments) = &fused.moments {
             let args = builder.args(&moments.args, &origins);
-            let calls = [Call::Moments(moments.kernel), Call::Placeholder, Call::Placeholder];
+            let calls = [Call::Moments(moments.run), Call::Placeholder, Call::Placeholder];
             for (id, call) in moments.values.into_iter().zip(calls) {
                 // All three name the arguments, so that no register of theirs is used again before the last.
                 builder.code.push((call, args.clone(), DType::F32));
@@ -265,8 +265,8 @@ impl Builder<'_> {
         if from == to { Some(origin) } else { Some(self.push(strips::convert(from, to)?, vec![origin], to)) }
     }
 
-    fn push(&mut self, kernel: Kernel, args: Vec<Origin>, dtype: DType) -> Origin {
-        self.code.push((Call::One(kernel), args, dtype));
+    fn push(&mut self, one: Loop, args: Vec<Origin>, dtype: DType) -> Origin {
+        self.code.push((Call::One(one), args, dtype));
         Origin::Code(self.code.len() - 1)
     }
 

@@ -69,14 +69,14 @@ impl<'a> Span<'a> {
             self.bytes
         );
         // In bounds, as was just seen.
-        Strip { start: self.start.wrapping_add(first), len: n, size, memory: PhantomData }
+        Strip { start: self.start.wrapping_add(first), extent: Extent::new(n, size), memory: PhantomData }
     }
 
     /// All its elements of type `T`, and which of them positions are counted from.
     pub(super) fn cells<T: Pod>(self) -> (&'a [Cell<T>], isize) {
         debug_assert!(self.origin.is_multiple_of(size_of::<T>()), "positions are counted in elements");
-        let all =
-            Strip { start: self.start, len: self.bytes / size_of::<T>(), size: size_of::<T>(), memory: PhantomData };
+        let extent = Extent::new(self.bytes / size_of::<T>(), size_of::<T>());
+        let all = Strip { start: self.start, extent, memory: PhantomData };
         (all.cells(), (self.origin / size_of::<T>()) as isize)
     }
 }
@@ -91,53 +91,80 @@ fn fits(first: usize, n: usize, size: usize, bytes: usize) -> bool {
 #[derive(Clone, Copy)]
 pub(super) struct Strip<'a> {
     start: *mut u8,
-    len: usize,
-    /// Bytes of an element. Types of one size need not be told apart: any bits are a number.
-    size: usize,
+    extent: Extent,
     memory: PhantomData<&'a Cell<u8>>,
+}
+
+/// How many elements, and the bytes of one, in the upper eight bits: in one word, since a frame copies strips about all
+/// the time. Types of one size need not be told apart: any bits are a number.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Extent(u64);
+
+impl Extent {
+    const SIZE_AT: u32 = 56;
+
+    #[inline(always)]
+    const fn new(len: usize, size: usize) -> Self {
+        debug_assert!((len as u64) < 1 << Self::SIZE_AT && size < 1 << 8, "memory is smaller, and so are elements");
+        Self(len as u64 | (size as u64) << Self::SIZE_AT)
+    }
+
+    #[inline(always)]
+    const fn len(self) -> usize {
+        (self.0 & ((1 << Self::SIZE_AT) - 1)) as usize
+    }
+
+    #[inline(always)]
+    const fn size(self) -> usize {
+        (self.0 >> Self::SIZE_AT) as usize
+    }
 }
 
 impl<'a> Strip<'a> {
     pub(super) const EMPTY: Self =
-        Self { start: std::ptr::dangling_mut::<u64>().cast(), len: 0, size: 1, memory: PhantomData };
+        Self { start: std::ptr::dangling_mut::<u64>().cast(), extent: Extent::new(0, 1), memory: PhantomData };
 
     /// Those bytes.
     pub(super) fn of(bytes: &'a [Cell<u8>]) -> Self {
-        Self { start: bytes.as_ptr().cast_mut().cast(), len: bytes.len(), size: 1, memory: PhantomData }
+        Self { start: bytes.as_ptr().cast_mut().cast(), extent: Extent::new(bytes.len(), 1), memory: PhantomData }
     }
 
     #[inline(always)]
     pub(super) fn len(self) -> usize {
-        self.len
+        self.extent.len()
+    }
+
+    fn bytes(self) -> usize {
+        self.len() * self.extent.size()
     }
 
     /// Whether both are the same memory.
     pub(super) fn is(self, other: Self) -> bool {
-        (self.start, self.len, self.size) == (other.start, other.len, other.size)
+        (self.start, self.extent) == (other.start, other.extent)
     }
 
     /// The `n` elements from the one numbered `first` on.
     pub(super) fn part(self, first: usize, n: usize) -> Self {
-        self.carve(first * self.size, n, self.size)
+        self.carve(first * self.extent.size(), n, self.extent.size())
     }
 
     /// `n` elements of `size` bytes from byte `first` of this strip on.
     #[inline]
     pub(super) fn carve(self, first: usize, n: usize, size: usize) -> Self {
-        let bytes = self.len * self.size;
+        let bytes = self.bytes();
         assert!(fits(first, n, size, bytes), "{n} elements at byte {first} lie beyond {bytes} bytes");
         // In bounds, as was just seen.
-        Self { start: self.start.wrapping_add(first), len: n, size, memory: PhantomData }
+        Self { start: self.start.wrapping_add(first), extent: Extent::new(n, size), memory: PhantomData }
     }
 
     /// Its elements.
     #[inline(always)]
     pub(super) fn cells<T: Pod>(self) -> &'a [Cell<T>] {
-        assert!(size_of::<T>() == self.size, "elements of another size");
+        assert!(size_of::<T>() == self.extent.size(), "elements of another size");
         assert!(self.start.addr().is_multiple_of(align_of::<T>()), "elements that are not aligned");
         // SAFETY: `len` elements of `size` bytes from `start` on are initialised, in bounds and aligned, and so many `T`,
         // for which any bits will do. Others that read or write them meanwhile are cells, too, on this thread.
-        unsafe { std::slice::from_raw_parts(self.start.cast(), self.len) }
+        unsafe { std::slice::from_raw_parts(self.start.cast(), self.len()) }
     }
 
     /// Its elements of type `T` as vectors of them, without the last few that fill none.
@@ -152,10 +179,10 @@ impl<'a> Strip<'a> {
 
     /// Copies its elements to those of `to`, which may be the same.
     pub(super) fn copy_to(self, to: Strip<'_>) {
-        assert_eq!((self.len, self.size), (to.len, to.size), "as many elements as there is room for");
+        assert!(self.extent == to.extent, "as many elements as there is room for");
         // SAFETY: both are `len * size` initialised bytes that this thread may read and write; what overlaps is read
         // before it is written.
-        unsafe { to.start.copy_from(self.start, self.len * self.size) }
+        unsafe { to.start.copy_from(self.start, self.bytes()) }
     }
 }
 

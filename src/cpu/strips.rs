@@ -1,16 +1,16 @@
-//! The kernel of each operation on each compute dtype, and of each conversion.
+//! The loop of each operation on each compute dtype, and of each conversion.
 //!
 //! An operation without a SIMD loop here is computed by its row, slowly ([`Plain`]). A bool is a byte, 0 or 1, here as in
 //! memory.
 
-use super::kernel::{Code, Kernel, map1, map2, map2_in_place, map3};
+use super::loops::{Body, Loop, map1, map2, map2_in_place, map3};
 use super::plain::Plain;
 use super::{math, philox, vector};
 use crate::expr::op::wrapping_pow;
 use crate::{BinaryOp, DType, UnaryOp};
 
 /// `op` on elements of a compute dtype, by a loop of its own or by the one that all share.
-pub(super) fn unary(op: UnaryOp, dtype: DType) -> Kernel {
+pub(super) fn unary(op: UnaryOp, dtype: DType) -> Loop {
     let own = match dtype {
         DType::F32 => unary_f32(op),
         DType::F64 => unary_f64(op),
@@ -21,14 +21,14 @@ pub(super) fn unary(op: UnaryOp, dtype: DType) -> Kernel {
     own.unwrap_or_else(|| plain(Plain::Unary(op, dtype)))
 }
 
-fn plain(plain: Plain) -> Kernel {
-    Kernel { run: Code::Plain(plain), in_place: None }
+fn plain(plain: Plain) -> Loop {
+    Loop { body: Body::Plain(plain), in_place: None }
 }
 
 macro_rules! unary_float {
     ($name:ident, $t:ident, $exp:path, $log:path, $tanh:path, $sigmoid:path, $erf:path) => {
         #[allow(unreachable_patterns, reason = "an operation need not have a loop of its own")]
-        fn $name(op: UnaryOp) -> Option<Kernel> {
+        fn $name(op: UnaryOp) -> Option<Loop> {
             Some(match op {
                 UnaryOp::Neg => map1(|x: $t| -x),
                 UnaryOp::Abs => map1(|x: $t| x.abs()),
@@ -60,7 +60,7 @@ macro_rules! unary_float {
 unary_float!(unary_f32, f32, vector::exp, vector::log, vector::tanh, vector::sigmoid, vector::erf);
 unary_float!(unary_f64, f64, f64::exp, f64::ln, f64::tanh, math::sigmoid, libm::erf);
 
-fn unary_i32(op: UnaryOp) -> Option<Kernel> {
+fn unary_i32(op: UnaryOp) -> Option<Loop> {
     Some(match op {
         UnaryOp::Neg => map1(i32::wrapping_neg),
         UnaryOp::Abs => map1(i32::wrapping_abs),
@@ -70,12 +70,12 @@ fn unary_i32(op: UnaryOp) -> Option<Kernel> {
     })
 }
 
-fn unary_bool(op: UnaryOp) -> Option<Kernel> {
+fn unary_bool(op: UnaryOp) -> Option<Loop> {
     if op == UnaryOp::Not { Some(map1(|x: u8| u8::from(x == 0))) } else { None }
 }
 
 /// A word of Philox.
-pub(super) fn random(word: u8) -> Kernel {
+pub(super) fn random(word: u8) -> Loop {
     match word {
         0 => map3(philox::bits::<0>),
         1 => map3(philox::bits::<1>),
@@ -85,7 +85,7 @@ pub(super) fn random(word: u8) -> Kernel {
 }
 
 /// `op` on elements of a compute dtype, by a loop of its own or by the one that all share.
-pub(super) fn binary(op: BinaryOp, dtype: DType) -> Kernel {
+pub(super) fn binary(op: BinaryOp, dtype: DType) -> Loop {
     let own = match dtype {
         DType::F32 => binary_f32(op),
         DType::F64 => binary_f64(op),
@@ -112,7 +112,7 @@ macro_rules! compare {
 
 macro_rules! binary_float {
     ($name:ident, $t:ident) => {
-        fn $name(op: BinaryOp) -> Option<Kernel> {
+        fn $name(op: BinaryOp) -> Option<Loop> {
             Some(match op {
                 BinaryOp::Add => map2_in_place(|a: $t, b: $t| a + b),
                 BinaryOp::Sub => map2_in_place(|a: $t, b: $t| a - b),
@@ -129,7 +129,7 @@ macro_rules! binary_float {
 binary_float!(binary_f32, f32);
 binary_float!(binary_f64, f64);
 
-fn binary_i32(op: BinaryOp) -> Option<Kernel> {
+fn binary_i32(op: BinaryOp) -> Option<Loop> {
     Some(match op {
         BinaryOp::Add => map2_in_place(i32::wrapping_add),
         BinaryOp::Sub => map2_in_place(i32::wrapping_sub),
@@ -141,7 +141,7 @@ fn binary_i32(op: BinaryOp) -> Option<Kernel> {
     })
 }
 
-fn binary_bool(op: BinaryOp) -> Option<Kernel> {
+fn binary_bool(op: BinaryOp) -> Option<Loop> {
     Some(match op {
         BinaryOp::And => map2(|a: u8, b: u8| a & b),
         BinaryOp::Or => map2(|a: u8, b: u8| a | b),
@@ -150,7 +150,7 @@ fn binary_bool(op: BinaryOp) -> Option<Kernel> {
 }
 
 /// The first of two strips where a bool is true, else the second.
-pub(super) fn select(dtype: DType) -> Kernel {
+pub(super) fn select(dtype: DType) -> Loop {
     // Bits are all that matters.
     match dtype.size() {
         1 => map3(|c: u8, a: u8, b: u8| if c == 0 { b } else { a }),
@@ -161,7 +161,7 @@ pub(super) fn select(dtype: DType) -> Kernel {
 }
 
 /// To the nearest value that `to` can hold, in the dtype `to` is computed in.
-pub(super) fn round(from: DType, to: DType) -> Option<Kernel> {
+pub(super) fn round(from: DType, to: DType) -> Option<Loop> {
     Some(match (from, to) {
         (DType::F32, DType::F16) => map1(|x: f32| math::f16_to_f32(math::f32_to_f16(x))),
         (DType::F64, DType::F16) => map1(|x: f64| math::f16_to_f32(math::f32_to_f16(math::to_odd(x)))),
@@ -174,7 +174,7 @@ pub(super) fn round(from: DType, to: DType) -> Option<Kernel> {
 
 /// From one dtype to another: between what is stored and what is computed with, and between the latter. The caller
 /// has seen that they differ.
-pub(super) fn convert(from: DType, to: DType) -> Option<Kernel> {
+pub(super) fn convert(from: DType, to: DType) -> Option<Loop> {
     use DType::{BF16, Bool, F16, F32, F64, I32, U8};
     Some(match (from, to) {
         (Bool | U8, I32) => map1(|x: u8| i32::from(x)),
@@ -202,7 +202,7 @@ pub(super) fn convert(from: DType, to: DType) -> Option<Kernel> {
 }
 
 /// Elements as they are.
-pub(super) fn copy(dtype: DType) -> Kernel {
+pub(super) fn copy(dtype: DType) -> Loop {
     match dtype.size() {
         1 => map1(|x: u8| x),
         2 => map1(|x: u16| x),

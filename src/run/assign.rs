@@ -60,7 +60,7 @@ impl Update {
     pub(crate) fn new(op: &'static str, targets: &[(&Tensor, Expr)]) -> Result<Self> {
         let device = targets[0].0.device();
         for (target, _) in targets {
-            if target.device() != device {
+            if !device.backend().owns(target.storage()) {
                 return Err(mismatch(op, &device, &target.device()));
             }
             if target.layout().overlaps_itself() {

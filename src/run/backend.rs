@@ -50,12 +50,14 @@ macro_rules! buffer {
         buffer!($storage, $cpu => $on_cpu, $gpu => $on_gpu)
     }};
     ($storage:expr, $cpu:ident => $on_cpu:expr, $gpu:ident => $on_gpu:expr) => {{
+        if let Some($cpu) = $storage.downcast::<cpu::Buffer>() {
+            return $on_cpu;
+        }
         #[cfg(feature = "gpu")]
         if let Some($gpu) = $storage.downcast::<gpu::Buffer>() {
             return $on_gpu;
         }
-        let Some($cpu) = $storage.downcast::<cpu::Buffer>() else { unreachable!("a buffer is the CPU's or a GPU's") };
-        $on_cpu
+        unreachable!("a buffer is the CPU's or a GPU's")
     }};
 }
 

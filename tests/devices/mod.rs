@@ -1,10 +1,17 @@
 //! The devices that tests run on.
 
+#[cfg(feature = "gpu")]
+mod adapters;
+
 use std::io::Write;
 use std::panic::resume_unwind;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
+
+#[cfg(feature = "gpu")]
+#[allow(unused_imports, reason = "for tests of limits, of sizes and of loss")]
+pub(crate) use adapters::{limited, limited_raw};
 
 use hadamard::Device;
 
@@ -27,63 +34,18 @@ pub(crate) fn devices() -> Vec<Device> {
     devices
 }
 
-/// The same adapter with tighter limits, as a caller's own wgpu device may have, so that a boundary is cheap to reach.
-#[allow(dead_code, reason = "for tests of sizes")]
-pub(crate) fn limited(device: &Device, tighten: impl FnOnce(&mut wgpu::Limits)) -> Device {
-    limited_raw(device, tighten).1
-}
-
-/// The same, with wgpu's own handle.
-#[allow(dead_code, reason = "for tests of limits and of loss")]
-pub(crate) fn limited_raw(device: &Device, tighten: impl FnOnce(&mut wgpu::Limits)) -> (wgpu::Device, Device) {
-    let info = device.info();
-    let backends = if info.backend == "gl" { wgpu::Backends::GL } else { wgpu::Backends::PRIMARY };
-    let same = |a: &wgpu::AdapterInfo| a.name == info.name && a.backend.to_str() == info.backend;
-    let wanted = wgpu::Features::SHADER_F64 | wgpu::Features::PIPELINE_CACHE;
-    let limits = |adapter: &wgpu::Adapter| {
-        let mut limits = adapter.limits();
-        tighten(&mut limits);
-        limits
-    };
-    open(backends, same, wanted, limits).unwrap_or_else(|| panic!("{device} is there"))
-}
-
-/// A device of the first adapter that is `wanted`, as a caller's own.
-fn open(
-    backends: wgpu::Backends,
-    wanted: impl Fn(&wgpu::AdapterInfo) -> bool,
-    features: wgpu::Features,
-    limits: impl FnOnce(&wgpu::Adapter) -> wgpu::Limits,
-) -> Option<(wgpu::Device, Device)> {
-    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
-    let adapters = pollster::block_on(instance.enumerate_adapters(backends));
-    let adapter = adapters.into_iter().find(|a| wanted(&a.get_info()))?;
-    let descriptor = wgpu::DeviceDescriptor {
-        required_features: adapter.features() & features,
-        required_limits: limits(&adapter),
-        ..wgpu::DeviceDescriptor::default()
-    };
-    let (raw, queue) = pollster::block_on(adapter.request_device(&descriptor)).expect("a device with such limits");
-    let device = Device::from_wgpu(&adapter, raw.clone(), queue).expect("a device of ours");
-    Some((raw, device))
-}
-
 /// What a name ends with that stands for an adapter opened with the least that wgpu asks of one: its downlevel limits
 /// (four storage buffers, bindings of 128 MiB, 16 KiB of workgroup memory, 256 invocations), and no features.
+#[cfg(feature = "gpu")]
 const SMALL: &str = "-small";
 
 /// The device a name stands for.
 fn named(name: &str) -> Device {
-    let Some(whole) = name.strip_suffix(SMALL) else {
-        return Device::named(name).unwrap_or_else(|error| panic!("{VARIABLE} names {name}: {error}"));
-    };
-    let wanted = |info: &wgpu::AdapterInfo| {
-        let text = format!("{} {} {}", info.name, info.driver, info.backend.to_str()).to_lowercase();
-        text.contains(&whole.to_lowercase())
-    };
-    let limits = |_: &wgpu::Adapter| wgpu::Limits::downlevel_defaults();
-    let opened = open(wgpu::Backends::all(), wanted, wgpu::Features::empty(), limits);
-    opened.unwrap_or_else(|| panic!("{VARIABLE} names {name}, but there is no {whole}")).1
+    #[cfg(feature = "gpu")]
+    if let Some(whole) = name.strip_suffix(SMALL) {
+        return adapters::small(whole);
+    }
+    Device::named(name).unwrap_or_else(|error| panic!("{VARIABLE} names {name}: {error}"))
 }
 
 /// Prints where the test harness does not swallow it.

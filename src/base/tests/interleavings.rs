@@ -31,7 +31,10 @@ mod buffer {
 
     pub(super) struct Buffer(RwLock<u64>);
     pub(super) struct Reading<'a>(RwLockReadGuard<'a, u64>);
-    pub(super) struct Writing<'a>(RwLockWriteGuard<'a, u64>);
+    pub(super) struct Writing<'a> {
+        _guard: RwLockWriteGuard<'a, u64>,
+        at: *mut u64,
+    }
 
     impl Buffer {
         pub(super) fn new(value: u64) -> Self {
@@ -43,7 +46,9 @@ mod buffer {
         }
 
         pub(super) fn lock_mut(&self) -> Writing<'_> {
-            Writing(self.0.write().unwrap())
+            let mut guard = self.0.write().unwrap();
+            let at = std::ptr::from_mut(&mut *guard);
+            Writing { _guard: guard, at }
         }
 
         pub(super) fn value(&self) -> u64 {
@@ -58,8 +63,8 @@ mod buffer {
     }
 
     impl Writing<'_> {
-        pub(super) fn memory(&mut self) -> *mut [u8] {
-            std::ptr::from_mut(bytemuck::bytes_of_mut(&mut *self.0))
+        pub(super) fn memory(&self) -> *mut [u8] {
+            std::ptr::slice_from_raw_parts_mut(self.at.cast(), size_of::<u64>())
         }
     }
 }

@@ -16,7 +16,7 @@ use std::marker::PhantomData;
 use bytemuck::Pod;
 use pulp::{Arch, NullaryFnOnce};
 
-use super::kernel::{Kernel, map2};
+use super::loops::{Loop, map2};
 use super::math::{maximum, minimum};
 use super::strip::Strip;
 use crate::DType;
@@ -34,7 +34,7 @@ type Pair<'a> = [Strip<'a>; 2];
 
 /// The loops of one fold on elements of one dtype. What is written lies apart from what is read.
 #[derive(Clone, Copy)]
-pub(super) struct FoldKernels {
+pub(super) struct FoldLoops {
     /// Bytes of an element.
     pub(super) size: usize,
     /// Writes the fold of nothing to each element of `acc`, or of `wide`.
@@ -50,7 +50,7 @@ pub(super) struct FoldKernels {
     /// As `total`, of the products of the elements of two rows.
     pub(super) total_product: for<'a> fn(arch: Arch, wide: Strip<'a>, x: Pair<'a>),
     /// The products of the elements of two strips.
-    pub(super) multiply: Kernel,
+    pub(super) multiply: Loop,
     /// Writes the one element of `x` to all of `out`, of which it may be the first.
     pub(super) spread: fn(out: Strip<'_>, x: Strip<'_>),
     /// Folds `x`, of `outer` by `reduced` by `inner` elements, over its middle dim into `out`.
@@ -63,22 +63,22 @@ pub(super) struct FoldKernels {
     pub(super) narrow: fn(arch: Arch, out: Strip<'_>, wide: Strip<'_>),
 }
 
-impl FoldKernels {
+impl FoldLoops {
     /// Those of `fold` on `dtype`, or `None` where it is not defined.
     pub(super) fn new(fold: Fold, dtype: DType) -> Option<Self> {
         Some(match (fold, dtype) {
-            (Fold::Sum, DType::F32) => kernels::<f32, Sum>(),
-            (Fold::Sum, DType::F64) => kernels::<f64, Sum>(),
-            (Fold::Sum, DType::I32) => kernels::<i32, Sum>(),
-            (Fold::Prod, DType::F32) => kernels::<f32, Prod>(),
-            (Fold::Prod, DType::F64) => kernels::<f64, Prod>(),
-            (Fold::Prod, DType::I32) => kernels::<i32, Prod>(),
-            (Fold::Amax, DType::F32) => kernels::<f32, Amax>(),
-            (Fold::Amax, DType::F64) => kernels::<f64, Amax>(),
-            (Fold::Amax, DType::I32) => kernels::<i32, Amax>(),
-            (Fold::Amin, DType::F32) => kernels::<f32, Amin>(),
-            (Fold::Amin, DType::F64) => kernels::<f64, Amin>(),
-            (Fold::Amin, DType::I32) => kernels::<i32, Amin>(),
+            (Fold::Sum, DType::F32) => loops::<f32, Sum>(),
+            (Fold::Sum, DType::F64) => loops::<f64, Sum>(),
+            (Fold::Sum, DType::I32) => loops::<i32, Sum>(),
+            (Fold::Prod, DType::F32) => loops::<f32, Prod>(),
+            (Fold::Prod, DType::F64) => loops::<f64, Prod>(),
+            (Fold::Prod, DType::I32) => loops::<i32, Prod>(),
+            (Fold::Amax, DType::F32) => loops::<f32, Amax>(),
+            (Fold::Amax, DType::F64) => loops::<f64, Amax>(),
+            (Fold::Amax, DType::I32) => loops::<i32, Amax>(),
+            (Fold::Amin, DType::F32) => loops::<f32, Amin>(),
+            (Fold::Amin, DType::F64) => loops::<f64, Amin>(),
+            (Fold::Amin, DType::I32) => loops::<i32, Amin>(),
             (_, DType::Bool | DType::U8 | DType::F16 | DType::BF16) => return None,
         })
     }
@@ -148,11 +148,11 @@ macro_rules! wide {
 }
 wide!(f32 => f64, f64 => f64, i32 => i64);
 
-fn kernels<T: Widen, R: Join<T> + Join<T::Wide>>() -> FoldKernels
+fn loops<T: Widen, R: Join<T> + Join<T::Wide>>() -> FoldLoops
 where
     Prod: Join<T>,
 {
-    FoldKernels {
+    FoldLoops {
         size: size_of::<T>(),
         clear: clear::<T, R>,
         clear_wide: clear_wide::<T, R>,

@@ -20,7 +20,7 @@ use std::sync::OnceLock;
 use pulp::Arch;
 use smallvec::SmallVec;
 
-use super::fold::{FoldKernels, WIDE};
+use super::fold::{FoldLoops, WIDE};
 use super::frame::{Memory, constants};
 use super::region::Region;
 use super::scratch::with_scratch;
@@ -40,7 +40,7 @@ pub(super) struct Reduce {
 
 /// One of the folds of a pass.
 pub(super) struct Folded {
-    pub(super) kernels: FoldKernels,
+    pub(super) loops: FoldLoops,
     /// The output of the region that is folded: if `product`, it and the next one are multiplied first.
     pub(super) output: usize,
     pub(super) product: bool,
@@ -57,7 +57,7 @@ impl Reduce {
     pub(super) fn traffic(&self) -> (Shape, usize) {
         let results =
             self.region.shape.numel() / self.dims.iter().map(|&d| self.region.shape[d]).product::<usize>().max(1);
-        let written: usize = self.folds.iter().map(|fold| results * fold.kernels.size).sum();
+        let written: usize = self.folds.iter().map(|fold| results * fold.loops.size).sum();
         (self.region.shape.clone(), self.region.bytes_read() + written)
     }
 
@@ -86,7 +86,7 @@ impl Reduce {
         let numel = partition.space.numel;
         if numel == 0 {
             for fold in &self.folds {
-                (fold.kernels.clear)(memory.temps[fold.temp].strip(0, n_kept, fold.kernels.size));
+                (fold.loops.clear)(memory.temps[fold.temp].strip(0, n_kept, fold.loops.size));
             }
             return;
         }
@@ -108,13 +108,13 @@ impl Reduce {
     fn put_together(&self, partition: &Partition, memory: &Memory<'_>, start: usize, n: usize) {
         let arch = Arch::new();
         with_scratch(n * WIDE, |scratch| {
-            for (i, Folded { kernels, temp, .. }) in self.folds.iter().enumerate() {
+            for (i, Folded { loops, temp, .. }) in self.folds.iter().enumerate() {
                 let sum = partial(memory.parts, partition, [i, 0, start], n);
                 for part in 1..partition.n_parts {
-                    (kernels.merge)(arch, sum, partial(memory.parts, partition, [i, part, start], n));
+                    (loops.merge)(arch, sum, partial(memory.parts, partition, [i, part, start], n));
                 }
-                let narrow = scratch.carve(0, n, kernels.size);
-                (kernels.narrow)(arch, narrow, sum);
+                let narrow = scratch.carve(0, n, loops.size);
+                (loops.narrow)(arch, narrow, sum);
                 partition.kept.scatter(i, start, n, memory.temps[*temp], narrow);
             }
         });

@@ -86,7 +86,7 @@ impl Partition {
         let result = Layout::contiguous(kept_shape);
         let place = |d: usize| d - dims.iter().filter(|&&r| r < d).count();
         let kept_dims: SmallVec<[usize; 8]> = outer_dims.iter().chain(inner_dims).map(|&d| place(d)).collect();
-        let results: Vec<_> = folds.iter().map(|fold| Walked::layout(&result, fold.kernels.size)).collect();
+        let results: Vec<_> = folds.iter().map(|fold| Walked::layout(&result, fold.loops.size)).collect();
         let kept = Space::new(result.shape(), &kept_dims, &results);
 
         let most = strip_len(region, &space);

@@ -4,7 +4,7 @@ use pulp::Arch;
 
 use super::partition::{BLOCK, Partition, Piece, Way};
 use super::{Folded, Reduce, partial};
-use crate::cpu::fold::{FoldKernels, ROWS, WIDE};
+use crate::cpu::fold::{FoldLoops, ROWS, WIDE};
 use crate::cpu::frame::{Constants, Frame, Memory, scratch_bytes};
 use crate::cpu::strip::Strip;
 
@@ -53,14 +53,14 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
     /// `n` elements of a fold's spare strip, from element `first` on.
     fn spare(&self, fold: usize, first: usize, n: usize) -> Strip<'a> {
         debug_assert!(first + n <= self.partition.most, "a strip has {} elements", self.partition.most);
-        let size = self.reduce.folds[fold].kernels.size;
+        let size = self.reduce.folds[fold].loops.size;
         self.own(fold, first * size, n, size)
     }
 
     /// `n` elements of a fold's accumulator, from element `first` on.
     fn accumulator(&self, fold: usize, first: usize, n: usize) -> Strip<'a> {
         debug_assert!(first + n <= self.partition.accumulator(), "within the accumulator");
-        let size = self.reduce.folds[fold].kernels.size;
+        let size = self.reduce.folds[fold].loops.size;
         self.own(fold, self.partition.most * WIDE + first * size, n, size)
     }
 
@@ -70,8 +70,8 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
         self.own(fold, (before + first) * WIDE, n, WIDE)
     }
 
-    fn kernels(&self) -> impl Iterator<Item = (usize, &'a FoldKernels)> {
-        self.reduce.folds.iter().map(|fold| &fold.kernels).enumerate()
+    fn loops(&self) -> impl Iterator<Item = (usize, &'a FoldLoops)> {
+        self.reduce.folds.iter().map(|fold| &fold.loops).enumerate()
     }
 
     pub(super) fn run(&self, piece: &Piece, constants: &Constants) {
@@ -91,11 +91,11 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
         let mut outer = piece.outer.start;
         while outer < piece.outer.end {
             let n = at_once.min(piece.outer.end - outer);
-            self.assemble(frame, outer * block, n * block, |fold, kernels, x| {
+            self.assemble(frame, outer * block, n * block, |fold, loops, x| {
                 let (start, len) = (outer * inner, n * inner);
                 let place = self.place(fold, start, len);
                 let out = place.unwrap_or_else(|| self.accumulator(fold, 0, len));
-                (kernels.middle)(self.arch, out, x, [n, reduced, inner]);
+                (loops.middle)(self.arch, out, x, [n, reduced, inner]);
                 if place.is_none() {
                     self.store(fold, start, out);
                 }
@@ -111,9 +111,9 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
             self.clear_wide(1);
             while point < end {
                 let n = space.strip(point, end, *most);
-                self.evaluate(frame, point, n, |fold, kernels, terms| match terms {
-                    Terms::One(x) => (kernels.total)(self.arch, self.wide(fold, 0, 1), x),
-                    Terms::Product(a, b) => (kernels.total_product)(self.arch, self.wide(fold, 0, 1), [a, b]),
+                self.evaluate(frame, point, n, |fold, loops, terms| match terms {
+                    Terms::One(x) => (loops.total)(self.arch, self.wide(fold, 0, 1), x),
+                    Terms::Product(a, b) => (loops.total_product)(self.arch, self.wide(fold, 0, 1), [a, b]),
                 });
                 point += n;
             }
@@ -132,7 +132,7 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
             let result = outer * inner + piece.columns.start;
             if single {
                 self.block(frame, piece, outer, 1, 0..piece.rows.end);
-                for (fold, _) in self.kernels() {
+                for (fold, _) in self.loops() {
                     self.store(fold, result, self.accumulator(fold, 0, width));
                 }
                 continue;
@@ -140,15 +140,15 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
             self.clear_wide(width * packed);
             for row in piece.rows.clone().step_by(BLOCK * packed) {
                 self.block(frame, piece, outer, packed, row..piece.rows.end.min(row + BLOCK * packed));
-                for (fold, kernels) in self.kernels() {
+                for (fold, loops) in self.loops() {
                     let (wide, x) = (self.wide(fold, 0, width * packed), self.accumulator(fold, 0, width * packed));
-                    (kernels.widen)(self.arch, wide, x);
+                    (loops.widen)(self.arch, wide, x);
                 }
             }
-            for (fold, kernels) in self.kernels() {
+            for (fold, loops) in self.loops() {
                 let rows = self.wide(fold, 0, width * packed);
                 for i in 1..packed {
-                    (kernels.merge)(self.arch, rows.part(0, width), rows.part(i * width, width));
+                    (loops.merge)(self.arch, rows.part(0, width), rows.part(i * width, width));
                 }
             }
             self.finish(piece.part, result, width);
@@ -166,8 +166,8 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
     ) {
         let Partition { inner, reduced, in_place, .. } = *self.partition;
         let width = piece.columns.len();
-        for (fold, kernels) in self.kernels() {
-            (kernels.clear)(self.accumulator(fold, 0, width * packed));
+        for (fold, loops) in self.loops() {
+            (loops.clear)(self.accumulator(fold, 0, width * packed));
         }
         let mut row = rows.start;
         while row < rows.end {
@@ -184,8 +184,8 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
     }
 
     fn clear_wide(&self, n: usize) {
-        for (fold, kernels) in self.kernels() {
-            (kernels.clear_wide)(self.wide(fold, 0, n));
+        for (fold, loops) in self.loops() {
+            (loops.clear_wide)(self.wide(fold, 0, n));
         }
     }
 
@@ -194,11 +194,11 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
         let (mut point, end) = (start, start + len);
         while point < end {
             let n = self.partition.space.strip(point, end, self.partition.most);
-            self.evaluate(frame, point, n, |fold, kernels, terms| {
+            self.evaluate(frame, point, n, |fold, loops, terms| {
                 let acc = self.accumulator(fold, point - start, n);
                 match terms {
-                    Terms::One(x) => (kernels.accumulate)(self.arch, acc, x),
-                    Terms::Product(a, b) => (kernels.accumulate_product)(self.arch, acc, [[a, b]]),
+                    Terms::One(x) => (loops.accumulate)(self.arch, acc, x),
+                    Terms::Product(a, b) => (loops.accumulate_product)(self.arch, acc, [[a, b]]),
                 }
             });
             point += n;
@@ -211,13 +211,13 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
         let mut done = 0;
         while done < len {
             let n = space.strip(start + done, start + len, *most);
-            for (fold, Folded { kernels, output, .. }) in self.reduce.folds.iter().enumerate() {
+            for (fold, Folded { loops, output, .. }) in self.reduce.folds.iter().enumerate() {
                 // Factors stay where they are when the next row is evaluated.
                 let factors = std::array::from_fn(|row| {
                     frame.eval(start + row * inner + done, n, &[]);
                     [*output, output + 1].map(|factor| frame.output(factor))
                 });
-                (kernels.accumulate_products)(self.arch, self.accumulator(fold, done, n), factors);
+                (loops.accumulate_products)(self.arch, self.accumulator(fold, done, n), factors);
             }
             done += n;
         }
@@ -229,7 +229,7 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
         frame: &mut Frame<'a, 'm>,
         point: usize,
         n: usize,
-        mut f: impl FnMut(usize, &FoldKernels, Terms<'a>),
+        mut f: impl FnMut(usize, &FoldLoops, Terms<'a>),
     ) {
         frame.eval(point, n, &[]);
         for (i, fold) in self.reduce.folds.iter().enumerate() {
@@ -238,7 +238,7 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
                 Some([a, b]) if a.len() == n && b.len() == n => Terms::Product(a, b),
                 _ => Terms::One(self.elements(frame, fold, self.spare(i, 0, n))),
             };
-            f(i, &fold.kernels, terms);
+            f(i, &fold.loops, terms);
         }
     }
 
@@ -248,11 +248,11 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
         if fold.product {
             let other = frame.output(fold.output + 1);
             let out = to.part(0, value.len().max(other.len()));
-            fold.kernels.multiply.run.run(self.arch, &[value, other], out);
+            fold.loops.multiply.body.run(self.arch, &[value, other], out);
             value = out;
         }
         if value.len() != to.len() {
-            (fold.kernels.spread)(to, value);
+            (fold.loops.spread)(to, value);
             value = to;
         }
         value
@@ -264,7 +264,7 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
         frame: &mut Frame<'a, 'm>,
         start: usize,
         len: usize,
-        mut f: impl FnMut(usize, &FoldKernels, Strip<'a>),
+        mut f: impl FnMut(usize, &FoldLoops, Strip<'a>),
     ) {
         let Partition { space, most, .. } = self.partition;
         let (mut point, end) = (start, start + len);
@@ -275,7 +275,7 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
                 let to = self.spare(i, point - start, n);
                 let x = self.elements(frame, fold, to);
                 if n == len {
-                    f(i, &fold.kernels, x);
+                    f(i, &fold.loops, x);
                 } else if !x.is(to) {
                     x.copy_to(to);
                 }
@@ -285,21 +285,25 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
                 return;
             }
         }
-        for (i, kernels) in self.kernels() {
-            f(i, kernels, self.spare(i, 0, len));
+        for (i, loops) in self.loops() {
+            f(i, loops, self.spare(i, 0, len));
         }
     }
 
     /// Puts `n` wide results from `start` on with the other parts, or stores them if there are none.
     fn finish(&self, part: usize, start: usize, n: usize) {
-        for (fold, kernels) in self.kernels() {
+        for (fold, loops) in self.loops() {
             let wide = self.wide(fold, 0, n);
             if self.partition.n_parts > 1 {
                 wide.copy_to(partial(self.memory.parts, self.partition, [fold, part, start], n));
             } else {
-                let narrow = self.accumulator(fold, 0, n);
-                (kernels.narrow)(self.arch, narrow, wide);
-                self.store(fold, start, narrow);
+                // Straight to where they belong, if that is a row of elements.
+                let place = self.place(fold, start, n);
+                let narrow = place.unwrap_or_else(|| self.accumulator(fold, 0, n));
+                (loops.narrow)(self.arch, narrow, wide);
+                if place.is_none() {
+                    self.store(fold, start, narrow);
+                }
             }
         }
     }

@@ -268,7 +268,7 @@ fn updates_in_place_have_the_bits_of_others() {
         let [x, y] = [60, 61].map(|seed| random(seed, &[40], DType::F32));
         let region = region(&[&update(&x, &y)]);
         let last = region.code.last().unwrap();
-        let in_place = matches!(last.call, Call::One(kernel) if kernel.in_place.is_some());
+        let in_place = matches!(last.call, Call::One(one) if one.in_place.is_some());
         assert_eq!(in_place, ![14, 17].contains(&i), "update {i}");
     }
     for dtype in [DType::F32, DType::F64, DType::I32, DType::F16, DType::U8] {

@@ -28,27 +28,27 @@ pub(super) type Run = for<'a> fn(arch: Arch, args: &[Strip<'a>], out: Strip<'a>)
 
 /// A function of elements as a function of strips.
 #[derive(Clone, Copy)]
-pub(super) struct Kernel {
-    pub(super) run: Code,
+pub(super) struct Loop {
+    pub(super) body: Body,
     /// What is as quick where the result lies where an argument does, for functions that have such a loop.
-    pub(super) in_place: Option<Code>,
+    pub(super) in_place: Option<Body>,
 }
 
-/// What a kernel runs.
+/// What a loop runs.
 #[derive(Clone, Copy)]
-pub(super) enum Code {
+pub(super) enum Body {
     /// A loop compiled for one function.
-    Loop(Run),
+    Compiled(Run),
     /// The loop that all functions without one share.
     Plain(Plain),
 }
 
-impl Code {
+impl Body {
     /// As [`Run`].
     #[inline]
     pub(super) fn run(self, arch: Arch, args: &[Strip<'_>], out: Strip<'_>) {
         match self {
-            Self::Loop(run) => run(arch, args, out),
+            Self::Compiled(run) => run(arch, args, out),
             Self::Plain(plain) => plain.run(args, out),
         }
     }
@@ -223,22 +223,22 @@ fn splat<T: Pod>(x: Strip<'_>) -> Splat<T> {
 
 /// The function item or closure of this type, which captures nothing.
 ///
-/// A kernel is a plain function pointer, monomorphic in the function it maps, so there is nowhere to pass the function
+/// A loop is a plain function pointer, monomorphic in the function it maps, so there is nowhere to pass the function
 /// itself, nor need: its type says all.
 #[expect(unsafe_code, reason = "makes a value of a type without bytes")]
 fn conjure<F: Copy>() -> F {
-    const { assert!(size_of::<F>() == 0, "a kernel's function captures nothing") }
+    const { assert!(size_of::<F>() == 0, "a loop's function captures nothing") }
     // SAFETY: no bytes to read; the type is inhabited, as `map1` and its kin were handed one.
     unsafe { NonNull::<F>::dangling().read() }
 }
 
-/// The kernel that maps `f` over one strip.
-pub(super) fn map1<A: Pod, O: Pod, F: Fn(A) -> O + Copy>(_: F) -> Kernel {
+/// The loop that maps `f` over one strip.
+pub(super) fn map1<A: Pod, O: Pod, F: Fn(A) -> O + Copy>(_: F) -> Loop {
     fn run<A: Pod, O: Pod, F: Fn(A) -> O + Copy>(arch: Arch, args: &[Strip<'_>], out: Strip<'_>) {
         let f = conjure::<F>();
         dispatch::<ByElement, _, _>(arch, row::<A>(args[0]), out.cells::<O>(), f);
     }
-    Kernel { run: Code::Loop(run::<A, O, F>), in_place: None }
+    Loop { body: Body::Compiled(run::<A, O, F>), in_place: None }
 }
 
 // Arguments are never all one element where the result has more: a frame computes that element once. So where all but
@@ -255,18 +255,21 @@ fn run2<A: Pod, B: Pod, O: Pod, F: Fn(A, B) -> O + Copy, W: Way>(arch: Arch, arg
     }
 }
 
-/// The kernel that maps `f` over two strips.
-pub(super) fn map2<A: Pod, B: Pod, O: Pod, F: Fn(A, B) -> O + Copy>(_: F) -> Kernel {
-    Kernel { run: Code::Loop(run2::<A, B, O, F, ByElement>), in_place: None }
+/// The loop that maps `f` over two strips.
+pub(super) fn map2<A: Pod, B: Pod, O: Pod, F: Fn(A, B) -> O + Copy>(_: F) -> Loop {
+    Loop { body: Body::Compiled(run2::<A, B, O, F, ByElement>), in_place: None }
 }
 
 /// The same, also in place.
-pub(super) fn map2_in_place<A: Pod, B: Pod, O: Pod, F: Fn(A, B) -> O + Copy>(_: F) -> Kernel {
-    Kernel { run: Code::Loop(run2::<A, B, O, F, ByElement>), in_place: Some(Code::Loop(run2::<A, B, O, F, ByStep>)) }
+pub(super) fn map2_in_place<A: Pod, B: Pod, O: Pod, F: Fn(A, B) -> O + Copy>(_: F) -> Loop {
+    Loop {
+        body: Body::Compiled(run2::<A, B, O, F, ByElement>),
+        in_place: Some(Body::Compiled(run2::<A, B, O, F, ByStep>)),
+    }
 }
 
-/// The kernel that maps `f` over three strips.
-pub(super) fn map3<A: Pod, B: Pod, C: Pod, O: Pod, F: Fn(A, B, C) -> O + Copy>(_: F) -> Kernel {
+/// The loop that maps `f` over three strips.
+pub(super) fn map3<A: Pod, B: Pod, C: Pod, O: Pod, F: Fn(A, B, C) -> O + Copy>(_: F) -> Loop {
     fn run<A: Pod, B: Pod, C: Pod, O: Pod, F: Fn(A, B, C) -> O + Copy>(arch: Arch, args: &[Strip<'_>], out: Strip<'_>) {
         let ([a, b, c], out) = ([args[0], args[1], args[2]], out.cells::<O>());
         let f = conjure::<F>();
@@ -285,5 +288,5 @@ pub(super) fn map3<A: Pod, B: Pod, C: Pod, O: Pod, F: Fn(A, B, C) -> O + Copy>(_
             [false, false, _] => dispatch::<ByElement, _, _>(arch, (splat::<A>(a), splat::<B>(b), row::<C>(c)), out, f),
         }
     }
-    Kernel { run: Code::Loop(run::<A, B, C, O, F>), in_place: None }
+    Loop { body: Body::Compiled(run::<A, B, C, O, F>), in_place: None }
 }
