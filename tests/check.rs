@@ -5,12 +5,32 @@ mod devices;
 use std::process::Command;
 
 use devices::{VARIABLE, failures_on_each, note};
-use hadamard::check;
+use hadamard::{Device, check};
+
+/// A software adapter takes a minute or two for the whole table, most of it for compiling shaders.
+#[test]
+fn the_table_is_right_on_the_cpu_and_a_quarter_of_it_on_every_gpu() {
+    let quarter: Vec<check::Case> = check::cases().into_iter().step_by(4).collect();
+    let report = |device: &Device| {
+        if device.is_gpu() {
+            check::run_cases(device, &quarter, |_, _, _| ())
+        } else {
+            check::run(device, |_, _, _| ())
+        }
+    };
+    is_right_on_each(|device| if device.is_gpu() { quarter.len() } else { check::cases().len() }, report);
+}
 
 #[test]
+#[ignore = "takes minutes on software adapters; .ci/run runs it"]
 fn every_case_is_right_on_every_device() {
+    is_right_on_each(|_| check::cases().len(), |device| check::run(device, |_, _, _| ()));
+}
+
+/// Asserts that nothing in the reports of all devices failed, and that they are of as many cases as `wanted` says.
+fn is_right_on_each(wanted: impl Fn(&Device) -> usize + Sync, run: impl Fn(&Device) -> check::Report + Sync) {
     let failures = failures_on_each(|device| {
-        let report = check::run(device, |_, _, _| ());
+        let report = run(device);
         note(&format!(
             "{device}: {} cases, {} failed, {} skipped for want of f64",
             report.cases(),
@@ -23,17 +43,18 @@ fn every_case_is_right_on_every_device() {
                 "{name:18} {cases:5} cases {failures:5} failed {elements:9} elements, worst {worst:.3} of the bound"
             );
         }
-        assert!(report.cases() > 2500 && report.cases() > 5 * report.skipped, "the table has shrunk");
+        assert_eq!(report.cases() + report.skipped, wanted(device), "{device}: each case runs or is skipped");
+        assert!(check::cases().len() > 3500 && report.cases() > 3 * report.skipped, "the table has shrunk");
         report.failures.into_iter().map(|failure| format!("{device}: {failure}")).collect()
     });
     assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
 }
 
-/// Runs the test above in a process of its own that is promised a device there is none of.
+/// Runs the first test in a process of its own that is promised a device there is none of.
 #[test]
 fn a_promised_device_that_is_missing_is_a_failure() {
     let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "every_case_is_right_on_every_device"])
+        .args(["--exact", "the_table_is_right_on_the_cpu_and_a_quarter_of_it_on_every_gpu"])
         .env(VARIABLE, "cpu,no such adapter")
         .output()
         .unwrap();

@@ -20,7 +20,7 @@ use half::{bf16, f16};
 /// How many a device, in a plain `cargo test`.
 const CASES: u64 = 2000;
 /// How many a software adapter, which compiles a shader or more for each.
-const SOFTWARE_CASES: u64 = 200;
+const SOFTWARE_CASES: u64 = 100;
 
 /// How many on each device with small limits.
 const LIMITED_CASES: u64 = 30;

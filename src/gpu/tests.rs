@@ -6,6 +6,7 @@ use crate::{Device, DeviceKind};
 
 /// Their kernels are of other shapes: terms are added at once, rows shared by whole workgroups, matrix products split.
 #[test]
+#[ignore = "takes half a minute on a software adapter; .ci/run runs it"]
 fn software_adapters_run_what_is_planned_for_discrete_gpus() {
     let wanted = |(i, case): &(usize, Case)| i % 24 == 0 || ["sum", "einsum"].contains(&case.operation());
     let cases: Vec<Case> = cases().into_iter().enumerate().filter(wanted).map(|(_, case)| case).collect();

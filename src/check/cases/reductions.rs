@@ -120,6 +120,7 @@ fn operations(table: &mut Table) {
     }
 }
 
+/// Long, as a table is.
 fn multiply_reduce(table: &mut Table) {
     for (shape, dims) in SHAPES {
         let over = move |x: Expr, op: ReduceOp| if dims.is_empty() { x.reduce(op, ..) } else { x.reduce(op, dims) };
@@ -184,7 +185,7 @@ fn multiply_reduce(table: &mut Table) {
     }
 }
 
-/// What follows a reduction, and reductions of reductions.
+/// What follows a reduction, and reductions of reductions. Long, as a table is.
 fn around(table: &mut Table) {
     const OP: &str = "fused reduction";
     for dtype in FLOATS {

@@ -5,6 +5,7 @@
 
 mod contract;
 mod cut;
+mod domain;
 mod emit;
 mod group;
 mod launching;

@@ -1,9 +1,10 @@
 //! Writing packed elements that share words with others: beside their target first, then patched in.
 
 use super::Planner;
+use super::domain::Domain;
 use super::emit::Scalars;
 use super::launching::Launching;
-use super::map::{Domain, MapJob};
+use super::map::MapJob;
 use super::view::View;
 use super::windows::{best_cut, excess, halves};
 use crate::base::layout::{Layout, Strides};

@@ -1,7 +1,8 @@
 //! Maps that are no single launch: those cut into pieces, and copies.
 
+use super::domain::Domain;
 use super::emit::Scalars;
-use super::map::{Domain, MapJob};
+use super::map::MapJob;
 use super::view::View;
 use super::windows::{best_cut, excess, halves, resized};
 use super::{Memory, Output, Planner};
