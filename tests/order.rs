@@ -221,6 +221,21 @@ fn no_room_uses_one_that_comes_after_it() {
 }
 
 #[test]
+fn only_the_room_of_gpus_says_wgpu() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut all = Vec::new();
+    files(&src, &mut all);
+    let says = |path: &&PathBuf| {
+        let text = fs::read_to_string(path).unwrap();
+        without_tests(&words(&text)).iter().any(|word| word == "wgpu")
+    };
+    let below = |path: &PathBuf| path.strip_prefix(&src).unwrap().to_path_buf();
+    let found: Vec<PathBuf> = all.iter().filter(says).map(below).filter(|path| !path.starts_with("gpu")).collect();
+    // `Device::from_wgpu` takes what a caller has.
+    assert_eq!(found, [Path::new("run").join("device.rs")]);
+}
+
+#[test]
 fn the_rooms_are_those_of_the_documentation() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("ARCHITECTURE.md");
     let text = fs::read_to_string(path).unwrap();
