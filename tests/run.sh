@@ -61,8 +61,8 @@ fi
 export HADAMARD_TEST_DEVICES
 # Without a desktop session, a layer of Mesa's that asks the desktop for its GPU prints errors.
 if [ -z "${XDG_RUNTIME_DIR:-}" ]; then export NODEVICE_SELECT=1; fi
-# Tests are built once and run: what speeds up the next build would slow down this one.
-export CARGO_INCREMENTAL="${CARGO_INCREMENTAL:-0}"
+# Built once and run: what speeds up the next build slows down this one, and a failed test says where without debug info.
+export CARGO_INCREMENTAL="${CARGO_INCREMENTAL:-0}" CARGO_PROFILE_DEV_DEBUG="${CARGO_PROFILE_DEV_DEBUG:-false}"
 echo "Testing on: $HADAMARD_TEST_DEVICES"
 if [ $# -gt 0 ]; then exec cargo test --features cli "$@"; fi
 # `cargo test` alone would build every example, too.
