@@ -89,7 +89,7 @@ pub struct MemoryStats {
     pub allocations: u64,
     /// Buffers taken from the pool instead.
     pub reuses: u64,
-    /// What [`set_memory_limit`](Device::set_memory_limit) allows, if anything was set.
+    /// What [`set_memory_limit`](crate::Device::set_memory_limit) allows, if anything was set.
     pub limit: Option<u64>,
 }
 

@@ -20,7 +20,7 @@ impl Tensor {
     ///
     /// # Errors
     ///
-    /// [`Error::Argument`] if the number of elements differs.
+    /// [`Error::Argument`](crate::Error::Argument) if the number of elements differs.
     pub fn reshape(&self, shape: impl Into<Shape>) -> Result<Self> {
         let shape = shape.into();
         check_reshape(self.shape(), &shape)?;
@@ -31,7 +31,7 @@ impl Tensor {
     ///
     /// # Errors
     ///
-    /// [`Error::Argument`] unless each dim is named once.
+    /// [`Error::Argument`](crate::Error::Argument) unless each dim is named once.
     pub fn permute(&self, dims: &[isize]) -> Result<Self> {
         self.try_view(&View::Permute(resolve_permutation(self.shape(), dims)?))
     }
@@ -40,7 +40,7 @@ impl Tensor {
     ///
     /// # Errors
     ///
-    /// [`Error::Dim`] if there is no such dim.
+    /// [`Error::Dim`](crate::Error::Dim) if there is no such dim.
     pub fn transpose(&self, a: isize, b: isize) -> Result<Self> {
         let (a, b) = (self.shape().dim(a, "transpose")?, self.shape().dim(b, "transpose")?);
         let mut dims: SmallVec<[usize; 4]> = (0..self.rank()).collect();
@@ -52,7 +52,8 @@ impl Tensor {
     ///
     /// # Errors
     ///
-    /// [`Error::Dim`] if there is no such dim, [`Error::Argument`] if the range is not within it.
+    /// [`Error::Dim`](crate::Error::Dim) if there is no such dim, [`Error::Argument`](crate::Error::Argument) if the range
+    /// is not within it.
     pub fn narrow(&self, dim: isize, start: usize, len: usize) -> Result<Self> {
         self.slice(dim, start, start.saturating_add(len), 1)
     }
@@ -71,7 +72,7 @@ impl Tensor {
     ///
     /// # Errors
     ///
-    /// [`Error::Dim`] if there is no such dim.
+    /// [`Error::Dim`](crate::Error::Dim) if there is no such dim.
     pub fn flip(&self, dim: isize) -> Result<Self> {
         let dim = self.shape().dim(dim, "flip")?;
         self.try_view(&View::Flip(dim))
@@ -81,7 +82,7 @@ impl Tensor {
     ///
     /// # Errors
     ///
-    /// [`Error::Broadcast`] if this shape does not broadcast to `shape`.
+    /// [`Error::Broadcast`](crate::Error::Broadcast) if this shape does not broadcast to `shape`.
     pub fn broadcast_to(&self, shape: impl Into<Shape>) -> Result<Self> {
         let shape = shape.into();
         shape.checked_numel("broadcast_to")?;
@@ -92,7 +93,7 @@ impl Tensor {
     ///
     /// # Errors
     ///
-    /// [`Error::Dim`] if `dim` is not in `-rank - 1..=rank`.
+    /// [`Error::Dim`](crate::Error::Dim) if `dim` is not in `-rank - 1..=rank`.
     pub fn unsqueeze(&self, dim: isize) -> Result<Self> {
         self.try_view(&View::Reshape(unsqueezed(self.shape(), dim)?))
     }
@@ -101,7 +102,7 @@ impl Tensor {
     ///
     /// # Errors
     ///
-    /// [`Error::Dim`] if there is no such dim.
+    /// [`Error::Dim`](crate::Error::Dim) if there is no such dim.
     pub fn squeeze(&self, dim: isize) -> Result<Self> {
         self.try_view(&View::Reshape(squeezed(self.shape(), dim)?))
     }

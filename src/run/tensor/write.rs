@@ -11,8 +11,9 @@ impl Tensor {
     ///
     /// # Errors
     ///
-    /// [`Error::Broadcast`] if the shapes do not fit; [`Error::DeviceMismatch`] if `value` reads a tensor of another
-    /// device; whatever `value` carries from its own construction.
+    /// [`Error::Broadcast`](crate::Error::Broadcast) if the shapes do not fit;
+    /// [`Error::DeviceMismatch`](crate::Error::DeviceMismatch) if `value` reads a tensor of another device; whatever
+    /// `value` carries from its own construction.
     pub fn assign(&self, value: impl Into<Expr>) -> Result<()> {
         assign(&[(self, value.into())])
     }
