@@ -21,21 +21,6 @@ fn nan_f() -> F {
     return F(bitcast<f32>(uniforms.minus_infinity | 0x00400000u));
 }
 
-// 1 or 0. A GLSL compiler that knows the 1 makes a selection of its product with x, in which 0 times NaN is 0; this
-// one is made from minus infinity's bits.
-fn truth_f(x: B) -> F {
-    return select(F(0.0), F(bitcast<f32>(uniforms.minus_infinity ^ 0xc0000000u)), x);
-}
-
-// x - x, as no compiler would keep it.
-fn minus_itself_f(x: F) -> F {
-    return select(nan_f(), F(0.0), isfinite_f(x));
-}
-
-fn over_itself_f(x: F) -> F {
-    return select(nan_f(), F(1.0), isfinite_f(x) & !(x == F(0.0)));
-}
-
 // NaN on either side wins; their sum is NaN.
 fn maximum_f(a: F, b: F) -> F {
     return select(max(a, b), a + b, isnan_f(a) | isnan_f(b));

@@ -1,5 +1,7 @@
 //! How an expression reads a buffer: a layout, or a short chain of them.
 
+use std::hash::{Hash, Hasher};
+
 use smallvec::{SmallVec, smallvec};
 
 use super::layout::Layout;
@@ -59,6 +61,28 @@ impl Access {
     /// The same without its last stage, which the reader has applied.
     pub(crate) fn without_last_stage(&self) -> Self {
         Self { stages: self.stages[..self.stages.len() - 1].iter().cloned().collect() }
+    }
+
+    /// The same, `by` elements nearer the start of the buffer, which must not come before it.
+    pub(crate) fn moved(&self, by: usize) -> Self {
+        let mut out = self.clone();
+        let last = out.stages.len() - 1;
+        out.stages[last] = self.stages[last].moved(by);
+        out
+    }
+
+    /// Whether it is another one [moved](Self::moved) `by` elements.
+    pub(crate) fn is_moved(&self, other: &Self, by: usize) -> bool {
+        let last = self.stages.len() - 1;
+        self.stages.len() == other.stages.len()
+            && self.stages[last].is_moved(&other.stages[last], by)
+            && self.stages[..last] == other.stages[..last]
+    }
+
+    /// Hashes everything but where in the buffer it begins.
+    pub(crate) fn hash_shape(&self, state: &mut impl Hasher) {
+        let (last, stages) = (self.footprint(), &self.stages[..self.stages.len() - 1]);
+        (stages, last.shape(), last.strides()).hash(state);
     }
 
     /// The same elements in row-major order under another shape.

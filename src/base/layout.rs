@@ -71,6 +71,16 @@ impl Layout {
         true
     }
 
+    /// The same, `by` elements nearer the start of the buffer, which must not come before it.
+    pub(crate) fn moved(&self, by: usize) -> Self {
+        Self { offset: self.offset - by, ..self.clone() }
+    }
+
+    /// Whether it is another one [moved](Self::moved) `by` elements.
+    pub(crate) fn is_moved(&self, other: &Self, by: usize) -> bool {
+        self.offset + by == other.offset && self.shape == other.shape && self.strides == other.strides
+    }
+
     /// The lowest and highest element it touches, or `None` if it has no elements.
     pub(crate) fn bounds(&self) -> Option<(usize, usize)> {
         if self.numel() == 0 {

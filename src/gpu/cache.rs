@@ -1,88 +1,153 @@
-//! Kept between evaluations: pipelines, by spec, and plans, by graph.
+//! Kept between evaluations: plans, by the form of their graph, and pipelines, by spec.
+//!
+//! Numbers, buffers and, within limits, where tensors begin in their buffers are no part of a form, so an optimizer's
+//! next learning rate and a ring buffer's next row find a plan. Both are bounded: the plan used longest ago goes first,
+//! and its pipelines with it, unless other plans need them.
 
+use std::hash::{Hash, Hasher};
+use std::num::NonZero;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
-use rustc_hash::FxHashMap;
+use lru::LruCache;
+use rustc_hash::{FxBuildHasher, FxHashMap, FxHasher};
 
 use super::Context;
 use super::context::lock;
 use super::pipeline::Pipeline;
+use super::shifts::Shifts;
 use crate::Result;
-use crate::expr::graph::Graph;
+use crate::expr::graph::{Graph, Root, Step, Value};
 use crate::kernel::{Caps, Plan, Spec, Target, plan};
 
-/// Plans kept, at most: then all are dropped, so that a program that never repeats an evaluation does not grow.
-const MAX_PLANS: usize = 4096;
+/// Plans kept, at most. One takes a few kB.
+const MAX_PLANS: NonZero<usize> = NonZero::new(1024).unwrap();
+/// Pipelines kept, at most. A driver may need a megabyte for one.
+const MAX_PIPELINES: usize = 256;
 
-#[derive(Default)]
-pub(super) struct Cache {
-    pipelines: Mutex<FxHashMap<Spec, Arc<Pipeline>>>,
-    plans: Mutex<FxHashMap<u64, Vec<Arc<Ready>>>>,
+pub(super) struct Cache(Mutex<Kept>);
+
+struct Kept {
+    /// By the hash of their form.
+    plans: LruCache<u64, Arc<Ready>, FxBuildHasher>,
+    pipelines: FxHashMap<Spec, Arc<Pipeline>>,
 }
 
 /// A plan with its pipelines.
 pub(super) struct Ready {
-    /// The graph without its tensors and numbers.
     form: Form,
-    targets: Vec<Target>,
     pub(super) plan: Plan,
     pub(super) pipelines: Vec<Arc<Pipeline>>,
 }
 
-/// What two graphs must have in common to share a plan.
+/// What two runs must have in common to share a plan: graph and targets, without tensors and numbers, and moved to where
+/// [`Shifts`] say.
 struct Form {
-    values: Vec<crate::expr::graph::Value>,
-    roots: Vec<crate::expr::graph::Root>,
+    values: Vec<Value>,
+    roots: Vec<Root>,
     dtypes: Vec<crate::DType>,
     n_scalars: usize,
+    targets: Vec<Target>,
+    fast_math: bool,
 }
 
 impl Form {
-    fn of(graph: &Graph) -> Self {
+    fn of(graph: &Graph, targets: &[Target], caps: &Caps) -> Self {
         Self {
             values: graph.values.clone(),
             roots: graph.roots.clone(),
             dtypes: graph.buffers.iter().map(|b| b.1).collect(),
             n_scalars: graph.scalars.len(),
+            targets: targets.to_vec(),
+            fast_math: caps.fast_math,
         }
     }
 
-    fn fits(&self, graph: &Graph) -> bool {
-        self.values == graph.values
+    fn fits(&self, graph: &Graph, targets: &[Target], shifts: &Shifts, caps: &Caps) -> bool {
+        self.fast_math == caps.fast_math
             && self.roots == graph.roots
             && self.n_scalars == graph.scalars.len()
             && self.dtypes.iter().copied().eq(graph.buffers.iter().map(|b| b.1))
+            && self.values.len() == graph.values.len()
+            && self.values.iter().zip(&graph.values).all(|(ours, value)| shifts.makes(ours, value))
+            && self.targets.len() == targets.len()
+            && self.targets.iter().zip(targets).all(|(ours, target)| shifts.makes_target(ours, target))
+    }
+}
+
+/// The hash of the form of a graph and its targets.
+fn hash(graph: &Graph, targets: &[Target], shifts: &Shifts, caps: &Caps) -> u64 {
+    let mut hasher = FxHasher::default();
+    (graph.hash, caps.fast_math).hash(&mut hasher);
+    for value in &graph.values {
+        if let Step::Load { buffer, access } = &value.step {
+            (access.footprint().offset() - shifts.of_buffer(*buffer)).hash(&mut hasher);
+        }
+    }
+    for Target { memory, layout, dtype } in targets {
+        (memory, layout.shape(), layout.strides(), layout.offset() - shifts.of(*memory), dtype).hash(&mut hasher);
+    }
+    hasher.finish()
+}
+
+impl Default for Cache {
+    fn default() -> Self {
+        let plans = LruCache::with_hasher(MAX_PLANS, FxBuildHasher);
+        Self(Mutex::new(Kept { plans, pipelines: FxHashMap::default() }))
+    }
+}
+
+impl Cache {
+    /// Drops everything. What is running keeps its own.
+    pub(super) fn clear(&self) {
+        let mut kept = lock(&self.0);
+        kept.plans.clear();
+        kept.pipelines.clear();
+    }
+}
+
+impl Kept {
+    /// Drops plans, those used longest ago first, until few enough pipelines are left.
+    fn make_room(&mut self) {
+        while self.pipelines.len() > MAX_PIPELINES && self.plans.len() > 1 {
+            drop(self.plans.pop_lru());
+            self.pipelines.retain(|_, pipeline| Arc::strong_count(pipeline) > 1);
+        }
     }
 }
 
 impl Context {
     /// The plan for a graph and its targets, made and compiled if it is new.
-    pub(super) fn ready(&self, op: &'static str, graph: &Graph, targets: &[Target]) -> Result<Arc<Ready>> {
-        let found = lock(&self.cache.plans)
-            .get(&graph.hash)
-            .and_then(|list| list.iter().find(|r| r.targets == targets && r.form.fits(graph)).cloned());
-        if let Some(ready) = found {
+    pub(super) fn ready(
+        &self,
+        op: &'static str,
+        graph: &Graph,
+        targets: &[Target],
+        shifts: &Shifts,
+    ) -> Result<Arc<Ready>> {
+        let caps = self.caps();
+        let key = hash(graph, targets, shifts, &caps);
+        let found = lock(&self.cache.0).plans.get(&key).cloned();
+        if let Some(ready) = found.filter(|ready| ready.form.fits(graph, targets, shifts, &caps)) {
             return Ok(ready);
         }
-        let plan = plan(op, graph, targets, &Caps::of(self.info(), self.label()))?;
+        let (graph, targets) = shifts.applied(graph, targets);
+        let plan = plan(op, &graph, &targets, &caps)?;
         self.counts.planned.fetch_add(1, Ordering::Relaxed);
         let pipelines = plan.launches.iter().map(|l| self.pipeline(op, &l.spec)).collect::<Result<_>>()?;
-        let ready = Arc::new(Ready { form: Form::of(graph), targets: targets.to_vec(), plan, pipelines });
-        let mut plans = lock(&self.cache.plans);
-        if plans.len() >= MAX_PLANS {
-            plans.clear();
-        }
-        plans.entry(graph.hash).or_default().push(ready.clone());
+        let ready = Arc::new(Ready { form: Form::of(&graph, &targets, &caps), plan, pipelines });
+        let mut kept = lock(&self.cache.0);
+        kept.plans.put(key, ready.clone());
+        kept.make_room();
         Ok(ready)
     }
 
     fn pipeline(&self, op: &'static str, spec: &Spec) -> Result<Arc<Pipeline>> {
-        if let Some(pipeline) = lock(&self.cache.pipelines).get(spec) {
+        if let Some(pipeline) = lock(&self.cache.0).pipelines.get(spec) {
             return Ok(pipeline.clone());
         }
         // Compiled outside the lock: two threads may both compile the same spec, but no thread waits for another.
         let pipeline = Arc::new(Pipeline::compile(self, op, spec)?);
-        Ok(lock(&self.cache.pipelines).entry(spec.clone()).or_insert(pipeline).clone())
+        Ok(lock(&self.cache.0).pipelines.entry(spec.clone()).or_insert(pipeline).clone())
     }
 }

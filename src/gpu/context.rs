@@ -1,6 +1,6 @@
 //! A GPU device: wgpu's device and queue, their capabilities, and everything that is kept between evaluations.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::adapter::{backend_of, kind_of, label_of};
@@ -12,6 +12,7 @@ use super::poller::{Poller, Waiting};
 use super::readback::Mapped;
 use super::recorder::Recorder;
 use crate::base::times::Bandwidth;
+use crate::kernel::Caps;
 use crate::{Counters, DeviceInfo, Error, MemoryStats, Result};
 
 pub(crate) struct Context {
@@ -22,6 +23,8 @@ pub(crate) struct Context {
     pub(super) counts: Counts,
     info: DeviceInfo,
     label: String,
+    /// Whether kernels planned from now on are left to the driver's simplifications.
+    fast_math: AtomicBool,
     recorder: Mutex<Recorder>,
     pub(super) faults: Arc<Faults>,
     poller: OnceLock<Poller>,
@@ -84,6 +87,7 @@ impl Context {
             queue,
             info,
             label,
+            fast_math: AtomicBool::new(false),
             recorder,
             faults,
         };
@@ -97,6 +101,15 @@ impl Context {
 
     pub(crate) fn label(&self) -> &str {
         &self.label
+    }
+
+    /// What plans must know.
+    pub(crate) fn caps(&self) -> Caps {
+        Caps::of(&self.info, &self.label, self.fast_math.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn set_fast_math(&self, fast: bool) {
+        self.fast_math.store(fast, Ordering::Relaxed);
     }
 
     pub(super) fn recorder(&self) -> MutexGuard<'_, Recorder> {
@@ -130,6 +143,7 @@ impl Context {
 
     pub(crate) fn trim(&self) {
         self.recorder().forget_bind_groups(self);
+        self.cache.clear();
         drop(self.memory.pool.drain());
     }
 

@@ -14,6 +14,7 @@ mod poller;
 mod profile;
 mod readback;
 mod recorder;
+mod shifts;
 
 use std::sync::Arc;
 
@@ -24,6 +25,7 @@ pub(crate) use self::context::Context;
 pub(crate) use self::memory::Buffer;
 
 use self::recorder::Bound;
+use self::shifts::Shifts;
 use crate::base::storage::Storage;
 use crate::expr::graph::Graph;
 use crate::kernel::{Memory, Target, Window, write_scalar};
@@ -34,7 +36,14 @@ pub(crate) fn run(op: &'static str, context: &Arc<Context>, graph: &Graph, tenso
     context.look(op)?;
     let places: SmallVec<[_; 4]> = tensors.iter().map(|t| (t.storage().id(), t.layout(), t.dtype())).collect();
     let targets = Target::of(graph, &places);
-    let ready = context.ready(op, graph, &targets)?;
+    let most = Window::most_bytes(context.info().max_binding);
+    let bytes = |memory: &Memory| match *memory {
+        Memory::Buffer(i) => own(&graph.buffers[i].0).size(),
+        Memory::Target(i) => own(tensors[i].storage()).size(),
+        Memory::Temp(_) => 0,
+    };
+    let shifts = Shifts::new(graph, &targets, most, bytes);
+    let ready = context.ready(op, graph, &targets, &shifts)?;
     let temps = ready
         .plan
         .temps
@@ -49,7 +58,6 @@ pub(crate) fn run(op: &'static str, context: &Arc<Context>, graph: &Graph, tenso
         };
         own(storage)
     };
-    let most = Window::most_bytes(context.info().max_binding);
     let scalars = graph.numbers();
     let mut recorder = context.recorder();
     for (storage, _) in &graph.buffers {
@@ -69,6 +77,9 @@ pub(crate) fn run(op: &'static str, context: &Arc<Context>, graph: &Graph, tenso
         let mut uniforms: SmallVec<[u32; 128]> = SmallVec::from_slice(&launch.uniforms);
         for &(slot, dtype, word) in &launch.scalars {
             write_scalar(scalars[slot], dtype, &mut uniforms[word..]);
+        }
+        for &(word, memory) in &launch.offsets {
+            uniforms[word] = uniforms[word].wrapping_add(shifts.of(memory) as u32);
         }
         recorder.start_timing(context, launch)?;
         recorder.launch(context, op, pipeline, &bound, &uniforms, [launch.grid.x, launch.grid.y])?;

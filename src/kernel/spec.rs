@@ -19,6 +19,8 @@ pub(crate) struct Spec {
     pub(crate) operands: Vec<Operand>,
     /// Words of the scalars passed to it; an f64 takes two.
     pub(crate) n_scalars: usize,
+    /// Whether drivers may simplify floats as if there were no NaN, infinity or rounding.
+    pub(crate) fast_math: bool,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -242,6 +244,27 @@ pub(crate) enum Inst {
     Random(u8, [usize; 3]),
     Convert(usize),
     Round(DType, usize),
+}
+
+impl Line {
+    /// Whether its value is neither read from memory nor passed by the host.
+    pub(crate) const fn is_computed(&self) -> bool {
+        !matches!(self.inst, Inst::Load(_) | Inst::Index(_) | Inst::Scalar(_))
+    }
+}
+
+impl Inst {
+    /// The lines it computes from.
+    pub(crate) fn args(&self) -> impl Iterator<Item = usize> {
+        let (args, n) = match *self {
+            Self::Load(_) | Self::Index(_) | Self::Has(_) | Self::Scalar(_) | Self::Term(_) => ([0; 3], 0),
+            Self::Unary(_, a) | Self::Convert(a) | Self::Round(_, a) => ([a, 0, 0], 1),
+            Self::Binary(_, a, b) => ([a, b, 0], 2),
+            Self::Select(c, a, b) => ([c, a, b], 3),
+            Self::Random(_, args) => (args, 3),
+        };
+        args.into_iter().take(n)
+    }
 }
 
 /// Words of the uniforms before the dims.

@@ -142,6 +142,11 @@ impl Backend {
         on!(self, cpu => cpu::limit_memory(bytes), context => context.limit_memory(bytes));
     }
 
+    pub(super) fn set_fast_math(&self, fast: bool) {
+        let _ = fast;
+        on!(self, cpu => (), context => context.set_fast_math(fast));
+    }
+
     pub(super) fn trim(&self) {
         on!(self, cpu => cpu::trim(), context => context.trim());
     }
@@ -188,7 +193,7 @@ impl Backend {
 
     /// What a planner must know of it, if it has kernels to be planned.
     pub(super) fn caps(&self) -> Option<Caps> {
-        on!(self, cpu => None, context => Some(Caps::of(context.info(), context.label())))
+        on!(self, cpu => None, context => Some(context.caps()))
     }
 
     pub(super) fn start_profile(&self) -> Result<()> {

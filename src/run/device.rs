@@ -181,6 +181,26 @@ impl Device {
         self.backend.limit_memory(bytes);
     }
 
+    /// Lets the driver of a GPU simplify floats as if there were no NaN, no infinity and no rounding, in kernels planned
+    /// from now on. Off unless this is called, and of no effect on the CPU.
+    ///
+    /// Without it every operation gives what IEEE 754 says of it, on every adapter: kernels hide each result from the
+    /// driver's compiler before anything is computed from it, at the cost of an integer operation. With it `x + -x` may be
+    /// 0 for NaN, `(a + b) - a` may be `b`, products may be fused with sums, and two devices may differ. What is gained
+    /// is measured in `docs/accuracy.md`; where memory is the limit, it is nothing.
+    ///
+    /// ```
+    /// use hadamard::{Device, Tensor};
+    /// let device = Device::best()?;
+    /// device.set_fast_math(true);
+    /// let x = Tensor::from_slice(&[3.0_f32], [1], &device)?;
+    /// assert_eq!((&x * 2.0 + 1.0).eval()?.to_vec::<f32>()?, [7.0]);
+    /// # Ok::<(), hadamard::Error>(())
+    /// ```
+    pub fn set_fast_math(&self, fast: bool) {
+        self.backend.set_fast_math(fast);
+    }
+
     /// Whether the device is gone: unplugged, reset by its driver, destroyed. Every call on it then gives
     /// [`Error::DeviceLost`], and nothing brings it back; tensors that must outlive it are kept by
     /// [`to_device`](crate::Tensor::to_device) on another, such as the CPU. The CPU is never lost.
@@ -209,7 +229,8 @@ impl Device {
         self.backend.is_lost()
     }
 
-    /// Gives the memory that no tensor uses back to the system.
+    /// Gives the memory that no tensor uses back to the system, and that of compiled kernels: those used again are
+    /// compiled again.
     pub fn trim(&self) {
         self.backend.trim();
     }

@@ -144,8 +144,7 @@ pub(crate) struct Graph {
     /// Read when the graph runs.
     pub(crate) scalars: Vec<Number>,
     pub(crate) roots: Vec<Root>,
-    /// Of everything but the buffers' contents and the scalars' values: graphs that differ in no more than those
-    /// run by one plan.
+    /// Of everything but the buffers' contents, the scalars' values, and where in its buffer a tensor begins.
     pub(crate) hash: u64,
     /// What a backend makes of it at the first run, to be found again at the next.
     pub(crate) prepared: OnceLock<Box<dyn Any + Send + Sync>>,
@@ -159,7 +158,16 @@ impl Graph {
         let Lowering { values, buffers, scalars, .. } = lowering;
         let values = stages::share(values, &mut roots);
         let mut hasher = FxHasher::default();
-        (&values, &roots).hash(&mut hasher);
+        for value in &values {
+            match &value.step {
+                Step::Load { buffer, access } => {
+                    (buffer, &value.shape, value.dtype).hash(&mut hasher);
+                    access.hash_shape(&mut hasher);
+                }
+                _ => value.hash(&mut hasher),
+            }
+        }
+        roots.hash(&mut hasher);
         for (_, dtype) in &buffers {
             dtype.hash(&mut hasher);
         }

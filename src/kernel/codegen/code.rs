@@ -2,9 +2,9 @@
 
 use super::line;
 use super::load::scalar;
-use super::operation::{binary, convert, either_nan, round, unary};
+use super::operation::{binary, convert, round, suffix, unary};
 use crate::DType;
-use crate::expr::{BinaryOp, UnaryOp};
+use crate::expr::BinaryOp;
 use crate::kernel::spec::{Code, Inst, Line, Map, Reduce, Spec, Strategy};
 
 /// The function that code stands in: what its lines are called, and where it finds elements and scalars. The position
@@ -63,8 +63,13 @@ impl<'a> Scope<'a> {
     /// Writes all lines and stores.
     pub(super) fn code(&self, out: &mut String, code: &Code) {
         let prefix = self.prefix;
+        let kept = kept(code);
         for (i, Line { dtype, .. }) in code.lines.iter().enumerate() {
-            line(out, 1, &format!("let {prefix}{i} = {};", self.value(code, i, *dtype)));
+            let mut value = self.value(code, i, *dtype);
+            if kept[i] && !self.spec.fast_math {
+                value = format!("keep_{}({value})", suffix(*dtype));
+            }
+            line(out, 1, &format!("let {prefix}{i} = {value};"));
         }
         for &(operand, value) in &code.stores {
             self.store(out, operand, &format!("{prefix}{value}"), code.lines[value].dtype);
@@ -85,23 +90,12 @@ impl<'a> Scope<'a> {
             Inst::Scalar(_) if self.placed_scalars => format!("place.n{i}"),
             Inst::Scalar(word) => scalar(word, dtype),
             Inst::Term(fold) => format!("terms.t{fold}"),
-            // GLSL compilers take `!(p < q)` for `p >= q`, which NaN makes false too.
-            Inst::Unary(UnaryOp::Not, a) => match ordering(code, a) {
-                Some((p, q)) => format!("!{} | {}", arg(a), either_nan(from(p), &arg(p), &arg(q))),
-                None => unary(UnaryOp::Not, from(a), &arg(a)),
-            },
             Inst::Unary(op, a) => unary(op, from(a), &arg(a)),
-            Inst::Binary(op, a, b) => binary(op, from(a), &arg(a), &arg(b)),
-            Inst::Select(c, a, b) => {
-                let plain = format!("select({}, {}, {})", arg(b), arg(a), arg(c));
-                // And they take `p < q ? p : q` for a minimum, which NaN passes by.
-                match ordering(code, c) {
-                    Some((p, q)) if [a, b].contains(&p) || [a, b].contains(&q) => {
-                        format!("select({plain}, {}, {})", arg(b), either_nan(from(p), &arg(p), &arg(q)))
-                    }
-                    _ => plain,
-                }
+            Inst::Binary(op, a, b) if may_be_same(code, op, a, b) && !self.spec.fast_math => {
+                binary(op, from(a), &arg(a), &format!("apart_{}({})", suffix(from(b)), arg(b)))
             }
+            Inst::Binary(op, a, b) => binary(op, from(a), &arg(a), &arg(b)),
+            Inst::Select(c, a, b) => format!("select({}, {}, {})", arg(b), arg(a), arg(c)),
             Inst::Random(word, args) => {
                 let [counter, key0, key1] = args.map(|a| format!("bitcast<U>({})", arg(a)));
                 format!("bitcast<I>(philox({counter}, {key0}, {key1}).x{word} >> U(8u))")
@@ -112,14 +106,24 @@ impl<'a> Scope<'a> {
     }
 }
 
-/// The arguments of a line that says which of two floats is less.
-fn ordering(code: &Code, line: usize) -> Option<(usize, usize)> {
-    match code.lines[line].inst {
-        Inst::Binary(BinaryOp::Lt | BinaryOp::Le | BinaryOp::Gt | BinaryOp::Ge, p, q)
-            if code.lines[p].dtype.is_float() =>
-        {
-            Some((p, q))
-        }
-        _ => None,
+/// For each line, whether it must be kept from compilers that would simplify it together with what is computed from it:
+/// a float that arithmetic made, and a comparison of floats.
+fn kept(code: &Code) -> Vec<bool> {
+    let mut kept = vec![false; code.lines.len()];
+    let used = code.lines.iter().flat_map(|line| line.inst.args()).chain(code.results.iter().copied());
+    for i in used {
+        kept[i] = match code.lines[i].dtype {
+            DType::Bool => code.lines[i].inst.args().any(|arg| code.lines[arg].dtype.is_float()),
+            dtype => dtype.is_float() && code.lines[i].is_computed(),
+        };
     }
+    kept
+}
+
+/// Whether a compiler might find both arguments of an operation to be one value, and could take the result for what
+/// it would be if that were a number: `x - x`, `x / x`, `x == x`.
+fn may_be_same(code: &Code, op: BinaryOp, a: usize, b: usize) -> bool {
+    let safe = matches!(op, BinaryOp::Add | BinaryOp::Mul | BinaryOp::Maximum | BinaryOp::Minimum);
+    let both_computed = code.lines[a].is_computed() && code.lines[b].is_computed();
+    code.lines[a].dtype.is_float() && !safe && (a == b || both_computed)
 }

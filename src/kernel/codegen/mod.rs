@@ -50,6 +50,7 @@ static LIBRARY: LazyLock<Vec<File>> = LazyLock::new(|| {
         include_str!("../../../shaders/lib/philox.wgsl"),
         include_str!("../../../shaders/lib/double.wgsl"),
         include_str!("../../../shaders/lib/half.wgsl"),
+        include_str!("../../../shaders/lib/keep.wgsl"),
         include_str!("../../../shaders/lib/numeric.wgsl"),
         include_str!("../../../shaders/lib/pairs.wgsl"),
     ];

@@ -3,7 +3,7 @@
 use super::emit::Scalars;
 use super::view::View;
 use super::windows::Windows;
-use super::{Launch, MAX_LAUNCHES, Planner};
+use super::{Launch, MAX_LAUNCHES, Memory, Planner};
 use crate::base::layout::Strides;
 use crate::kernel::spec::{Binding, Kernel, Mode, Operand, Order, Spec};
 use crate::kernel::uniforms::{Dim, Head, stage_words};
@@ -97,7 +97,8 @@ impl Planner<'_> {
         let grid = self.grid(workgroups)?;
         operands.narrow_modes();
         let Operands { windows, bindings, list, table, .. } = operands;
-        let mut spec = Spec { kernel, width, workgroup, bindings, operands: list, n_scalars: scalars.words };
+        let (n_scalars, fast_math) = (scalars.words, self.caps.fast_math);
+        let mut spec = Spec { kernel, width, workgroup, bindings, operands: list, n_scalars, fast_math };
         if self.caps.pairs {
             spec.fetch_pairs();
         }
@@ -111,10 +112,11 @@ impl Planner<'_> {
             uniforms.extend(stage_words(*offset, strides, words));
         }
         uniforms.resize(spec.uniform_words(), 0);
+        let offsets = offsets(&spec, &windows);
         let at = spec.scalars_at();
         let scalars: Vec<(usize, DType, usize)> =
             scalars.list.into_iter().map(|(slot, dtype, word)| (slot, dtype, at + word)).collect();
-        self.launches.push(Launch { spec, windows: windows.list, uniforms, scalars, grid, bytes });
+        self.launches.push(Launch { spec, windows: windows.list, uniforms, scalars, offsets, grid, bytes });
         Ok(())
     }
 
@@ -125,4 +127,14 @@ impl Planner<'_> {
         }
         Err(self.limit("launches of one evaluation", MAX_LAUNCHES as u64, n + 1))
     }
+}
+
+/// For each operand that lies in memory, the word of the uniforms that says where there it begins: its last stage's first.
+fn offsets(spec: &Spec, windows: &Windows) -> Vec<(usize, Memory)> {
+    let at = |(i, operand): (usize, &Operand)| {
+        let last = spec.first_stage(i) + operand.stages.len();
+        let window = windows.list.get(windows.of[i])?;
+        Some((spec.operands_at() + last * spec.operand_words(), window.memory))
+    };
+    spec.operands.iter().enumerate().filter_map(at).collect()
 }

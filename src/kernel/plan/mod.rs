@@ -59,6 +59,8 @@ pub(crate) struct Launch {
     pub(crate) uniforms: Vec<u32>,
     /// The graph's scalar, its dtype, and the word of the uniforms it goes to.
     pub(crate) scalars: Vec<(usize, DType, usize)>,
+    /// Words of the uniforms that say where in some memory a view begins.
+    pub(crate) offsets: Vec<(usize, Memory)>,
     pub(crate) grid: Grid,
     /// Bytes this pass must move: each element read or written, once.
     pub(crate) bytes: u64,
@@ -119,6 +121,8 @@ pub(crate) struct Caps {
     pub(crate) subgroup: u32,
     /// Whether kernels fetch words in pairs.
     pub(crate) pairs: bool,
+    /// As in [`Spec`].
+    pub(crate) fast_math: bool,
     pub(crate) device: String,
 }
 
@@ -133,11 +137,12 @@ impl Caps {
             max_workgroup_memory: 16_384,
             subgroup: 0,
             pairs: false,
+            fast_math: false,
             device: "webgpu".to_owned(),
         }
     }
 
-    pub(crate) fn of(info: &DeviceInfo, device: &str) -> Self {
+    pub(crate) fn of(info: &DeviceInfo, device: &str, fast_math: bool) -> Self {
         let tuning = Tuning::of(info);
         Self {
             pairs: tuning.pairs && info.i64,
@@ -147,6 +152,7 @@ impl Caps {
             max_workgroups: info.max_workgroups,
             max_workgroup_memory: info.max_workgroup_memory,
             subgroup: info.subgroup.map_or(0, |sizes| sizes.0),
+            fast_math,
             device: device.to_owned(),
         }
     }
