@@ -3,7 +3,7 @@
 // The angle of the point (x, y) in f64; see lib/atan2.wgsl, of which this is the wider twin, by t = least / most. The
 // polynomial is that of fdlibm (Sun Microsystems).
 //
-// From the prelude: D, B. From lib/double.wgsl: isnan_f64; from lib/numeric.wgsl: nan_f, infinity_f.
+// From the prelude: D, B. From lib/double.wgsl: isnan_f64, is_minus_f64; from lib/numeric.wgsl: nan_f, infinity_f.
 
 fn atan2_f64(y: D, x: D) -> D {
     let across = abs(x);
@@ -41,9 +41,4 @@ fn atan2_f64(y: D, x: D) -> D {
 fn atan2_scale_f64(size: D) -> D {
     let up = D(4.149515568880992958512407863691161151012446232242436e180);
     return select(select(D(1.0), D(1.0) / up, size > D(1e300)), up, size < D(1e-290));
-}
-
-// Zero has a sign that only its reciprocal shows.
-fn is_minus_f64(x: D) -> B {
-    return (x < D(0.0)) | ((x == D(0.0)) & (D(1.0) / x < D(0.0)));
 }

@@ -48,7 +48,7 @@ fn scale_f64(x: D, n: I) -> D {
     let sixteen = four * four;
     let half = sixteen * sixteen;
     // In this order nothing overflows on the way, and only the last product may be subnormal and be rounded.
-    return x * half * D(bitcast<F>((r + I(127)) << U(23u))) * half;
+    return keep_f64(apart_f64(x * half) * D(bitcast<F>((r + I(127)) << U(23u)))) * half;
 }
 
 // The n for which 2^n <= |x| < 2^(n+1), give or take a rounding of x to f32: x 2^-n may be just below 1. For x that is
@@ -63,21 +63,26 @@ fn exponent_f64(x: D) -> I {
     let p512 = p256 * p256;
     let up512 = a < D(1.0) / p512;
     let down512 = a >= p512;
-    a = select(select(a, a * p512, up512), a / p512, down512);
+    a = rounded_f64(select(select(a, a * p512, up512), a / p512, down512));
     n = n + select(select(I(0), I(-512), up512), I(512), down512);
     let up256 = a < D(1.0) / p256;
     let down256 = a >= p256;
-    a = select(select(a, a * p256, up256), a / p256, down256);
+    a = rounded_f64(select(select(a, a * p256, up256), a / p256, down256));
     n = n + select(select(I(0), I(-256), up256), I(256), down256);
     let up128 = a < D(1.0) / p128;
     let down128 = a >= p128;
-    a = select(select(a, a * p128, up128), a / p128, down128);
+    a = rounded_f64(select(select(a, a * p128, up128), a / p128, down128));
     n = n + select(select(I(0), I(-128), up128), I(128), down128);
     let up64 = a < D(1.0) / p64;
     let down64 = a >= p64;
-    a = select(select(a, a * p64, up64), a / p64, down64);
+    a = rounded_f64(select(select(a, a * p64, up64), a / p64, down64));
     n = n + select(select(I(0), I(-64), up64), I(64), down64);
     return n + bitcast<I>(bitcast<U>(F(a)) >> U(23u)) - I(127);
+}
+
+// Whether the sign is minus, a zero's or a NaN's, too: the f32 next to it has the same.
+fn is_minus_f64(x: D) -> B {
+    return (bitcast<U>(F(x)) & U(0x80000000u)) != U(0u);
 }
 
 // As keep_f and apart_f of lib/keep.wgsl. WGSL has no bits of an f64, so a selection stands in for the exclusive or.
@@ -87,6 +92,12 @@ fn keep_f64(x: D) -> D {
 
 fn apart_f64(x: D) -> D {
     return select(x, D(nan_f()), B(uniforms.minus_infinity != 0xff800000u));
+}
+
+// x, the rounding of which a formula relies on: times 1, which only the host knows. Compilers with fast math, which see
+// through a chain of selections on one condition, do not reorder over it.
+fn rounded_f64(x: D) -> D {
+    return x * D(bitcast<f32>(uniforms.zero | 0x3f800000u));
 }
 
 fn isfinite_f64(x: D) -> B {
@@ -110,7 +121,7 @@ fn relu_f64(x: D) -> D {
 }
 
 fn rsqrt_f64(x: D) -> D {
-    return D(1.0) / sqrt(x);
+    return D(1.0) / rounded_f64(sqrt(x));
 }
 
 // Half to even. Adding and taking away 2^52 would be shorter, but a compiler may call that x.

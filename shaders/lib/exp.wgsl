@@ -3,7 +3,7 @@
 // Exponentials of f32: e^x = 2^n e^r, where n is x / ln 2 rounded and |r| is at most ln 2 / 2.
 // ln 2 in two parts and the polynomials are those of Cephes (Stephen Moshier).
 //
-// From the prelude: F, I, U, B. From lib/numeric.wgsl: isnan_f.
+// From the prelude: F, I, U, B. From lib/numeric.wgsl: isnan_f; from lib/keep.wgsl: keep_f.
 
 fn exp_whole(x: F) -> F {
     return floor(x * F(1.44269504) + F(0.5));
@@ -11,7 +11,7 @@ fn exp_whole(x: F) -> F {
 
 // x - n ln 2. The first part of ln 2 has nine digits, so that its product with n is exact.
 fn exp_rest(x: F, n: F) -> F {
-    return (x - n * F(0.693359375)) + n * F(2.12194440e-4);
+    return keep_f(x - n * F(0.693359375)) + n * F(2.12194440e-4);
 }
 
 // e^r - 1.
@@ -28,7 +28,7 @@ fn expm1_short(r: F) -> F {
 // x 2^n, for n from -252 to 254. In two steps: 2^n may be infinite or zero where the product is neither.
 fn scale_f(x: F, n: I) -> F {
     let half = n >> U(1u);
-    return x * bitcast<F>((half + I(127)) << U(23u)) * bitcast<F>((n - half + I(127)) << U(23u));
+    return keep_f(x * bitcast<F>((half + I(127)) << U(23u))) * bitcast<F>((n - half + I(127)) << U(23u));
 }
 
 fn exp_f(x: F) -> F {

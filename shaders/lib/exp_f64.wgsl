@@ -3,7 +3,7 @@
 // Exponentials of f64: e^x = 2^n e^r, where n is x / ln 2 rounded and |r| is at most ln 2 / 2. The formulas are those of
 // fdlibm (Sun Microsystems).
 //
-// From the prelude: D, I. From lib/double.wgsl: isnan_f64, scale_f64.
+// From the prelude: D, I. From lib/double.wgsl: isnan_f64, rounded_f64, scale_f64.
 
 fn exp_whole_f64(x: D) -> D {
     return floor(x * D(1.44269504088896338700e+00) + D(0.5));
@@ -11,7 +11,7 @@ fn exp_whole_f64(x: D) -> D {
 
 // x - n ln 2. The first part of ln 2 ends in zeros, so that its product with n is exact.
 fn exp_rest_f64(x: D, n: D) -> D {
-    return (x - n * D(6.93147180369123816490e-01)) - n * D(1.90821492927058770002e-10);
+    return rounded_f64(x - n * D(6.93147180369123816490e-01)) - n * D(1.90821492927058770002e-10);
 }
 
 // e^r - 1.

@@ -3,7 +3,7 @@
 // Logarithms of f32: log(2^n (1 + f)) with 1 + f between √½ and √2. The polynomial is that of Cephes (Stephen
 // Moshier).
 //
-// From the prelude: F, I, U, B. From lib/numeric.wgsl: nan_f, infinity_f.
+// From the prelude: F, I, U, B. From lib/numeric.wgsl: nan_f, infinity_f; from lib/keep.wgsl: keep_f.
 
 // log(1 + f) - f.
 fn log_short(f: F) -> F {
@@ -27,7 +27,7 @@ fn log_f(x: F) -> F {
     let n = F(bitcast<I>(normal) >> U(23u)) - select(F(0.0), F(23.0), tiny);
     let f = bitcast<F>((normal & U(0x007fffffu)) + U(0x3f3504f3u)) - F(1.0);
     // ln 2 in two parts; the product of n with the larger is exact.
-    let y = (f + (log_short(f) - n * F(2.12194440e-4))) + n * F(0.693359375);
+    let y = keep_f(f + (log_short(f) - n * F(2.12194440e-4))) + n * F(0.693359375);
     let bits = bitcast<U>(x);
     // Infinity and NaN are their own logarithms, and nothing below zero has one.
     let positive = select(y, x, bits >= U(0x7f800000u));

@@ -3,7 +3,8 @@
 // The base-2 logarithm of f32: n + log(1 + f) / ln 2, where x = 2^n (1 + f) with 1 + f between √½ and √2. Powers of two
 // are exact. 1 / ln 2 is 1 + 0.4427: the 1 costs no rounding, so the result is accurate near x = 1, too.
 //
-// From the prelude: F, I, U. From lib/log.wgsl: log_short; from lib/numeric.wgsl: nan_f, infinity_f.
+// From the prelude: F, I, U. From lib/log.wgsl: log_short; from lib/numeric.wgsl: nan_f, infinity_f; from
+// lib/keep.wgsl: keep_f.
 
 fn log2_f(x: F) -> F {
     // Subnormals are made normal first.
@@ -12,7 +13,7 @@ fn log2_f(x: F) -> F {
     let n = F(bitcast<I>(normal) >> U(23u)) - select(F(0.0), F(23.0), tiny);
     let f = bitcast<F>((normal & U(0x007fffffu)) + U(0x3f3504f3u)) - F(1.0);
     let short = log_short(f);
-    let y = n + (f + (short + (f + short) * F(0.44269504)));
+    let y = n + keep_f(f + (short + (f + short) * F(0.44269504)));
     let bits = bitcast<U>(x);
     // Infinity and NaN are their own logarithms, and nothing below zero has one.
     let positive = select(y, x, bits >= U(0x7f800000u));

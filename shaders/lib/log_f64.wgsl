@@ -2,7 +2,7 @@
 //
 // Logarithms of f64: log(2^n (1 + f)) with 1 + f between √½ and √2. The formulas are those of fdlibm (Sun Microsystems).
 //
-// From the prelude: D, I. From lib/double.wgsl: exponent_f64, scale_f64, isnan_f64; from lib/numeric.wgsl: nan_f,
+// From the prelude: D, I. From lib/double.wgsl: exponent_f64, scale_f64, isnan_f64, rounded_f64; from lib/numeric.wgsl: nan_f,
 // infinity_f.
 
 // log(1 + f) - f.
@@ -29,7 +29,7 @@ fn log_f64(x: D) -> D {
     let n = D(floored + select(I(0), I(1), large));
     let f = m - D(1.0);
     // ln 2 in two parts; the product of n with the larger is exact.
-    let y = (f + (log_short_f64(f) + n * D(1.90821492927058770002e-10))) + n * D(6.93147180369123816490e-01);
+    let y = rounded_f64(f + (log_short_f64(f) + n * D(1.90821492927058770002e-10))) + n * D(6.93147180369123816490e-01);
     let positive = select(y, x, isnan_f64(x) | (x == infinity));
     let signed = select(positive, D(nan_f()), x < D(0.0));
     return select(signed, -infinity, x == D(0.0));

@@ -3,7 +3,7 @@
 // Short functions that WGSL does not have, for f32 and i32 of any width. NaN is tested on bits and made from bits that
 // only the host knows: a compiler may assume that a float is neither NaN nor infinite, and fold what would give either.
 //
-// From the prelude: F, I, U, B, uniforms.
+// From the prelude: F, I, U, B, uniforms. From lib/keep.wgsl: keep_f.
 
 fn isnan_f(x: F) -> B {
     return (bitcast<U>(x) & U(0x7fffffffu)) > U(0x7f800000u);
@@ -43,7 +43,9 @@ fn round_f(x: F) -> F {
 }
 
 fn rsqrt_f(x: F) -> F {
-    return F(1.0) / sqrt(x);
+    // Of a zero it is infinity with the zero's sign.
+    let infinite = bitcast<F>(bitcast<U>(x) | U(uniforms.minus_infinity & 0x7fffffffu));
+    return select(F(1.0) / keep_f(sqrt(x)), infinite, x == F(0.0));
 }
 
 // By squaring; overflow wraps. A negative exponent gives 0 unless the base is 1 or -1.

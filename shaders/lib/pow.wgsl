@@ -3,11 +3,12 @@
 // Powers of f32, as 2^(y log2 x).
 //
 // The logarithm needs a third more digits than f32 has: it is kept as the sum of a number of twelve digits and a rest.
-// The high parts are cut off as bits, so that their products are exact whether or not the hardware fuses them, and no
-// compiler can see that a difference "must" be zero. The formulas are those of FreeBSD's e_powf.c (Ian Lance Taylor,
+// The high parts are cut off as bits, so that their products are exact whether or not the hardware fuses them, and
+// differences are kept from compilers that would see that they "must" be zero. The formulas are those of FreeBSD's e_powf.c (Ian Lance Taylor,
 // after Sun Microsystems' fdlibm).
 //
-// From the prelude: F, I, U, B. From lib/numeric.wgsl: isnan_f, nan_f, infinity_f; from lib/exp.wgsl: expm1_short, scale_f.
+// From the prelude: F, I, U, B. From lib/numeric.wgsl: isnan_f, nan_f, infinity_f; from lib/exp.wgsl: expm1_short, scale_f;
+// from lib/keep.wgsl: keep_f.
 
 // The first twelve digits.
 fn high_f(x: F) -> F {
@@ -32,8 +33,8 @@ fn power_f(size: F, exponent: F) -> F {
     let s = u * v;
     let s_high = high_f(s);
     let sum_high = high_f(m + c);
-    let sum_low = m - (sum_high - c);
-    let s_low = v * ((u - s_high * sum_high) - s_high * sum_low);
+    let sum_low = m - keep_f(sum_high - c);
+    let s_low = v * (keep_f(u - s_high * sum_high) - s_high * sum_low);
 
     // (3/2) log(m / c) = s (3 + s² + r), as p_high + p_low.
     let z = s * s;
@@ -46,11 +47,11 @@ fn power_f(size: F, exponent: F) -> F {
     r = r * z * z + s_low * (s_high + s);
     let square = s_high * s_high;
     let t_high = high_f(F(3.0) + square + r);
-    let t_low = r - ((t_high - F(3.0)) - square);
+    let t_low = r - keep_f(keep_f(t_high - F(3.0)) - square);
     let product = s_high * t_high;
     let product_low = s_low * t_high + t_low * s;
     let p_high = high_f(product + product_low);
-    let p_low = product_low - (p_high - product);
+    let p_low = product_low - keep_f(p_high - product);
 
     // log2(size) as log_high + log_low. 0.9617967 is 2 / (3 ln 2); the rest is log2(3/2) in two parts.
     let c_high = select(F(0.0), F(5.84960938e-1), middle);
@@ -58,16 +59,16 @@ fn power_f(size: F, exponent: F) -> F {
     let z_high = F(9.6191406250e-1) * p_high;
     let z_low = F(-1.1736857402e-4) * p_high + p_low * F(9.6179670095e-1) + c_low;
     let log_high = high_f(((z_high + z_low) + c_high) + n);
-    let log_low = z_low - (((log_high - n) - c_high) - z_high);
+    let log_low = z_low - keep_f(keep_f(keep_f(log_high - n) - c_high) - z_high);
 
     // Beyond 2^40 every size but 1 has overflowed, or vanished.
     let y = clamp(exponent, F(-1.0995116e12), F(1.0995116e12));
     let y_high = high_f(y);
-    let low = (y - y_high) * log_high + y * log_low;
+    let low = keep_f(y - y_high) * log_high + y * log_low;
     let high = y_high * log_high;
     let inside = abs(high + low) < F(160.0);
     let whole = floor(clamp(high + low, F(-160.0), F(160.0)) + F(0.5));
-    let rest = select(F(0.0), (high - whole) + low, inside);
+    let rest = select(F(0.0), keep_f(high - whole) + low, inside);
     return scale_f(F(1.0) + expm1_short(rest * F(6.9314718e-1)), I(whole));
 }
 

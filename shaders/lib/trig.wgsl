@@ -6,17 +6,17 @@
 // are exact while n is below 2^13, that is for |x| up to 12,867. Beyond, digits of r are lost in proportion to |x|.
 // The polynomials are those of Cephes (Stephen Moshier).
 //
-// From the prelude: F, I, U, B. From lib/numeric.wgsl: nan_f, isfinite_f.
+// From the prelude: F, I, U, B. From lib/numeric.wgsl: nan_f, isfinite_f; from lib/keep.wgsl: keep_f.
 
 fn turns_f(x: F) -> F {
     return floor(x * F(0.636619772) + F(0.5));
 }
 
 fn turned_f(x: F, n: F) -> F {
-    var r = x - n * F(1.5703125);
-    r = r - n * F(0.00048375129699707031);
-    r = r - n * F(7.549533620476723e-8);
-    r = r - n * F(2.5632829192545614e-12);
+    var r = keep_f(x - n * F(1.5703125));
+    r = keep_f(r - n * F(0.00048375129699707031));
+    r = keep_f(r - n * F(7.549533620476723e-8));
+    r = keep_f(r - n * F(2.5632829192545614e-12));
     r = r - n * F(6.1232343e-17);
     // Where no digit is right the result still lies between -1 and 1.
     return clamp(r, F(-0.8), F(0.8));

@@ -6,16 +6,16 @@
 // exact while n is below 2^20, that is for |x| up to 1.6 million. Beyond, digits of r are lost in proportion to |x|.
 // Constants are those of fdlibm (Sun Microsystems).
 //
-// From the prelude: D, F, I, U. From lib/double.wgsl: isfinite_f64; from lib/numeric.wgsl: nan_f.
+// From the prelude: D, F, I, U. From lib/double.wgsl: isfinite_f64, rounded_f64; from lib/numeric.wgsl: nan_f.
 
 fn turns_f64(x: D) -> D {
     return floor(x * D(6.36619772367581382433e-01) + D(0.5));
 }
 
 fn turned_f64(x: D, n: D) -> D {
-    var r = x - n * D(1.57079632673412561417e+00);
-    r = r - n * D(6.07710050630396597660e-11);
-    r = r - n * D(2.02226624871116645580e-21);
+    var r = rounded_f64(x - n * D(1.57079632673412561417e+00));
+    r = rounded_f64(r - n * D(6.07710050630396597660e-11));
+    r = rounded_f64(r - n * D(2.02226624871116645580e-21));
     r = r - n * D(8.47842766036889956997e-32);
     // Where no digit is right the result still lies between -1 and 1.
     r = select(r, D(0.8), r > D(0.8));

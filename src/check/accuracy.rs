@@ -67,6 +67,20 @@ impl Function {
             Self::Binary(op) => op.apply(a, b),
         }
     }
+
+    /// What it is measured at; of one argument, twice the same.
+    fn arguments<T: Float>(self) -> Vec<(T, T)> {
+        match self {
+            Self::Unary(op) => arguments::<T>(op).into_iter().map(|x| (x, x)).collect(),
+            Self::Binary(op) => pairs(op),
+        }
+    }
+}
+
+/// The functions with a rounding of their own.
+fn functions() -> impl Iterator<Item = Function> {
+    let unary = UnaryOp::ALL.into_iter().filter(|op| op.ulp() > 0.0).map(Function::Unary);
+    unary.chain(BinaryOp::ALL.into_iter().filter(|op| op.ulp() > 0.0).map(Function::Binary))
 }
 
 /// Measures every function with a rounding of its own, in f32 and, where the device has it, f64.
@@ -75,10 +89,8 @@ impl Function {
 ///
 /// What the device reports.
 pub fn measure(device: &Device) -> Result<Vec<Accuracy>> {
-    let unary = UnaryOp::ALL.into_iter().filter(|op| op.ulp() > 0.0).map(Function::Unary);
-    let binary = BinaryOp::ALL.into_iter().filter(|op| op.ulp() > 0.0).map(Function::Binary);
     let mut out = Vec::new();
-    for function in unary.chain(binary) {
+    for function in functions() {
         out.push(measure_one::<f32>(function, device)?);
         if device.info().f64 {
             out.push(measure_one::<f64>(function, device)?);
@@ -243,10 +255,7 @@ fn error<T: Float>(got: f64, want: f64) -> f64 {
 }
 
 fn measure_one<T: Float>(function: Function, device: &Device) -> Result<Accuracy> {
-    let pairs: Vec<(T, T)> = match function {
-        Function::Unary(op) => arguments::<T>(op).into_iter().map(|x| (x, x)).collect(),
-        Function::Binary(op) => pairs(op),
-    };
+    let pairs = function.arguments::<T>();
     let first: Vec<T> = pairs.iter().map(|p| p.0).collect();
     let first = Tensor::from_slice(&first, [pairs.len()], device)?;
     let expr: Expr = match function {
@@ -256,7 +265,11 @@ fn measure_one<T: Float>(function: Function, device: &Device) -> Result<Accuracy
             first.binary(op, Tensor::from_slice(&second, [pairs.len()], device)?)
         }
     };
-    let got = expr.eval()?.to_vec::<T>()?;
+    Ok(judge(function, &pairs, &expr.eval()?.to_vec::<T>()?))
+}
+
+/// How far results are from what is exact for the arguments.
+fn judge<T: Float>(function: Function, pairs: &[(T, T)], got: &[T]) -> Accuracy {
     let mut out = Accuracy {
         function: function.name(),
         dtype: T::DTYPE,
@@ -269,7 +282,7 @@ fn measure_one<T: Float>(function: Function, device: &Device) -> Result<Accuracy
     };
     let tiny = 2f64.powi(T::LOWEST);
     let subnormal = |x: f64| x != 0.0 && x.abs() < tiny;
-    for (&(a, b), got) in pairs.iter().zip(got) {
+    for (&(a, b), &got) in pairs.iter().zip(got) {
         let (a, b, got) = (a.to_f64(), b.to_f64(), got.to_f64());
         let want = function.exact(a, b);
         // WGSL leaves division by what is above 2^126 open: the reciprocal is subnormal.
@@ -283,8 +296,11 @@ fn measure_one<T: Float>(function: Function, device: &Device) -> Result<Accuracy
             (out.worst, out.at, out.got, out.want) = (error, (a, b), got, want);
         }
     }
-    Ok(out)
+    out
 }
+
+#[cfg(test)]
+mod fast_math;
 
 #[cfg(test)]
 mod tests {
