@@ -97,7 +97,7 @@ fn apart_f64(x: D) -> D {
 // x, the rounding of which a formula relies on: times 1, which only the host knows. Compilers with fast math, which see
 // through a chain of selections on one condition, do not reorder over it.
 fn rounded_f64(x: D) -> D {
-    return x * D(bitcast<f32>(uniforms.zero | 0x3f800000u));
+    return x * D(f64(bitcast<f32>(uniforms.zero | 0x3f800000u)));
 }
 
 fn isfinite_f64(x: D) -> B {
