@@ -64,16 +64,17 @@ fn next(text: &str) -> (Token<'_>, usize) {
         };
     }
     for (op, instead) in [
-        ("//", "write floor(a / b)"),
-        ("%", "write a - b * floor(a / b)"),
-        ("@", "write einsum(\"ik,kj->ij\", a, b)"),
-        ("<<", "multiply by a power of 2"),
-        (">>", "write floor(a / 2 ** n)"),
-        ("&&", "write '&'"),
-        ("||", "write '|'"),
+        // The floor of a quotient of floats is another number where the quotient was rounded.
+        ("//", ""),
+        ("%", ""),
+        ("@", ": write einsum(\"ik,kj->ij\", a, b)"),
+        ("<<", ": multiply by a power of 2"),
+        (">>", ""),
+        ("&&", ": write '&'"),
+        ("||", ": write '|'"),
     ] {
         if text.starts_with(op) {
-            return (Token::Bad(format!("'{op}' is not in the language: {instead}")), 0);
+            return (Token::Bad(format!("'{op}' is not in the language{instead}")), 0);
         }
     }
     match OPS.into_iter().find(|op| text.starts_with(op)) {
