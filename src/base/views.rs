@@ -25,6 +25,18 @@ pub(crate) enum View {
 }
 
 impl View {
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::Reshape(_) => "reshape",
+            Self::Permute(_) => "permute",
+            Self::Broadcast(_) => "broadcast_to",
+            Self::Narrow { .. } => "narrow",
+            Self::Flip(_) => "flip",
+            Self::Diagonal(..) => "diagonal",
+            Self::Strided(_) => "as_strided",
+        }
+    }
+
     /// The view applied to how a buffer is read.
     pub(crate) fn of(&self, access: &Access) -> Result<Access> {
         match self {

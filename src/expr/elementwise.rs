@@ -5,6 +5,7 @@ use smallvec::smallvec;
 use super::literal::{fold_binary, fold_unary};
 use super::node::{Expr, Op};
 use super::op::{BinaryOp, DTypeRule, Integers, Logic, UnaryOp};
+use super::range::{check_element, settle};
 use super::views::carry;
 use crate::base::dtype::result_type;
 use crate::{DType, Error, Result, Scalar, Shape};
@@ -64,6 +65,9 @@ impl Expr {
         let promoted = result_type([(self.dtype(), self.0.standing), (rhs.dtype(), rhs.0.standing)]);
         let rule = op.row().rule;
         let (from, to) = rule.dtypes(op.name(), promoted)?;
+        if let Some(result) = settle(op, [self, rhs], from, to)? {
+            return Ok(result);
+        }
         if shape == *self.shape()
             && to == self.dtype()
             && let Some(same) = rhs.as_scalar().and_then(|s| self.simplify_right(op, s))
@@ -137,6 +141,14 @@ impl Expr {
                 return Err(Error::DType { op: "where", expected: "a bool condition", found: c.dtype() });
             }
             let dtype = result_type([(a.dtype(), a.0.standing), (b.dtype(), b.0.standing)]);
+            for branch in [&a, &b] {
+                match branch.as_scalar() {
+                    // PyTorch lets what is rounded more than once become an infinity.
+                    Some(Scalar::Float(_)) if matches!(dtype, DType::F16 | DType::BF16) => {}
+                    Some(number) => check_element("where", number, dtype)?,
+                    None => {}
+                }
+            }
             let shape = c.shape().broadcast(a.shape(), "where")?.broadcast(b.shape(), "where")?;
             Ok(Self::new(Op::Select, smallvec![c.clone(), a.convert(dtype), b.convert(dtype)], shape, dtype))
         })())
@@ -161,10 +173,16 @@ impl Expr {
         if high.as_scalar().is_some() { smaller } else { Self::select(self.le(high), self, smaller) }
     }
 
-    /// `self + weight * (end - self)`, computed from the nearer end so that both ends are exact.
+    /// `self + weight * (end - self)`, computed from the nearer end so that both ends are exact. Integers are an error, as
+    /// in PyTorch.
     #[must_use]
     pub fn lerp(&self, end: impl Into<Self>, weight: impl Into<Self>) -> Self {
         let (end, weight) = (end.into(), weight.into());
+        let dtype = self.dtype().promote(end.dtype());
+        // The way from one integer to another may be longer than their dtype has numbers for.
+        if !dtype.is_float() && self.error().or(end.error()).is_none() {
+            return Self::invalid(Error::DType { op: "lerp", expected: "floats (cast integers first)", found: dtype });
+        }
         let step = &end - self;
         let near_start = || self + &weight * &step;
         let near_end = || &end - &step * (1 - &weight);
@@ -175,9 +193,12 @@ impl Expr {
         }
     }
 
-    /// `self * self`.
+    /// `self * self`; of a bool, as an i32 (PyTorch: i64).
     #[must_use]
     pub fn square(&self) -> Self {
+        if self.dtype() == DType::Bool {
+            return self.binary(BinaryOp::Mul, 1);
+        }
         self.binary(BinaryOp::Mul, self)
     }
 

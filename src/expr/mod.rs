@@ -12,6 +12,7 @@ mod node;
 pub(crate) mod op;
 mod operators;
 mod parse;
+pub(crate) mod range;
 mod reduce;
 mod views;
 

@@ -9,9 +9,10 @@ use smallvec::{SmallVec, smallvec};
 use super::cell::Number;
 use super::graph::Graph;
 use super::op::{BinaryOp, ReduceOp, UnaryOp};
+use super::range::check_integer;
 use crate::base::dtype::Standing;
 use crate::base::views::View;
-use crate::{DType, Error, Scalar, Shape, Tensor};
+use crate::{DType, Error, Result, Scalar, Shape, Tensor};
 
 /// A description of elementwise work and reductions over tensors: no work is done and nothing fails until it is
 /// evaluated.
@@ -110,6 +111,15 @@ impl Expr {
         }
     }
 
+    /// An error if this is an integer that the dtype it has alone, i32, cannot hold: where it meets no tensor, it gets
+    /// that dtype.
+    pub(crate) fn check_alone(&self, op: &'static str) -> Result<()> {
+        match self.as_scalar() {
+            Some(Scalar::Int(number)) => check_integer(op, number, self.dtype()),
+            _ => Ok(()),
+        }
+    }
+
     /// The number this is, if it is one that cannot change.
     pub(crate) fn as_scalar(&self) -> Option<Scalar> {
         match self.0.op {
@@ -199,13 +209,7 @@ fn write_node(f: &mut fmt::Formatter<'_>, expr: &Expr, depth: usize) -> fmt::Res
         Op::Select => "where",
         Op::Cast => "cast",
         Op::Promote => "promote",
-        Op::View(View::Reshape(_)) => "reshape",
-        Op::View(View::Permute(_)) => "permute",
-        Op::View(View::Broadcast(_)) => "broadcast_to",
-        Op::View(View::Narrow { .. }) => "narrow",
-        Op::View(View::Flip(_)) => "flip",
-        Op::View(View::Diagonal(..)) => "diagonal",
-        Op::View(View::Strided(_)) => "as_strided",
+        Op::View(view) => view.name(),
         Op::Reduce(op, _) => op.name(),
         Op::Invalid(error) => return write!(f, "<{error}>"),
     };

@@ -15,6 +15,7 @@ impl Expr {
     pub fn reduce(&self, op: ReduceOp, dims: impl Into<Dims>) -> Self {
         let dims = dims.into();
         carry(self.check().and_then(|()| {
+            self.check_alone(op.name())?;
             let this = if self.as_number().is_some() { self.cast(self.dtype()) } else { self.clone() };
             let dims = dims.resolve(this.shape(), op.name())?;
             let dtype = op.dtype(this.dtype()).ok_or(Error::DType {

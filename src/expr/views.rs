@@ -41,7 +41,10 @@ impl Expr {
         if shape == *self.shape() && matches!(view, View::Reshape(_) | View::Broadcast(_)) {
             return self.clone();
         }
-        Self::new(Op::View(view), smallvec![self.clone()], shape, self.dtype())
+        carry(
+            self.check_alone(view.name())
+                .map(|()| Self::new(Op::View(view), smallvec![self.clone()], shape, self.dtype())),
+        )
     }
 
     /// The same elements in row-major order under another shape. Nothing is copied.

@@ -189,9 +189,10 @@ fn node(expr: &Expr, args: &[Rc<Values>]) -> Result<Rc<Values>> {
         }
         Op::Cast | Op::Promote => {
             let from = node.args[0].dtype();
-            // A number has all the digits of an f64 until it is used as something less; one in a cell is an f32.
+            // A number has all the digits of an f64 until it is used as something less, and may be beyond i32; one in a
+            // cell is an f32.
             let literal = matches!(node.args[0].as_number(), Some(Number::Scalar(_)));
-            let whole = literal && from.is_float() && !dtype.is_float();
+            let whole = literal && (from.is_float() != dtype.is_float() || dtype == DType::Bool);
             let read = if dtype == DType::F64 || whole { DType::F64 } else { from.compute() };
             let (x, is_cast) = (operand(0, read), matches!(node.op, Op::Cast));
             elements.map(|i| convert::convert(x.at(i), from, dtype, is_cast)).collect()

@@ -71,3 +71,13 @@ fn a_long_chain_needs_no_stack_and_little_memory() {
 fn mistakes_come_out() {
     assert!(matches!(eval(&(iota([2]) * iota([3]))), Err(Error::Broadcast { .. })));
 }
+
+/// A number beyond i32 is one only where it becomes an i32.
+#[test]
+fn a_large_number_is_cast_as_it_is() {
+    let values = |dtype| eval(&Expr::from(3_000_000_000_i64).cast(dtype)).unwrap().values;
+    assert_eq!(values(DType::F32), [3e9]);
+    assert_eq!(values(DType::F64), [3e9]);
+    assert_eq!(values(DType::I32), [-1_294_967_296.0]);
+    assert_eq!(eval(&Expr::from(1_i64 << 32).cast(DType::Bool)).unwrap().values, [1.0]);
+}

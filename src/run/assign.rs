@@ -10,7 +10,8 @@ use smallvec::SmallVec;
 use super::eval::{device_of, mismatch};
 use crate::base::layout::Layout;
 use crate::expr::graph::{Graph, Step};
-use crate::{Device, Error, Expr, Result, Tensor};
+use crate::expr::range::check_element;
+use crate::{DType, Device, Error, Expr, Result, Scalar, Tensor};
 
 /// Writes several values into several tensors at once, in place, as Python's tuple assignment: every right side
 /// sees the old values.
@@ -151,14 +152,28 @@ fn overlap(targets: &[(&Tensor, Expr)]) -> Option<(usize, usize)> {
     })
 }
 
+/// A number as an element of `dtype`, which must hold it.
+fn number_of(op: &'static str, number: Scalar, dtype: DType) -> Result<Expr> {
+    check_element(op, number, dtype)?;
+    Ok(match dtype {
+        DType::Bool => number.to_bool().into(),
+        DType::U8 | DType::I32 => number.to_i64().into(),
+        DType::F16 | DType::BF16 | DType::F32 | DType::F64 => number.to_f64().into(),
+    })
+}
+
 impl Expr {
     /// This expression broadcast to a target's shape.
     fn fit(&self, op: &'static str, target: &Tensor) -> Result<Self> {
         self.check()?;
-        if self.shape() == target.shape() {
-            return Ok(self.clone());
+        let value = match self.as_scalar() {
+            Some(number) => number_of(op, number, target.dtype())?,
+            None => self.clone(),
+        };
+        if value.shape() == target.shape() {
+            return Ok(value);
         }
-        let value = self.broadcast_to(target.shape());
+        let value = value.broadcast_to(target.shape());
         match value.error() {
             None => Ok(value),
             Some(_) => Err(Error::Broadcast { op, lhs: self.shape().clone(), rhs: target.shape().clone() }),

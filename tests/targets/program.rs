@@ -175,7 +175,8 @@ impl Program<'_> {
         let twice =
             targets.iter().any(|(t, _)| t.at.iter().any(|&i| std::mem::replace(&mut written[t.buffer][i], true)));
         let result = assign(&targets.iter().map(|(t, value)| (&t.tensor, value.clone())).collect::<Vec<_>>());
-        let fits = wants.iter().all(Result::is_ok);
+        let holds = targets.iter().all(|(t, value)| number(value).is_none_or(|number| holds(t.tensor.dtype(), number)));
+        let fits = holds && wants.iter().all(Result::is_ok);
         match &result {
             Ok(()) => assert!(fits && !twice, "{targets:?} should have been refused"),
             // Two views of one buffer may be taken to overlap where they do not.
@@ -275,6 +276,25 @@ fn gather(at: &[usize], shape: &[usize], sizes: Vec<usize>, source: impl Fn(&mut
         found.push(at[own.iter().zip(shape).fold(0, |at, (i, n)| at * n + i)]);
     }
     (sizes, found)
+}
+
+/// The number an expression is, if it is one. Everything else is printed as a tensor or a call.
+fn number(expr: &Expr) -> Option<f64> {
+    let text = format!("{expr:?}");
+    let is_number = !text.contains('(') && !text.contains("tensor");
+    is_number.then(|| values(&expr.cast(DType::F64).eval().unwrap())[0])
+}
+
+/// Whether a number may become an element of a dtype as it is; the negative ones count backwards from 256 among u8s.
+fn holds(dtype: DType, number: f64) -> bool {
+    match dtype {
+        DType::U8 => number.abs() <= 255.0,
+        DType::I32 => number >= f64::from(i32::MIN) && number <= f64::from(i32::MAX),
+        DType::F16 => !number.is_finite() || number.abs() <= 65504.0,
+        DType::BF16 => !number.is_finite() || number.abs() <= bf16::MAX.to_f64(),
+        DType::F32 => !number.is_finite() || number.abs() <= f32::MAX.into(),
+        DType::Bool | DType::F64 => true,
+    }
 }
 
 /// Whether the numbers are the same, NaN included.

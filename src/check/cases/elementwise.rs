@@ -281,7 +281,7 @@ fn compositions(table: &mut Table) {
     table.expr(OP, "u8 and numbers beyond it", &[DType::U8], |inputs| {
         let x = inputs.tensor([N], DType::U8, Fill::Whole(0, 255))?;
         let picked = Expr::select(x.gt(100), -2, &x).maximum(&x) / 2;
-        Ok(picked + x.maximum(300) / 2 + x.clamp(-1, 300) / 4)
+        Ok(picked + x.minimum(300) / 2 + x.clamp(-1, 300) / 4 + (x.gt(-1) & x.lt(300)))
     });
     table.expr(OP, "a number cast, then used as f64", &[DType::F64], |inputs| {
         let x = inputs.tensor([N], DType::F64, Fill::Whole(0, 9))?;

@@ -47,6 +47,7 @@ impl Lowering {
     /// Lowers an expression whose result is to be stored as `dtype`.
     pub(super) fn root(&mut self, expr: &Expr, dtype: DType) -> Result<Root> {
         expr.check()?;
+        expr.check_alone("eval")?;
         let value = self.lower(expr)?;
         let value = self.spread(value, expr.shape());
         let value = self.for_store(value, dtype);
@@ -186,7 +187,7 @@ impl Lowering {
     }
 
     fn select(&mut self, [condition, on_true, on_false]: [Id; 3], domain: Shape, dtype: DType) -> Id {
-        // A number beyond u8 is no u8.
+        // A negative number counts backwards from 256.
         let [on_true, on_false] = [on_true, on_false].map(|branch| match self.values[branch].step {
             Step::Scalar { .. } => self.wrapped(branch, dtype),
             _ => branch,
@@ -196,15 +197,7 @@ impl Lowering {
 
     fn binary(&mut self, op: BinaryOp, [a, b]: [Id; 2], domain: Shape, dtype: DType) -> Id {
         let y = self.push(Step::Binary(op, a, b), domain, dtype.compute());
-        // The larger of a u8 and 300 is no u8.
-        let large = |id: Id| match self.values[id].step {
-            Step::Scalar { slot } => match self.scalars[slot] {
-                Number::Scalar(value) => !(0..256).contains(&value.to_i64()),
-                Number::Cell(_) => true,
-            },
-            _ => false,
-        };
-        if op.row().integers.wraps() || large(a) || large(b) { self.wrapped(y, dtype) } else { y }
+        if op.row().integers.wraps() { self.wrapped(y, dtype) } else { y }
     }
 
     /// A reduction made of the folds that backends know and of elementwise work round them.

@@ -105,7 +105,7 @@ impl BinaryOp {
             Self::Add => row!(Row {
                 rule: DTypeRule::Same(Logic::Or),
                 meaning: |[a, b]| a + b,
-                integers: wraps!(|[a, b]| a.wrapping_add(b)),
+                integers: wraps!(|[a, b]| a.wrapping_add(b), |[a, b]| a.checked_add(b)),
                 grad: Grad::Parts([|grad, _, _| Some(grad.clone()), |grad, _, _| Some(grad.clone())]),
                 bound: BinaryBound::Sum,
                 wgsl: Wgsl::operator("+"),
@@ -116,7 +116,7 @@ impl BinaryOp {
             Self::Sub => row!(Row {
                 rule: DTypeRule::Number,
                 meaning: |[a, b]| a - b,
-                integers: wraps!(|[a, b]| a.wrapping_sub(b)),
+                integers: wraps!(|[a, b]| a.wrapping_sub(b), |[a, b]| a.checked_sub(b)),
                 grad: Grad::Parts([|grad, _, _| Some(grad.clone()), |grad, _, _| Some(-grad)]),
                 bound: BinaryBound::Difference,
                 wgsl: Wgsl::operator("-"),
@@ -127,7 +127,7 @@ impl BinaryOp {
             Self::Mul => row!(Row {
                 rule: DTypeRule::Same(Logic::And),
                 meaning: |[a, b]| a * b,
-                integers: wraps!(|[a, b]| a.wrapping_mul(b)),
+                integers: wraps!(|[a, b]| a.wrapping_mul(b), |[a, b]| a.checked_mul(b)),
                 grad: Grad::Parts([
                     |grad, args, _| Some(rules::left_factor(grad, args)),
                     |grad, args, _| rules::right_factor(grad, args),
@@ -153,7 +153,7 @@ impl BinaryOp {
                 rule: DTypeRule::Number,
                 meaning: |[a, b]| a.powf(b),
                 // A number to a negative power is a float: `fold_binary` sees to that.
-                integers: Integers::Wraps { i32: |[a, b]| wrapping_pow(a, b), i64: |[a, b]| a.wrapping_pow(b as u32) },
+                integers: wraps!(|[a, b]| wrapping_pow(a, b), |[a, b]| checked_pow(a, b)),
                 grad: Grad::Parts([
                     |grad, args, _| rules::base(grad, args),
                     |grad, args, y| Some(rules::exponent(grad, args, y)),
@@ -274,6 +274,15 @@ pub(crate) fn wrapping_pow(base: i32, exponent: i32) -> i32 {
         Err(_) if base == 1 => 1,
         Err(_) if base == -1 => 1 - 2 * (exponent & 1),
         Err(_) => 0,
+    }
+}
+
+/// `base` to the power `exponent`, which is not negative, if it lies within 64 bits.
+fn checked_pow(base: i64, exponent: i64) -> Option<i64> {
+    match u32::try_from(exponent) {
+        Ok(exponent) => base.checked_pow(exponent),
+        // Of so high powers only these have 64 bits.
+        Err(_) => matches!(base, -1..=1).then_some(if exponent & 1 == 1 { base } else { base * base }),
     }
 }
 

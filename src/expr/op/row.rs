@@ -37,11 +37,11 @@ impl<const N: usize, Bound> Row<N, Bound> {
         }
     }
 
-    /// The result on integers as a number in an expression has it, if it is one.
+    /// The result on integers as a number in an expression has it: `None` if it is none, or lies beyond 64 bits.
     pub(crate) fn on_i64(&self, x: [i64; N]) -> Option<i64> {
         match self.integers {
             Integers::Itself => Some(x[0]),
-            Integers::Wraps { i64, .. } | Integers::Stays { i64, .. } => Some(i64(x)),
+            Integers::Wraps { i64, .. } | Integers::Stays { i64, .. } => i64(x),
             Integers::Truth | Integers::Converted => None,
         }
     }
@@ -102,9 +102,9 @@ pub(crate) enum Integers<const N: usize> {
     /// A whole number is its own result.
     Itself,
     /// Whole numbers to a whole number that may leave the dtype's range, and then wraps: u8 is computed in i32.
-    Wraps { i32: fn([i32; N]) -> i32, i64: fn([i64; N]) -> i64 },
+    Wraps { i32: fn([i32; N]) -> i32, i64: fn([i64; N]) -> Option<i64> },
     /// Whole numbers to a whole number that lies in the range of u8 where the arguments do.
-    Stays { i32: fn([i32; N]) -> i32, i64: fn([i64; N]) -> i64 },
+    Stays { i32: fn([i32; N]) -> i32, i64: fn([i64; N]) -> Option<i64> },
     /// A truth value: that of the same numbers in f64, which holds every i32.
     Truth,
     /// It is not computed on integers: they are converted to floats, or to bools, first.
@@ -121,18 +121,18 @@ impl<const N: usize> Integers<N> {
     }
 }
 
-/// [`Integers::Wraps`] by one closure that fits either width.
+/// [`Integers::Wraps`] by what i32 does, and what numbers do, which do not wrap.
 macro_rules! wraps {
-    ($f:expr) => {
-        Integers::Wraps { i32: $f, i64: $f }
+    ($i32:expr, $i64:expr) => {
+        Integers::Wraps { i32: $i32, i64: $i64 }
     };
 }
 pub(super) use wraps;
 
 /// [`Integers::Stays`] by one closure that fits either width.
 macro_rules! stays {
-    ($f:expr) => {
-        Integers::Stays { i32: $f, i64: $f }
+    (|[$($x:ident),+]| $f:expr) => {
+        Integers::Stays { i32: |[$($x),+]| $f, i64: |[$($x),+]| Some($f) }
     };
 }
 pub(super) use stays;

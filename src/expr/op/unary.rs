@@ -91,7 +91,7 @@ impl UnaryOp {
             Self::Neg => row!(Row {
                 rule: DTypeRule::Number,
                 meaning: |[x]| -x,
-                integers: wraps!(|[x]| x.wrapping_neg()),
+                integers: wraps!(|[x]| x.wrapping_neg(), |[x]| x.checked_neg()),
                 grad: Grad::Parts([|grad, _, _| Some(-grad)]),
                 bound: UnaryBound::Lipschitz { within: f64::INFINITY },
                 wgsl: Wgsl::operator("-"),
@@ -102,7 +102,7 @@ impl UnaryOp {
             Self::Abs => row!(Row {
                 rule: DTypeRule::Same(Logic::Itself),
                 meaning: |[x]| x.abs(),
-                integers: stays!(|[x]| x.wrapping_abs()),
+                integers: Integers::Stays { i32: |[x]| x.wrapping_abs(), i64: |[x]| x.checked_abs() },
                 grad: Grad::Parts([|grad, [x], _| Some(grad * x.sign())]),
                 bound: UnaryBound::Lipschitz { within: f64::INFINITY },
                 wgsl: Wgsl::builtin("abs"),

@@ -3,7 +3,7 @@
 use super::Parser;
 use super::value::{Mistake, Value, mistake};
 use crate::expr::{BinaryOp, Expr, UnaryOp};
-use crate::{DType, Result, Scalar};
+use crate::{DType, Result};
 
 impl Parser<'_> {
     pub(super) fn operate(&mut self, op: &'static str, column: usize, values: Vec<Value>) -> Result<Value, Mistake> {
@@ -24,10 +24,7 @@ impl Parser<'_> {
 
 fn unary(op: &str, column: usize, x: &Expr) -> Result<Expr, Mistake> {
     match op {
-        "-" => match x.as_scalar() {
-            Some(Scalar::Int(i64::MIN)) => mistake(column, OVERFLOW),
-            _ => Ok(-x),
-        },
+        "-" => Ok(-x),
         "+" => Ok(x.clone()),
         _ => {
             only_bools(op, column, x)?;
@@ -35,8 +32,6 @@ fn unary(op: &str, column: usize, x: &Expr) -> Result<Expr, Mistake> {
         }
     }
 }
-
-const OVERFLOW: &str = "a number beyond 64 bits: write it as a float";
 
 fn binary(op: &str, column: usize, a: &Expr, b: &Expr) -> Result<Expr, Mistake> {
     let op = match op {
@@ -61,21 +56,6 @@ fn binary(op: &str, column: usize, a: &Expr, b: &Expr) -> Result<Expr, Mistake> 
             }
         }
     };
-    // Python's integers grow; ours would wrap without a word.
-    if let (Some(Scalar::Int(x)), Some(Scalar::Int(y))) = (a.as_scalar(), b.as_scalar()) {
-        let fits = match op {
-            BinaryOp::Add => x.checked_add(y).is_some(),
-            BinaryOp::Sub => x.checked_sub(y).is_some(),
-            BinaryOp::Mul => x.checked_mul(y).is_some(),
-            BinaryOp::Pow if y >= 0 => {
-                matches!(x, -1..=1) || u32::try_from(y).is_ok_and(|y| x.checked_pow(y).is_some())
-            }
-            _ => true,
-        };
-        if !fits {
-            return mistake(column, OVERFLOW);
-        }
-    }
     Ok(a.binary(op, b))
 }
 

@@ -1,5 +1,6 @@
 //! Writing in place.
 
+use crate::expr::range::check_element;
 use crate::{Expr, Result, Scalar, Tensor, assign};
 
 impl Tensor {
@@ -22,8 +23,11 @@ impl Tensor {
     ///
     /// # Errors
     ///
-    /// What the device reports.
+    /// [`Error::Argument`](crate::Error::Argument) if `value` is beyond the range of this tensor's dtype, or NaN among
+    /// integers; what the device reports.
     pub fn fill(&self, value: impl Into<Scalar>) -> Result<()> {
-        self.assign(Expr::from(value.into()))
+        let value = value.into();
+        check_element("fill", value, self.dtype())?;
+        self.assign(Expr::from(value))
     }
 }
