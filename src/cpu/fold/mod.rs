@@ -1,7 +1,8 @@
-//! The loops of reductions: folding strips into one another, into sums of blocks, and into single values.
+//! The loops of reductions: folding strips into accumulators, and accumulators into one another.
 //!
-//! A fold runs in the dtype of its elements for a block, and blocks are folded in a wider one, so that the error does
-//! not grow with the number of elements: f32 in f64, i32 in i64 (which wraps to the same i32).
+//! Sums and products of f32 are accumulated in f64 and rounded at the end, everything else in its own dtype. Where terms
+//! lie at hand, four or eight of them are folded by pairs before they are converted: to convert each would take half as
+//! long again as the second-level cache takes to deliver it, and pairs of equal terms are exact.
 
 #![allow(
     clippy::needless_range_loop,
@@ -23,44 +24,44 @@ use crate::DType;
 use crate::expr::graph::Fold;
 use rows::{LANES, Middle, fold_products, fold_row};
 
-/// Pairs of rows that are folded at once, so that the accumulator is passed less often.
-pub(super) const ROWS: usize = 2;
+/// Terms that are folded by pairs in their own dtype; and rows whose terms are.
+pub(super) const ROWS: usize = 4;
 
-/// Bytes of a wide element.
+/// Bytes of the widest accumulator.
 pub(super) const WIDE: usize = 8;
 
 /// Two rows whose elements are multiplied.
-type Pair<'a> = [Strip<'a>; 2];
+type Factors<'a> = [Strip<'a>; 2];
 
 /// The loops of one fold on elements of one dtype. What is written lies apart from what is read.
 #[derive(Clone, Copy)]
 pub(super) struct FoldLoops {
-    /// Bytes of an element.
+    /// Bytes of an element, and of an accumulator.
     pub(super) size: usize,
-    /// Writes the fold of nothing to each element of `acc`, or of `wide`.
+    pub(super) acc_size: usize,
+    /// Writes the fold of nothing to each accumulator.
     pub(super) clear: fn(acc: Strip<'_>),
-    pub(super) clear_wide: fn(wide: Strip<'_>),
-    /// Folds each element of `x` into that of `acc`.
+    /// Folds each element of `x` into its accumulator.
     pub(super) accumulate: fn(arch: Arch, acc: Strip<'_>, x: Strip<'_>),
-    /// As `accumulate`, of the products of the elements of two rows; and of several pairs, one after the other.
-    pub(super) accumulate_product: for<'a> fn(arch: Arch, acc: Strip<'a>, x: [Pair<'a>; 1]),
-    pub(super) accumulate_products: for<'a> fn(arch: Arch, acc: Strip<'a>, x: [Pair<'a>; ROWS]),
-    /// Folds all elements of `x` into the one of `wide`.
-    pub(super) total: fn(arch: Arch, wide: Strip<'_>, x: Strip<'_>),
+    /// As `accumulate`, of several rows.
+    pub(super) accumulate_rows: for<'a> fn(arch: Arch, acc: Strip<'a>, x: [Strip<'a>; ROWS]),
+    /// As `accumulate`, of the products of the elements of two rows; and of several such pairs.
+    pub(super) accumulate_product: for<'a> fn(arch: Arch, acc: Strip<'a>, x: Factors<'a>),
+    pub(super) accumulate_products: for<'a> fn(arch: Arch, acc: Strip<'a>, x: [Factors<'a>; ROWS]),
+    /// Folds all elements of `x` into the one accumulator.
+    pub(super) total: fn(arch: Arch, acc: Strip<'_>, x: Strip<'_>),
     /// As `total`, of the products of the elements of two rows.
-    pub(super) total_product: for<'a> fn(arch: Arch, wide: Strip<'a>, x: Pair<'a>),
+    pub(super) total_product: for<'a> fn(arch: Arch, acc: Strip<'a>, x: Factors<'a>),
     /// The products of the elements of two strips.
     pub(super) multiply: Loop,
     /// Writes the one element of `x` to all of `out`, of which it may be the first.
     pub(super) spread: fn(out: Strip<'_>, x: Strip<'_>),
-    /// Folds `x`, of `outer` by `reduced` by `inner` elements, over its middle dim into `out`.
+    /// Folds `x`, of `outer` by `reduced` by `inner` elements, over its middle dim into the elements `out`.
     pub(super) middle: fn(arch: Arch, out: Strip<'_>, x: Strip<'_>, sizes: [usize; 3]),
-    /// Folds each element of `x` into the wide one of `wide`.
-    pub(super) widen: fn(arch: Arch, wide: Strip<'_>, x: Strip<'_>),
-    /// Folds each wide element of `x` into that of `wide`.
-    pub(super) merge: fn(arch: Arch, wide: Strip<'_>, x: Strip<'_>),
-    /// Rounds wide elements.
-    pub(super) narrow: fn(arch: Arch, out: Strip<'_>, wide: Strip<'_>),
+    /// Folds each accumulator of `x` into that of `acc`.
+    pub(super) merge: fn(arch: Arch, acc: Strip<'_>, x: Strip<'_>),
+    /// Rounds accumulators to elements.
+    pub(super) narrow: fn(arch: Arch, out: Strip<'_>, acc: Strip<'_>),
 }
 
 impl FoldLoops {
@@ -84,10 +85,39 @@ impl FoldLoops {
     }
 }
 
-/// How two elements become one, and what stands for none.
+/// An element, and how two are multiplied.
+trait Element: Pod {
+    fn times(self, other: Self) -> Self;
+}
+
+macro_rules! elements {
+    ($($t:ty: $times:expr),*) => {$(
+        impl Element for $t {
+            #[inline(always)]
+            fn times(self, other: Self) -> Self { $times(self, other) }
+        }
+    )*};
+}
+elements!(f32: std::ops::Mul::mul, f64: std::ops::Mul::mul, i32: i32::wrapping_mul);
+
+/// How elements of type `T` are folded: in which type, how two become one, and what stands for none.
 trait Join<T>: 'static {
-    const NONE: T;
-    fn join(a: T, b: T) -> T;
+    type Acc: Pod;
+    const NONE: Self::Acc;
+    fn pair(a: T, b: T) -> T;
+    fn widen(x: T) -> Self::Acc;
+    fn join(a: Self::Acc, b: Self::Acc) -> Self::Acc;
+    fn narrow(acc: Self::Acc) -> T;
+    /// `acc` with one more element.
+    #[inline(always)]
+    fn with(acc: Self::Acc, x: T) -> Self::Acc {
+        Self::join(acc, Self::widen(x))
+    }
+    /// Four elements, by pairs.
+    #[inline(always)]
+    fn four(x: impl Fn(usize) -> T) -> T {
+        Self::pair(Self::pair(x(0), x(1)), Self::pair(x(2), x(3)))
+    }
 }
 
 struct Sum;
@@ -96,77 +126,53 @@ struct Amax;
 struct Amin;
 
 macro_rules! joins {
-    ($($t:ident: $add:expr, $mul:expr, $zero:expr, $one:expr, $low:expr, $high:expr;)*) => {$(
-        impl Join<$t> for Sum {
-            const NONE: $t = $zero;
+    ($($fold:ident of $t:ident in $acc:ident: $join:expr, $none:expr;)*) => {$(
+        #[allow(clippy::unnecessary_cast, reason = "most types accumulate in themselves")]
+        impl Join<$t> for $fold {
+            type Acc = $acc;
+            const NONE: $acc = $none;
             #[inline(always)]
-            fn join(a: $t, b: $t) -> $t { $add(a, b) }
-        }
-        impl Join<$t> for Prod {
-            const NONE: $t = $one;
+            fn pair(a: $t, b: $t) -> $t { $join(a, b) }
             #[inline(always)]
-            fn join(a: $t, b: $t) -> $t { $mul(a, b) }
-        }
-        impl Join<$t> for Amax {
-            const NONE: $t = $low;
+            fn widen(x: $t) -> $acc { x as $acc }
             #[inline(always)]
-            fn join(a: $t, b: $t) -> $t { maximum(a, b) }
-        }
-        impl Join<$t> for Amin {
-            const NONE: $t = $high;
+            fn join(a: $acc, b: $acc) -> $acc { $join(a, b) }
             #[inline(always)]
-            fn join(a: $t, b: $t) -> $t { minimum(a, b) }
+            fn narrow(acc: $acc) -> $t { acc as $t }
         }
     )*};
 }
 joins! {
-    f32: std::ops::Add::add, std::ops::Mul::mul, 0.0, 1.0, f32::NEG_INFINITY, f32::INFINITY;
-    f64: std::ops::Add::add, std::ops::Mul::mul, 0.0, 1.0, f64::NEG_INFINITY, f64::INFINITY;
-    i32: i32::wrapping_add, i32::wrapping_mul, 0, 1, i32::MIN, i32::MAX;
-    i64: i64::wrapping_add, i64::wrapping_mul, 0, 1, i64::MIN, i64::MAX;
+    Sum of f32 in f64: std::ops::Add::add, 0.0;
+    Sum of f64 in f64: std::ops::Add::add, 0.0;
+    Sum of i32 in i32: i32::wrapping_add, 0;
+    Prod of f32 in f64: std::ops::Mul::mul, 1.0;
+    Prod of f64 in f64: std::ops::Mul::mul, 1.0;
+    Prod of i32 in i32: i32::wrapping_mul, 1;
+    Amax of f32 in f32: maximum, f32::NEG_INFINITY;
+    Amax of f64 in f64: maximum, f64::NEG_INFINITY;
+    Amax of i32 in i32: maximum, i32::MIN;
+    Amin of f32 in f32: minimum, f32::INFINITY;
+    Amin of f64 in f64: minimum, f64::INFINITY;
+    Amin of i32 in i32: minimum, i32::MAX;
 }
 
-/// An element and the wide one its blocks are folded in.
-trait Widen: Pod {
-    type Wide: Pod;
-    fn widen(self) -> Self::Wide;
-    fn narrow(wide: Self::Wide) -> Self;
-}
-
-macro_rules! wide {
-    ($($t:ty => $wide:ty),*) => {$(
-        impl Widen for $t {
-            type Wide = $wide;
-            #[inline(always)]
-            #[allow(clippy::unnecessary_cast, reason = "f64 is its own wide type")]
-            fn widen(self) -> $wide { self as $wide }
-            #[inline(always)]
-            #[allow(clippy::unnecessary_cast, reason = "as above")]
-            fn narrow(wide: $wide) -> Self { wide as $t }
-        }
-    )*};
-}
-wide!(f32 => f64, f64 => f64, i32 => i64);
-
-fn loops<T: Widen, R: Join<T> + Join<T::Wide>>() -> FoldLoops
-where
-    Prod: Join<T>,
-{
+fn loops<T: Element, R: Join<T>>() -> FoldLoops {
     FoldLoops {
         size: size_of::<T>(),
+        acc_size: size_of::<R::Acc>(),
         clear: clear::<T, R>,
-        clear_wide: clear_wide::<T, R>,
         accumulate: accumulate::<T, R>,
         total: total::<T, R>,
-        accumulate_product: accumulate_products::<T, R, 1>,
-        accumulate_products: accumulate_products::<T, R, ROWS>,
+        accumulate_rows: accumulate_rows::<T, R>,
+        accumulate_product: accumulate_product::<T, R>,
+        accumulate_products: accumulate_products::<T, R>,
         total_product: total_product::<T, R>,
-        multiply: map2(<Prod as Join<T>>::join),
+        multiply: map2(T::times),
         spread: spread::<T>,
         middle: middle::<T, R>,
-        widen: widen::<T, R>,
         merge: merge::<T, R>,
-        narrow: narrow::<T>,
+        narrow: narrow::<T, R>,
     }
 }
 
@@ -182,22 +188,124 @@ impl<R, F: FnOnce() -> R> NullaryFnOnce for Run<F> {
     }
 }
 
-fn clear<T: Widen, R: Join<T>>(acc: Strip<'_>) {
+fn clear<T, R: Join<T>>(acc: Strip<'_>) {
     acc.cells().iter().for_each(|acc| acc.set(R::NONE));
 }
 
-fn clear_wide<T: Widen, R: Join<T::Wide>>(wide: Strip<'_>) {
-    wide.cells().iter().for_each(|wide| wide.set(R::NONE));
-}
-
-fn spread<T: Widen>(out: Strip<'_>, x: Strip<'_>) {
+fn spread<T: Element>(out: Strip<'_>, x: Strip<'_>) {
     let x = x.cells::<T>()[0].get();
     out.cells().iter().for_each(|out| out.set(x));
 }
 
-fn accumulate<T: Widen, R: Join<T>>(arch: Arch, acc: Strip<'_>, x: Strip<'_>) {
-    let (acc, x) = (acc.cells::<T>(), x.cells::<T>());
+fn accumulate<T: Element, R: Join<T>>(arch: Arch, acc: Strip<'_>, x: Strip<'_>) {
+    let (acc, x) = (acc.cells::<R::Acc>(), x.cells::<T>());
     debug_assert_eq!(acc.len(), x.len(), "an element for each accumulator");
+    arch.dispatch(Run(move || {
+        for (acc, x) in acc.iter().zip(x) {
+            acc.set(R::with(acc.get(), x.get()));
+        }
+    }));
+}
+
+fn accumulate_rows<'a, T: Element, R: Join<T>>(arch: Arch, acc: Strip<'a>, x: [Strip<'a>; ROWS]) {
+    arch.dispatch(Rows::<T, R> { acc: acc.cells(), x: x.map(Strip::cells) });
+}
+
+struct Rows<'a, T, R: Join<T>> {
+    acc: &'a [Cell<R::Acc>],
+    x: [&'a [Cell<T>]; ROWS],
+}
+
+impl<T: Element, R: Join<T>> NullaryFnOnce for Rows<'_, T, R> {
+    type Output = ();
+    #[inline(always)]
+    fn call(self) {
+        let n = self.acc.len();
+        let (acc, x) = (self.acc, self.x.map(|x| &x[..n]));
+        for i in 0..n {
+            acc[i].set(R::with(acc[i].get(), R::four(|k| x[k][i].get())));
+        }
+    }
+}
+
+fn accumulate_product<'a, T: Element, R: Join<T>>(arch: Arch, acc: Strip<'a>, x: Factors<'a>) {
+    let (acc, [a, b]) = (acc.cells::<R::Acc>(), x.map(Strip::cells::<T>));
+    debug_assert!(acc.len() == a.len() && a.len() == b.len(), "a product for each accumulator");
+    arch.dispatch(Run(move || {
+        for (acc, (a, b)) in acc.iter().zip(a.iter().zip(b)) {
+            acc.set(R::with(acc.get(), a.get().times(b.get())));
+        }
+    }));
+}
+
+fn accumulate_products<'a, T: Element, R: Join<T>>(arch: Arch, acc: Strip<'a>, x: [Factors<'a>; ROWS]) {
+    let (acc, x) = (acc.cells(), x.map(|factors| factors.map(Strip::cells)));
+    arch.dispatch(Products::<T, R> { acc, x });
+}
+
+struct Products<'a, T, R: Join<T>> {
+    acc: &'a [Cell<R::Acc>],
+    x: [Cells<'a, T>; ROWS],
+}
+
+/// The elements of two rows.
+type Cells<'a, T> = [&'a [Cell<T>]; 2];
+
+impl<T: Element, R: Join<T>> NullaryFnOnce for Products<'_, T, R> {
+    type Output = ();
+    #[inline(always)]
+    fn call(self) {
+        let Self { acc, mut x } = self;
+        let n = acc.len();
+        for factors in &mut x {
+            *factors = [&factors[0][..n], &factors[1][..n]];
+        }
+        for i in 0..n {
+            acc[i].set(R::with(acc[i].get(), R::four(|k| x[k][0][i].get().times(x[k][1][i].get()))));
+        }
+    }
+}
+
+fn total<T: Element, R: Join<T>>(arch: Arch, acc: Strip<'_>, x: Strip<'_>) {
+    let acc = &acc.cells()[0];
+    acc.set(R::join(acc.get(), arch.dispatch(Total::<T, R>(x.cells(), PhantomData))));
+}
+
+struct Total<'a, T, R>(&'a [Cell<T>], PhantomData<R>);
+
+impl<T: Element, R: Join<T>> NullaryFnOnce for Total<'_, T, R> {
+    type Output = R::Acc;
+    #[inline(always)]
+    fn call(self) -> R::Acc {
+        fold_row::<T, R, LANES>(self.0)
+    }
+}
+
+fn total_product<'a, T: Element, R: Join<T>>(arch: Arch, acc: Strip<'a>, x: Factors<'a>) {
+    let acc = &acc.cells()[0];
+    debug_assert_eq!(x[0].len(), x[1].len(), "a factor for each");
+    acc.set(R::join(acc.get(), arch.dispatch(TotalProduct::<T, R>(x.map(Strip::cells), PhantomData))));
+}
+
+struct TotalProduct<'a, T, R>([&'a [Cell<T>]; 2], PhantomData<R>);
+
+impl<T: Element, R: Join<T>> NullaryFnOnce for TotalProduct<'_, T, R> {
+    type Output = R::Acc;
+    #[inline(always)]
+    fn call(self) -> R::Acc {
+        fold_products::<T, R>(self.0[0], self.0[1])
+    }
+}
+
+fn middle<T: Element, R: Join<T>>(arch: Arch, out: Strip<'_>, x: Strip<'_>, [outer, reduced, inner]: [usize; 3]) {
+    debug_assert_eq!((out.len(), x.len()), (outer * inner, outer * reduced * inner), "elements of these sizes");
+    let (out, x) = (out.cells(), x.cells());
+    arch.dispatch(Middle::<T, R> { out, x, reduced, inner, join: PhantomData });
+}
+
+fn merge<T, R: Join<T>>(arch: Arch, acc: Strip<'_>, x: Strip<'_>) {
+    let (acc, x) = (acc.cells::<R::Acc>(), x.cells::<R::Acc>());
+    debug_assert_eq!(acc.len(), x.len(), "as many of one part as of the other");
     arch.dispatch(Run(move || {
         for (acc, x) in acc.iter().zip(x) {
             acc.set(R::join(acc.get(), x.get()));
@@ -205,118 +313,12 @@ fn accumulate<T: Widen, R: Join<T>>(arch: Arch, acc: Strip<'_>, x: Strip<'_>) {
     }));
 }
 
-fn total<T: Widen, R: Join<T> + Join<T::Wide>>(arch: Arch, wide: Strip<'_>, x: Strip<'_>) {
-    let wide = &wide.cells::<T::Wide>()[0];
-    let sum = arch.dispatch(Total::<T, R>(x.cells(), PhantomData));
-    wide.set(R::join(wide.get(), sum.widen()));
-}
-
-fn accumulate_products<'a, T: Widen, R: Join<T>, const N: usize>(arch: Arch, acc: Strip<'a>, x: [Pair<'a>; N])
-where
-    Prod: Join<T>,
-{
-    let (acc, x) = (acc.cells(), x.map(|pair| pair.map(Strip::cells)));
-    arch.dispatch(Products::<T, R, N> { acc, x, join: PhantomData });
-}
-
-struct Products<'a, T, R, const N: usize> {
-    acc: &'a [Cell<T>],
-    x: [[&'a [Cell<T>]; 2]; N],
-    join: PhantomData<R>,
-}
-
-impl<T: Widen, R: Join<T>, const N: usize> NullaryFnOnce for Products<'_, T, R, N>
-where
-    Prod: Join<T>,
-{
-    type Output = ();
-    #[inline(always)]
-    fn call(self) {
-        let Self { acc, mut x, .. } = self;
-        let n = acc.len();
-        for pair in &mut x {
-            *pair = [&pair[0][..n], &pair[1][..n]];
-        }
-        for i in 0..n {
-            let mut sum = acc[i].get();
-            for k in 0..N {
-                sum = R::join(sum, Prod::join(x[k][0][i].get(), x[k][1][i].get()));
-            }
-            acc[i].set(sum);
-        }
-    }
-}
-
-fn total_product<'a, T: Widen, R: Join<T> + Join<T::Wide>>(arch: Arch, wide: Strip<'a>, x: Pair<'a>)
-where
-    Prod: Join<T>,
-{
-    let wide = &wide.cells::<T::Wide>()[0];
-    debug_assert_eq!(x[0].len(), x[1].len(), "a factor for each");
-    let sum = arch.dispatch(TotalProduct::<T, R>(x.map(Strip::cells), PhantomData));
-    wide.set(R::join(wide.get(), sum.widen()));
-}
-
-struct Total<'a, T, R>(&'a [Cell<T>], PhantomData<R>);
-
-impl<T: Widen, R: Join<T>> NullaryFnOnce for Total<'_, T, R> {
-    type Output = T;
-    #[inline(always)]
-    fn call(self) -> T {
-        fold_row::<T, R, LANES>(self.0)
-    }
-}
-
-struct TotalProduct<'a, T, R>([&'a [Cell<T>]; 2], PhantomData<R>);
-
-impl<T: Widen, R: Join<T>> NullaryFnOnce for TotalProduct<'_, T, R>
-where
-    Prod: Join<T>,
-{
-    type Output = T;
-    #[inline(always)]
-    fn call(self) -> T {
-        fold_products::<T, R>(self.0[0], self.0[1])
-    }
-}
-
-fn middle<T: Widen, R: Join<T> + Join<T::Wide>>(
-    arch: Arch,
-    out: Strip<'_>,
-    x: Strip<'_>,
-    [outer, reduced, inner]: [usize; 3],
-) {
-    debug_assert_eq!((out.len(), x.len()), (outer * inner, outer * reduced * inner), "elements of these sizes");
-    let (out, x) = (out.cells(), x.cells());
-    arch.dispatch(Middle::<T, R> { out, x, reduced, inner, join: PhantomData });
-}
-
-fn widen<T: Widen, R: Join<T::Wide>>(arch: Arch, wide: Strip<'_>, x: Strip<'_>) {
-    let (wide, x) = (wide.cells::<T::Wide>(), x.cells::<T>());
-    debug_assert_eq!(wide.len(), x.len(), "an element for each wide one");
+fn narrow<T: Element, R: Join<T>>(arch: Arch, out: Strip<'_>, acc: Strip<'_>) {
+    let (out, acc) = (out.cells::<T>(), acc.cells::<R::Acc>());
+    debug_assert_eq!(out.len(), acc.len(), "an element for each accumulator");
     arch.dispatch(Run(move || {
-        for (wide, x) in wide.iter().zip(x) {
-            wide.set(R::join(wide.get(), x.get().widen()));
-        }
-    }));
-}
-
-fn merge<T: Widen, R: Join<T::Wide>>(arch: Arch, wide: Strip<'_>, x: Strip<'_>) {
-    let (wide, x) = (wide.cells::<T::Wide>(), x.cells::<T::Wide>());
-    debug_assert_eq!(wide.len(), x.len(), "as many of one part as of the other");
-    arch.dispatch(Run(move || {
-        for (wide, x) in wide.iter().zip(x) {
-            wide.set(R::join(wide.get(), x.get()));
-        }
-    }));
-}
-
-fn narrow<T: Widen>(arch: Arch, out: Strip<'_>, wide: Strip<'_>) {
-    let (out, wide) = (out.cells::<T>(), wide.cells::<T::Wide>());
-    debug_assert_eq!(out.len(), wide.len(), "an element for each wide one");
-    arch.dispatch(Run(move || {
-        for (out, wide) in out.iter().zip(wide) {
-            out.set(T::narrow(wide.get()));
+        for (out, acc) in out.iter().zip(acc) {
+            out.set(R::narrow(acc.get()));
         }
     }));
 }

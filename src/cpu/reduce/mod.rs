@@ -6,11 +6,11 @@
 //! - *packed*: where `reduced × inner` fits a strip, whole blocks of it are folded strip by strip;
 //! - *rows*: where `inner` is 1, and rows are longer than a strip or consist of products, each strip is folded to one
 //!   value;
-//! - *columns*: otherwise, strips are folded into an accumulator as wide as a strip, walking down the rows; two rows at
-//!   a time if they are products of factors that lie in memory.
+//! - *columns*: otherwise, strips are folded into accumulators, one for each column, walking down the rows; four rows at
+//!   a time if what is folded, or its factors, lies in memory.
 //!
 //! How the work is cut up depends on the sizes alone, and parts are put together in order, so the same input gives the
-//! same bits on any number of threads. Blocks are folded in the dtype itself and put together in a wider one.
+//! same bits on any number of threads.
 
 mod partition;
 mod worker;
@@ -65,7 +65,7 @@ impl Reduce {
         self.partition.get_or_init(|| Partition::new(&self.region, &self.dims, &self.folds))
     }
 
-    /// Bytes of scratch for partial results: folds × parts × results, each of them wide.
+    /// Bytes of scratch for partial results: folds × parts × results, each with room for the widest.
     pub(super) fn parts_bytes(&self) -> usize {
         match self.partition().n_parts {
             0 | 1 => 0,
@@ -86,7 +86,8 @@ impl Reduce {
         let numel = partition.space.numel;
         if numel == 0 {
             for fold in &self.folds {
-                (fold.loops.clear)(memory.temps[fold.temp].strip(0, n_kept, fold.loops.size));
+                let out = memory.temps[fold.temp].strip(0, n_kept, fold.loops.size);
+                (fold.loops.middle)(Arch::new(), out, out.part(0, 0), [1, 0, n_kept]);
             }
             return;
         }
@@ -109,9 +110,9 @@ impl Reduce {
         let arch = Arch::new();
         with_scratch(n * WIDE, |scratch| {
             for (i, Folded { loops, temp, .. }) in self.folds.iter().enumerate() {
-                let sum = partial(memory.parts, partition, [i, 0, start], n);
+                let sum = partial(memory.parts, partition, loops, [i, 0, start], n);
                 for part in 1..partition.n_parts {
-                    (loops.merge)(arch, sum, partial(memory.parts, partition, [i, part, start], n));
+                    (loops.merge)(arch, sum, partial(memory.parts, partition, loops, [i, part, start], n));
                 }
                 let narrow = scratch.carve(0, n, loops.size);
                 (loops.narrow)(arch, narrow, sum);
@@ -121,8 +122,15 @@ impl Reduce {
     }
 }
 
-/// Where the wide partial results of a fold and part lie, `n` of them from `result` on.
-fn partial<'a>(parts: Span<'a>, partition: &Partition, [fold, part, result]: [usize; 3], n: usize) -> Strip<'a> {
-    let at = (fold * partition.n_parts + part) * partition.kept.numel + result;
-    parts.strip(at as isize, n, WIDE)
+/// Where the partial results of a fold and part lie, `n` of them from `result` on.
+fn partial<'a>(
+    parts: Span<'a>,
+    partition: &Partition,
+    loops: &FoldLoops,
+    [fold, part, result]: [usize; 3],
+    n: usize,
+) -> Strip<'a> {
+    let results = partition.kept.numel;
+    let before = fold * partition.n_parts * results * (WIDE / loops.acc_size);
+    parts.strip((before + part * results + result) as isize, n, loops.acc_size)
 }

@@ -19,7 +19,7 @@ const PIECES: usize = 32;
 pub(super) const COLUMNS: usize = 4096;
 /// From how many elements on the products of a row are not written down.
 const LONG_ROW: usize = 1024;
-/// Strips folded into an accumulator before that is folded into the wide one.
+/// Rows that are folded by themselves before they are folded into the rest, so that errors of f64 grow less.
 pub(super) const BLOCK: usize = 64;
 
 pub(super) struct Partition {
@@ -32,7 +32,7 @@ pub(super) struct Partition {
     pub(super) inner: usize,
     /// Elements of a strip at most.
     pub(super) most: usize,
-    /// Whether every fold is of products whose factors lie in memory in the order of the walk.
+    /// Whether all that is folded, or its factors, lies in memory in the order of the walk.
     pub(super) in_place: bool,
     pub(super) way: Way,
     /// Outer indices of a piece of work.
@@ -90,12 +90,12 @@ impl Partition {
         let kept = Space::new(result.shape(), &kept_dims, &results);
 
         let most = strip_len(region, &space);
-        let in_place = folds.iter().all(|fold| fold.product)
-            && region.outputs.iter().all(|&output| output < leaves.len() && space.is_linear(output));
+        let in_place = region.outputs.iter().all(|&output| output < leaves.len() && space.is_linear(output));
+        let products = folds.iter().all(|fold| fold.product);
         let block = reduced * inner;
         let way = match () {
             // Products are added as they are computed, so a long row of them is never written down.
-            () if in_place && inner == 1 && reduced >= LONG_ROW => Way::Rows,
+            () if products && in_place && inner == 1 && reduced >= LONG_ROW => Way::Rows,
             () if block <= most && (inner == 1 || reduced <= BLOCK) => Way::Packed,
             () if inner == 1 => Way::Rows,
             () => Way::Columns,
@@ -131,8 +131,8 @@ impl Partition {
         }
     }
 
-    /// Elements of an accumulator: one row of a piece, or as many short rows as fit a strip.
-    pub(super) fn accumulator(&self) -> usize {
+    /// Accumulators of a fold: one row of a piece, or as many short rows as fit a strip.
+    pub(super) fn accumulators(&self) -> usize {
         self.columns * (self.most / self.columns.max(1)).max(1)
     }
 }

@@ -1,5 +1,7 @@
 //! One thread's share of a reduction.
 
+use std::ops::Range;
+
 use pulp::Arch;
 
 use super::partition::{BLOCK, Partition, Piece, Way};
@@ -8,7 +10,7 @@ use crate::cpu::fold::{FoldLoops, ROWS, WIDE};
 use crate::cpu::frame::{Constants, Frame, Memory, scratch_bytes};
 use crate::cpu::strip::Strip;
 
-/// What a thread folds with: for each fold a spare strip, an accumulator, and a wide accumulator.
+/// What a thread folds with: for each fold a spare strip, accumulators of a block, and accumulators of all blocks.
 pub(super) struct Worker<'a, 'm> {
     reduce: &'a Reduce,
     partition: &'a Partition,
@@ -20,6 +22,9 @@ pub(super) struct Worker<'a, 'm> {
     fold_bytes: usize,
     arch: Arch,
 }
+
+/// `n` of a worker's accumulators of a fold, from the one numbered `first` on.
+type Accumulators<'a, 'm> = fn(worker: &Worker<'a, 'm>, fold: usize, first: usize, n: usize) -> Strip<'a>;
 
 /// What a strip has for a fold: elements, or two rows of them to be multiplied.
 enum Terms<'a> {
@@ -57,17 +62,23 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
         self.own(fold, first * size, n, size)
     }
 
-    /// `n` elements of a fold's accumulator, from element `first` on.
-    fn accumulator(&self, fold: usize, first: usize, n: usize) -> Strip<'a> {
-        debug_assert!(first + n <= self.partition.accumulator(), "within the accumulator");
-        let size = self.reduce.folds[fold].loops.size;
+    /// `n` of a fold's accumulators of a block, from the one numbered `first` on.
+    fn of_block(&self, fold: usize, first: usize, n: usize) -> Strip<'a> {
+        debug_assert!(first + n <= self.partition.accumulators(), "within the accumulators");
+        let size = self.reduce.folds[fold].loops.acc_size;
         self.own(fold, self.partition.most * WIDE + first * size, n, size)
     }
 
-    /// `n` elements of a fold's wide accumulator, from element `first` on.
-    fn wide(&self, fold: usize, first: usize, n: usize) -> Strip<'a> {
-        let before = self.partition.most + self.partition.accumulator();
-        self.own(fold, (before + first) * WIDE, n, WIDE)
+    /// `n` of a fold's accumulators of all blocks, from the one numbered `first` on.
+    fn of_all(&self, fold: usize, first: usize, n: usize) -> Strip<'a> {
+        debug_assert!(first + n <= self.partition.accumulators(), "within the accumulators");
+        let size = self.reduce.folds[fold].loops.acc_size;
+        self.own(fold, (self.partition.most + self.partition.accumulators()) * WIDE + first * size, n, size)
+    }
+
+    /// `n` results of a fold, in the room of its accumulators of a block.
+    fn results(&self, fold: usize, n: usize) -> Strip<'a> {
+        self.own(fold, self.partition.most * WIDE, n, self.reduce.folds[fold].loops.size)
     }
 
     fn loops(&self) -> impl Iterator<Item = (usize, &'a FoldLoops)> {
@@ -94,7 +105,7 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
             self.assemble(frame, outer * block, n * block, |fold, loops, x| {
                 let (start, len) = (outer * inner, n * inner);
                 let place = self.place(fold, start, len);
-                let out = place.unwrap_or_else(|| self.accumulator(fold, 0, len));
+                let out = place.unwrap_or_else(|| self.results(fold, len));
                 (loops.middle)(self.arch, out, x, [n, reduced, inner]);
                 if place.is_none() {
                     self.store(fold, start, out);
@@ -108,12 +119,12 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
         let Partition { space, reduced, most, .. } = self.partition;
         for outer in piece.outer.clone() {
             let (mut point, end) = (outer * reduced + piece.rows.start, outer * reduced + piece.rows.end);
-            self.clear_wide(1);
+            self.clear(Self::of_all, 1);
             while point < end {
                 let n = space.strip(point, end, *most);
                 self.evaluate(frame, point, n, |fold, loops, terms| match terms {
-                    Terms::One(x) => (loops.total)(self.arch, self.wide(fold, 0, 1), x),
-                    Terms::Product(a, b) => (loops.total_product)(self.arch, self.wide(fold, 0, 1), [a, b]),
+                    Terms::One(x) => (loops.total)(self.arch, self.of_all(fold, 0, 1), x),
+                    Terms::Product(a, b) => (loops.total_product)(self.arch, self.of_all(fold, 0, 1), [a, b]),
                 });
                 point += n;
             }
@@ -122,31 +133,28 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
     }
 
     fn columns(&self, frame: &mut Frame<'a, 'm>, piece: &Piece) {
-        let Partition { inner, n_columns, n_parts, .. } = *self.partition;
+        let Partition { inner, n_columns, .. } = *self.partition;
         let width = piece.columns.len();
         // Where rows are short, several are folded as one long one, which is folded at the end.
-        let packed = if n_columns == 1 { self.partition.accumulator() / width } else { 1 };
-        // A single block needs no wide accumulator.
-        let single = packed == 1 && n_parts == 1 && piece.rows.len() <= BLOCK;
+        let packed = if n_columns == 1 { self.partition.accumulators() / width } else { 1 };
         for outer in piece.outer.clone() {
             let result = outer * inner + piece.columns.start;
-            if single {
-                self.block(frame, piece, outer, 1, 0..piece.rows.end);
-                for (fold, _) in self.loops() {
-                    self.store(fold, result, self.accumulator(fold, 0, width));
-                }
-                continue;
-            }
-            self.clear_wide(width * packed);
-            for row in piece.rows.clone().step_by(BLOCK * packed) {
-                self.block(frame, piece, outer, packed, row..piece.rows.end.min(row + BLOCK * packed));
-                for (fold, loops) in self.loops() {
-                    let (wide, x) = (self.wide(fold, 0, width * packed), self.accumulator(fold, 0, width * packed));
-                    (loops.widen)(self.arch, wide, x);
+            let rows = piece.rows.clone();
+            if rows.len() <= BLOCK * packed {
+                self.block(frame, piece, outer, packed, rows, Self::of_all);
+            } else {
+                self.clear(Self::of_all, width * packed);
+                for row in rows.clone().step_by(BLOCK * packed) {
+                    let rows = row..rows.end.min(row + BLOCK * packed);
+                    self.block(frame, piece, outer, packed, rows, Self::of_block);
+                    for (fold, loops) in self.loops() {
+                        let n = width * packed;
+                        (loops.merge)(self.arch, self.of_all(fold, 0, n), self.of_block(fold, 0, n));
+                    }
                 }
             }
             for (fold, loops) in self.loops() {
-                let rows = self.wide(fold, 0, width * packed);
+                let rows = self.of_all(fold, 0, width * packed);
                 for i in 1..packed {
                     (loops.merge)(self.arch, rows.part(0, width), rows.part(i * width, width));
                 }
@@ -155,69 +163,73 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
         }
     }
 
-    /// Folds rows `rows` of a piece into the accumulators, `packed` of them as one.
+    /// Folds rows `rows` of a piece into the accumulators `into`, `packed` of them as one.
     fn block(
         &self,
         frame: &mut Frame<'a, 'm>,
         piece: &Piece,
         outer: usize,
         packed: usize,
-        rows: std::ops::Range<usize>,
+        rows: Range<usize>,
+        into: Accumulators<'a, 'm>,
     ) {
         let Partition { inner, reduced, in_place, .. } = *self.partition;
         let width = piece.columns.len();
-        for (fold, loops) in self.loops() {
-            (loops.clear)(self.accumulator(fold, 0, width * packed));
-        }
+        self.clear(into, width * packed);
         let mut row = rows.start;
         while row < rows.end {
             let start = (outer * reduced + row) * inner + piece.columns.start;
             if in_place && packed == 1 && row + ROWS <= rows.end {
-                self.accumulate_products(frame, start, width);
+                self.accumulate_rows(frame, start, width, into);
                 row += ROWS;
             } else {
                 let n_rows = packed.min(rows.end - row);
-                self.accumulate(frame, start, n_rows * width);
+                self.accumulate(frame, start, n_rows * width, into);
                 row += n_rows;
             }
         }
     }
 
-    fn clear_wide(&self, n: usize) {
+    fn clear(&self, accumulators: Accumulators<'a, 'm>, n: usize) {
         for (fold, loops) in self.loops() {
-            (loops.clear_wide)(self.wide(fold, 0, n));
+            (loops.clear)(accumulators(self, fold, 0, n));
         }
     }
 
-    /// Folds `len` points from `start` on into as many elements of the accumulators.
-    fn accumulate(&self, frame: &mut Frame<'a, 'm>, start: usize, len: usize) {
+    /// Folds `len` points from `start` on into as many accumulators.
+    fn accumulate(&self, frame: &mut Frame<'a, 'm>, start: usize, len: usize, into: Accumulators<'a, 'm>) {
         let (mut point, end) = (start, start + len);
         while point < end {
             let n = self.partition.space.strip(point, end, self.partition.most);
             self.evaluate(frame, point, n, |fold, loops, terms| {
-                let acc = self.accumulator(fold, point - start, n);
+                let acc = into(self, fold, point - start, n);
                 match terms {
                     Terms::One(x) => (loops.accumulate)(self.arch, acc, x),
-                    Terms::Product(a, b) => (loops.accumulate_product)(self.arch, acc, [[a, b]]),
+                    Terms::Product(a, b) => (loops.accumulate_product)(self.arch, acc, [a, b]),
                 }
             });
             point += n;
         }
     }
 
-    /// Folds [`ROWS`] rows of `len` points, the first of them from `start` on, of products whose factors lie in memory.
-    fn accumulate_products(&self, frame: &mut Frame<'a, 'm>, start: usize, len: usize) {
+    /// Folds [`ROWS`] rows of `len` points, the first of them from `start` on, of terms or factors that lie in memory.
+    fn accumulate_rows(&self, frame: &mut Frame<'a, 'm>, start: usize, len: usize, into: Accumulators<'a, 'm>) {
         let Partition { space, inner, most, .. } = self.partition;
         let mut done = 0;
         while done < len {
             let n = space.strip(start + done, start + len, *most);
-            for (fold, Folded { loops, output, .. }) in self.reduce.folds.iter().enumerate() {
-                // Factors stay where they are when the next row is evaluated.
-                let factors = std::array::from_fn(|row| {
+            for (fold, &Folded { ref loops, output, product, .. }) in self.reduce.folds.iter().enumerate() {
+                // They stay where they are when the next row is evaluated.
+                let rows: [_; ROWS] = std::array::from_fn(|row| {
                     frame.eval(start + row * inner + done, n, &[]);
-                    [*output, output + 1].map(|factor| frame.output(factor))
+                    [output, output + usize::from(product)].map(|output| frame.output(output))
                 });
-                (loops.accumulate_products)(self.arch, self.accumulator(fold, done, n), factors);
+                let acc = into(self, fold, done, n);
+                if product {
+                    (loops.accumulate_products)(self.arch, acc, rows);
+                } else {
+                    (loops.accumulate_rows)(self.arch, acc, rows.map(|[x, _]| x));
+                }
             }
             done += n;
         }
@@ -290,19 +302,20 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
         }
     }
 
-    /// Puts `n` wide results from `start` on with the other parts, or stores them if there are none.
+    /// Puts the first `n` accumulators of all blocks, of results from `start` on, with the other parts; or stores them if
+    /// there are none.
     fn finish(&self, part: usize, start: usize, n: usize) {
         for (fold, loops) in self.loops() {
-            let wide = self.wide(fold, 0, n);
+            let acc = self.of_all(fold, 0, n);
             if self.partition.n_parts > 1 {
-                wide.copy_to(partial(self.memory.parts, self.partition, [fold, part, start], n));
+                acc.copy_to(partial(self.memory.parts, self.partition, loops, [fold, part, start], n));
             } else {
                 // Straight to where they belong, if that is a row of elements.
                 let place = self.place(fold, start, n);
-                let narrow = place.unwrap_or_else(|| self.accumulator(fold, 0, n));
-                (loops.narrow)(self.arch, narrow, wide);
+                let out = place.unwrap_or_else(|| self.results(fold, n));
+                (loops.narrow)(self.arch, out, acc);
                 if place.is_none() {
-                    self.store(fold, start, narrow);
+                    self.store(fold, start, out);
                 }
             }
         }
@@ -323,6 +336,5 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
 
 /// Bytes of the strips of one fold.
 fn fold_bytes(partition: &Partition) -> usize {
-    let accumulator = partition.accumulator();
-    (partition.most + accumulator + accumulator.max(partition.most)) * WIDE
+    (partition.most + 2 * partition.accumulators()) * WIDE
 }
