@@ -157,6 +157,36 @@ fn every_reduction() {
 }
 
 #[test]
+fn variances_and_norms() {
+    let of = |name: &str, f: &dyn Fn(&Tensor) -> Expr| twice(name, &[(signed(8), vec![2, 4])], |x| f(&x[0]));
+    of("var", &|x| x.var(1, 1));
+    of("var of all", &|x| x.var(.., 0) * 1.0);
+    of("std", &|x| x.std(0, 0));
+    of("std of large numbers", &|x| (x * 1e200).std(1, 1) * 1e-200);
+    of("layer_norm", &|x| x.layer_norm(1, 0.1));
+    of("norm", &|x| x.norm(2, 1));
+    let failures = failures_on_each(|device| {
+        let x = Tensor::ones([64, 100], DType::F32, device).unwrap();
+        let mut failures = Vec::new();
+        for (name, y, most) in
+            [("var", x.var(1, 1), 3), ("std", x.std(1, 1), 3), ("layer_norm", x.layer_norm(1, 1e-5), 4)]
+        {
+            // With fewer bindings than WebGPU promises, passes may have to be cut.
+            if !device.is_gpu() || device.info().max_bindings < 8 {
+                continue;
+            }
+            let grad = y.grad_with(&[&x], 2.0 * &y).unwrap().remove(0);
+            let passes = grad.explain().unwrap().passes.len();
+            if passes > most {
+                failures.push(format!("the gradient of {name} takes {passes} passes on {device}, not {most}"));
+            }
+        }
+        failures
+    });
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
 fn choices_and_conversions() {
     let memory = || [(signed(6), vec![2, 3]), (numbers(3).iter().map(|x| x * 0.83).collect(), vec![3])];
     twice("where", &memory(), |x| Expr::select(x[0].gt(&x[1]), x[0].square(), &x[1] * 3.0));

@@ -1,4 +1,4 @@
-//! How far sums and means are from the exact ones, on each device.
+//! How far sums, means and variances are from the exact ones, on each device.
 
 mod devices;
 
@@ -81,6 +81,71 @@ fn equal_terms_add_up_to_two_units_in_the_last_place() {
         failures.len(),
         failures[..failures.len().min(20)].join("\n")
     );
+}
+
+/// Σ (x - mean)² / n.
+fn variance(x: &[f32]) -> f64 {
+    let n = x.len() as f64;
+    let mean = x.iter().map(|&x| f64::from(x)).sum::<f64>() / n;
+    x.iter().map(|&x| (f64::from(x) - mean).powi(2)).sum::<f64>() / n
+}
+
+#[test]
+fn variances_far_from_zero_keep_their_digits() {
+    let n = 300_000;
+    let failures = failures_on_each(|device| {
+        let mut failures = Vec::new();
+        let mut judge = |what: String, got: f32, want: f64| {
+            let off = (f64::from(got) / want - 1.0).abs();
+            if off.is_nan() || off > 1e-6 {
+                failures.push(format!("{what} on {device}: {got}, not {want}"));
+            }
+        };
+        for (offset, width) in [(0.0, 1.0), (170_000.0, 1.0), (1e6, 1.0), (-3e7, 1000.0), (1e6, 1e6)] {
+            let of = random(5);
+            let x: Vec<f32> = (0..n).map(|i| offset + width * of(i)).collect();
+            let want = variance(&x);
+            let tensor = Tensor::from_slice(&x, [n], device).unwrap();
+            for (layout, tensor, dim) in [
+                ("all", tensor.clone(), 0),
+                ("dim 0", tensor.reshape([n, 1]).unwrap().broadcast_to([n, 3]).unwrap(), 0),
+                ("dim 1", tensor.reshape([1, n]).unwrap(), 1),
+            ] {
+                let first = |expr: Expr| expr.eval().unwrap().to_vec::<f32>().unwrap()[0];
+                let what = |name: &str| format!("{name} of {offset} + {width} u, {layout}");
+                judge(what("var"), first(tensor.var(dim, 0)), want);
+                judge(what("std"), first(tensor.std(dim, 0)), want.sqrt());
+            }
+            let normed = tensor.layer_norm(0, 0.0).eval().unwrap().to_vec::<f32>().unwrap();
+            let mean = normed.iter().map(|&x| f64::from(x)).sum::<f64>() / n as f64;
+            judge(format!("the variance of layer_norm of {offset} + {width} u"), variance(&normed) as f32, 1.0);
+            judge(format!("1 + the mean of layer_norm of {offset} + {width} u"), 1.0 + mean as f32, 1.0);
+        }
+        failures
+    });
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// Squares of f32 overflow above 1.8e19 and vanish below 1e-23.
+#[test]
+fn deviations_whose_squares_leave_the_range() {
+    let n = 10_000;
+    let failures = failures_on_each(|device| {
+        let mut failures = Vec::new();
+        for (offset, width) in [(1e20, 1e19), (0.0, 1e30), (1e25, 1e19), (0.0, 1e-25), (1e-26, 1e-27)] {
+            let of = random(6);
+            let x: Vec<f32> = (0..n).map(|i| offset + width * of(i)).collect();
+            // Scaled, since the squares have room in f64 but the variance has none in f32.
+            let want = variance(&x).sqrt();
+            let tensor = Tensor::from_slice(&x, [n], device).unwrap();
+            let got = tensor.std(0, 0).eval().unwrap().item::<f32>().unwrap();
+            if ((f64::from(got) / want) - 1.0).abs().is_nan() || (f64::from(got) / want - 1.0).abs() > 1e-6 {
+                failures.push(format!("std of {offset} + {width} u on {device}: {got}, not {want}"));
+            }
+        }
+        failures
+    });
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
 /// In f32, halves first, down to runs of 128 in eight sums: as NumPy and, about so, PyTorch add.

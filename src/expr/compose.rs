@@ -2,13 +2,24 @@
 //!
 //! They are expressions like any other: what feeds a reduction and what follows it fuse, so that a norm takes one pass
 //! over memory, a variance two, a softmax or a layer norm three.
+//!
+//! The mean of numbers far from zero is rounded: of a million numbers near 170,000, to the next multiple of 1/64. What
+//! that leaves of them is exact in most cases, but its own mean is not 0. So a variance adds up the deviations beside
+//! their squares, in one pass, and takes the square of their mean off again (the corrected two-pass algorithm of Chan and
+//! others, "Algorithms for computing the sample variance", 1983):
+//!
+//! ```text
+//! d = x - m, m about the mean;   Σ (x - mean)² = Σ d² - (Σ d)² / n
+//! ```
+//!
+//! That holds whatever `m` is, so no gradient passes through it, and that of a variance is `2 (d - Σ d / n) / n`.
 
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 
 use super::node::{Expr, Op};
 use super::op::BinaryOp;
 use crate::base::shape::Dims;
-use crate::{Error, Result, Shape};
+use crate::{DType, Error, Result, Shape};
 
 /// Calls `build` if `x` is a float; otherwise carries the mistake.
 fn of_float(op: &'static str, x: &Expr, build: impl FnOnce() -> Expr) -> Expr {
@@ -73,8 +84,8 @@ impl Expr {
         self.binary(BinaryOp::Mul, other).sum(..)
     }
 
-    /// The variance over `dims`, `Σ (x - mean)² / (n - correction)`, from the mean itself rather than from a sum of
-    /// squares, so that a large mean costs no digits.
+    /// The variance over `dims`, `Σ (x - mean)² / (n - correction)`, from deviations from the mean rather than from a sum
+    /// of squares, so that a large mean costs no digits.
     ///
     /// A `correction` of 1 estimates the variance of what the elements were drawn from (Bessel's correction, PyTorch's
     /// default), 0 gives that of the elements. Where nothing is left to divide by, the result is NaN or infinite.
@@ -89,20 +100,19 @@ impl Expr {
     #[must_use]
     pub fn var(&self, dims: impl Into<Dims>, correction: impl Into<f64>) -> Self {
         let (dims, correction) = (dims.into(), correction.into());
-        of_float("var", self, || match dims.resolve(self.shape(), "var") {
-            Err(error) => Self::invalid(error),
-            Ok(found) => {
-                let n: usize = found.iter().map(|&d| self.shape()[d]).product();
-                self.deviation(&dims).square().sum(dims) / (n as f64 - correction).max(0.0)
-            }
-        })
+        of_float("var", self, || self.deviations(&dims, None).variance(&dims, correction))
     }
 
-    /// The standard deviation over `dims`: the square root of [`var`](Self::var).
+    /// The standard deviation over `dims`: the square root of [`var`](Self::var). It is right where the squares of the
+    /// elements would leave the range of their dtype, too.
     #[must_use]
     pub fn std(&self, dims: impl Into<Dims>, correction: impl Into<f64>) -> Self {
         let (dims, correction) = (dims.into(), correction.into());
-        of_float("std", self, || self.var(dims, correction).sqrt())
+        of_float("std", self, || {
+            let scale = self.scale(&dims);
+            let root = self.deviations(&dims, scale.as_ref()).variance(&dims, correction).sqrt();
+            scale.map_or_else(|| root.clone(), |scale| &root / scale)
+        })
     }
 
     /// `exp(x) / Σ exp(x)` along `dim`: positive, with sum 1. The largest element is subtracted first, so that nothing
@@ -179,15 +189,63 @@ impl Expr {
     pub fn layer_norm(&self, dims: impl Into<Dims>, eps: f64) -> Self {
         let dims = dims.into();
         of_float("layer_norm", self, || {
-            let deviation = self.deviation(&dims);
-            let variance = deviation.square().mean(dims).keepdim();
-            deviation * (variance + eps).rsqrt()
+            let deviations = self.deviations(&dims, None);
+            let variance = deviations.variance(&dims, 0.0).keepdim();
+            let mean = deviations.mean(dims).keepdim();
+            (deviations - mean) * (variance + eps).rsqrt()
         })
     }
 
-    /// `self - mean`.
-    fn deviation(&self, dims: &Dims) -> Self {
-        self - self.mean(dims.clone()).keepdim()
+    /// `self - m`, with `m` about the mean over `dims` and without a gradient; both times `scale`, which is a power of two.
+    fn deviations(&self, dims: &Dims, scale: Option<&Self>) -> Self {
+        let mean = self.mean(dims.clone()).keepdim().detach();
+        match scale.map(Self::keepdim) {
+            None => self - mean,
+            Some(scale) => self * &scale - mean * scale,
+        }
+    }
+
+    /// The variance of deviations from a number near their mean.
+    fn variance(&self, dims: &Dims, correction: f64) -> Self {
+        match dims.resolve(self.shape(), "var") {
+            Err(error) => Self::invalid(error),
+            Ok(found) => {
+                let n = found.iter().map(|&d| self.shape()[d]).product::<usize>() as f64;
+                let sum = self.sum(dims.clone());
+                // Rounding may take it below 0, of which there is no root.
+                let squares = (self.square().sum(dims.clone()) - &sum * (&sum / n)).at_least(&0.0.into());
+                squares / (n - correction).max(0.0)
+            }
+        }
+    }
+
+    /// A power of two that brings the largest magnitude over `dims` near 1 if its square, or that of a difference in its
+    /// last digit, would leave the range of the dtype; else 1. After Blue, "A portable Fortran program to find the Euclidean
+    /// norm of a vector", 1978.
+    fn scale(&self, dims: &Dims) -> Option<Self> {
+        // Where numbers are small and large, and by which powers of two they are then multiplied.
+        let [small, large, up, down] = match self.dtype() {
+            DType::F32 | DType::BF16 => [-39, 45, 60, -80],
+            DType::F64 => [-450, 450, 500, -600],
+            // Computed in f32, where their squares have room.
+            DType::F16 | DType::Bool | DType::U8 | DType::I32 => return None,
+        };
+        if self.shape().numel() == 0 {
+            return None;
+        }
+        let power = |exponent: i32| Self::from(2_f64.powi(exponent));
+        let typed = |x: Self| x.cast(self.dtype());
+        let largest = self.abs().amax(dims.clone()).detach();
+        let grown = Self::select(largest.lt(power(small)), typed(power(up)), typed(1.0.into()));
+        Some(Self::select(largest.gt(power(large)), typed(power(down)), grown))
+    }
+
+    /// The same, through which no gradient passes.
+    fn detach(&self) -> Self {
+        match self.check() {
+            Err(error) => Self::invalid(error),
+            Ok(()) => Self::new(Op::Detach, smallvec![self.clone()], self.shape().clone(), self.dtype()),
+        }
     }
 
     /// Calls `f` with `self - amax`, or does nothing if there are no elements.
@@ -228,7 +286,7 @@ impl Expr {
             }
             let kept: Option<Shape> = match &expr.0.op {
                 Op::Reduce(_, dims) => Some(expr.0.args[0].shape().with_ones(dims)),
-                Op::Unary(_) | Op::Binary(_) | Op::Select | Op::Cast | Op::Promote => {
+                Op::Unary(_) | Op::Binary(_) | Op::Select | Op::Cast | Op::Promote | Op::Detach => {
                     stack.extend(&expr.0.args);
                     continue;
                 }

@@ -63,6 +63,8 @@ pub(crate) enum Op {
     /// Conversion of an operand to the dtype the operation works in. Unlike a cast it does not round to f16 or
     /// bf16: those are computed in f32, so that a fused expression rounds once, where it is stored.
     Promote,
+    /// The argument itself, through which no gradient passes.
+    Detach,
     View(View),
     /// Over these dims of the argument, in rising order; they go.
     Reduce(ReduceOp, SmallVec<[usize; 4]>),
@@ -210,6 +212,14 @@ fn write_node(f: &mut fmt::Formatter<'_>, expr: &Expr, depth: usize) -> fmt::Res
         Op::Cast => "cast",
         Op::Promote => "promote",
         Op::View(view) => view.name(),
+        Op::Detach => "detach",
+        Op::View(View::Reshape(_)) => "reshape",
+        Op::View(View::Permute(_)) => "permute",
+        Op::View(View::Broadcast(_)) => "broadcast_to",
+        Op::View(View::Narrow { .. }) => "narrow",
+        Op::View(View::Flip(_)) => "flip",
+        Op::View(View::Diagonal(..)) => "diagonal",
+        Op::View(View::Strided(_)) => "as_strided",
         Op::Reduce(op, _) => op.name(),
         Op::Invalid(error) => return write!(f, "<{error}>"),
     };

@@ -197,6 +197,7 @@ fn node(expr: &Expr, args: &[Rc<Values>]) -> Result<Rc<Values>> {
             let (x, is_cast) = (operand(0, read), matches!(node.op, Op::Cast));
             elements.map(|i| convert::convert(x.at(i), from, dtype, is_cast)).collect()
         }
+        Op::Detach => return Ok(args[0].clone()),
         Op::View(view) => match node.args[0].as_number() {
             Some(value) => vec![shaped(value.get(), dtype); elements.len()],
             None => args[0].gather(&view::source(view, &args[0].shape, shape), shape).items,

@@ -27,7 +27,7 @@ pub(super) fn argument(expr: &Expr, i: usize, grad: &Expr) -> Option<Expr> {
         Op::Cast | Op::Promote => Some(grad.clone()),
         Op::View(of) => return view(of, grad, expr, args[0].shape()),
         Op::Reduce(op, dims) => return reduce(*op, dims, grad, &args[0], expr),
-        Op::Leaf(_) | Op::Number(_) | Op::Index | Op::Random(_) | Op::Invalid(_) => None,
+        Op::Leaf(_) | Op::Number(_) | Op::Index | Op::Random(_) | Op::Detach | Op::Invalid(_) => None,
     };
     Some(unbroadcast(&part?, shape, args[i].shape()))
 }

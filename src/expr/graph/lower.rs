@@ -172,7 +172,7 @@ impl Lowering {
                 // An i32 of rank 0 among u8s becomes one of them.
                 if node.args[0].dtype() == DType::I32 { self.wrapped(x, node.dtype) } else { x }
             }
-            Op::View(_) => arg(self, 0, dtype),
+            Op::Detach | Op::View(_) => arg(self, 0, dtype),
             Op::Reduce(op, dims) => {
                 let x = arg(self, 0, dtype);
                 let id = self.reduce(*op, dims, x, node);
