@@ -17,6 +17,8 @@ const CHUNK: usize = 64 * 1024;
 const PIECES: usize = 32;
 /// Columns walked down together: rows of them are long enough for the memory to stream.
 pub(super) const COLUMNS: usize = 4096;
+/// Accumulators of short rows that are folded as one long one: with the terms they stay in the innermost cache.
+const ACCUMULATORS: usize = 1024;
 /// From how many elements on the products of a row are not written down.
 const LONG_ROW: usize = 1024;
 /// Rows that are folded by themselves before they are folded into the rest, so that errors of f64 grow less.
@@ -133,6 +135,6 @@ impl Partition {
 
     /// Accumulators of a fold: one row of a piece, or as many short rows as fit a strip.
     pub(super) fn accumulators(&self) -> usize {
-        self.columns * (self.most / self.columns.max(1)).max(1)
+        self.columns * (self.most.min(ACCUMULATORS) / self.columns.max(1)).max(1)
     }
 }

@@ -179,9 +179,9 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
         let mut row = rows.start;
         while row < rows.end {
             let start = (outer * reduced + row) * inner + piece.columns.start;
-            if in_place && packed == 1 && row + ROWS <= rows.end {
-                self.accumulate_rows(frame, start, width, into);
-                row += ROWS;
+            if in_place && row + ROWS * packed <= rows.end {
+                self.accumulate_rows(frame, start, packed * inner, packed * width, into);
+                row += ROWS * packed;
             } else {
                 let n_rows = packed.min(rows.end - row);
                 self.accumulate(frame, start, n_rows * width, into);
@@ -212,16 +212,24 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
         }
     }
 
-    /// Folds [`ROWS`] rows of `len` points, the first of them from `start` on, of terms or factors that lie in memory.
-    fn accumulate_rows(&self, frame: &mut Frame<'a, 'm>, start: usize, len: usize, into: Accumulators<'a, 'm>) {
-        let Partition { space, inner, most, .. } = self.partition;
+    /// Folds [`ROWS`] rows of `len` points, the first of them from `start` on and each `step` after the one before, of terms
+    /// or factors that lie in memory.
+    fn accumulate_rows(
+        &self,
+        frame: &mut Frame<'a, 'm>,
+        start: usize,
+        step: usize,
+        len: usize,
+        into: Accumulators<'a, 'm>,
+    ) {
+        let Partition { space, most, .. } = self.partition;
         let mut done = 0;
         while done < len {
             let n = space.strip(start + done, start + len, *most);
             for (fold, &Folded { ref loops, output, product, .. }) in self.reduce.folds.iter().enumerate() {
                 // They stay where they are when the next row is evaluated.
                 let rows: [_; ROWS] = std::array::from_fn(|row| {
-                    frame.eval(start + row * inner + done, n, &[]);
+                    frame.eval(start + row * step + done, n, &[]);
                     [output, output + usize::from(product)].map(|output| frame.output(output))
                 });
                 let acc = into(self, fold, done, n);
