@@ -213,13 +213,6 @@ fn write_node(f: &mut fmt::Formatter<'_>, expr: &Expr, depth: usize) -> fmt::Res
         Op::Promote => "promote",
         Op::View(view) => view.name(),
         Op::Detach => "detach",
-        Op::View(View::Reshape(_)) => "reshape",
-        Op::View(View::Permute(_)) => "permute",
-        Op::View(View::Broadcast(_)) => "broadcast_to",
-        Op::View(View::Narrow { .. }) => "narrow",
-        Op::View(View::Flip(_)) => "flip",
-        Op::View(View::Diagonal(..)) => "diagonal",
-        Op::View(View::Strided(_)) => "as_strided",
         Op::Reduce(op, _) => op.name(),
         Op::Invalid(error) => return write!(f, "<{error}>"),
     };
