@@ -151,3 +151,14 @@ fn f64_to_odd_f32(x: D) -> F {
     let stepped = select(bits + U(1u), bits - U(1u), away);
     return bitcast<F>(select(bits, stepped, inexact & even & !isnan_f64(x)));
 }
+
+// As left_out_f of lib/numeric.wgsl.
+fn left_out_f64(a: D, b: D, sum: D) -> D {
+    let rounded = keep_f64(sum);
+    let of_b = rounded_f64(rounded - a);
+    return (a - rounded_f64(rounded - of_b)) + (b - of_b);
+}
+
+fn corrected_f64(sum: D, rest: D) -> D {
+    return select(sum, sum + rest, isfinite_f64(rest));
+}

@@ -71,3 +71,15 @@ fn to_i32(x: F) -> I {
     let ranged = select(inside, I(2147483647), x >= F(2147483648.0));
     return select(ranged, I(0), isnan_f(x));
 }
+
+// What is left out of the sum of a and b where that is rounded (Knuth, The Art of Computer Programming, 4.2.2, theorem B).
+fn left_out_f(a: F, b: F, sum: F) -> F {
+    let rounded = keep_f(sum);
+    let of_b = keep_f(rounded - a);
+    return (a - keep_f(rounded - of_b)) + (b - of_b);
+}
+
+// A sum with what was left out of it. Of an infinite sum that is NaN.
+fn corrected_f(sum: F, rest: F) -> F {
+    return select(sum, sum + rest, isfinite_f(rest));
+}

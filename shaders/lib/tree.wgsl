@@ -1,12 +1,26 @@
 // lib/tree.wgsl
 //
-// The fixed order in which a reduction adds: AT_ONCE steps, blocks of sixteen such sums, and then the blocks, so that the
-// rounding error grows with the length of a block and the number of blocks, not with their product.
+// The order in which a lane adds: AT_ONCE steps in a tree, and such sums one after the other, each with what its rounding
+// leaves out, which is added up beside it and put back in the end (Neumaier, "Rundungsfehleranalyse einiger Verfahren
+// zur Summation endlicher Summen", 1974). So the rounding error does not grow with the number of steps.
 //
-// From the prelude: LANES, AT_ONCE (4, 2 or 1), Terms (what is being reduced, several values if several reductions share
-// the pass), Place (where an output's elements begin), identity(), combine() and body().
+// From the prelude: LANES, AT_ONCE (4, 2 or 1), ROUNDS (whether anything reduced is a sum of floats), Terms (what is being
+// reduced, several values if several reductions share the pass), Place (where an output's elements begin), identity(),
+// combine(), left_out(), corrected() and body().
 
-const BLOCK_STEPS: u32 = 16u * AT_ONCE;
+// What a lane has reduced so far, and what was left out of sums.
+struct Lane {
+    total: Terms,
+    rest: Terms,
+}
+
+fn join(lane: Lane, terms: Terms) -> Lane {
+    let total = combine(lane.total, terms);
+    if ROUNDS {
+        return Lane(total, combine(lane.rest, left_out(lane.total, terms, total)));
+    }
+    return Lane(total, lane.rest);
+}
 
 // The terms of one lane below end. At each step lanes take elements `apart` from each other, the first one at `start` to
 // begin with.
@@ -16,49 +30,41 @@ const BLOCK_STEPS: u32 = 16u * AT_ONCE;
 fn walk(place: Place, start: u32, end: u32, lane: u32, apart: u32) -> Terms {
     let step = LANES * apart;
     let last = (AT_ONCE - 1u) * step + (LANES - 1u) * apart;
-    var total = identity();
+    var reduced = Lane(identity(), identity());
     var first = start;
-    if first < end {
-        // Ends: each time one of the loops within takes first to stop, which lies beyond it and is end at last.
+    if first < end && first + last < end {
+        // Ends: first steps by at least 1 to below end, which is below 2^31.
         loop {
-            var block = identity();
-            let stop = min(end, first + BLOCK_STEPS * step);
-            if first + last < stop {
-                // Ends: first steps by at least 1 to below stop, which is below 2^31.
-                loop {
-                    let r = first + lane * apart;
-                    var some = body(place, r);
-                    if AT_ONCE > 1u {
-                        some = combine(some, body(place, r + step));
-                    }
-                    if AT_ONCE > 2u {
-                        some = combine(some, combine(body(place, r + 2u * step), body(place, r + 3u * step)));
-                    }
-                    block = combine(block, some);
-                    first += AT_ONCE * step;
-                    if first + last >= stop {
-                        break;
-                    }
-                }
+            let r = first + lane * apart;
+            var some = body(place, r);
+            if AT_ONCE > 1u {
+                some = combine(some, body(place, r + step));
             }
-            if LANES * AT_ONCE > 1u && first < stop {
-                // Ends: first steps by at least 1 to stop.
-                loop {
-                    let r = first + lane * apart;
-                    if r < stop {
-                        block = combine(block, body(place, r));
-                    }
-                    first += step;
-                    if first >= stop {
-                        break;
-                    }
-                }
+            if AT_ONCE > 2u {
+                some = combine(some, combine(body(place, r + 2u * step), body(place, r + 3u * step)));
             }
-            total = combine(total, block);
+            reduced = join(reduced, some);
+            first += AT_ONCE * step;
+            if first + last >= end {
+                break;
+            }
+        }
+    }
+    if LANES * AT_ONCE > 1u && first < end {
+        // Ends: first steps by at least 1 to end.
+        loop {
+            let r = first + lane * apart;
+            if r < end {
+                reduced = join(reduced, body(place, r));
+            }
+            first += step;
             if first >= end {
                 break;
             }
         }
     }
-    return total;
+    if ROUNDS {
+        return corrected(reduced.total, reduced.rest);
+    }
+    return reduced.total;
 }

@@ -2,7 +2,7 @@
 
 use super::code::Scope;
 use super::load::scalar;
-use super::operation::binary;
+use super::operation::{binary, suffix as float_suffix};
 use super::place::{coordinates, dot, stage_word};
 use super::{alias, line};
 use crate::DType;
@@ -65,6 +65,8 @@ fn groups(out: &mut String, reduce: &Reduce) {
         ("body(place: Place, r: u32)", "Terms", "body_of_group(place.g#, r)"),
         ("identity()", "Terms", "identity_of_group()"),
         ("combine(a: Terms, b: Terms)", "Terms", "combine_of_group(a.g#, b.g#)"),
+        ("left_out(a: Terms, b: Terms, sum: Terms)", "Terms", "left_out_of_group(a.g#, b.g#, sum.g#)"),
+        ("corrected(sum: Terms, rest: Terms)", "Terms", "corrected_of_group(sum.g#, rest.g#)"),
     ] {
         line(out, 0, "");
         line(out, 0, &format!("fn {head} -> {result} {{"));
@@ -168,6 +170,34 @@ fn combination(out: &mut String, reduce: &Reduce) {
     line(out, 0, "");
     line(out, 0, &format!("fn combine{suffix}(a: {of}, b: {of}) -> {of} {{"));
     line(out, 1, &return_terms(reduce, |j, fold, dtype| combine(fold, dtype, &format!("a.t{j}"), &format!("b.t{j}"))));
+    line(out, 0, "}");
+    rounding(out, reduce);
+}
+
+/// Whether rounding leaves anything out where it is reduced.
+fn rounds(fold: Fold, dtype: DType) -> bool {
+    fold == Fold::Sum && dtype.is_float()
+}
+
+/// What rounding leaves out of results that become one, and results with that put back.
+fn rounding(out: &mut String, reduce: &Reduce) {
+    line(out, 0, &format!("const ROUNDS: bool = {};", reduce.folds.iter().any(|&(fold, dtype)| rounds(fold, dtype))));
+    let Names { terms: of, suffix, .. } = Names::of(reduce);
+    let left_out = |j, fold, dtype| match rounds(fold, dtype) {
+        true => format!("left_out_{}(a.t{j}, b.t{j}, sum.t{j})", float_suffix(dtype)),
+        false => identity(fold, dtype),
+    };
+    line(out, 0, "");
+    line(out, 0, &format!("fn left_out{suffix}(a: {of}, b: {of}, sum: {of}) -> {of} {{"));
+    line(out, 1, &return_terms(reduce, left_out));
+    line(out, 0, "}");
+    let corrected = |j, fold, dtype| match rounds(fold, dtype) {
+        true => format!("corrected_{}(sum.t{j}, rest.t{j})", float_suffix(dtype)),
+        false => format!("sum.t{j}"),
+    };
+    line(out, 0, "");
+    line(out, 0, &format!("fn corrected{suffix}(sum: {of}, rest: {of}) -> {of} {{"));
+    line(out, 1, &return_terms(reduce, corrected));
     line(out, 0, "}");
 }
 
