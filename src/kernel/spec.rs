@@ -50,7 +50,7 @@ pub(crate) struct Reduce {
     pub(crate) lanes: u32,
     /// Groups of `width` neighbouring columns that an invocation of `Outer` owns; rows that one of `Rows` owns.
     pub(crate) groups: u32,
-    /// Steps of a walk that are added to each other before they join a block: 4, 2 or 1.
+    /// Steps of a walk that are added to each other before they join the rest: 4, 2 or 1.
     pub(crate) at_once: u32,
     /// Collapsed dims that are kept.
     pub(crate) kept_rank: usize,
