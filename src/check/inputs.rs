@@ -18,6 +18,10 @@ pub(super) enum Fill {
     Special,
     /// The same, each held for as many elements as there are special values: with [`Fill::Special`], every pair.
     SpecialSlow,
+    /// The ends of i32 and what lies beside them and zero, in turn.
+    Extremes,
+    /// The same, each held for as many elements as there are of them.
+    ExtremesSlow,
 }
 
 impl From<Draw> for Fill {
@@ -54,6 +58,10 @@ pub(super) const SPECIAL: [f64; 20] = [
     1e-40,
 ];
 
+/// Values at which arithmetic on i32 wraps first.
+pub(super) const EXTREMES: [f64; 9] =
+    [i32::MIN as f64, i32::MIN as f64 + 1.0, -65536.0, -1.0, 0.0, 1.0, 46341.0, i32::MAX as f64 - 1.0, i32::MAX as f64];
+
 /// Draws inputs for one case on one device.
 pub(super) struct Inputs<'a> {
     pub(super) device: &'a Device,
@@ -82,6 +90,8 @@ impl<'a> Inputs<'a> {
             Fill::Quarters(low, high) => whole(low * 4, high * 4) / 4.0,
             Fill::Special => SPECIAL[index % SPECIAL.len()],
             Fill::SpecialSlow => SPECIAL[index / SPECIAL.len() % SPECIAL.len()],
+            Fill::Extremes => EXTREMES[index % EXTREMES.len()],
+            Fill::ExtremesSlow => EXTREMES[index / EXTREMES.len() % EXTREMES.len()],
         }
     }
 

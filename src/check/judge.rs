@@ -3,7 +3,7 @@
 use super::inputs::{Guarded, Inputs, guarded, poison, upload};
 use super::{Case, Target, Work};
 use crate::reference::{self, Comparison, Mismatch, Reference};
-use crate::{Device, Error, Result, Shape, assign, eval_all};
+use crate::{Device, Error, Expr, Result, Shape, assign, eval_all};
 
 /// Why a case failed.
 #[derive(Debug)]
@@ -40,24 +40,44 @@ pub(super) fn run_case(device: &Device, case: &Case) -> Result<Comparison, Wrong
     match (case.work)(&mut Inputs::new(device, case.seed))? {
         Work::Eval(exprs) => {
             let wants = exprs.iter().map(reference::eval).collect::<Result<Vec<_>>>()?;
-            poison_memory(&wants, device)?;
-            let got = match &exprs[..] {
-                [expr] => vec![expr.eval()?],
-                _ => eval_all(&exprs)?,
-            };
-            for (i, (got, want)) in got.iter().zip(&wants).enumerate() {
-                judge(&reference::compare(got, want)?, &format!("eval of result {i}"), &mut total)?;
-            }
+            eval(device, &exprs, &wants, &mut total)?;
             for (i, (expr, want)) in exprs.iter().zip(&wants).enumerate() {
-                // Aligned to a 16-byte word for most cases, in the midst of one for some.
-                let front = if case.seed.is_multiple_of(4) { 1 + case.seed as usize / 4 % 7 } else { 16 };
-                let Guarded { target, buffer } = guarded(&want.shape, want.dtype, &want.values, front, device)?;
-                assign_all(&[(target, buffer, expr.clone())], &format!("assign of result {i}"), &mut total)?;
+                let target = target(device, case, expr, want)?;
+                assign_all(&[target], &format!("assign of result {i}"), &mut total)?;
             }
+        }
+        Work::Given(pairs) => {
+            let (exprs, wants): (Vec<Expr>, Vec<Reference>) = pairs.into_iter().unzip();
+            eval(device, &exprs, &wants, &mut total)?;
+            let targets = exprs.iter().zip(&wants).map(|(expr, want)| target(device, case, expr, want));
+            let targets = targets.collect::<Result<Vec<Target>>>()?;
+            let before = buffers(&targets)?;
+            assign(&targets.iter().map(|(target, _, expr)| (target, expr.clone())).collect::<Vec<_>>())?;
+            judge_targets(&targets, &wants, &before, "assign", &mut total)?;
         }
         Work::Assign(targets) => assign_all(&targets, "assign", &mut total)?,
     }
     Ok(total)
+}
+
+/// Evaluates into memory that was poisoned, and compares.
+fn eval(device: &Device, exprs: &[Expr], wants: &[Reference], total: &mut Comparison) -> Result<(), Wrong> {
+    poison_memory(wants, device)?;
+    let got = match exprs {
+        [expr] => vec![expr.eval()?],
+        _ => eval_all(exprs)?,
+    };
+    for (i, (got, want)) in got.iter().zip(wants).enumerate() {
+        judge(&reference::compare(got, want)?, &format!("eval of {:?}, result {i}", exprs[i]), total)?;
+    }
+    Ok(())
+}
+
+/// A poisoned target for an expression, aligned to a 16-byte word for most cases, in the midst of one for some.
+fn target(device: &Device, case: &Case, expr: &Expr, want: &Reference) -> Result<Target> {
+    let front = if case.seed.is_multiple_of(4) { 1 + case.seed as usize / 4 % 7 } else { 16 };
+    let Guarded { target, buffer } = guarded(&want.shape, want.dtype, &want.values, front, device)?;
+    Ok((target, buffer, expr.clone()))
 }
 
 /// Leaves poison in the memory that the results of an evaluation are likely to be given.

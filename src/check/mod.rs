@@ -17,6 +17,7 @@ use inputs::Inputs;
 use judge::{Wrong, run_case};
 pub use report::{Failure, Operation, Report};
 
+use crate::reference::Reference;
 use crate::{DType, Device, Expr, Result, Tensor};
 
 /// Something to evaluate and compare.
@@ -64,6 +65,8 @@ impl fmt::Debug for Case {
 enum Work {
     /// Evaluation into new tensors, together if there are several.
     Eval(Vec<Expr>),
+    /// As `Eval`, with what is right given.
+    Given(Vec<(Expr, Reference)>),
     /// Evaluation into these tensors at once; nothing else in the buffers they are views of may change.
     Assign(Vec<Target>),
 }

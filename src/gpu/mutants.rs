@@ -14,7 +14,7 @@ use crate::{DEVICE_VARIABLE, Device, DeviceKind};
 /// A mistake: what it is, the text it changes and to what, and the operation whose cases see it first.
 struct Mutant(&'static str, &'static str, &'static str, &'static str);
 
-const MUTANTS: [Mutant; 47] = [
+const MUTANTS: [Mutant; 50] = [
     // Bounds.
     Mutant("map: no bounds check", "if i >= uniforms.n { return; }", "", "add"),
     Mutant("map: one element too few", "if i >= uniforms.n { return; }", "if i + 1u >= uniforms.n { return; }", "add"),
@@ -112,6 +112,15 @@ const MUTANTS: [Mutant; 47] = [
         "return select(max(a, b), a + b, isnan_f(a) | isnan_f(b));",
         "return max(a, b);",
         "maximum",
+    ),
+    Mutant("what sums leave out let go", "const ROUNDS: bool = true;", "const ROUNDS: bool = false;", "digits"),
+    // What drivers may simplify.
+    Mutant("floats not hidden", "return bitcast<F>(bitcast<U>(x) ^ U(uniforms.zero));", "return x;", "pairs"),
+    Mutant(
+        "one value not told from another",
+        "return bitcast<F>(bitcast<U>(x) ^ U(uniforms.minus_infinity ^ 0xff800000u));",
+        "return x;",
+        "pairs",
     ),
     // Operands and arithmetic.
     Mutant("sub: operands exchanged", "= v0 - v1;", "= v1 - v0;", "sub"),

@@ -1,6 +1,6 @@
 //! Every elementwise operation on every dtype, with ordinary, special and mixed operands.
 
-use super::super::inputs::{Fill, Inputs, SPECIAL};
+use super::super::inputs::{EXTREMES, Fill, Inputs, SPECIAL};
 use super::{EVERY, FLOATS, Table};
 use crate::expr::op::{DTypeRule, Integers};
 use crate::{BinaryOp, DType, Expr, Result, Tensor, UnaryOp};
@@ -124,6 +124,11 @@ fn binary(table: &mut Table, op: BinaryOp) {
             });
         }
     }
+    table.expr(op.name(), "i32 every pair of extremes", &[DType::I32], move |inputs| {
+        let n = EXTREMES.len() * EXTREMES.len();
+        let slow = inputs.tensor([n], DType::I32, Fill::ExtremesSlow)?;
+        Ok(slow.binary(op, inputs.tensor([n], DType::I32, Fill::Extremes)?))
+    });
     if op == BinaryOp::Pow {
         table.expr(op.name(), "i32 negative exponents", &[DType::I32], |inputs| {
             let base = inputs.tensor([N], DType::I32, Fill::Whole(-3, 3))?;

@@ -1,7 +1,9 @@
 //! The table itself. When a bug is fixed, its smallest case joins it.
 
+mod digits;
 mod elementwise;
 mod gradients;
+mod pairs;
 mod reductions;
 mod shapes;
 mod updates;
@@ -52,6 +54,8 @@ pub(super) fn all() -> Vec<Case> {
     reductions::add(&mut table);
     updates::add(&mut table);
     gradients::add(&mut table);
+    pairs::add(&mut table);
+    digits::add(&mut table);
     table.cases
 }
 

@@ -1,0 +1,67 @@
+//! Sums and moments where digits are lost first: of equal terms, whose roundings all go one way, and far from zero.
+
+use super::super::inputs::{Fill, Inputs};
+use super::{Table, Work};
+use crate::reference::{Reference, elements};
+use crate::{DType, Expr, Result, Tensor};
+
+/// Terms added, about where kernels cut rows up in another way.
+const COUNTS: [usize; 5] = [13, 255, 1025, 3001, 4096];
+const TERMS: [f64; 3] = [0.1, -1.000_000_1, 16_777_213.0];
+
+pub(super) fn add(table: &mut Table) {
+    for n in COUNTS {
+        for term in TERMS {
+            table.add("digits", format!("{n} terms of {term}"), &[DType::F32], move |inputs| equal(inputs, n, term));
+        }
+    }
+    for (offset, width) in [(170_000.0, 1.0), (1e6, 1.0), (-3e7, 1000.0), (0.0, 1.0)] {
+        table.add("digits", format!("moments of {offset} + {width} u"), &[DType::F32], move |inputs| {
+            moments(inputs, offset, width)
+        });
+    }
+}
+
+/// What an expression must give in each element, within `bound`.
+fn constant(expr: Expr, value: f64, bound: f64) -> (Expr, Reference) {
+    let n = expr.shape().numel();
+    let (shape, dtype) = (expr.shape().clone(), expr.dtype());
+    (expr, Reference { shape, dtype, values: vec![value; n], bounds: vec![bound; n] })
+}
+
+/// Sums of equal terms, within two units in the last place.
+fn equal(inputs: &Inputs<'_>, n: usize, term: f64) -> Result<Work> {
+    let full = |shape: &[usize]| Tensor::full(shape, term as f32, inputs.device);
+    let ones = |shape: &[usize]| Tensor::ones(shape, DType::F32, inputs.device);
+    let exact = f64::from(term as f32) * n as f64;
+    let unit = 2_f64.powi(exact.abs().log2().floor() as i32 - 23);
+    let sums = vec![
+        full(&[n])?.sum(..),
+        full(&[n, 3])?.sum(0),
+        full(&[n, 64])?.sum(0),
+        full(&[9, n])?.sum(1),
+        full(&[3, n, 5])?.sum(1),
+        full(&[n, 5])?.transpose(0, 1)?.sum(1),
+        (full(&[n, 4])? * ones(&[n, 4])?).sum(0),
+        (full(&[4, n])? * ones(&[4, n])?).sum(1),
+    ];
+    Ok(Work::Given(sums.into_iter().map(|sum| constant(sum, exact, 2.0 * unit)).collect()))
+}
+
+/// Moments of numbers around `offset`, within a millionth.
+fn moments(inputs: &mut Inputs<'_>, offset: f64, width: f64) -> Result<Work> {
+    let n = 20_000;
+    let x = inputs.f32([n], Fill::Uniform(offset, offset + width))?;
+    let values = elements(&x)?;
+    let mean = values.iter().sum::<f64>() / n as f64;
+    let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n as f64;
+    let within = |expr: Expr, value: f64| constant(expr, value, 1e-6 * value);
+    let (columns, rows) = (x.reshape([n, 1])?.broadcast_to([n, 3])?, x.reshape([1, n])?);
+    Ok(Work::Given(vec![
+        within(x.var(.., 0), variance),
+        within(x.std(.., 0), variance.sqrt()),
+        within(columns.var(0, 0), variance),
+        within(rows.std(1, 0), variance.sqrt()),
+        within(x.layer_norm(0, 0.0).square().mean(..), 1.0),
+    ]))
+}
