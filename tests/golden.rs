@@ -299,6 +299,55 @@ fn gradients_are_what_pytorch_computes() {
     assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
 }
 
+/// Elements of a row of edges.json.
+fn elements(values: &Value) -> Vec<f64> {
+    let element = |v: &Value| v.as_f64().or_else(|| v.as_str()?.parse().ok()).unwrap_or_else(|| panic!("{v}"));
+    values.as_array().unwrap().iter().map(element).collect()
+}
+
+/// What is wrong with the gradients of a row of edges.json, computed in `dtype`: where PyTorch has a number, so have we.
+fn judge_edges(row: &Value, dtype: DType, device: &Device) -> Vec<String> {
+    let text = row["expr"].as_str().unwrap();
+    let shape: Shape = row["shape"].as_array().unwrap().iter().map(|n| n.as_u64().unwrap() as usize).collect();
+    let upload = |values: &Value| {
+        let values = Tensor::from_slice(&elements(values), shape.clone(), &Device::cpu()).unwrap();
+        values.to_dtype(dtype).and_then(|t| t.to_device(device)).unwrap()
+    };
+    let inputs = row["inputs"].as_object().unwrap();
+    let tensors: Vec<(&str, Tensor)> = inputs.iter().map(|(name, v)| (name.as_str(), upload(v))).collect();
+    let names: Vec<(&str, &Tensor)> = tensors.iter().map(|(name, tensor)| (*name, tensor)).collect();
+    let wrt: Vec<&Tensor> = tensors.iter().map(|(_, tensor)| tensor).collect();
+    let grads = Expr::parse(text, &names).and_then(|expr| eval_all(&expr.sum(..).grad(&wrt)?));
+    let grads = match grads {
+        Ok(grads) => grads,
+        Err(error) => return vec![format!("{device}: {dtype}: {text}: {error}")],
+    };
+    let mut failures = Vec::new();
+    for ((name, _), grad) in tensors.iter().zip(grads) {
+        for (i, (got, want)) in values(&grad).into_iter().zip(elements(&row["grads"][name])).enumerate() {
+            let is_same = got == want || (got - want).abs() <= 1e-5 * want.abs().max(1.0);
+            if !want.is_nan() && !is_same {
+                let at: Vec<f64> = inputs.values().map(|v| elements(v)[i]).collect();
+                failures.push(format!(
+                    "{device}: {dtype}: {text} by {name}, element {i} at {at:?}: {got:e}, want {want:e}"
+                ));
+            }
+        }
+    }
+    failures
+}
+
+#[test]
+fn gradients_at_edges_are_pytorchs() {
+    let rows = rows("edges.json");
+    assert_eq!(rows.len(), 124);
+    let failures = failures_on_each(|device| {
+        let dtypes = if device.is_gpu() { &[DType::F32][..] } else { &[DType::F32, DType::F64] };
+        dtypes.iter().flat_map(|&dtype| rows.iter().flat_map(move |row| judge_edges(row, dtype, device))).collect()
+    });
+    assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
+}
+
 #[test]
 fn operators_promote_as_pytorch_does() {
     let device = Device::cpu();

@@ -455,6 +455,24 @@ fn regularisers_are_terms_of_the_loss() {
     }
 }
 
+/// A norm is no obstacle where it is 0: a row that starts there moves if the loss draws it, and stays if it does not.
+#[test]
+fn a_group_lasso_trains_with_rows_of_zeros() {
+    for device in devices::devices() {
+        // The minimum of |w - t|² + 2 λ |w| is t drawn λ towards 0, row by row.
+        let t = Tensor::from_slice(&[3.0_f32, 4.0, 0.3, 0.4, 0.0, 0.0], [3, 2], &device).unwrap();
+        let w = Tensor::from_slice(&[0.0_f32, 0.0, 1.0, 1.0, 0.0, 0.0], [3, 2], &device).unwrap();
+        let loss = (&w - &t).square().sum(..) + 2.0 * 1.0 * w.norm(2, 1).sum(..);
+        let mut sgd = SGD::new(&[&w]).lr(0.1).schedule(schedule::exponential(0.985));
+        for _ in 0..300 {
+            sgd.minimize(&loss).unwrap();
+        }
+        let want = [2.4, 3.2, 0.0, 0.0, 0.0, 0.0];
+        let near = values(&w).iter().zip(want).all(|(w, want)| (w - want).abs() < 4e-3);
+        assert!(near, "{device}: {:?}", values(&w));
+    }
+}
+
 /// Two parameters of unlike shapes, a loss of both, and an optimizer with everything on.
 fn model(device: &Device) -> (Params, Expr) {
     let x = Tensor::from_slice(&(0..12).map(|i| (i as f32 * 0.7).sin()).collect::<Vec<_>>(), [4, 3], device).unwrap();

@@ -50,12 +50,18 @@ impl Expr {
     pub fn norm(&self, p: impl Into<f64>, dims: impl Into<Dims>) -> Self {
         let (p, dims): (f64, Dims) = (p.into(), dims.into());
         of_float("norm", self, || match p {
-            2.0 => self.square().sum(dims).sqrt(),
+            2.0 => self.square().sum(dims).root_flat_at_zero(2.0),
             1.0 => self.abs().sum(dims),
             0.0 => self.ne(0).cast(self.dtype()).sum(dims),
             f64::INFINITY => self.abs().amax(dims),
             f64::NEG_INFINITY => self.abs().amin(dims),
-            p => self.abs().pow(p).sum(dims).pow(1.0 / p),
+            // The slope of a power below 1 is infinite at 0, and that of the root of one above 1.
+            p if p < 1.0 => {
+                let (is_zero, at_zero) = (self.eq(0), if p < 0.0 { f64::INFINITY } else { 0.0 });
+                let power = Self::select(&is_zero, 1, self.abs()).pow(p);
+                Self::select(is_zero, at_zero, power).sum(dims).pow(1.0 / p)
+            }
+            p => self.abs().pow(p).sum(dims).root_flat_at_zero(p),
         })
     }
 
@@ -110,7 +116,7 @@ impl Expr {
         let (dims, correction) = (dims.into(), correction.into());
         of_float("std", self, || {
             let scale = self.scale(&dims);
-            let root = self.deviations(&dims, scale.as_ref()).variance(&dims, correction).sqrt();
+            let root = self.deviations(&dims, scale.as_ref()).variance(&dims, correction).root_flat_at_zero(2.0);
             scale.map_or_else(|| root.clone(), |scale| &root / scale)
         })
     }

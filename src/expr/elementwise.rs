@@ -173,6 +173,15 @@ impl Expr {
         if high.as_scalar().is_some() { smaller } else { Self::select(self.le(high), self, smaller) }
     }
 
+    /// The root of order `p` of what is not negative, with a gradient of 0 where it is 0. The slope is infinite there,
+    /// and infinity times the 0 that what is below hands on would be NaN; PyTorch's norms and deviations have 0, too.
+    pub(super) fn root_flat_at_zero(&self, p: f64) -> Self {
+        let is_zero = self.eq(0);
+        // Whatever stands in for 0 is not taken. It is small, so that a value in doubt has a root near 0, too.
+        let positive = Self::select(&is_zero, 1e-30, self);
+        Self::select(is_zero, 0, if p == 2.0 { positive.sqrt() } else { positive.pow(1.0 / p) })
+    }
+
     /// `self + weight * (end - self)`, computed from the nearer end so that both ends are exact. Integers are an error, as
     /// in PyTorch.
     #[must_use]
@@ -184,12 +193,16 @@ impl Expr {
             return Self::invalid(Error::DType { op: "lerp", expected: "floats (cast integers first)", found: dtype });
         }
         let step = &end - self;
-        let near_start = || self + &weight * &step;
-        let near_end = || &end - &step * (1 - &weight);
         match weight.as_scalar() {
-            Some(w) if w.to_f64().abs() < 0.5 => near_start(),
-            Some(_) => near_end(),
-            None => Self::select(weight.abs().lt(0.5), near_start(), near_end()),
+            Some(w) if w.to_f64().abs() < 0.5 => self + weight * step,
+            Some(_) => &end - step * (1 - weight),
+            // One sum of what is chosen, not a choice of two sums: the gradient of the other would be 0 times the
+            // weight, which is NaN where that is infinite.
+            None => {
+                let is_near = weight.abs().lt(0.5);
+                let from = Self::select(&is_near, self, &end);
+                from + Self::select(is_near, &weight, &weight - 1) * step
+            }
         }
     }
 

@@ -10,7 +10,7 @@ use super::views::view;
 use super::{at_rank, typed, unbroadcast};
 use crate::expr::node::{Expr, Op};
 use crate::expr::op::ReduceOp;
-use crate::{Dims, Shape};
+use crate::{DType, Dims, Shape};
 
 /// The gradient of argument `i` of `expr`, whose own gradient is `grad`: an expression that broadcasts to the argument's
 /// shape.
@@ -75,6 +75,12 @@ pub(in crate::expr) fn exponent(grad: &Expr, [a, b]: [&Expr; 2], y: &Expr) -> Ex
     }
 }
 
+/// The squared distance of a point from the origin, where it is 1: the gradient of an angle is 0 there, not 0 / 0.
+pub(in crate::expr) fn squares([y, x]: [&Expr; 2]) -> Expr {
+    let squares = y.square() + x.square();
+    Expr::select(squares.eq(0), 1, squares)
+}
+
 /// The gradient of the argument of a reduction, `x`: it broadcasts to the shape of `x`.
 fn reduce(op: ReduceOp, dims: &[usize], grad: &Expr, x: &Expr, y: &Expr) -> Option<Expr> {
     let signed: Vec<isize> = dims.iter().map(|&d| d as isize).collect();
@@ -87,18 +93,22 @@ fn reduce(op: ReduceOp, dims: &[usize], grad: &Expr, x: &Expr, y: &Expr) -> Opti
             spread(&(grad / count as f64))
         }
         ReduceOp::Prod => {
-            // The product of the other elements. Without zeros it is the result divided by the element. A single zero
-            // gets the product of the rest, and the others nothing; with two zeros nobody gets anything.
-            let is_zero = x.eq(0);
-            let zeros = spread(&is_zero.sum(over()));
-            let others = spread(&Expr::select(&is_zero, 1, x).prod(over()));
-            let to_zeros = Expr::select(zeros.eq(1), &others, 0);
-            let to_others = Expr::select(zeros.eq(0), &others / x, 0);
-            spread(grad) * Expr::select(is_zero, to_zeros, to_others)
+            // The product of the other elements: that of all divided by this one, where both are finite and not 0. A
+            // zero makes it 0 for all but itself; what is infinite or NaN makes it so for all but itself.
+            let (is_zero, is_finite) = (x.eq(0), x.abs().lt(f64::INFINITY));
+            let divides = &is_finite & !&is_zero;
+            let factors = Expr::select(divides, x, Expr::select(x.lt(0), -1, 1));
+            let others = spread(&factors.prod(over())) / factors;
+            let elsewhere = |is: &Expr| spread(&is.sum(over())).gt(is.cast(DType::I32));
+            let others = Expr::select(elsewhere(&is_zero), 0, others);
+            let size = spread(&Expr::select(&is_finite, 0, x.abs()).sum(over()));
+            spread(grad) * others * Expr::select(elsewhere(&!is_finite), size, 1)
         }
         ReduceOp::Amax | ReduceOp::Amin => {
-            let hits = x.eq(spread(y));
-            spread(&(typed(grad, y.dtype()) / hits.sum(over()))) * hits
+            // NaN wins. What did not win gets nothing, though the gradient be infinite or NaN.
+            let hits = x.eq(spread(y)) | x.isnan();
+            let share = typed(grad, y.dtype()) / hits.sum(over());
+            Expr::select(hits, spread(&share), 0)
         }
         ReduceOp::Any | ReduceOp::All => return None,
     })

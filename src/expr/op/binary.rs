@@ -169,8 +169,8 @@ impl BinaryOp {
                 meaning: |[y, x]| y.atan2(x),
                 integers: Integers::Converted,
                 grad: Grad::Parts([
-                    |grad, [y, x], _| Some(grad * x / (y.square() + x.square())),
-                    |grad, [y, x], _| Some(-(grad * y / (y.square() + x.square()))),
+                    |grad, [y, x], _| Some(grad * x / rules::squares([y, x])),
+                    |grad, [y, x], _| Some(-(grad * y / rules::squares([y, x]))),
                 ]),
                 // Seen from outside, a rectangle reaches from corner to corner. The angle jumps behind the origin,
                 // where zeros of either sign, which no engine promises, are worlds apart.
