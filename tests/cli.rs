@@ -4,7 +4,7 @@
 use std::fs;
 use std::process::{Command, Output, Stdio};
 
-use hadamard::{DType, Device, Tensor, read_safetensors, write_safetensors};
+use hadamard::{DType, Device, Tensor, read_safetensors, safetensors_names, write_safetensors};
 use tempfile::{TempDir, tempdir};
 
 /// Runs the tool in `folder`.
@@ -91,15 +91,52 @@ fn eval_writes_files() {
     assert_eq!((read[0].0.as_str(), read[0].1.to_vec::<f32>().unwrap()), ("result", vec![1.0, 3.0, 2.0, 4.0]));
     assert_eq!(read_safetensors(at("named.safetensors"), &device).unwrap()[0].0, "x.y");
 
-    // An older output is replaced, and may not be an input at once.
-    told(&folder, &["eval", "a * 0", "a=a.npy", "-o", "out.npy"]);
+    // What is there is overwritten when it is said so, an input included: it has been read by then.
+    told(&folder, &["eval", "a * 0", "a=a.npy", "-o", "out.npy", "--force"]);
     assert_eq!(Tensor::read_npy(at("out.npy"), &device).unwrap().to_vec::<f32>().unwrap(), [0.0; 4]);
+    told(&folder, &["eval", "a + 1", "a=a.npy", "-o", "a.npy", "--force"]);
+    assert_eq!(Tensor::read_npy(at("a.npy"), &device).unwrap().to_vec::<f32>().unwrap(), [2.0, 3.0, 4.0, 5.0]);
+    told(&folder, &["eval", "a + 1", "a=a.npy", "--force", "-o", "m.safetensors"]);
+    assert_eq!(safetensors_names(at("m.safetensors")).unwrap(), ["result"]);
+}
+
+/// A tensor that is named goes into the file beside what is there.
+#[test]
+fn eval_adds_a_tensor_to_a_file() {
+    let folder = inputs();
+    let path = folder.path().join("m.safetensors");
+    let get = |name: &str| Tensor::read_safetensors(&path, name, &Device::cpu()).unwrap();
+    for (expr, input, out) in [
+        ("b * 2", "b=b.npy", "m.safetensors:l.c"),
+        ("b * 3", "b=m.safetensors:l.b", "m.safetensors:l.d"),
+        ("b + 1", "b=b.npy", "m.safetensors:l.b"),
+        // Twice is once more, not a mistake.
+        ("b + 1", "b=b.npy", "m.safetensors:l.b"),
+    ] {
+        told(&folder, &["eval", expr, input, "-o", out]);
+    }
+    assert_eq!(safetensors_names(&path).unwrap(), ["l.a", "l.b", "l.c", "l.d", "n"]);
+    assert_eq!(get("l.b").to_vec::<f32>().unwrap(), [11.0, 101.0]);
+    assert_eq!(get("l.c").to_vec::<f32>().unwrap(), [20.0, 200.0]);
+    assert_eq!(get("l.d").to_vec::<f32>().unwrap(), [30.0, 300.0]);
+    assert_eq!(get("n").to_vec::<i32>().unwrap(), [7, 8]);
+
+    // A tensor that is read is not overwritten unless it is said so.
+    let update = ["eval", "b * 2", "b=m.safetensors:l.b", "-o", "./m.safetensors:l.b"];
+    assert!(refused(&folder, &update).contains("'b' is read from there"));
+    told(&folder, &[&update[..], &["--force"]].concat());
+    assert_eq!(get("l.b").to_vec::<f32>().unwrap(), [22.0, 202.0]);
+    let only = ["eval", "b * 2", "b=one.safetensors", "-o", "one.safetensors:only"];
+    assert!(refused(&folder, &only).contains("'b' is read from there"));
 }
 
 #[test]
 fn mistakes_end_with_code_2_and_write_nothing() {
     let folder = inputs();
     fs::write(folder.path().join("broken.npy"), "no array").unwrap();
+    fs::write(folder.path().join("broken.safetensors"), "no tensors, force or none").unwrap();
+    let contents = || names(&folder).into_iter().map(|name| fs::read(folder.path().join(name)).unwrap());
+    let kept: Vec<_> = contents().collect();
     let before = names(&folder);
     for (args, words) in [
         (&["eval", "a * c", "a=a.npy"][..], "error: column 5: unknown name 'c' (known: a)"),
@@ -117,9 +154,20 @@ fn mistakes_end_with_code_2_and_write_nothing() {
         (&["eval", "a", "a=a.npy", "-o", "nosuch/out.npy"], "there is no such folder"),
         (&["eval", "a * c", "a=a.npy", "-o", "out.npy"], "unknown name"),
         (&["eval", "cast(a, bf16)", "a=a.npy", "-o", "out.npy"], "NumPy has no bf16"),
-        (&["eval", "a * 2", "a=a.npy", "-o", "a.npy"], "'a' is read from this file, so it is not overwritten"),
+        (&["eval", "a * 2", "a=a.npy", "-o", "a.npy"], "'a' is read from there, so it is not overwritten"),
+        // Refused before any work: the expression would be refused, too.
+        (
+            &["eval", "a * c", "a=a.npy", "-o", "b.npy"],
+            "error: b.npy: there is such a file already (--force overwrites",
+        ),
+        (&["eval", "a * c", "a=a.npy", "-o", "one.safetensors"], "--force overwrites it; FILE:TENSOR adds a tensor"),
+        (&["eval", "a * c", "a=a.npy", "-o", "broken.safetensors:x"], "not a .safetensors file"),
+        (&["eval", "a * c", "a=a.npy", "-o", "broken.safetensors:x", "--force"], "not a .safetensors file"),
+        (&["eval", "a", "a=a.npy", "-o", "m.safetensors:__metadata__"], "a name that the format keeps"),
+        (&["eval", "a", "a=a.npy", "--force"], "--out"),
         (&["eval", "a * 2", "a=a.npy", "-o", "../no/../a.npy"], "error"),
-        (&["eval", "b", "a=a.npy", "b=m.safetensors:l.b", "-o", "./m.safetensors:l.b"], "'b' is read from this file"),
+        (&["eval", "b", "a=a.npy", "b=m.safetensors:l.b", "-o", "./m.safetensors:l.b"], "'b' is read from there"),
+        (&["eval", "b", "b=m.safetensors:l.b", "-o", "m.safetensors"], "'b' is read from there"),
         (&["eval", "1", "--device", "nosuch"], "error: no device matches 'nosuch'; there is: cpu"),
         (&["explain", "a *", "a=a.npy"], "column 4"),
         (&["eval"], "EXPR"),
@@ -129,6 +177,7 @@ fn mistakes_end_with_code_2_and_write_nothing() {
         let text = refused(&folder, args);
         assert!(text.contains(words), "{args:?}: {text}");
         assert_eq!(names(&folder), before, "{args:?}");
+        assert!(contents().eq(kept.iter().cloned()), "{args:?}");
     }
     let a = Tensor::read_npy(folder.path().join("a.npy"), &Device::cpu()).unwrap();
     assert_eq!(a.to_vec::<f32>().unwrap(), [1.0, 2.0, 3.0, 4.0]);

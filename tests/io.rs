@@ -1,6 +1,7 @@
 //! Tensors in files: what is written is read again, others' files are read, and no file does harm.
 #![cfg(feature = "io")]
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -239,6 +240,62 @@ fn safetensors_round_trip_every_dtype_under_any_name() {
     }
     write_safetensors(&path, &[]).unwrap();
     assert!(read_safetensors(&path, &cpu()).unwrap().is_empty());
+}
+
+/// The bytes of each tensor and the metadata of a `.safetensors` file, by the crate.
+fn parts(path: &Path) -> (Vec<(String, Vec<u8>)>, Option<HashMap<String, String>>) {
+    let bytes = fs::read(path).unwrap();
+    let (_, metadata) = ::safetensors::SafeTensors::read_metadata(&bytes).unwrap();
+    let file = ::safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let names = metadata.offset_keys();
+    let tensors = names.into_iter().map(|name| (name.clone(), file.tensor(&name).unwrap().data().to_vec()));
+    (tensors.collect(), metadata.metadata().clone())
+}
+
+#[test]
+fn a_tensor_is_added_to_safetensors_and_all_else_stays() {
+    let folder = tempdir().unwrap();
+    // Types that this library does not have, a bool that is neither 0 nor 1, NaN with a payload, and no order.
+    let header = r#"{"half":{"dtype":"F16","shape":[2],"data_offsets":[0,4]},"long":{"dtype":"I64","shape":[1],
+        "data_offsets":[4,12]},"__metadata__":{"format":"pt","note":"ä \"q\""},"b":{"dtype":"BOOL","shape":[3],
+        "data_offsets":[12,15]},"nan":{"dtype":"F32","shape":[1],"data_offsets":[15,19]},"none":{"dtype":"F8_E4M3",
+        "shape":[0],"data_offsets":[19,19]}}"#;
+    let path = file(
+        &folder,
+        "kept.safetensors",
+        &safetensors(header, b"\x01\x02\x03\x04long8888\x00\x01\x07\x01\x00\xa0\x7f"),
+    );
+    let (before, metadata) = parts(&path);
+    assert_eq!((before.len(), metadata.as_ref().unwrap().len()), (5, 2));
+
+    let others = |name: &str| before.iter().filter(|(other, _)| other != name).cloned().collect::<Vec<_>>();
+    for (name, tensor) in ["new", "half", "b", "long", "nan", "new"].into_iter().zip(samples()) {
+        let path = file(&folder, "changed.safetensors", &fs::read(&path).unwrap());
+        tensor.write_safetensors(&path, name).unwrap();
+        let (mut after, found) = parts(&path);
+        assert_eq!(found, metadata, "{name}");
+        after.retain(|(other, _)| other != name);
+        assert_eq!(after, others(name), "{name}");
+        assert_eq!(content(&Tensor::read_safetensors(&path, name, &cpu()).unwrap()), content(&tensor), "{name}");
+    }
+
+    // A file of our own is the one that would have been written at once.
+    let samples = samples();
+    let (at_once, bit_by_bit) = (folder.path().join("at-once.safetensors"), folder.path().join("parts.safetensors"));
+    let names = ["b", "a.u8", "ä i32", "x", "", "f32", "z"];
+    write_safetensors(&at_once, &names.into_iter().zip(&samples).collect::<Vec<_>>()).unwrap();
+    for (name, tensor) in names.into_iter().zip(&samples).chain([("b", &samples[0])]) {
+        tensor.write_safetensors(&bit_by_bit, name).unwrap();
+    }
+    assert_eq!(fs::read(&bit_by_bit).unwrap(), fs::read(&at_once).unwrap());
+
+    // What is no such file stays.
+    let broken = file(&folder, "broken.safetensors", b"no tensors");
+    assert!(message(samples[0].write_safetensors(&broken, "x"), &broken).contains("not a .safetensors file"));
+    assert_eq!(fs::read(&broken).unwrap(), b"no tensors");
+    let refused = samples[0].write_safetensors(&at_once, "__metadata__");
+    assert!(message(refused, &at_once).contains("keeps for itself"));
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 5, "nothing is left behind");
 }
 
 #[test]

@@ -77,6 +77,8 @@ fn write_whole(path: &Path, content: impl FnOnce(&mut BufWriter<&File>) -> Resul
     content(&mut writer)?;
     writer.flush().map_err(failed(path))?;
     drop(writer);
+    // Else a machine that goes down could find the new name on a file that was never written.
+    file.as_file().sync_all().map_err(failed(path))?;
     file.persist(&target).map_err(|error| refuse(path, error.error.to_string()))?;
     Ok(())
 }

@@ -3,8 +3,9 @@
 //! The `safetensors` crate reads and writes the header. Elements go between file and device one tensor at a time, so a
 //! large model is never in memory twice, and reading one tensor needs memory for that tensor only.
 
+use std::collections::HashMap;
 use std::fs::File;
-use std::io::{Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use safetensors::Dtype;
@@ -62,7 +63,9 @@ pub fn safetensors_names(path: impl AsRef<Path>) -> Result<Vec<String>> {
 /// [`Error::File`](crate::Error::File) if the file cannot be written, or two tensors have one name; what the device
 /// reports.
 pub fn write_safetensors(path: impl AsRef<Path>, tensors: &[(&str, &Tensor)]) -> Result<()> {
-    write(path.as_ref(), tensors)
+    let mut parts: Vec<Part<'_>> = tensors.iter().map(|&(name, tensor)| Part::new(name, tensor)).collect();
+    parts.sort_by(|a, b| b.dtype.cmp(&a.dtype).then(a.name.cmp(b.name)));
+    write(path.as_ref(), &parts, None, None)
 }
 
 impl Tensor {
@@ -73,6 +76,46 @@ impl Tensor {
     /// As [`read_safetensors`]; [`Error::File`](crate::Error::File), with the names there are, if none is `name`.
     pub fn read_safetensors(path: impl AsRef<Path>, name: &str, device: &Device) -> Result<Self> {
         Opened::new(path.as_ref())?.tensor(name, device)
+    }
+
+    /// Writes this tensor as `name` into a `.safetensors` file: one more tensor, or in the place of the one of that name.
+    /// All else in the file stays as it is, tensors of types that this library does not have and metadata included. If
+    /// there is no such file, it is made. An existing file is replaced once the new one is whole.
+    ///
+    /// ```
+    /// use hadamard::{Device, Tensor, safetensors_names, write_safetensors};
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("model.safetensors");
+    /// let w = Tensor::from_slice(&[1.0_f32, 2.0], [2], &Device::cpu())?;
+    /// write_safetensors(&path, &[("layer.weight", &w)])?;
+    /// w.write_safetensors(&path, "layer.bias")?;
+    /// assert_eq!(safetensors_names(&path)?, ["layer.bias", "layer.weight"]);
+    /// # Ok::<(), hadamard::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::File`](crate::Error::File) if there is a file and it is no `.safetensors` file, or it cannot be written;
+    /// what the device reports. Then the file is as it was.
+    pub fn write_safetensors(&self, path: impl AsRef<Path>, name: &str) -> Result<()> {
+        let path = path.as_ref();
+        if !path.exists() {
+            return write_safetensors(path, &[(name, self)]);
+        }
+        let Opened { file, metadata, start, .. } = Opened::new(path)?;
+        let names = metadata.offset_keys();
+        let mut parts: Vec<Part<'_>> = Vec::new();
+        for other in names.iter().filter(|other| *other != name) {
+            if let Some(info) = metadata.info(other) {
+                let (from, to) = info.data_offsets;
+                let source = Source::Old(start + from as u64);
+                parts.push(Part { name: other, dtype: info.dtype, shape: info.shape.clone(), len: to - from, source });
+            }
+        }
+        let new = Part::new(name, self);
+        let at = parts.iter().position(|part| new.is_before(part)).unwrap_or(parts.len());
+        parts.insert(at, new);
+        write(path, &parts, metadata.metadata().clone(), Some(&file))
     }
 }
 
@@ -148,11 +191,37 @@ impl<'a> Opened<'a> {
     }
 }
 
-fn write(path: &Path, tensors: &[(&str, &Tensor)]) -> Result<()> {
-    let mut sorted: Vec<(Dtype, &str, &Tensor)> =
-        tensors.iter().map(|&(name, tensor)| (dtype_to(tensor.dtype()), name, tensor)).collect();
-    sorted.sort_by(|(dtype, name, _), (other, other_name, _)| other.cmp(dtype).then(name.cmp(other_name)));
-    let mut names: Vec<&str> = tensors.iter().map(|&(name, _)| name).collect();
+/// A tensor to be written, and where its elements come from.
+struct Part<'a> {
+    name: &'a str,
+    dtype: Dtype,
+    shape: Vec<usize>,
+    /// In bytes.
+    len: usize,
+    source: Source<'a>,
+}
+
+enum Source<'a> {
+    Tensor(&'a Tensor),
+    /// The file that is replaced, from this byte on. What lies there is copied as it is.
+    Old(u64),
+}
+
+impl<'a> Part<'a> {
+    fn new(name: &'a str, tensor: &'a Tensor) -> Self {
+        let (dtype, len) = (dtype_to(tensor.dtype()), tensor.numel() * tensor.dtype().size());
+        Self { name, dtype, shape: tensor.shape().to_vec(), len, source: Source::Tensor(tensor) }
+    }
+
+    /// Whether it stands before another: larger elements do, so that every element is aligned, then names in order.
+    fn is_before(&self, other: &Self) -> bool {
+        other.dtype.cmp(&self.dtype).then(self.name.cmp(other.name)).is_lt()
+    }
+}
+
+/// Writes a file of these parts, in their order. `old` is the file that it replaces, if parts are copied from there.
+fn write(path: &Path, parts: &[Part<'_>], notes: Option<HashMap<String, String>>, old: Option<&File>) -> Result<()> {
+    let mut names: Vec<&str> = parts.iter().map(|part| part.name).collect();
     names.sort_unstable();
     if let Some(i) = (1..names.len()).find(|&i| names[i] == names[i - 1]) {
         return Err(refuse(path, format!("two tensors are called '{}'", names[i])));
@@ -161,23 +230,33 @@ fn write(path: &Path, tensors: &[(&str, &Tensor)]) -> Result<()> {
         return Err(refuse(path, "'__metadata__' is a name that the format keeps for itself"));
     }
     let mut end = 0_usize;
-    let infos = sorted
-        .iter()
-        .map(|&(dtype, name, tensor)| {
-            let start = end;
-            end += tensor.numel() * tensor.dtype().size();
-            (name.to_owned(), TensorInfo { dtype, shape: tensor.shape().to_vec(), data_offsets: (start, end) })
-        })
-        .collect();
-    let metadata = Metadata::new(None, infos).map_err(|error| refuse(path, error.to_string()))?;
+    let infos = parts.iter().map(|part| {
+        let start = end;
+        end += part.len;
+        let info = TensorInfo { dtype: part.dtype, shape: part.shape.clone(), data_offsets: (start, end) };
+        (part.name.to_owned(), info)
+    });
+    let metadata = Metadata::new(notes, infos.collect()).map_err(|error| refuse(path, error.to_string()))?;
     let mut header = serde_json::to_vec(&metadata).map_err(|error| refuse(path, error.to_string()))?;
     header.resize(header.len().next_multiple_of(8), b' ');
     write_whole(path, |out| {
         out.write_all(&(header.len() as u64).to_le_bytes()).map_err(failed(path))?;
         out.write_all(&header).map_err(failed(path))?;
-        for (_, _, tensor) in sorted {
-            let bytes = little_endian(tensor.bytes("write_safetensors")?, tensor.dtype().size());
-            out.write_all(&bytes).map_err(failed(path))?;
+        for part in parts {
+            match (&part.source, old) {
+                (Source::Tensor(tensor), _) => {
+                    let bytes = little_endian(tensor.bytes("write_safetensors")?, tensor.dtype().size());
+                    out.write_all(&bytes).map_err(failed(path))?;
+                }
+                (&Source::Old(from), Some(mut old)) => {
+                    old.seek(SeekFrom::Start(from)).map_err(failed(path))?;
+                    let copied = io::copy(&mut old.take(part.len as u64), out).map_err(failed(path))?;
+                    if copied < part.len as u64 {
+                        return Err(refuse(path, "the file ends too early"));
+                    }
+                }
+                (Source::Old(_), None) => unreachable!("only what replaces a file copies from it"),
+            }
         }
         Ok(())
     })

@@ -40,7 +40,7 @@ pub(crate) enum Command {
 
 const EXAMPLES: &str = "Examples:
   hadamard eval \"sum(a * b, 0)\" a=a.npy b=b.npy
-  hadamard eval \"w - lr * g\" w=model.safetensors:layer.weight g=grad.npy lr=0.01 -o new.npy";
+  hadamard eval \"w - lr * g\" w=model.safetensors:layer.weight g=grad.npy lr=0.01 -o new.safetensors:layer.weight";
 
 #[derive(Args, Debug)]
 pub(crate) struct TourArgs {
@@ -101,9 +101,13 @@ fn bytes(text: &str) -> Result<u64, String> {
 pub(crate) struct EvalArgs {
     #[command(flatten)]
     pub(crate) source: ExplainArgs,
-    /// Where to write the result instead of printing it: FILE.npy, or FILE.safetensors[:TENSOR]
+    /// Where to write the result instead of printing it: FILE.npy or FILE.safetensors, a new file, or
+    /// FILE.safetensors:TENSOR, which adds or replaces that tensor and keeps all else in the file
     #[arg(short, long, value_name = "FILE")]
     pub(crate) out: Option<String>,
+    /// Overwrite a file that is there already, or what the expression reads
+    #[arg(long, requires = "out")]
+    pub(crate) force: bool,
 }
 
 #[derive(Args, Debug)]

@@ -5,12 +5,12 @@ use std::process::ExitCode;
 use hadamard::{Error, Expr, Result};
 
 use crate::args::{EvalArgs, ExplainArgs};
-use crate::files::{Input, Location, inputs, is_same_file};
+use crate::files::{Input, Location, inputs};
 
 pub(crate) fn run(args: &EvalArgs, device: Option<&str>) -> Result<ExitCode> {
     // Every mistake is reported before any work begins.
     let inputs = inputs(&args.source.inputs)?;
-    let out = args.out.as_deref().map(|out| output(out, &inputs)).transpose()?;
+    let out = args.out.as_deref().map(|out| output(out, &inputs, args.force)).transpose()?;
     let result = build(&args.source.expr, &inputs, device)?.eval()?;
     match out {
         None => crate::print(&format!("{result}\n"))?,
@@ -35,13 +35,14 @@ fn build(text: &str, inputs: &[Input], device: Option<&str>) -> Result<Expr> {
     Expr::parse_with(text, &names)
 }
 
-/// Where to write; an error if that file is also an input.
-fn output(text: &str, inputs: &[Input]) -> Result<Location> {
+/// Where to write; unless it is forced, an error if a file or an input would be lost.
+fn output(text: &str, inputs: &[Input], force: bool) -> Result<Location> {
     let refuse = |message: &str| Error::File { path: text.to_owned(), message: message.to_owned() };
     let out = Location::parse(text).ok_or_else(|| refuse("the output is FILE.npy or FILE.safetensors[:TENSOR]"))?;
-    let read = inputs.iter().find(|input| input.path().is_some_and(|path| is_same_file(path, out.path())));
-    match read {
-        Some(input) => Err(refuse(&format!("'{}' is read from this file, so it is not overwritten", input.name))),
-        None => Ok(out),
+    if let Some(input) = inputs.iter().find(|input| input.is_at(&out)).filter(|_| !force) {
+        let message = format!("'{}' is read from there, so it is not overwritten (--force does)", input.name);
+        return Err(refuse(&message));
     }
+    out.check_writable(force)?;
+    Ok(out)
 }

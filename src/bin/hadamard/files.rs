@@ -71,12 +71,18 @@ impl Input {
         }
     }
 
-    /// The file it is read from; `None` for a number.
-    pub(crate) fn path(&self) -> Option<&Path> {
-        match &self.value {
-            Value::Number(_) => None,
-            Value::File(location) => Some(location.path()),
-        }
+    /// Whether it is read from what a location names: that file, or that tensor of it.
+    pub(crate) fn is_at(&self, place: &Location) -> bool {
+        let Value::File(location) = &self.value else { return false };
+        let same_tensor = match (location, place) {
+            (Location::Safetensors(path, read), Location::Safetensors(_, Some(written))) => match read {
+                Some(read) => read == written,
+                // The only one there is.
+                None => safetensors_names(path).is_ok_and(|names| names == [written.as_str()]),
+            },
+            _ => true,
+        };
+        same_tensor && is_same_file(location.path(), place.path())
     }
 }
 
@@ -127,17 +133,36 @@ impl Location {
         }
     }
 
-    /// Writes the tensor, under the name `result` if no other was given.
+    /// What speaks against writing here: a file that would be lost, or one that no tensor can be added to.
+    pub(crate) fn check_writable(&self, force: bool) -> Result<()> {
+        let path = self.path();
+        if !path.exists() {
+            return Ok(());
+        }
+        let instead = match self {
+            Self::Safetensors(path, Some(_)) => return safetensors_names(path).map(drop),
+            Self::Safetensors(_, None) => "; FILE:TENSOR adds a tensor to it",
+            Self::Npy(_) => "",
+        };
+        if force {
+            return Ok(());
+        }
+        let message = format!("there is such a file already (--force overwrites it{instead})");
+        Err(Error::File { path: path.display().to_string(), message })
+    }
+
+    /// Writes a file of the tensor, called `result`; or, if a name was given, adds the tensor to what is in the file.
     pub(crate) fn write(&self, tensor: &Tensor) -> Result<()> {
         match self {
             Self::Npy(path) => tensor.write_npy(path),
-            Self::Safetensors(path, name) => write_safetensors(path, &[(name.as_deref().unwrap_or("result"), tensor)]),
+            Self::Safetensors(path, None) => write_safetensors(path, &[("result", tensor)]),
+            Self::Safetensors(path, Some(name)) => tensor.write_safetensors(path, name),
         }
     }
 }
 
 /// Whether two paths lead to the same file, also through symbolic or hard links.
-pub(crate) fn is_same_file(a: &Path, b: &Path) -> bool {
+fn is_same_file(a: &Path, b: &Path) -> bool {
     let (Ok(a), Ok(b)) = (fs::canonicalize(a), fs::canonicalize(b)) else {
         return false;
     };
