@@ -3,7 +3,7 @@
 
 mod devices;
 
-use hadamard::{DType, Device, Expr, Tensor, assign, einsum};
+use hadamard::{DType, Device, Error, Expr, Tensor, assign, einsum};
 
 fn numbers(n: usize) -> Vec<f32> {
     (0..n).map(|i| (i % 251) as f32 - 125.0).collect()
@@ -205,6 +205,30 @@ fn the_caller_s_own_wgpu_device_serves() {
         let tensors: Vec<Tensor> = (0..9).map(|i| Tensor::full([70, 30], i as f32, &ours).unwrap()).collect();
         let sum = tensors.iter().fold(Expr::from(0.0), |sum, t| sum + t);
         assert_eq!(sum.sum(0).eval().unwrap().to_vec::<f32>().unwrap(), vec![36.0 * 70.0; 30]);
+    }
+}
+
+/// Two devices of one adapter do not mix, and an error says which is which.
+#[test]
+fn devices_of_one_adapter_have_names_of_their_own() {
+    for device in devices::devices().into_iter().filter(Device::is_gpu) {
+        // Other tests have devices open, too.
+        let adapter = device.to_string().split(" #").next().unwrap_or_default().to_owned();
+        let other = Device::named(&adapter).unwrap();
+        assert!(
+            other.to_string().starts_with(&adapter) && other.to_string() != device.to_string(),
+            "{other}, {device}"
+        );
+        assert_eq!(other.info(), device.info());
+        let (a, b) = (Tensor::ones([2], DType::F32, &device).unwrap(), Tensor::ones([2], DType::F32, &other).unwrap());
+        let Err(Error::DeviceMismatch { expected, found, .. }) = (&a + &b).eval() else {
+            panic!("{device} and {other}")
+        };
+        let names = [device.to_string(), other.to_string()];
+        assert!(
+            expected != found && names.contains(&expected) && names.contains(&found),
+            "{expected}, {found}: {names:?}"
+        );
     }
 }
 

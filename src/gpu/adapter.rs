@@ -84,7 +84,7 @@ impl Adapter {
         });
         let (device, queue) =
             pollster::block_on(request).map_err(|source| Error::Gpu { op: OP, source: Arc::new(source) })?;
-        Context::new(&self.info, device, queue)
+        Context::new(&self.info, self.adapter.get_downlevel_capabilities().flags, device, queue)
     }
 }
 

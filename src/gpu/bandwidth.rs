@@ -20,11 +20,39 @@ impl Context {
             return Ok(*measured);
         }
         self.synchronize(OP)?;
-        let measured = self.measure_bandwidth()?;
+        let workgroups = self.workgroups()?;
+        let measured = self.measure_bandwidth(&workgroups)?;
         Ok(*self.bandwidth.get_or_init(|| measured))
     }
 
-    fn measure_bandwidth(&self) -> Result<Bandwidth> {
+    /// Those of `WORKGROUPS` that the device can run, each invocation of which has a word to write.
+    fn workgroups(&self) -> Result<Vec<u32>> {
+        let limits = self.device.limits();
+        for (name, max) in [
+            ("max_compute_invocations_per_workgroup", limits.max_compute_invocations_per_workgroup),
+            ("max_compute_workgroup_size_x", limits.max_compute_workgroup_size_x),
+        ] {
+            if u64::from(max) < WG_SIZE {
+                return Err(self.limit(OP, name, max.into(), WG_SIZE));
+            }
+        }
+        let (max_grid, max_buffer) = (self.info().max_workgroups, self.info().max_buffer.min(self.info().max_binding));
+        let bytes = |workgroups: u32| u64::from(workgroups) * WG_SIZE * 4;
+        let fits = |&workgroups: &u32| workgroups <= max_grid && bytes(workgroups) <= max_buffer;
+        let fitting: Vec<u32> = WORKGROUPS.into_iter().filter(fits).collect();
+        match WORKGROUPS[0] {
+            _ if !fitting.is_empty() => Ok(fitting),
+            least if least > max_grid => {
+                Err(self.limit(OP, "max_compute_workgroups_per_dimension", max_grid.into(), least.into()))
+            }
+            least if self.info().max_buffer < self.info().max_binding => {
+                Err(self.limit(OP, "max_buffer_size", max_buffer, bytes(least)))
+            }
+            least => Err(self.limit(OP, "max_storage_buffer_binding_size", max_buffer, bytes(least))),
+        }
+    }
+
+    fn measure_bandwidth(&self, workgroups: &[u32]) -> Result<Bandwidth> {
         // Two arrays of 256 MiB lie beyond every cache; a software adapter's arithmetic takes longer than its memory.
         let wanted = if self.info().kind == DeviceKind::Software { 32 << 20 } else { 256 << 20 };
         let size = wanted.min(self.info().max_binding).min(self.info().max_buffer) / 16 * 16;
@@ -37,15 +65,15 @@ impl Context {
         let copy = rate(2 * size, |runs| {
             self.timed(|encoder| (0..runs).for_each(|_| encoder.copy_buffer_to_buffer(&a, 0, &b, 0, size)))
         })?;
-        let read = self.read_rate(&a, &b)?;
+        let read = self.read_rate(&a, &b, workgroups)?;
         a.destroy();
         b.destroy();
         Ok(Bandwidth { copy, read })
     }
 
-    /// The best bandwidth over all of `WORKGROUPS`.
-    fn read_rate(&self, a: &wgpu::Buffer, b: &wgpu::Buffer) -> Result<f64> {
-        let most = u64::from(WORKGROUPS[WORKGROUPS.len() - 1]) * WG_SIZE;
+    /// The best bandwidth over all of these numbers of workgroups, in rising order.
+    fn read_rate(&self, a: &wgpu::Buffer, b: &wgpu::Buffer, numbers: &[u32]) -> Result<f64> {
+        let most = u64::from(numbers[numbers.len() - 1]) * WG_SIZE;
         let usage = wgpu::BufferUsages::STORAGE;
         let label = Some("hadamard bandwidth");
         let out =
@@ -59,9 +87,9 @@ impl Context {
                 (0..runs).for_each(|_| pass.dispatch_workgroups(workgroups, 1, 1));
             })
         };
-        dispatch(WORKGROUPS[0], 1)?; // takes memory, and compiles
+        dispatch(numbers[0], 1)?; // takes memory, and compiles
         let mut best = (Duration::MAX, 0);
-        for workgroups in WORKGROUPS {
+        for &workgroups in numbers {
             best = best.min((dispatch(workgroups, 4)?, workgroups));
         }
         let rate = rate(2 * a.size(), |runs| dispatch(best.1, runs));

@@ -7,10 +7,12 @@ use super::adapter::{backend_of, kind_of, label_of};
 use super::cache::Cache;
 use super::disk::PipelineFile;
 use super::faults::Faults;
+use super::label::Label;
+use super::limits;
 use super::memory::Memory;
 use super::poller::{Poller, Waiting};
 use super::readback::Mapped;
-use super::recorder::Recorder;
+use super::recorder::{Recorder, UNIFORM_BYTES};
 use crate::base::times::Bandwidth;
 use crate::kernel::Caps;
 use crate::{Counters, DeviceInfo, Error, MemoryStats, Result};
@@ -22,7 +24,9 @@ pub(crate) struct Context {
     pub(super) cache: Cache,
     pub(super) counts: Counts,
     info: DeviceInfo,
-    label: String,
+    /// Bytes of uniforms that a launch may have: a long chain of views takes many.
+    pub(super) max_uniforms: u64,
+    label: Label,
     /// Whether kernels planned from now on are left to the driver's simplifications.
     fast_math: AtomicBool,
     recorder: Mutex<Recorder>,
@@ -44,12 +48,21 @@ pub(super) struct Counts {
 }
 
 impl Context {
-    pub(crate) fn new(adapter: &wgpu::AdapterInfo, device: wgpu::Device, queue: wgpu::Queue) -> Result<Arc<Self>> {
+    /// On a caller's own device, which may lack what kernels need.
+    pub(crate) fn of(adapter: &wgpu::Adapter, device: wgpu::Device, queue: wgpu::Queue) -> Result<Arc<Self>> {
+        Self::new(&adapter.get_info(), adapter.get_downlevel_capabilities().flags, device, queue)
+    }
+
+    pub(super) fn new(
+        adapter: &wgpu::AdapterInfo,
+        flags: wgpu::DownlevelFlags,
+        device: wgpu::Device,
+        queue: wgpu::Queue,
+    ) -> Result<Arc<Self>> {
         const OP: &str = "open device";
-        let (limits, features, label) = (device.limits(), device.features(), label_of(adapter));
-        if limits.max_storage_buffers_per_shader_stage < 4 || limits.max_compute_invocations_per_workgroup < 64 {
-            let what = "compute shaders with four storage buffers and 64 invocations".to_owned();
-            return Err(Error::Unsupported { op: OP, what, device: label });
+        let (limits, features) = (device.limits(), device.features());
+        if let Some(what) = limits::lacking(flags, &limits) {
+            return Err(Error::Unsupported { op: OP, what, device: label_of(adapter) });
         }
         let subgroup = features
             .contains(wgpu::Features::SUBGROUP)
@@ -65,9 +78,9 @@ impl Context {
             subgroup,
             max_buffer: limits.max_buffer_size,
             max_binding: limits.max_storage_buffer_binding_size,
-            max_bindings: limits.max_storage_buffers_per_shader_stage,
+            max_bindings: limits::max_bindings(&limits),
             max_workgroups: limits.max_compute_workgroups_per_dimension,
-            max_workgroup_size: limits.max_compute_invocations_per_workgroup.min(limits.max_compute_workgroup_size_x),
+            max_workgroup_size: limits::max_workgroup_size(&limits),
             max_workgroup_memory: limits.max_compute_workgroup_storage_size,
             threads: 0,
         };
@@ -86,8 +99,9 @@ impl Context {
             device,
             queue,
             info,
-            label,
             fast_math: AtomicBool::new(false),
+            max_uniforms: limits.max_uniform_buffer_binding_size.min(UNIFORM_BYTES as u64),
+            label: Label::new(label_of(adapter)),
             recorder,
             faults,
         };
@@ -100,12 +114,12 @@ impl Context {
     }
 
     pub(crate) fn label(&self) -> &str {
-        &self.label
+        self.label.text()
     }
 
     /// What plans must know.
     pub(crate) fn caps(&self) -> Caps {
-        Caps::of(&self.info, &self.label, self.fast_math.load(Ordering::Relaxed))
+        Caps::of(&self.info, self.label(), self.fast_math.load(Ordering::Relaxed))
     }
 
     pub(crate) fn set_fast_math(&self, fast: bool) {

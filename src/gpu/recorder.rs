@@ -14,7 +14,7 @@ use super::{Buffer, Context};
 use crate::{Error, Result};
 
 /// Bytes of launch parameters in one submission, at most.
-const UNIFORM_BYTES: usize = 256 << 10;
+pub(super) const UNIFORM_BYTES: usize = 256 << 10;
 /// Unfinished submissions, at most: then recording waits, so that a loop that never reads cannot pile up work.
 const MAX_IN_FLIGHT: usize = 4;
 /// Bytes of memory traffic after which recorded work is submitted, so that the GPU starts while the host goes on.

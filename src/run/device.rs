@@ -13,7 +13,7 @@ pub const DEVICE_VARIABLE: &str = "HADAMARD_DEVICE";
 /// Where tensors live and expressions are evaluated: the CPU with all its cores, or a GPU.
 ///
 /// A cheap handle; clones are the same device. Two calls that open the same adapter make two devices, whose tensors
-/// do not mix. Any number of threads may use one at the same time; [`assign`](crate::assign()) says what they may rely on.
+/// do not mix, and whose names in errors differ by a number. Any number of threads may use one at the same time; [`assign`](crate::assign()) says what they may rely on.
 #[derive(Clone, PartialEq)]
 pub struct Device {
     backend: Backend,
@@ -119,10 +119,11 @@ impl Device {
     ///
     /// # Errors
     ///
-    /// [`Error::Unsupported`] if the device was made without compute shaders or with fewer than four storage buffers.
+    /// [`Error::Unsupported`] if the device was made with less than kernels need of some limit, which it names. What
+    /// WebGPU promises of every device is enough, and so is `wgpu::Limits::downlevel_defaults`.
     #[cfg(feature = "gpu")]
     pub fn from_wgpu(adapter: &wgpu::Adapter, device: wgpu::Device, queue: wgpu::Queue) -> Result<Self> {
-        Ok(Self { backend: Backend::Gpu(crate::gpu::Context::new(&adapter.get_info(), device, queue)?) })
+        Ok(Self { backend: Backend::Gpu(crate::gpu::Context::of(adapter, device, queue)?) })
     }
 
     /// A device that a test of `gpu` has opened itself.

@@ -1,6 +1,6 @@
 //! Adapters opened as a caller of wgpu would, with limits and features of the test's choice.
 
-use hadamard::Device;
+use hadamard::{Device, Result};
 
 use super::{SMALL, VARIABLE};
 
@@ -13,6 +13,16 @@ pub(crate) fn limited(device: &Device, tighten: impl FnOnce(&mut wgpu::Limits)) 
 /// The same, with wgpu's own handle.
 #[allow(dead_code, reason = "for tests of limits and of loss")]
 pub(crate) fn limited_raw(device: &Device, tighten: impl FnOnce(&mut wgpu::Limits)) -> (wgpu::Device, Device) {
+    let (raw, device) = limited_or_refused(device, tighten);
+    (raw, device.expect("a device of ours"))
+}
+
+/// The same, with what this library makes of it.
+#[allow(dead_code, reason = "for tests of limits")]
+pub(crate) fn limited_or_refused(
+    device: &Device,
+    tighten: impl FnOnce(&mut wgpu::Limits),
+) -> (wgpu::Device, Result<Device>) {
     let info = device.info();
     let backends = if info.backend == "gl" { wgpu::Backends::GL } else { wgpu::Backends::PRIMARY };
     let same = |a: &wgpu::AdapterInfo| a.name == info.name && a.backend.to_str() == info.backend;
@@ -31,7 +41,7 @@ fn open(
     wanted: impl Fn(&wgpu::AdapterInfo) -> bool,
     features: wgpu::Features,
     limits: impl FnOnce(&wgpu::Adapter) -> wgpu::Limits,
-) -> Option<(wgpu::Device, Device)> {
+) -> Option<(wgpu::Device, Result<Device>)> {
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
     let adapters = pollster::block_on(instance.enumerate_adapters(backends));
     let adapter = adapters.into_iter().find(|a| wanted(&a.get_info()))?;
@@ -41,8 +51,7 @@ fn open(
         ..wgpu::DeviceDescriptor::default()
     };
     let (raw, queue) = pollster::block_on(adapter.request_device(&descriptor)).expect("a device with such limits");
-    let device = Device::from_wgpu(&adapter, raw.clone(), queue).expect("a device of ours");
-    Some((raw, device))
+    Some((raw.clone(), Device::from_wgpu(&adapter, raw, queue)))
 }
 
 /// The adapter whose name contains `whole`, opened with the least that wgpu asks of one.
@@ -53,5 +62,8 @@ pub(crate) fn small(whole: &str) -> Device {
     };
     let limits = |_: &wgpu::Adapter| wgpu::Limits::downlevel_defaults();
     let opened = open(wgpu::Backends::all(), wanted, wgpu::Features::empty(), limits);
-    opened.unwrap_or_else(|| panic!("{VARIABLE} names {whole}{SMALL}, but there is no {whole}")).1
+    opened
+        .unwrap_or_else(|| panic!("{VARIABLE} names {whole}{SMALL}, but there is no {whole}"))
+        .1
+        .expect("a device of ours")
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 #[cfg(feature = "gpu")]
 #[allow(unused_imports, reason = "for tests of limits, of sizes and of loss")]
-pub(crate) use adapters::{limited, limited_raw};
+pub(crate) use adapters::{limited, limited_or_refused, limited_raw};
 
 use hadamard::Device;
 
