@@ -1,7 +1,7 @@
 //! The loops of reductions: folding strips into accumulators, and accumulators into one another.
 //!
 //! Sums and products of f32 are accumulated in f64 and rounded at the end, everything else in its own dtype. Where terms
-//! lie at hand, four or eight of them are folded by pairs before they are converted: to convert each would take half as
+//! lie at hand, two to eight of them are folded by pairs before they are converted: to convert each would take half as
 //! long again as the second-level cache takes to deliver it, and pairs of equal terms are exact.
 
 #![allow(
@@ -22,10 +22,12 @@ use super::math::{maximum, minimum};
 use super::strip::Strip;
 use crate::DType;
 use crate::expr::graph::Fold;
-use rows::{LANES, Middle, fold_products, fold_row};
+use rows::{LANES, Middle, add_each_cell, fold_products, fold_row};
 
-/// Terms that are folded by pairs in their own dtype; and rows whose terms are.
-pub(super) const ROWS: usize = 4;
+/// Rows whose terms are folded by pairs in their own dtype, so that their accumulators are read and written less often.
+pub(super) const ROWS: usize = 8;
+/// Columns of such rows that are folded at once.
+const COLUMNS: usize = 32;
 
 /// Bytes of the widest accumulator.
 pub(super) const WIDE: usize = 8;
@@ -117,6 +119,11 @@ trait Join<T>: 'static {
     #[inline(always)]
     fn four(x: impl Fn(usize) -> T) -> T {
         Self::pair(Self::pair(x(0), x(1)), Self::pair(x(2), x(3)))
+    }
+    /// Eight elements, by pairs.
+    #[inline(always)]
+    fn eight(x: impl Fn(usize) -> T) -> T {
+        Self::pair(Self::four(&x), Self::four(|k| x(k + 4)))
     }
 }
 
@@ -220,10 +227,15 @@ impl<T: Element, R: Join<T>> NullaryFnOnce for Rows<'_, T, R> {
     type Output = ();
     #[inline(always)]
     fn call(self) {
-        let n = self.acc.len();
-        let (acc, x) = (self.acc, self.x.map(|x| &x[..n]));
-        for i in 0..n {
-            acc[i].set(R::with(acc[i].get(), R::four(|k| x[k][i].get())));
+        let (acc, rest) = self.acc.as_chunks::<COLUMNS>();
+        let x = self.x.map(|x| x.as_chunks::<COLUMNS>().0);
+        for (column, acc) in acc.iter().enumerate() {
+            let x = x.map(|x| &x[column]);
+            add_each_cell::<T, R, COLUMNS>(acc, |i| R::eight(|k| x[k][i].get()));
+        }
+        let first = self.acc.len() - rest.len();
+        for (i, acc) in rest.iter().enumerate() {
+            acc.set(R::with(acc.get(), R::eight(|k| self.x[k][first + i].get())));
         }
     }
 }
@@ -255,13 +267,16 @@ impl<T: Element, R: Join<T>> NullaryFnOnce for Products<'_, T, R> {
     type Output = ();
     #[inline(always)]
     fn call(self) {
-        let Self { acc, mut x } = self;
-        let n = acc.len();
-        for factors in &mut x {
-            *factors = [&factors[0][..n], &factors[1][..n]];
+        let (acc, rest) = self.acc.as_chunks::<COLUMNS>();
+        let x = self.x.map(|factors| factors.map(|x| x.as_chunks::<COLUMNS>().0));
+        for (column, acc) in acc.iter().enumerate() {
+            let x = x.map(|factors| factors.map(|x| &x[column]));
+            add_each_cell::<T, R, COLUMNS>(acc, |i| R::eight(|k| x[k][0][i].get().times(x[k][1][i].get())));
         }
-        for i in 0..n {
-            acc[i].set(R::with(acc[i].get(), R::four(|k| x[k][0][i].get().times(x[k][1][i].get()))));
+        let first = self.acc.len() - rest.len();
+        for (i, acc) in rest.iter().enumerate() {
+            let product = |k: usize| self.x[k][0][first + i].get().times(self.x[k][1][first + i].get());
+            acc.set(R::with(acc.get(), R::eight(product)));
         }
     }
 }

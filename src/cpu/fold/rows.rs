@@ -5,25 +5,44 @@ use std::marker::PhantomData;
 
 use pulp::NullaryFnOnce;
 
-use super::{Element, Join, ROWS};
+use super::{Element, Join};
 
 /// Accumulators of a row: enough to keep SIMD units busy while each waits for itself.
 pub(super) const LANES: usize = 32;
-/// Elements of a lane that are folded by pairs.
+/// Elements of a lane, or rows, that are folded by pairs.
 const EIGHT: usize = 8;
+const FOUR: usize = 4;
+/// The same of a short row: joining more takes longer than the row.
+const SHORT: usize = 8;
 /// Columns that are folded at once, in registers.
 const COLUMNS: usize = 32;
 
-/// Folds `x(i)` into each accumulator. All of them are computed before any is converted, or a compiler would compute them
-/// in vectors as short as those of what they are converted to.
+/// `x` of each index. What goes on in wider elements calls this first, or a compiler would compute all of it in vectors
+/// that have as few elements as those of the widest.
 #[inline(always)]
-fn add_each<T: Element, R: Join<T>, const N: usize>(acc: &mut [R::Acc; N], x: impl Fn(usize) -> T) {
+pub(super) fn each<T: Element, const N: usize>(x: impl Fn(usize) -> T) -> [T; N] {
     let mut terms = [T::zeroed(); N];
     for i in 0..N {
         terms[i] = x(i);
     }
+    terms
+}
+
+/// Folds `x(i)` into each accumulator.
+#[inline(always)]
+fn add_each<T: Element, R: Join<T>, const N: usize>(acc: &mut [R::Acc; N], x: impl Fn(usize) -> T) {
+    let terms = each::<T, N>(x);
     for i in 0..N {
         acc[i] = R::with(acc[i], terms[i]);
+    }
+}
+
+/// As [`add_each`], of accumulators in a strip.
+#[inline(always)]
+pub(super) fn add_each_cell<T: Element, R: Join<T>, const N: usize>(acc: &[Cell<R::Acc>; N], x: impl Fn(usize) -> T) {
+    let terms = each::<T, N>(x);
+    for i in 0..N {
+        acc[i].set(R::with(acc[i].get(), terms[i]));
     }
 }
 
@@ -34,7 +53,7 @@ pub(super) fn fold_row<T: Element, R: Join<T>, const N: usize>(x: &[Cell<T>]) ->
     let (several, chunks) = chunks.as_chunks::<EIGHT>();
     let mut lanes = [R::NONE; N];
     for x in several {
-        add_each::<T, R, N>(&mut lanes, |i| R::pair(R::four(|k| x[k][i].get()), R::four(|k| x[k + 4][i].get())));
+        add_each::<T, R, N>(&mut lanes, |i| R::eight(|k| x[k][i].get()));
     }
     for chunk in chunks {
         for (lane, x) in lanes.iter_mut().zip(chunk) {
@@ -49,6 +68,35 @@ pub(super) fn fold_row<T: Element, R: Join<T>, const N: usize>(x: &[Cell<T>]) ->
     join_halves::<T, R, _>(&all)
 }
 
+/// As [`fold_row`], of a row so short that it matters how its accumulators are joined.
+#[inline(always)]
+fn fold_short_row<T: Element, R: Join<T>>(x: &[Cell<T>]) -> R::Acc {
+    let (chunks, rest) = x.as_chunks::<SHORT>();
+    let (eights, chunks) = chunks.as_chunks::<EIGHT>();
+    let (fours, chunks) = chunks.as_chunks::<FOUR>();
+    let (twos, ones) = chunks.as_chunks::<2>();
+    let mut lanes = [R::NONE; SHORT];
+    for x in eights {
+        add_each::<T, R, SHORT>(&mut lanes, |i| R::eight(|k| x[k][i].get()));
+    }
+    for x in fours {
+        add_each::<T, R, SHORT>(&mut lanes, |i| R::four(|k| x[k][i].get()));
+    }
+    for x in twos {
+        add_each::<T, R, SHORT>(&mut lanes, |i| R::pair(x[0][i].get(), x[1][i].get()));
+    }
+    for x in ones {
+        add_each::<T, R, SHORT>(&mut lanes, |i| x[i].get());
+    }
+    let four: [R::Acc; 4] = std::array::from_fn(|i| R::join(lanes[i], lanes[i + 4]));
+    let two: [R::Acc; 2] = std::array::from_fn(|i| R::join(four[i], four[i + 2]));
+    // Apart from the lanes, for which it does not wait.
+    let (fours, ones) = rest.as_chunks::<FOUR>();
+    let sum = fours.iter().fold(R::NONE, |sum, x| R::with(sum, R::four(|k| x[k].get())));
+    let sum = ones.iter().fold(sum, |sum, x| R::with(sum, x.get()));
+    R::join(R::join(two[0], two[1]), sum)
+}
+
 /// As [`fold_row`], of the products of the elements of two rows.
 #[inline(always)]
 pub(super) fn fold_products<T: Element, R: Join<T>>(a: &[Cell<T>], b: &[Cell<T>]) -> R::Acc {
@@ -57,7 +105,7 @@ pub(super) fn fold_products<T: Element, R: Join<T>>(a: &[Cell<T>], b: &[Cell<T>]
     let mut lanes = [R::NONE; LANES];
     for (a, b) in several_a.iter().zip(several_b) {
         let product = |k: usize, i: usize| a[k][i].get().times(b[k][i].get());
-        add_each::<T, R, LANES>(&mut lanes, |i| R::pair(R::four(|k| product(k, i)), R::four(|k| product(k + 4, i))));
+        add_each::<T, R, LANES>(&mut lanes, |i| R::eight(|k| product(k, i)));
     }
     for (a, b) in a.iter().zip(b) {
         for (lane, (a, b)) in lanes.iter_mut().zip(a.iter().zip(b)) {
@@ -105,17 +153,16 @@ impl<T: Element, R: Join<T>> NullaryFnOnce for Middle<'_, T, R> {
             (3, 1) => fold_short::<T, R, 3>(out, x),
             (4, 1) => fold_short::<T, R, 4>(out, x),
             (8, 1) => fold_short::<T, R, 8>(out, x),
-            (_, 1) if reduced < 32 => {
+            (_, 1) if reduced < 16 => {
                 for (out, row) in out.iter().zip(x.chunks_exact(reduced)) {
-                    let (several, rest) = row.as_chunks::<ROWS>();
+                    let (several, rest) = row.as_chunks::<FOUR>();
                     let sum = several.iter().fold(R::NONE, |sum, x| R::with(sum, R::four(|k| x[k].get())));
                     out.set(R::narrow(rest.iter().fold(sum, |sum, x| R::with(sum, x.get()))));
                 }
             }
-            // Joining more lanes takes longer than a short row.
             (_, 1) if reduced < 256 => {
                 for (out, row) in out.iter().zip(x.chunks_exact(reduced)) {
-                    out.set(R::narrow(fold_row::<T, R, 8>(row)));
+                    out.set(R::narrow(fold_short_row::<T, R>(row)));
                 }
             }
             (_, 1) => {
@@ -156,10 +203,10 @@ fn fold_columns<T: Element, R: Join<T>>(out: &[Cell<T>], block: &[Cell<T>]) {
     for (i, out) in chunks.iter().enumerate() {
         let first = i * COLUMNS;
         let mut acc = [R::NONE; COLUMNS];
-        let rows = block.chunks_exact(inner * ROWS);
+        let rows = block.chunks_exact(inner * FOUR);
         let last = rows.remainder();
         for rows in rows {
-            let x: [&[Cell<T>]; ROWS] = std::array::from_fn(|k| &rows[k * inner + first..][..COLUMNS]);
+            let x: [&[Cell<T>]; FOUR] = std::array::from_fn(|k| &rows[k * inner + first..][..COLUMNS]);
             add_each::<T, R, COLUMNS>(&mut acc, |i| R::four(|k| x[k][i].get()));
         }
         for row in last.chunks_exact(inner) {
@@ -171,10 +218,10 @@ fn fold_columns<T: Element, R: Join<T>>(out: &[Cell<T>], block: &[Cell<T>]) {
     let (n, first) = (rest.len(), inner - rest.len());
     let mut acc = [R::NONE; COLUMNS];
     let acc = &mut acc[..n];
-    let rows = block.chunks_exact(inner * ROWS);
+    let rows = block.chunks_exact(inner * FOUR);
     let last = rows.remainder();
     for rows in rows {
-        let x: [&[Cell<T>]; ROWS] = std::array::from_fn(|k| &rows[k * inner + first..][..n]);
+        let x: [&[Cell<T>]; FOUR] = std::array::from_fn(|k| &rows[k * inner + first..][..n]);
         for i in 0..n {
             acc[i] = R::with(acc[i], R::four(|k| x[k][i].get()));
         }
