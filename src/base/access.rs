@@ -64,6 +64,7 @@ impl Access {
     }
 
     /// The same, `by` elements nearer the start of the buffer, which must not come before it.
+    #[cfg(feature = "gpu")]
     pub(crate) fn moved(&self, by: usize) -> Self {
         let mut out = self.clone();
         let last = out.stages.len() - 1;
@@ -72,6 +73,7 @@ impl Access {
     }
 
     /// Whether it is another one [moved](Self::moved) `by` elements.
+    #[cfg(feature = "gpu")]
     pub(crate) fn is_moved(&self, other: &Self, by: usize) -> bool {
         let last = self.stages.len() - 1;
         self.stages.len() == other.stages.len()

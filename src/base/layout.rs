@@ -72,11 +72,13 @@ impl Layout {
     }
 
     /// The same, `by` elements nearer the start of the buffer, which must not come before it.
+    #[cfg(feature = "gpu")]
     pub(crate) fn moved(&self, by: usize) -> Self {
         Self { offset: self.offset - by, ..self.clone() }
     }
 
     /// Whether it is another one [moved](Self::moved) `by` elements.
+    #[cfg(feature = "gpu")]
     pub(crate) fn is_moved(&self, other: &Self, by: usize) -> bool {
         self.offset + by == other.offset && self.shape == other.shape && self.strides == other.strides
     }

@@ -64,7 +64,7 @@ fn translated() -> String {
         .into_iter()
         .flat_map(|(dtype, of)| ours(dtype).into_iter().map(move |(function, name)| call(&name, of, function)))
         .collect();
-    wgsl += &format!("@compute @workgroup_size(1)\nfn main() {{\n{calls}}}\n");
+    wgsl.extend(["@compute @workgroup_size(1)\nfn main() {\n", &calls, "}\n"]);
     let module = naga::front::wgsl::parse_str(&wgsl).unwrap_or_else(|e| panic!("{}", e.emit_to_string(&wgsl)));
     let mut validator =
         naga::valid::Validator::new(naga::valid::ValidationFlags::all(), naga::valid::Capabilities::FLOAT64);

@@ -163,7 +163,7 @@ fn numbers(table: &mut Table, dtype: DType) {
                 1 / &zero,
                 -1 / &zero,
                 step(1 / step(zero.relu())?)?,
-                step(0 * &a)? + &b,
+                step(a.binary(BinaryOp::Mul, 0))? + &b,
                 step(&a * 0.1)? * 10,
                 step(&a / 3)? * 3,
                 step(&a - 0.5)? + 0.5,

@@ -183,17 +183,17 @@ fn rounds(fold: Fold, dtype: DType) -> bool {
 fn rounding(out: &mut String, reduce: &Reduce) {
     line(out, 0, &format!("const ROUNDS: bool = {};", reduce.folds.iter().any(|&(fold, dtype)| rounds(fold, dtype))));
     let Names { terms: of, suffix, .. } = Names::of(reduce);
-    let left_out = |j, fold, dtype| match rounds(fold, dtype) {
-        true => format!("left_out_{}(a.t{j}, b.t{j}, sum.t{j})", float_suffix(dtype)),
-        false => identity(fold, dtype),
+    let left_out = |j, fold, dtype| {
+        let suffix = float_suffix(dtype);
+        if rounds(fold, dtype) { format!("left_out_{suffix}(a.t{j}, b.t{j}, sum.t{j})") } else { identity(fold, dtype) }
     };
     line(out, 0, "");
     line(out, 0, &format!("fn left_out{suffix}(a: {of}, b: {of}, sum: {of}) -> {of} {{"));
     line(out, 1, &return_terms(reduce, left_out));
     line(out, 0, "}");
-    let corrected = |j, fold, dtype| match rounds(fold, dtype) {
-        true => format!("corrected_{}(sum.t{j}, rest.t{j})", float_suffix(dtype)),
-        false => format!("sum.t{j}"),
+    let corrected = |j, fold, dtype| {
+        let suffix = float_suffix(dtype);
+        if rounds(fold, dtype) { format!("corrected_{suffix}(sum.t{j}, rest.t{j})") } else { format!("sum.t{j}") }
     };
     line(out, 0, "");
     line(out, 0, &format!("fn corrected{suffix}(sum: {of}, rest: {of}) -> {of} {{"));
