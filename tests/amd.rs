@@ -45,11 +45,11 @@ fn shader(text: &str) -> String {
 
 /// The same without what hides floats from compilers.
 fn unguarded(wgsl: &str) -> String {
-    let hidden = "return bitcast<F>(bitcast<U>(x) ^ U(uniforms.zero));";
+    let hidden = "return bitcast<F>(bitcast<U>(x) + U(uniforms.zero));";
     assert!(wgsl.contains(hidden), "{wgsl}");
     wgsl.replace(hidden, "return x;")
-        .replace("return (select(U(0u), U(1u), x) ^ U(uniforms.zero)) != U(0u);", "return x;")
-        .replace("return bitcast<F>(bitcast<U>(x) ^ U(uniforms.minus_infinity ^ 0xff800000u));", "return x;")
+        .replace("return (select(U(0u), U(1u), x) + U(uniforms.zero)) != U(0u);", "return x;")
+        .replace("return bitcast<F>(bitcast<U>(x) + U(uniforms.minus_infinity - 0xff800000u));", "return x;")
 }
 
 /// What is missing in some machine code.

@@ -85,7 +85,7 @@ fn is_minus_f64(x: D) -> B {
     return (bitcast<U>(F(x)) & U(0x80000000u)) != U(0u);
 }
 
-// As keep_f and apart_f of lib/keep.wgsl. WGSL has no bits of an f64, so a selection stands in for the exclusive or.
+// As keep_f and apart_f of lib/keep.wgsl. WGSL has no bits of an f64, so a selection stands in for the addition.
 fn keep_f64(x: D) -> D {
     return select(x, D(infinity_f()), B(uniforms.zero != 0u));
 }

@@ -115,10 +115,10 @@ const MUTANTS: [Mutant; 50] = [
     ),
     Mutant("what sums leave out let go", "const ROUNDS: bool = true;", "const ROUNDS: bool = false;", "digits"),
     // What drivers may simplify.
-    Mutant("floats not hidden", "return bitcast<F>(bitcast<U>(x) ^ U(uniforms.zero));", "return x;", "pairs"),
+    Mutant("floats not hidden", "return bitcast<F>(bitcast<U>(x) + U(uniforms.zero));", "return x;", "pairs"),
     Mutant(
         "one value not told from another",
-        "return bitcast<F>(bitcast<U>(x) ^ U(uniforms.minus_infinity ^ 0xff800000u));",
+        "return bitcast<F>(bitcast<U>(x) + U(uniforms.minus_infinity - 0xff800000u));",
         "return x;",
         "pairs",
     ),

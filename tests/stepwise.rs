@@ -1,0 +1,115 @@
+//! Random expressions over NaN, infinities and numbers whose sums round: what one kernel gives is, bit for bit, what
+//! their operations give one at a time. A driver that simplifies fails.
+//!
+//! `HADAMARD_STEPWISE_CASES` is how many on each device; a failure names its seed.
+
+mod devices;
+
+use devices::failures_on_each;
+use hadamard::{BinaryOp, DType, Device, Expr, Result, Tensor, UnaryOp, eval_all};
+
+/// Elements of an expression.
+const N: usize = 300;
+const STEPS: usize = 7;
+
+/// Steele, Lea and Flood's splitmix64.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) % n as u64) as usize
+    }
+
+    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        from[self.below(from.len())]
+    }
+}
+
+const SPECIAL: [f32; 12] =
+    [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 0.0, -0.0, 1.0, -1.0, 0.1, 1e7, -3.3e-3, 12_582_912.0, 16_777_217.0];
+
+fn tensor(random: &mut Random, device: &Device) -> Result<Tensor> {
+    let one = |_| match random.below(3) {
+        0 => random.pick(&SPECIAL),
+        _ => (random.below(2001) as f32 - 1000.0) / random.pick(&[1.0, 7.0, 1000.0]),
+    };
+    let values: Vec<f32> = (0..N).map(one).collect();
+    Tensor::from_slice(&values, [N], device)
+}
+
+/// An operation on two of the values there are, or three; its result has a rounding of its own at most.
+fn operation(random: &mut Random, values: &[Expr]) -> Expr {
+    let unary = [UnaryOp::Neg, UnaryOp::Abs, UnaryOp::Sqrt, UnaryOp::Relu, UnaryOp::Floor, UnaryOp::Not];
+    let binary: Vec<BinaryOp> = BinaryOp::ALL.into_iter().filter(|op| op.ulp() <= 2.5).collect();
+    let arithmetic = [BinaryOp::Add, BinaryOp::Sub, BinaryOp::Mul, BinaryOp::Div];
+    // The latest values most, so that chains come about; the first ones too, so that operands are shared.
+    let mut value = || {
+        let back = if random.below(2) == 0 { random.below(values.len()) } else { random.below(values.len().min(3)) };
+        values[values.len() - 1 - back].clone()
+    };
+    let (a, b, c) = (value(), value(), value());
+    match random.below(12) {
+        0 | 1 => a.unary(random.pick(&unary)),
+        2 => a.binary(random.pick(&arithmetic), random.pick(&[0.0, 1.0, 2.0, -1.0, 12_582_912.0])),
+        3 => Expr::select(a.gt(0), b, c),
+        4..8 => a.binary(random.pick(&arithmetic), b),
+        _ => a.binary(random.pick(&binary), b),
+    }
+}
+
+/// What is wrong with the expression of a seed; and how many of its elements were judged.
+fn check(device: &Device, seed: u64) -> Result<(usize, Vec<String>)> {
+    let mut random = Random(seed);
+    let tensors = [tensor(&mut random, device)?, tensor(&mut random, device)?];
+    let (mut fused, mut steps) = (tensors.clone().map(Expr::from).to_vec(), tensors.clone().map(Expr::from).to_vec());
+    // Devices may flush what is subnormal, and need not when it stays within a kernel.
+    let mut judged = [true; N];
+    while fused.len() < tensors.len() + STEPS {
+        let here = random.0;
+        let expr = operation(&mut random, &fused);
+        if expr.error().is_some() {
+            continue;
+        }
+        fused.push(expr);
+        let step = operation(&mut Random(here), &steps).eval()?;
+        for (judged, value) in judged.iter_mut().zip(step.cast(DType::F32).eval()?.to_vec::<f32>()?) {
+            *judged &= value == 0.0 || value.is_nan() || value.abs() > 1e-37;
+        }
+        steps.push(step.into());
+    }
+    let mut wrong = Vec::new();
+    let results = eval_all(&fused[tensors.len() + STEPS - 3..])?;
+    for (result, (expr, step)) in results.iter().zip(fused.iter().zip(&steps).skip(tensors.len() + STEPS - 3)) {
+        let floats = |expr: &Expr| expr.cast(DType::F32).eval()?.to_vec::<f32>();
+        let (got, want) = (floats(&result.into())?, floats(step)?);
+        let differ = |i: &usize| judged[*i] && got[*i] != want[*i] && !(got[*i].is_nan() && want[*i].is_nan());
+        if let Some(i) = (0..N).find(differ) {
+            wrong.push(format!("seed {seed} on {device}: element {i} of {expr:?} is {:e}, not {:e}", got[i], want[i]));
+        }
+    }
+    Ok((judged.iter().filter(|&&j| j).count(), wrong))
+}
+
+#[test]
+fn one_kernel_gives_what_operations_give_one_at_a_time() {
+    let wanted = std::env::var("HADAMARD_STEPWISE_CASES").ok().and_then(|n| n.parse().ok());
+    let failures = failures_on_each(|device| {
+        let cases = wanted.unwrap_or(if device.is_gpu() { 60 } else { 1000 });
+        let (mut judged, mut failures) = (0, Vec::new());
+        for seed in 0..cases {
+            match check(device, seed) {
+                Ok((n, wrong)) => {
+                    judged += n;
+                    failures.extend(wrong);
+                }
+                Err(error) => failures.push(format!("seed {seed} on {device}: {error}")),
+            }
+        }
+        assert!(judged * 2 > cases as usize * N, "{device}: only {judged} elements");
+        failures
+    });
+    assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
+}
