@@ -342,7 +342,8 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
     }
 }
 
-/// Bytes of the strips of one fold.
+/// Bytes of the strips of one fold. Packed results, as many as a strip has elements where dims of 1 are reduced, lie where
+/// the accumulators do.
 fn fold_bytes(partition: &Partition) -> usize {
-    (partition.most + 2 * partition.accumulators()) * WIDE
+    (partition.most + partition.most.max(2 * partition.accumulators())) * WIDE
 }

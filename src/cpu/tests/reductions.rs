@@ -42,6 +42,22 @@ fn every_aspect_ratio() {
     }
 }
 
+/// As many results as a strip has elements.
+#[test]
+fn dims_of_one() {
+    for (shape, dtype) in
+        [([70, 1, 90], DType::F32), ([70, 1, 90], DType::F64), ([5, 1, 3000], DType::F64), ([9, 2, 900], DType::F64)]
+    {
+        let x = random(1, &shape, dtype);
+        for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0], [2, 0, 1]] {
+            let x = x.permute(&order).unwrap();
+            let dim = order.iter().position(|&d| d == 1).unwrap() as isize;
+            check_sum(&format!("{shape:?} as {order:?}"), &(&x).into(), &[dim]);
+            check_sum(&format!("{shape:?} as {order:?}, computed"), &(x.abs() + 1), &[dim]);
+        }
+    }
+}
+
 #[test]
 fn every_choice_of_dims() {
     for shape in [[6, 7, 8, 9], [2, 300, 3, 40], [70, 1, 90, 2], [3, 2, 2, 1500]] {
