@@ -15,11 +15,36 @@ pub(super) fn add(table: &mut Table) {
             table.add("digits", format!("{n} terms of {term}"), &[DType::F32], move |inputs| equal(inputs, n, term));
         }
     }
+    table.add("digits", "functions made of others", &[DType::F32], composed);
     for (offset, width) in [(170_000.0, 1.0), (1e6, 1.0), (-3e7, 1000.0), (0.0, 1.0)] {
         table.add("digits", format!("moments of {offset} + {width} u"), &[DType::F32], move |inputs| {
             moments(inputs, offset, width)
         });
     }
+}
+
+/// What reductions and functions make together, of numbers from -1 to 1, where no digit need be lost: within so many units
+/// in the last place of what is exact.
+fn composed(inputs: &mut Inputs<'_>) -> Result<Work> {
+    const ROWS: usize = 7;
+    const N: usize = 300;
+    let x = inputs.f32([ROWS, N], Fill::Uniform(-1.0, 1.0))?;
+    let values = elements(&x)?;
+    let of_rows = |expr: Expr, units: f64, row: &dyn Fn(&[f64]) -> Vec<f64>| {
+        let values: Vec<f64> = values.chunks(N).flat_map(row).collect();
+        let bounds = values.iter().map(|v| units * 2_f64.powi(v.abs().log2().floor() as i32 - 23)).collect();
+        let (shape, dtype) = (expr.shape().clone(), expr.dtype());
+        (expr, Reference { shape, dtype, values, bounds })
+    };
+    let sum = |row: &[f64], f: &dyn Fn(f64) -> f64| row.iter().map(|&v| f(v)).sum::<f64>();
+    Ok(Work::Given(vec![
+        of_rows(x.softmax(1), 6.0, &|row| row.iter().map(|v| v.exp() / sum(row, &f64::exp)).collect()),
+        of_rows(x.log_softmax(1), 4.0, &|row| row.iter().map(|v| v - sum(row, &f64::exp).ln()).collect()),
+        of_rows(x.logsumexp(1), 4.0, &|row| vec![sum(row, &f64::exp).ln()]),
+        of_rows(x.norm(2, 1), 4.0, &|row| vec![sum(row, &|v| v * v).sqrt()]),
+        of_rows(x.norm(3, 1), 4.0, &|row| vec![sum(row, &|v| v.abs().powi(3)).cbrt()]),
+        of_rows(x.norm(1, 1), 1.0, &|row| vec![sum(row, &f64::abs)]),
+    ]))
 }
 
 /// What an expression must give in each element, within `bound`.
