@@ -199,6 +199,35 @@ fn choices_and_conversions() {
     twice("to bool and back", &memory(), |x| x[0].cast(DType::Bool) * &x[1]);
 }
 
+/// Far below 0, where Φ(x) taken as (1 + erf(x / √2)) / 2 has no digits left. Against 30 digits of mpmath.
+#[test]
+fn the_gradient_of_gelu_keeps_its_digits() {
+    let table: [(f32, f64); 11] = [
+        (-13.0, -1.033_730_444_01e-36),
+        (-11.7, -8.722_675_235_88e-30),
+        (-9.3, -6.072_025_784_69e-19),
+        (-5.1, -4.406_117_246_58e-6),
+        (-2.2, -0.064_140_651_944_2),
+        (-1.1, -0.103_971_337_893),
+        (-0.4, 0.197_270_198_229),
+        (0.0, 0.5),
+        (0.3, 0.732_327_775_511),
+        (1.7, 1.115_317_964_79),
+        (6.0, 1.000_000_035_47),
+    ];
+    let failures = failures_on_each(|device| {
+        let x = Tensor::from_slice(&table.map(|row| row.0), [table.len()], device).unwrap();
+        let grad = x.gelu().sum(..).grad(&[&x]).unwrap().remove(0).eval().unwrap().to_vec::<f32>().unwrap();
+        let off = |(&(x, want), got): (&(f32, f64), f32)| {
+            let error = (f64::from(got) / want - 1.0).abs() / f64::from(f32::EPSILON);
+            // Two functions within 4 units, and a sum of terms up to twice as large as it.
+            (error > 16.0).then(|| format!("{device}: at {x} {got} not {want}"))
+        };
+        table.iter().zip(grad).filter_map(off).collect()
+    });
+    assert_eq!(failures, [""; 0]);
+}
+
 /// A cast to another float rounds, which differences cannot see through: so against the gradient without it.
 #[test]
 fn gradients_pass_through_casts_of_floats() {

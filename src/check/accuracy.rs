@@ -184,7 +184,11 @@ fn arguments<T: Float>(op: UnaryOp) -> Vec<T> {
             out.extend((0..USUAL).map(|i| T::from_f64(unit(i) * within)));
             out.retain(|x| !(x.to_f64().abs() > within && x.to_f64().is_finite()));
         }
-        UnaryBound::Lipschitz { .. } | UnaryBound::Monotone | UnaryBound::IsNan | UnaryBound::IsZero => {}
+        UnaryBound::Lipschitz { .. }
+        | UnaryBound::Monotone
+        | UnaryBound::Valley { .. }
+        | UnaryBound::IsNan
+        | UnaryBound::IsZero => {}
     }
     out
 }

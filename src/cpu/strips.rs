@@ -6,7 +6,7 @@
 use super::loops::{Body, Loop, map1, map2, map2_in_place, map3};
 use super::plain::Plain;
 use super::{math, philox, vector};
-use crate::expr::op::wrapping_pow;
+use crate::expr::op::{gelu, wrapping_pow};
 use crate::{BinaryOp, DType, UnaryOp};
 
 /// `op` on elements of a compute dtype, by a loop of its own or by the one that all share.
@@ -26,7 +26,7 @@ fn plain(plain: Plain) -> Loop {
 }
 
 macro_rules! unary_float {
-    ($name:ident, $t:ident, $exp:path, $log:path, $tanh:path, $sigmoid:path, $erf:path) => {
+    ($name:ident, $t:ident, $exp:path, $log:path, $tanh:path, $sigmoid:path, $erf:path, $gelu:path) => {
         #[allow(unreachable_patterns, reason = "an operation need not have a loop of its own")]
         fn $name(op: UnaryOp) -> Option<Loop> {
             Some(match op {
@@ -46,6 +46,7 @@ macro_rules! unary_float {
                 UnaryOp::Sigmoid => map1(|x: $t| $sigmoid(x)),
                 UnaryOp::Relu => map1(|x: $t| if x <= 0.0 { 0.0 } else { x }),
                 UnaryOp::Erf => map1(|x: $t| $erf(x)),
+                UnaryOp::Gelu => map1(|x: $t| $gelu(x)),
                 UnaryOp::Floor => map1(|x: $t| x.floor()),
                 UnaryOp::Ceil => map1(|x: $t| x.ceil()),
                 UnaryOp::Round => map1(|x: $t| x.round_ties_even()),
@@ -57,8 +58,8 @@ macro_rules! unary_float {
         }
     };
 }
-unary_float!(unary_f32, f32, vector::exp, vector::log, vector::tanh, vector::sigmoid, vector::erf);
-unary_float!(unary_f64, f64, f64::exp, f64::ln, f64::tanh, math::sigmoid, libm::erf);
+unary_float!(unary_f32, f32, vector::exp, vector::log, vector::tanh, vector::sigmoid, vector::erf, vector::gelu);
+unary_float!(unary_f64, f64, f64::exp, f64::ln, f64::tanh, math::sigmoid, libm::erf, gelu);
 
 fn unary_i32(op: UnaryOp) -> Option<Loop> {
     Some(match op {

@@ -220,15 +220,6 @@ impl Expr {
     pub fn reciprocal(&self) -> Self {
         Self::from(1.0).binary(BinaryOp::Div, self)
     }
-
-    /// The Gaussian error linear unit, `x * (1 + erf(x / √2)) / 2` ([Hendrycks and Gimpel, 2016](https://arxiv.org/abs/1606.08415)).
-    #[must_use]
-    pub fn gelu(&self) -> Self {
-        if self.error().is_none() && !self.dtype().is_float() {
-            return Self::invalid(Error::DType { op: "gelu", expected: "a float", found: self.dtype() });
-        }
-        self * 0.5 * ((self * std::f64::consts::FRAC_1_SQRT_2).erf() + 1.0)
-    }
 }
 
 fn is_one(expr: &Expr) -> bool {

@@ -75,6 +75,12 @@ impl Approx {
         }
     }
 
+    /// The image under a function that falls up to `bottom` and rises from there.
+    pub(super) fn valley(self, bottom: f64, f: impl Fn(f64) -> f64) -> Self {
+        let ends = self.monotone(&f);
+        if (self.v - bottom).abs() < self.e { Self { e: ends.e.max((f(bottom) - ends.v).abs()), ..ends } } else { ends }
+    }
+
     /// The image under a function of two arguments whose extremes over a rectangle are at its corners: one that is
     /// monotone in each argument, or linear in each.
     pub(super) fn corners(self, rhs: Self, f: impl Fn(f64, f64) -> f64) -> Self {

@@ -15,6 +15,7 @@ pub(super) fn unary(op: UnaryOp, x: Approx, compute: DType, dtype: DType) -> App
         UnaryBound::IsNan => Approx::of_truth(f(x.v) != 0.0, !x.is_unknown()),
         UnaryBound::IsZero => Approx::of_truth(f(x.v) != 0.0, x.is_exact()),
         UnaryBound::Monotone => within(op.ulp(), x.monotone(f), compute),
+        UnaryBound::Valley { bottom } => within(op.ulp(), x.valley(bottom, f), compute),
         UnaryBound::Lipschitz { within: limit } if x.v.is_finite() && x.v.abs() > limit => Approx::unknown(f(x.v)),
         UnaryBound::Lipschitz { .. } => within(op.ulp(), Approx { v: f(x.v), e: x.e }, compute),
     }

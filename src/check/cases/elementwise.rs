@@ -47,7 +47,7 @@ fn domain(op: UnaryOp, dtype: DType) -> Vec<Fill> {
 
 fn unary(table: &mut Table, op: UnaryOp) {
     for dtype in EVERY {
-        if dtype == DType::Bool && op.row().rule == DTypeRule::Number {
+        if op.row().rule.dtypes(op.name(), dtype).is_err() {
             continue;
         }
         for fill in domain(op, dtype) {
@@ -87,7 +87,7 @@ fn operands(op: BinaryOp, dtype: DType) -> Vec<[Fill; 2]> {
 
 fn binary(table: &mut Table, op: BinaryOp) {
     for dtype in EVERY {
-        if dtype == DType::Bool && op.row().rule == DTypeRule::Number {
+        if op.row().rule.dtypes(op.name(), dtype).is_err() {
             continue;
         }
         let operands = operands(op, dtype);

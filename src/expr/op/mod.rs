@@ -10,12 +10,14 @@
 //! no such function, or none accurate enough, add its formula to `shaders/lib/`.
 
 mod binary;
+mod gelu;
 mod reduce;
 mod row;
 mod unary;
 
 pub use binary::BinaryOp;
 pub(crate) use binary::{BinaryBound, wrapping_pow};
+pub(crate) use gelu::gelu;
 pub use reduce::ReduceOp;
 pub(crate) use row::{DTypeRule, Draw, Form, Integers, Logic, Row, Wgsl};
 pub(crate) use unary::UnaryBound;

@@ -67,6 +67,8 @@ pub(crate) enum DTypeRule {
     Same(Logic),
     /// Anything, turned into a float first.
     Float,
+    /// Floats to the same dtype; all else is refused.
+    OnlyFloat,
     /// Numbers or bool to bool.
     Predicate,
     /// Anything, turned into bool first, to bool.
@@ -80,7 +82,8 @@ impl DTypeRule {
             Self::Number if promoted == DType::Bool => {
                 Err(Error::DType { op, expected: "numbers (cast a bool first)", found: promoted })
             }
-            Self::Number | Self::Same(_) => Ok((promoted, promoted)),
+            Self::OnlyFloat if !promoted.is_float() => Err(Error::DType { op, expected: "a float", found: promoted }),
+            Self::Number | Self::Same(_) | Self::OnlyFloat => Ok((promoted, promoted)),
             Self::Float => Ok((promoted.to_float(), promoted.to_float())),
             Self::Predicate => Ok((promoted, DType::Bool)),
             Self::Logical => Ok((DType::Bool, DType::Bool)),

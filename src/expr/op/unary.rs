@@ -2,6 +2,7 @@
 
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, LN_2, SQRT_2};
 
+use super::gelu::{gelu, slope};
 use super::listed;
 use super::row::{DTypeRule, Draw, EVERYWHERE, Form, Grad, Integers, Logic, Row, Wgsl, lib, row, stays, wraps};
 use crate::expr::grad::typed;
@@ -42,6 +43,8 @@ listed! {
         Relu = method relu(), exact;
         /// The error function.
         Erf = method erf(), 4.0;
+        /// The Gaussian error linear unit, `x * (1 + erf(x / √2)) / 2` ([Hendrycks and Gimpel, 2016](https://arxiv.org/abs/1606.08415)).
+        Gelu = method gelu(), 4.0;
         /// The largest whole number not above.
         Floor = method floor(), exact;
         /// The smallest whole number not below.
@@ -61,6 +64,8 @@ listed! {
 pub(crate) enum UnaryBound {
     /// The function is monotone: the extremes over an interval are at its ends.
     Monotone,
+    /// The function falls up to `bottom` and rises from there: the extremes over an interval are at its ends, or there.
+    Valley { bottom: f64 },
     /// Results are no further apart than arguments, up to arguments of size `within`. Beyond, no digit need be right.
     Lipschitz { within: f64 },
     /// Whether the argument is NaN.
@@ -264,6 +269,17 @@ impl UnaryOp {
                 domain: [EVERYWHERE],
                 draws: &[[Draw::Uniform(-6.0, 6.0)], [Draw::Uniform(-1e-3, 1e-3)], [Draw::Uniform(-40.0, 40.0)],],
                 places: &[[0.0], [0.843_75], [0.927_734], [1.0], [1.25], [2.0], [2.857], [3.9], [6.0], [9.3]],
+            }),
+            Self::Gelu => row!(Row {
+                rule: DTypeRule::OnlyFloat,
+                meaning: |[x]| gelu(x),
+                integers: Integers::Converted,
+                grad: Grad::Parts([|grad, [x], y| Some(grad * slope(x, y))]),
+                bound: UnaryBound::Valley { bottom: -0.751_791_524_693_564_5 },
+                wgsl: Wgsl::call(&[lib!("gelu"), lib!("gelu_f64")]),
+                domain: [EVERYWHERE],
+                draws: &[[Draw::Uniform(-6.0, 6.0)], [Draw::Uniform(-1e-3, 1e-3)], [Draw::Uniform(-40.0, 40.0)]],
+                places: &[[0.0], [0.5], [0.751_791_5], [1.0], [5.0], [8.0], [13.146], [14.5], [30.0], [37.6], [38.6]],
             }),
             Self::Floor => row!(Row {
                 rule: DTypeRule::Number,

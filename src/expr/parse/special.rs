@@ -25,7 +25,7 @@ const fn special(
 }
 
 /// Alphabetical.
-pub(super) static SPECIALS: [Special; 25] = [
+pub(super) static SPECIALS: [Special; 24] = [
     special("arange", &["end"], 1, |c| Ok(Expr::arange(c.size(0)?))),
     special("broadcast_to", &["input", "size"], 2, |c| Ok(c.expr(0)?.broadcast_to(c.sizes(1)?))),
     special("cast", &["input", "dtype"], 2, |c| Ok(c.expr(0)?.cast(c.dtype(1)?))),
@@ -33,7 +33,6 @@ pub(super) static SPECIALS: [Special; 25] = [
     special("dot", &["input", "other"], 2, |c| Ok(c.expr(0)?.dot(c.expr(1)?))),
     special("einsum", &["equation", "operands"], 2, einsum_of),
     special("flip", &["input", "dims"], 2, flip),
-    special("gelu", &["input"], 1, |c| Ok(c.expr(0)?.gelu())),
     special("layer_norm", &["input", "normalized_shape", "weight", "bias", "eps"], 2, layer_norm),
     special("lerp", &["input", "end", "weight"], 3, |c| Ok(c.expr(0)?.lerp(c.expr(1)?, c.expr(2)?))),
     special("log_softmax", &["input", "dim"], 2, |c| Ok(c.expr(0)?.log_softmax(c.integer(1)?))),
