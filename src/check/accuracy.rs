@@ -5,7 +5,11 @@
 //! that is the standard library's, which is within one ULP. What may be flushed to zero (subnormals, as arguments and
 //! as results) is left out.
 
+mod composed;
+
 use std::f64::consts::FRAC_PI_4;
+
+use composed::Composed;
 
 use crate::expr::op::{Draw, UnaryBound};
 use crate::{BinaryOp, DType, Device, Element, Expr, Result, Tensor, UnaryOp};
@@ -44,6 +48,7 @@ impl Accuracy {
 enum Function {
     Unary(UnaryOp),
     Binary(BinaryOp),
+    Composed(&'static Composed),
 }
 
 impl Function {
@@ -51,6 +56,7 @@ impl Function {
         match self {
             Self::Unary(op) => op.name(),
             Self::Binary(op) => op.name(),
+            Self::Composed(composed) => composed.name,
         }
     }
 
@@ -58,6 +64,7 @@ impl Function {
         match self {
             Self::Unary(op) => op.ulp(),
             Self::Binary(op) => op.ulp(),
+            Self::Composed(composed) => composed.ulp,
         }
     }
 
@@ -65,14 +72,17 @@ impl Function {
         match self {
             Self::Unary(op) => op.apply(a),
             Self::Binary(op) => op.apply(a, b),
+            Self::Composed(composed) => (composed.exact)(a),
         }
     }
 
     /// What it is measured at; of one argument, twice the same.
     fn arguments<T: Float>(self) -> Vec<(T, T)> {
+        let twice = |x: Vec<T>| x.into_iter().map(|x| (x, x)).collect();
         match self {
-            Self::Unary(op) => arguments::<T>(op).into_iter().map(|x| (x, x)).collect(),
+            Self::Unary(op) => twice(arguments(op)),
             Self::Binary(op) => pairs(op),
+            Self::Composed(composed) => twice(usual(composed.draws, composed.places)),
         }
     }
 }
@@ -80,7 +90,8 @@ impl Function {
 /// The functions with a rounding of their own.
 fn functions() -> impl Iterator<Item = Function> {
     let unary = UnaryOp::ALL.into_iter().filter(|op| op.ulp() > 0.0).map(Function::Unary);
-    unary.chain(BinaryOp::ALL.into_iter().filter(|op| op.ulp() > 0.0).map(Function::Binary))
+    let binary = BinaryOp::ALL.into_iter().filter(|op| op.ulp() > 0.0).map(Function::Binary);
+    unary.chain(binary).chain(composed::ALL.iter().map(Function::Composed))
 }
 
 /// Measures every function with a rounding of its own, in f32 and, where the device has it, f64.
@@ -164,16 +175,22 @@ fn drawn(draw: Draw, i: u64) -> f64 {
     step.map_or(x, |step| (x / step).round() * step)
 }
 
+/// Arguments from all over, from the draws, and next to the places and their negatives.
+fn usual<T: Float>(draws: &[[Draw; 1]], places: &[[f64; 1]]) -> Vec<T> {
+    let mut out: Vec<T> = (0..SPREAD).map(|i| T::from_bits_of(weyl(i))).collect();
+    for &[draw] in draws {
+        out.extend((0..USUAL).map(|i| T::from_f64(drawn(draw, i))));
+    }
+    for place in places.iter().flat_map(|&[p]| [p, -p]) {
+        out.extend((-NEAR..NEAR).map(|by| T::from_f64(place).step(by)));
+    }
+    out
+}
+
 /// The arguments a function is measured at, of whatever size.
 fn arguments<T: Float>(op: UnaryOp) -> Vec<T> {
     let row = op.row();
-    let mut out: Vec<T> = (0..SPREAD).map(|i| T::from_bits_of(weyl(i))).collect();
-    for &[draw] in row.draws {
-        out.extend((0..USUAL).map(|i| T::from_f64(drawn(draw, i))));
-    }
-    for place in row.places.iter().flat_map(|&[p]| [p, -p]) {
-        out.extend((-NEAR..NEAR).map(|by| T::from_f64(place).step(by)));
-    }
+    let mut out = usual::<T>(row.draws, row.places);
     match row.bound {
         UnaryBound::Lipschitz { within } if within.is_finite() => {
             // Around multiples of a quarter of π, where a periodic function cancels or its formula changes.
@@ -264,6 +281,7 @@ fn measure_one<T: Float>(function: Function, device: &Device) -> Result<Accuracy
     let first = Tensor::from_slice(&first, [pairs.len()], device)?;
     let expr: Expr = match function {
         Function::Unary(op) => first.unary(op),
+        Function::Composed(composed) => (composed.of)(&Expr::from(&first)),
         Function::Binary(op) => {
             let second: Vec<T> = pairs.iter().map(|p| p.1).collect();
             first.binary(op, Tensor::from_slice(&second, [pairs.len()], device)?)

@@ -29,14 +29,15 @@ const DEFINITIONS: &str = include_str!("glsl.hpp");
 /// The functions that a file of `shaders/lib` defines in a dtype, by their names there.
 fn ours(dtype: DType) -> Vec<(Function, String)> {
     let form = |function: Function| match function {
-        Function::Unary(op) => (op.row().wgsl.f32, op.row().wgsl.f64),
-        Function::Binary(op) => (op.row().wgsl.f32, op.row().wgsl.f64),
+        Function::Unary(op) => Some(op.row().wgsl),
+        Function::Binary(op) => Some(op.row().wgsl),
+        Function::Composed(_) => None,
     };
     let suffix = if dtype == DType::F64 { "f64" } else { "f" };
     functions()
         .filter(|&function| {
-            let (f32, f64) = form(function);
-            matches!(if dtype == DType::F64 { f64 } else { f32 }, Form::Call)
+            form(function)
+                .is_some_and(|wgsl| matches!(if dtype == DType::F64 { wgsl.f64 } else { wgsl.f32 }, Form::Call))
         })
         .map(|function| (function, format!("{}_{suffix}", function.name())))
         .collect()
@@ -57,7 +58,7 @@ fn translated() -> String {
         }
     }
     let call = |name: &str, of: &str, function: Function| match function {
-        Function::Unary(_) => format!("    {of}[0] = {name}({of}[0]);\n"),
+        Function::Unary(_) | Function::Composed(_) => format!("    {of}[0] = {name}({of}[0]);\n"),
         Function::Binary(_) => format!("    {of}[0] = {name}({of}[0], {of}[1]);\n"),
     };
     let calls: String = [(DType::F32, "x"), (DType::F64, "y")]
@@ -117,7 +118,7 @@ fn cases() -> String {
     let case = |(number, (function, name)): (usize, (Function, String)), t: &str| {
         // naga puts an underscore after a digit.
         let name = if name.ends_with('4') { format!("{name}_") } else { name };
-        let arguments = if matches!(function, Function::Unary(_)) { "a" } else { "a, b" };
+        let arguments = if matches!(function, Function::Binary(_)) { "a, b" } else { "a" };
         format!("CASE({number}, {t}, {name}({arguments}))\n")
     };
     let f32 = ours(DType::F32);
