@@ -18,7 +18,7 @@ use super::pipeline::Pipeline;
 use super::shifts::Shifts;
 use crate::Result;
 use crate::expr::graph::{Graph, Root, Step, Value};
-use crate::kernel::{Caps, Plan, Spec, Target, plan};
+use crate::kernel::{Caps, Launch, Plan, Spec, Target, plan};
 
 /// Plans kept, at most. One takes a few kB.
 const MAX_PLANS: NonZero<usize> = NonZero::new(1024).unwrap();
@@ -52,19 +52,19 @@ struct Form {
 }
 
 impl Form {
-    fn of(graph: &Graph, targets: &[Target], caps: &Caps) -> Self {
+    fn of(graph: &Graph, targets: &[Target], fast_math: bool) -> Self {
         Self {
             values: graph.values.clone(),
             roots: graph.roots.clone(),
             dtypes: graph.buffers.iter().map(|b| b.1).collect(),
             n_scalars: graph.scalars.len(),
             targets: targets.to_vec(),
-            fast_math: caps.fast_math,
+            fast_math,
         }
     }
 
-    fn fits(&self, graph: &Graph, targets: &[Target], shifts: &Shifts, caps: &Caps) -> bool {
-        self.fast_math == caps.fast_math
+    fn fits(&self, graph: &Graph, targets: &[Target], shifts: &Shifts, fast_math: bool) -> bool {
+        self.fast_math == fast_math
             && self.roots == graph.roots
             && self.n_scalars == graph.scalars.len()
             && self.dtypes.iter().copied().eq(graph.buffers.iter().map(|b| b.1))
@@ -76,9 +76,9 @@ impl Form {
 }
 
 /// The hash of the form of a graph and its targets.
-fn hash(graph: &Graph, targets: &[Target], shifts: &Shifts, caps: &Caps) -> u64 {
+fn hash(graph: &Graph, targets: &[Target], shifts: &Shifts, fast_math: bool) -> u64 {
     let mut hasher = FxHasher::default();
-    (graph.hash, caps.fast_math).hash(&mut hasher);
+    (graph.hash, fast_math).hash(&mut hasher);
     for value in &graph.values {
         if let Step::Load { buffer, access } = &value.step {
             (access.footprint().offset() - shifts.of_buffer(*buffer)).hash(&mut hasher);
@@ -125,21 +125,31 @@ impl Context {
         targets: &[Target],
         shifts: &Shifts,
     ) -> Result<Arc<Ready>> {
-        let caps = self.caps();
-        let key = hash(graph, targets, shifts, &caps);
+        let fast_math = self.fast_math();
+        let key = hash(graph, targets, shifts, fast_math);
         let found = lock(&self.cache.0).plans.get(&key).cloned();
-        if let Some(ready) = found.filter(|ready| ready.form.fits(graph, targets, shifts, &caps)) {
+        if let Some(ready) = found.filter(|ready| ready.form.fits(graph, targets, shifts, fast_math)) {
             return Ok(ready);
         }
         let (graph, targets) = shifts.applied(graph, targets);
-        let plan = plan(op, &graph, &targets, &caps)?;
+        let plan = plan(op, &graph, &targets, &Caps::of(self.info(), self.label(), fast_math))?;
+        self.check_uniforms(op, &plan)?;
         self.counts.planned.fetch_add(1, Ordering::Relaxed);
         let pipelines = plan.launches.iter().map(|l| self.pipeline(op, &l.spec)).collect::<Result<_>>()?;
-        let ready = Arc::new(Ready { form: Form::of(&graph, &targets, &caps), plan, pipelines });
+        let ready = Arc::new(Ready { form: Form::of(&graph, &targets, fast_math), plan, pipelines });
         let mut kept = lock(&self.cache.0);
         kept.plans.put(key, ready.clone());
         kept.make_room();
         Ok(ready)
+    }
+
+    /// An error if a launch has more uniforms than the device can bind.
+    fn check_uniforms(&self, op: &'static str, plan: &Plan) -> Result<()> {
+        let bytes = |launch: &Launch| launch.uniforms.len() as u64 * 4;
+        match plan.launches.iter().map(bytes).find(|&found| found > self.max_uniforms) {
+            Some(found) => Err(self.limit(op, "max_uniform_buffer_binding_size", self.max_uniforms, found)),
+            None => Ok(()),
+        }
     }
 
     fn pipeline(&self, op: &'static str, spec: &Spec) -> Result<Arc<Pipeline>> {

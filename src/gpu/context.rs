@@ -119,7 +119,11 @@ impl Context {
 
     /// What plans must know.
     pub(crate) fn caps(&self) -> Caps {
-        Caps::of(&self.info, self.label(), self.fast_math.load(Ordering::Relaxed))
+        Caps::of(&self.info, self.label(), self.fast_math())
+    }
+
+    pub(super) fn fast_math(&self) -> bool {
+        self.fast_math.load(Ordering::Relaxed)
     }
 
     pub(crate) fn set_fast_math(&self, fast: bool) {

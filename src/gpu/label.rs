@@ -1,7 +1,9 @@
 //! The names of open devices: two of one adapter are told apart.
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
+
+use super::context::lock;
 
 /// The labels in use: an adapter's, and the number of the device.
 static IN_USE: Mutex<BTreeSet<(String, u32)>> = Mutex::new(BTreeSet::new());
@@ -16,7 +18,7 @@ pub(super) struct Label {
 impl Label {
     /// The first that is free.
     pub(super) fn new(adapter: String) -> Self {
-        let mut in_use = IN_USE.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut in_use = lock(&IN_USE);
         let is_free = |number: &u32| !in_use.contains(&(adapter.clone(), *number));
         let number = (1..u32::MAX).find(is_free).unwrap_or(u32::MAX);
         in_use.insert((adapter.clone(), number));
@@ -32,7 +34,7 @@ impl Label {
 impl Drop for Label {
     fn drop(&mut self) {
         let key = (std::mem::take(&mut self.adapter), self.number);
-        IN_USE.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+        lock(&IN_USE).remove(&key);
     }
 }
 

@@ -46,10 +46,6 @@ pub(crate) fn run(op: &'static str, context: &Arc<Context>, graph: &Graph, tenso
     };
     let shifts = Shifts::new(graph, &targets, most, bytes);
     let ready = context.ready(op, graph, &targets, &shifts)?;
-    if let Some(launch) = ready.plan.launches.iter().find(|l| l.uniforms.len() as u64 * 4 > context.max_uniforms) {
-        let found = launch.uniforms.len() as u64 * 4;
-        return Err(context.limit(op, "max_uniform_buffer_binding_size", context.max_uniforms, found));
-    }
     let temps = ready
         .plan
         .temps
