@@ -6,15 +6,15 @@
 // coefficient, times 3.6 and -2.7, is put on the next two. u / v interpolates what is missing to 1/sqrt(2 pi) at the
 // Chebyshev nodes of (a - 2) / (a + 2) for a from 1 to 14.5. Both were solved for with 80 digits (mpmath).
 //
-// From the prelude: F, I, U. From lib/exp.wgsl: exp_whole, exp_rest, expm1_short, scale_f; from lib/numeric.wgsl: isnan_f,
-// nan_f; from lib/keep.wgsl: keep_f.
+// From the prelude: F, I, U. From lib/exp.wgsl: exp_whole, exp_rest, expm1_short, scale_f; from lib/numeric.wgsl: high_f,
+// isnan_f, nan_f; from lib/keep.wgsl: keep_f.
 
 // a Phi(-a), from 1 on.
 fn gelu_tail(size: F) -> F {
     // Beyond it is 0.
     let a = min(size, F(14.5));
     // a^2 in two parts, the first of which is exact: its rounding alone would be off by hundreds of units.
-    let high = bitcast<F>(bitcast<U>(a) & U(0xfffff000u));
+    let high = high_f(a);
     let square = F(-0.5) * (high * high);
     let rest = F(-0.5) * keep_f(a - high) * (a + high);
     let n = exp_whole(square);

@@ -21,6 +21,11 @@ fn nan_f() -> F {
     return F(bitcast<f32>(uniforms.minus_infinity | 0x00400000u));
 }
 
+// The first twelve digits.
+fn high_f(x: F) -> F {
+    return bitcast<F>(bitcast<U>(x) & U(0xfffff000u));
+}
+
 // NaN on either side wins; their sum is NaN.
 fn maximum_f(a: F, b: F) -> F {
     return select(max(a, b), a + b, isnan_f(a) | isnan_f(b));
@@ -44,7 +49,7 @@ fn round_f(x: F) -> F {
 
 fn rsqrt_f(x: F) -> F {
     // Of a zero it is infinity with the zero's sign.
-    let infinite = bitcast<F>(bitcast<U>(x) | U(uniforms.minus_infinity & 0x7fffffffu));
+    let infinite = bitcast<F>(bitcast<U>(x) | bitcast<U>(infinity_f()));
     return select(F(1.0) / keep_f(sqrt(x)), infinite, x == F(0.0));
 }
 

@@ -4,16 +4,11 @@
 //
 // The logarithm needs a third more digits than f32 has: it is kept as the sum of a number of twelve digits and a rest.
 // The high parts are cut off as bits, so that their products are exact whether or not the hardware fuses them, and
-// differences are kept from compilers that would see that they "must" be zero. The formulas are those of FreeBSD's e_powf.c (Ian Lance Taylor,
-// after Sun Microsystems' fdlibm).
+// differences are kept from compilers that would see that they "must" be zero. The formulas are those of FreeBSD's
+// e_powf.c (Ian Lance Taylor, after Sun Microsystems' fdlibm).
 //
-// From the prelude: F, I, U, B. From lib/numeric.wgsl: isnan_f, nan_f, infinity_f; from lib/exp.wgsl: expm1_short, scale_f;
-// from lib/keep.wgsl: keep_f.
-
-// The first twelve digits.
-fn high_f(x: F) -> F {
-    return bitcast<F>(bitcast<U>(x) & U(0xfffff000u));
-}
+// From the prelude: F, I, U, B. From lib/numeric.wgsl: high_f, isnan_f, nan_f, infinity_f; from lib/exp.wgsl:
+// expm1_short, scale_f; from lib/keep.wgsl: keep_f.
 
 // size^exponent for a size above 0 and finite numbers.
 fn power_f(size: F, exponent: F) -> F {

@@ -32,7 +32,7 @@ fn walk(place: Place, start: u32, end: u32, lane: u32, apart: u32) -> Terms {
     let last = (AT_ONCE - 1u) * step + (LANES - 1u) * apart;
     var reduced = Lane(identity(), identity());
     var first = start;
-    if first < end && first + last < end {
+    if first + last < end {
         // Ends: first steps by at least 1 to below end, which is below 2^31.
         loop {
             let r = first + lane * apart;

@@ -56,6 +56,11 @@ fn groups(out: &mut String, reduce: &Reduce) {
         let finish = |g| format!("finish_of_group(k + {g}u * WIDTH, split, terms.g{g});");
         ("place_of_group(k + #u * WIDTH)", (0..reduce.groups).map(finish).collect())
     };
+    let walked = [
+        ("left_out(a: Terms, b: Terms, sum: Terms)", "Terms", "left_out_of_group(a.g#, b.g#, sum.g#)"),
+        ("corrected(sum: Terms, rest: Terms)", "Terms", "corrected_of_group(sum.g#, rest.g#)"),
+    ];
+    let walked = walked.into_iter().filter(|_| walks(reduce));
     for (of_all, of_group) in [("Terms", "GroupTerms"), ("Place", "GroupPlace")] {
         line(out, 0, "");
         line(out, 0, &format!("struct {of_all} {{ {} }}", of_each(&|g| format!("g{g}: {of_group}"))));
@@ -65,9 +70,10 @@ fn groups(out: &mut String, reduce: &Reduce) {
         ("body(place: Place, r: u32)", "Terms", "body_of_group(place.g#, r)"),
         ("identity()", "Terms", "identity_of_group()"),
         ("combine(a: Terms, b: Terms)", "Terms", "combine_of_group(a.g#, b.g#)"),
-        ("left_out(a: Terms, b: Terms, sum: Terms)", "Terms", "left_out_of_group(a.g#, b.g#, sum.g#)"),
-        ("corrected(sum: Terms, rest: Terms)", "Terms", "corrected_of_group(sum.g#, rest.g#)"),
-    ] {
+    ]
+    .into_iter()
+    .chain(walked)
+    {
         line(out, 0, "");
         line(out, 0, &format!("fn {head} -> {result} {{"));
         line(out, 1, &format!("return {result}({});", of_each(&|g| each.replace('#', &g.to_string()))));
@@ -171,7 +177,14 @@ fn combination(out: &mut String, reduce: &Reduce) {
     line(out, 0, &format!("fn combine{suffix}(a: {of}, b: {of}) -> {of} {{"));
     line(out, 1, &return_terms(reduce, |j, fold, dtype| combine(fold, dtype, &format!("a.t{j}"), &format!("b.t{j}"))));
     line(out, 0, "}");
-    rounding(out, reduce);
+    if walks(reduce) {
+        rounding(out, reduce);
+    }
+}
+
+/// Whether it walks by `lib/tree.wgsl`, which puts back what rounding leaves out: rows that are owned whole are too short.
+fn walks(reduce: &Reduce) -> bool {
+    reduce.strategy != Strategy::Rows
 }
 
 /// Whether rounding leaves anything out where it is reduced.
