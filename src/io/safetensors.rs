@@ -3,6 +3,7 @@
 //! The `safetensors` crate reads and writes the header. Elements go between file and device one tensor at a time, so a
 //! large model is never in memory twice, and reading one tensor needs memory for that tensor only.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -64,8 +65,8 @@ pub fn safetensors_names(path: impl AsRef<Path>) -> Result<Vec<String>> {
 /// reports.
 pub fn write_safetensors(path: impl AsRef<Path>, tensors: &[(&str, &Tensor)]) -> Result<()> {
     let mut parts: Vec<Part<'_>> = tensors.iter().map(|&(name, tensor)| Part::new(name, tensor)).collect();
-    parts.sort_by(|a, b| b.dtype.cmp(&a.dtype).then(a.name.cmp(b.name)));
-    write(path.as_ref(), &parts, None, None)
+    parts.sort_by(Part::order);
+    write(path.as_ref(), &parts, None)
 }
 
 impl Tensor {
@@ -108,14 +109,14 @@ impl Tensor {
         for other in names.iter().filter(|other| *other != name) {
             if let Some(info) = metadata.info(other) {
                 let (from, to) = info.data_offsets;
-                let source = Source::Old(start + from as u64);
+                let source = Source::File(&file, start + from as u64);
                 parts.push(Part { name: other, dtype: info.dtype, shape: info.shape.clone(), len: to - from, source });
             }
         }
         let new = Part::new(name, self);
-        let at = parts.iter().position(|part| new.is_before(part)).unwrap_or(parts.len());
+        let at = parts.iter().position(|part| new.order(part).is_lt()).unwrap_or(parts.len());
         parts.insert(at, new);
-        write(path, &parts, metadata.metadata().clone(), Some(&file))
+        write(path, &parts, metadata.metadata().clone())
     }
 }
 
@@ -203,8 +204,8 @@ struct Part<'a> {
 
 enum Source<'a> {
     Tensor(&'a Tensor),
-    /// The file that is replaced, from this byte on. What lies there is copied as it is.
-    Old(u64),
+    /// A file, from this byte on. What lies there is copied as it is.
+    File(&'a File, u64),
 }
 
 impl<'a> Part<'a> {
@@ -213,14 +214,14 @@ impl<'a> Part<'a> {
         Self { name, dtype, shape: tensor.shape().to_vec(), len, source: Source::Tensor(tensor) }
     }
 
-    /// Whether it stands before another: larger elements do, so that every element is aligned, then names in order.
-    fn is_before(&self, other: &Self) -> bool {
-        other.dtype.cmp(&self.dtype).then(self.name.cmp(other.name)).is_lt()
+    /// How parts are ordered: larger elements first, so that every element is aligned, then by name.
+    fn order(&self, other: &Self) -> Ordering {
+        other.dtype.cmp(&self.dtype).then(self.name.cmp(other.name))
     }
 }
 
-/// Writes a file of these parts, in their order. `old` is the file that it replaces, if parts are copied from there.
-fn write(path: &Path, parts: &[Part<'_>], notes: Option<HashMap<String, String>>, old: Option<&File>) -> Result<()> {
+/// Writes a file of these parts, in their order.
+fn write(path: &Path, parts: &[Part<'_>], notes: Option<HashMap<String, String>>) -> Result<()> {
     let mut names: Vec<&str> = parts.iter().map(|part| part.name).collect();
     names.sort_unstable();
     if let Some(i) = (1..names.len()).find(|&i| names[i] == names[i - 1]) {
@@ -243,19 +244,18 @@ fn write(path: &Path, parts: &[Part<'_>], notes: Option<HashMap<String, String>>
         out.write_all(&(header.len() as u64).to_le_bytes()).map_err(failed(path))?;
         out.write_all(&header).map_err(failed(path))?;
         for part in parts {
-            match (&part.source, old) {
-                (Source::Tensor(tensor), _) => {
+            match part.source {
+                Source::Tensor(tensor) => {
                     let bytes = little_endian(tensor.bytes("write_safetensors")?, tensor.dtype().size());
                     out.write_all(&bytes).map_err(failed(path))?;
                 }
-                (&Source::Old(from), Some(mut old)) => {
-                    old.seek(SeekFrom::Start(from)).map_err(failed(path))?;
-                    let copied = io::copy(&mut old.take(part.len as u64), out).map_err(failed(path))?;
+                Source::File(mut file, from) => {
+                    file.seek(SeekFrom::Start(from)).map_err(failed(path))?;
+                    let copied = io::copy(&mut file.take(part.len as u64), out).map_err(failed(path))?;
                     if copied < part.len as u64 {
                         return Err(refuse(path, "the file ends too early"));
                     }
                 }
-                (Source::Old(_), None) => unreachable!("only what replaces a file copies from it"),
             }
         }
         Ok(())
