@@ -3,30 +3,16 @@
 //!
 //! `HADAMARD_STEPWISE_CASES` is how many on each device; a failure names its seed.
 
+mod choices;
 mod devices;
 
+use choices::Random;
 use devices::failures_on_each;
 use hadamard::{BinaryOp, DType, Device, Expr, Result, Tensor, UnaryOp, eval_all};
 
 /// Elements of an expression.
 const N: usize = 300;
 const STEPS: usize = 7;
-
-/// Steele, Lea and Flood's splitmix64.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) % n as u64) as usize
-    }
-
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
-        from[self.below(from.len())]
-    }
-}
 
 const SPECIAL: [f32; 12] =
     [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 0.0, -0.0, 1.0, -1.0, 0.1, 1e7, -3.3e-3, 12_582_912.0, 16_777_217.0];

@@ -111,7 +111,7 @@ pub fn measure(device: &Device) -> Result<Vec<Accuracy>> {
 }
 
 /// The two dtypes that arithmetic is done in.
-trait Float: Element {
+pub(super) trait Float: Element {
     const DIGITS: i32;
     const LOWEST: i32;
     const MAX: f64;
@@ -251,7 +251,7 @@ fn pairs<T: Float>(op: BinaryOp) -> Vec<(T, T)> {
 }
 
 /// The size of a last place at `x`.
-fn ulp<T: Float>(x: f64) -> f64 {
+pub(super) fn ulp<T: Float>(x: f64) -> f64 {
     let power = f64::from_bits(x.to_bits() & (0x7ff << 52));
     power.max(2f64.powi(T::LOWEST)) * 2f64.powi(-T::DIGITS)
 }

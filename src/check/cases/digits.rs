@@ -1,5 +1,6 @@
 //! Sums and moments where digits are lost first: of equal terms, whose roundings all go one way, and far from zero.
 
+use super::super::accuracy::ulp;
 use super::super::inputs::{Fill, Inputs};
 use super::{Table, Work};
 use crate::reference::{Reference, elements};
@@ -31,10 +32,7 @@ fn composed(inputs: &mut Inputs<'_>) -> Result<Work> {
     let x = inputs.f32([ROWS, N], Fill::Uniform(-1.0, 1.0))?;
     let values = elements(&x)?;
     let of_rows = |expr: Expr, units: f64, row: &dyn Fn(&[f64]) -> Vec<f64>| {
-        let values: Vec<f64> = values.chunks(N).flat_map(row).collect();
-        let bounds = values.iter().map(|v| units * 2_f64.powi(v.abs().log2().floor() as i32 - 23)).collect();
-        let (shape, dtype) = (expr.shape().clone(), expr.dtype());
-        (expr, Reference { shape, dtype, values, bounds })
+        within(expr, values.chunks(N).flat_map(row).collect(), |v| units * ulp::<f32>(v))
     };
     let sum = |row: &[f64], f: &dyn Fn(f64) -> f64| row.iter().map(|&v| f(v)).sum::<f64>();
     Ok(Work::Given(vec![
@@ -47,11 +45,17 @@ fn composed(inputs: &mut Inputs<'_>) -> Result<Work> {
     ]))
 }
 
-/// What an expression must give in each element, within `bound`.
+/// What an expression must give, each element within the bound of its value.
+fn within(expr: Expr, values: Vec<f64>, bound: impl Fn(f64) -> f64) -> (Expr, Reference) {
+    let bounds = values.iter().map(|&v| bound(v)).collect();
+    let (shape, dtype) = (expr.shape().clone(), expr.dtype());
+    (expr, Reference { shape, dtype, values, bounds })
+}
+
+/// The same where every element has one value.
 fn constant(expr: Expr, value: f64, bound: f64) -> (Expr, Reference) {
     let n = expr.shape().numel();
-    let (shape, dtype) = (expr.shape().clone(), expr.dtype());
-    (expr, Reference { shape, dtype, values: vec![value; n], bounds: vec![bound; n] })
+    within(expr, vec![value; n], |_| bound)
 }
 
 /// Sums of equal terms, within two units in the last place.
@@ -59,7 +63,6 @@ fn equal(inputs: &Inputs<'_>, n: usize, term: f64) -> Result<Work> {
     let full = |shape: &[usize]| Tensor::full(shape, term as f32, inputs.device);
     let ones = |shape: &[usize]| Tensor::ones(shape, DType::F32, inputs.device);
     let exact = f64::from(term as f32) * n as f64;
-    let unit = 2_f64.powi(exact.abs().log2().floor() as i32 - 23);
     let sums = vec![
         full(&[n])?.sum(..),
         full(&[n, 3])?.sum(0),
@@ -70,7 +73,7 @@ fn equal(inputs: &Inputs<'_>, n: usize, term: f64) -> Result<Work> {
         (full(&[n, 4])? * ones(&[n, 4])?).sum(0),
         (full(&[4, n])? * ones(&[4, n])?).sum(1),
     ];
-    Ok(Work::Given(sums.into_iter().map(|sum| constant(sum, exact, 2.0 * unit)).collect()))
+    Ok(Work::Given(sums.into_iter().map(|sum| constant(sum, exact, 2.0 * ulp::<f32>(exact))).collect()))
 }
 
 /// Moments of numbers around `offset`, within a millionth.
@@ -80,13 +83,13 @@ fn moments(inputs: &mut Inputs<'_>, offset: f64, width: f64) -> Result<Work> {
     let values = elements(&x)?;
     let mean = values.iter().sum::<f64>() / n as f64;
     let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n as f64;
-    let within = |expr: Expr, value: f64| constant(expr, value, 1e-6 * value);
+    let near = |expr: Expr, value: f64| constant(expr, value, 1e-6 * value);
     let (columns, rows) = (x.reshape([n, 1])?.broadcast_to([n, 3])?, x.reshape([1, n])?);
     Ok(Work::Given(vec![
-        within(x.var(.., 0), variance),
-        within(x.std(.., 0), variance.sqrt()),
-        within(columns.var(0, 0), variance),
-        within(rows.std(1, 0), variance.sqrt()),
-        within(x.layer_norm(0, 0.0).square().mean(..), 1.0),
+        near(x.var(.., 0), variance),
+        near(x.std(.., 0), variance.sqrt()),
+        near(columns.var(0, 0), variance),
+        near(rows.std(1, 0), variance.sqrt()),
+        near(x.layer_norm(0, 0.0).square().mean(..), 1.0),
     ]))
 }

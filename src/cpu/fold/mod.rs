@@ -22,12 +22,10 @@ use super::math::{maximum, minimum};
 use super::strip::Strip;
 use crate::DType;
 use crate::expr::graph::Fold;
-use rows::{LANES, Middle, add_each_cell, fold_products, fold_row};
+use rows::{COLUMNS, LANES, Middle, add_each_cell, fold_products, fold_row};
 
 /// Rows whose terms are folded by pairs in their own dtype, so that their accumulators are read and written less often.
 pub(super) const ROWS: usize = 8;
-/// Columns of such rows that are folded at once.
-const COLUMNS: usize = 32;
 
 /// Bytes of the widest accumulator.
 pub(super) const WIDE: usize = 8;

@@ -14,13 +14,13 @@ const EIGHT: usize = 8;
 const FOUR: usize = 4;
 /// The same of a short row: joining more takes longer than the row.
 const SHORT: usize = 8;
-/// Columns that are folded at once, in registers.
-const COLUMNS: usize = 32;
+/// Columns that are folded at once.
+pub(super) const COLUMNS: usize = 32;
 
 /// `x` of each index. What goes on in wider elements calls this first, or a compiler would compute all of it in vectors
 /// that have as few elements as those of the widest.
 #[inline(always)]
-pub(super) fn each<T: Element, const N: usize>(x: impl Fn(usize) -> T) -> [T; N] {
+fn each<T: Element, const N: usize>(x: impl Fn(usize) -> T) -> [T; N] {
     let mut terms = [T::zeroed(); N];
     for i in 0..N {
         terms[i] = x(i);
