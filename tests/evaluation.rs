@@ -219,7 +219,9 @@ fn devices_of_one_adapter_have_names_of_their_own() {
             other.to_string().starts_with(&adapter) && other.to_string() != device.to_string(),
             "{other}, {device}"
         );
-        assert_eq!(other.info(), device.info());
+        // Their limits may differ: some tests ask for a device with smaller ones.
+        let [one, two] = [device.info(), other.info()].map(|info| (info.name, info.backend, info.driver));
+        assert_eq!(one, two, "{device}, {other}");
         let (a, b) = (Tensor::ones([2], DType::F32, &device).unwrap(), Tensor::ones([2], DType::F32, &other).unwrap());
         let Err(Error::DeviceMismatch { expected, found, .. }) = (&a + &b).eval() else {
             panic!("{device} and {other}")
