@@ -1,9 +1,11 @@
 //! The targets of `fuzz/`, without a fuzzer: every case that was kept, and random changes of them.
 //!
-//! `HADAMARD_FUZZ_CASES` sets how many changed cases each target gets. The fuzzer itself is `fuzz/run`.
+//! `HADAMARD_FUZZ_CASES` sets how many changed cases each target gets, and `HADAMARD_STEPWISE_CASES` how many random
+//! ones `stepwise` gets on each device. The fuzzer itself is `fuzz/run`.
 #![cfg(feature = "io")]
 
 mod choices;
+mod devices;
 mod targets;
 
 use std::fs;
@@ -11,10 +13,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use choices::Random;
-use targets::{TARGETS, Target};
+use devices::failures_on_each;
+use targets::{TARGETS, Target, stepwise};
 
 /// How many changed cases a target, in a plain `cargo test`.
 const CASES: u64 = 1000;
+
+/// Bytes of a random case: enough for every step of `stepwise`.
+const BYTES: usize = 64;
 
 /// The kept cases of a target, with their names.
 fn kept(target: &Target) -> Vec<(String, Vec<u8>)> {
@@ -74,4 +80,27 @@ fn changed_cases_pass() {
             run(target, &format!("changed case {seed}"), &data);
         }
     }
+}
+
+#[test]
+fn one_kernel_gives_what_operations_give_one_at_a_time() {
+    let wanted = std::env::var("HADAMARD_STEPWISE_CASES").ok().and_then(|n| n.parse().ok());
+    let failures = failures_on_each(|device| {
+        let cases = wanted.unwrap_or(if device.is_gpu() { 60 } else { 1000 });
+        let (mut judged, mut failures) = (0, Vec::new());
+        for seed in 0..cases {
+            let mut random = Random(seed);
+            let data: Vec<u8> = (0..BYTES).map(|_| random.below(256) as u8).collect();
+            match stepwise::check(device, &data) {
+                Ok((n, wrong)) => {
+                    judged += n;
+                    failures.extend(wrong.iter().map(|wrong| format!("seed {seed} on {wrong}")));
+                }
+                Err(error) => failures.push(format!("seed {seed} on {device}: {error}")),
+            }
+        }
+        assert!(judged * 2 > cases as usize * stepwise::N, "{device}: only {judged} elements");
+        failures
+    });
+    assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
 }

@@ -84,7 +84,7 @@ impl<'a> Builder<'a> {
         let values: Vec<f64> = (0..shape.iter().product::<usize>())
             .map(|_| match style {
                 0..3 => (self.random.below(33) as f64 - 16.0) / 4.0,
-                3 if self.random.one_in(9) => {
+                3 if self.random.one_in(3) => {
                     self.random.pick(&[f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.0, 1e30, -1e30, 1e-30, 65504.0])
                 }
                 4 => self.random.below(7) as f64 - 3.0,
@@ -158,7 +158,10 @@ impl<'a> Builder<'a> {
                 ),
             });
         }
-        Ok(if self.random.one_in(2) { self.tensor(&shape)?.into() } else { self.strided(&shape)?.0.into() })
+        let leaf = if self.random.one_in(2) { self.tensor(&shape)? } else { self.strided(&shape)?.0 };
+        // Drivers simplify what has one operand twice: `(a + b) - b`.
+        self.parts.push((&leaf).into());
+        Ok(leaf.into())
     }
 
     /// An expression whose shape broadcasts to `shape`.
@@ -167,7 +170,7 @@ impl<'a> Builder<'a> {
             return self.leaf(shape);
         }
         let reusable: Vec<usize> = (0..self.parts.len()).filter(|&i| self.parts[i].shape().dims() == shape).collect();
-        if !reusable.is_empty() && self.random.one_in(5) {
+        if !reusable.is_empty() && self.random.one_in(3) {
             return Ok(self.parts[self.random.pick(&reusable)].clone());
         }
         let below = depth - 1;

@@ -1,5 +1,7 @@
 //! The targets of `tests/targets`, for libFuzzer. See docs/reliability.md.
 
+#[path = "../../tests/choices/mod.rs"]
+mod choices;
 #[path = "../../tests/targets/mod.rs"]
 mod targets;
 

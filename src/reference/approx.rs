@@ -53,14 +53,15 @@ impl Approx {
         Self { e: self.e.max(smallest_normal(compute)), ..self }
     }
 
-    /// `v`, widened to hold all of `others`.
+    /// `v`, widened to hold all of `others`. A distance that f64 rounds is rounded up: beside 1e30, all of 0.25 is lost.
     pub(super) fn hull(v: f64, others: &[f64]) -> Self {
         let mut e = 0.0_f64;
         for &other in others {
             if other == v || other.is_nan() && v.is_nan() {
                 continue;
             }
-            let distance = (other - v).abs();
+            let rounded = (other - v).abs();
+            let distance = if residue_of_sum(other, -v) == 0.0 { rounded } else { rounded.next_up() };
             e = if distance.is_nan() { f64::INFINITY } else { e.max(distance) };
         }
         Self { v, e }
@@ -141,6 +142,13 @@ impl Allowance {
     pub(super) const fn ulp(units: f64) -> Self {
         Self { relative: 2.0 * units, absolute: 0.0 }
     }
+}
+
+/// What is left of `a + b` after it is rounded to f64.
+pub(super) fn residue_of_sum(a: f64, b: f64) -> f64 {
+    let y = a + b;
+    let part = y - a;
+    (a - (y - part)) + (b - part)
 }
 
 /// The smallest value of a dtype that is no subnormal; 0 for integers.

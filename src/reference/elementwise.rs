@@ -1,6 +1,6 @@
 //! Elementwise operations on values that carry a bound, by the meanings and [bounds](BinaryBound) of their rows.
 
-use super::approx::{Allowance, Approx, integer, smallest_normal};
+use super::approx::{Allowance, Approx, integer, residue_of_sum, smallest_normal};
 use crate::expr::op::{BinaryBound, UnaryBound};
 use crate::{BinaryOp, DType, UnaryOp};
 
@@ -80,9 +80,7 @@ pub(super) fn of_both_signs(items: &[Approx]) -> bool {
 
 /// What is left of `a + b` after it is rounded to f64; `None` where the arguments are not exact.
 fn exact_sum(a: Approx, b: Approx) -> Option<f64> {
-    let y = a.v + b.v;
-    let part = y - a.v;
-    (a.is_exact() && b.is_exact()).then_some((a.v - (y - part)) + (b.v - part))
+    (a.is_exact() && b.is_exact()).then(|| residue_of_sum(a.v, b.v))
 }
 
 /// What is left of `a * b` after it is rounded to f64; `None` also where a product of tiny numbers vanished.
@@ -161,6 +159,10 @@ mod tests {
         let x = Approx { v: 2.0, e: 1e-6 };
         assert_eq!(unary(UnaryOp::Floor, x, F, F), Approx { v: 2.0, e: 1.0 });
         assert_eq!(unary(UnaryOp::Floor, Approx::exact(2.0), F, F), Approx::exact(2.0));
+        // The end of an interval that f64 cannot hold is rounded outward.
+        let (huge, small) = (Approx::exact(1e30), 0.25);
+        let either = Approx::hull(huge.v, &[small]);
+        assert!(either.v - either.e < small, "{either:?}");
         assert_eq!(convert(x, F, DType::I32, true), Approx { v: 2.0, e: 1.0 });
         assert_eq!(binary(BinaryOp::Lt, x, Approx::exact(2.0), F, DType::Bool).truth(), None);
         assert_eq!(binary(BinaryOp::Lt, x, Approx::exact(3.0), F, DType::Bool).truth(), Some(true));

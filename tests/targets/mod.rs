@@ -6,6 +6,11 @@ mod einsum;
 mod expression;
 mod files;
 mod program;
+pub(crate) mod stepwise;
+
+use std::sync::OnceLock;
+
+use hadamard::Device;
 
 /// Something to hand bytes to.
 pub(crate) struct Target {
@@ -16,13 +21,23 @@ pub(crate) struct Target {
 }
 
 /// Every target.
-pub(crate) const TARGETS: [Target; 5] = [
+pub(crate) const TARGETS: [Target; 6] = [
     Target { name: "expression", run: expression::run },
     Target { name: "einsum", run: einsum::run },
     Target { name: "npy", run: files::npy },
     Target { name: "safetensors", run: files::safetensors },
     Target { name: "program", run: program::run },
+    Target { name: "stepwise", run: stepwise::run },
 ];
+
+/// What targets that evaluate run on: the CPU, or what `HADAMARD_FUZZ_DEVICE` names.
+fn device() -> &'static Device {
+    static DEVICE: OnceLock<Device> = OnceLock::new();
+    DEVICE.get_or_init(|| match std::env::var("HADAMARD_FUZZ_DEVICE") {
+        Ok(name) => Device::named(&name).unwrap(),
+        Err(_) => Device::cpu(),
+    })
+}
 
 /// Choices made by the bytes of a case. Where they have run out, each choice is the first.
 struct Choices<'a>(&'a [u8]);

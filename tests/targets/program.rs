@@ -1,19 +1,34 @@
-//! Random programs of views and updates in place, on the CPU.
+//! Random programs of views and updates in place, on the CPU or the device that `HADAMARD_FUZZ_DEVICE` names.
 //!
 //! Beside each tensor a list is kept of where in its buffer its elements lie, made by plain index arithmetic. After
 //! each update, what the target covers must be what the reference says, and everything else what it was.
 
-use hadamard::{BinaryOp, DType, Device, Element, Expr, ReduceOp, Tensor, UnaryOp, assign, reference};
+use hadamard::{BinaryOp, DType, Element, Expr, ReduceOp, Tensor, UnaryOp, assign, reference};
 use half::{bf16, f16};
 
-use super::Choices;
+use super::{Choices, device};
 
 /// More elements than this in one value would make a case slow.
 const MOST_ELEMENTS: usize = 3000;
 const MOST_STEPS: usize = 24;
+/// What tensors hold now and then: drivers must keep it, integers end there, and sums far from zero lose digits.
+const SPECIAL: [f64; 12] = [
+    f64::NAN,
+    f64::INFINITY,
+    f64::NEG_INFINITY,
+    -0.0,
+    1e30,
+    -65504.0,
+    2_147_483_647.0,
+    -2_147_483_648.0,
+    16_777_217.0,
+    255.0,
+    1e6 + 0.25,
+    -1.0,
+];
 
 pub(super) fn run(data: &[u8]) {
-    let mut program = Program { choices: Choices(data), buffers: Vec::new(), places: Vec::new() };
+    let mut program = Program { choices: Choices(data), buffers: Vec::new(), places: Vec::new(), parts: Vec::new() };
     program.create();
     for _ in 0..MOST_STEPS {
         if program.choices.is_empty() {
@@ -27,10 +42,16 @@ pub(super) fn run(data: &[u8]) {
     }
 }
 
+fn dtypes() -> Vec<DType> {
+    DType::ALL.into_iter().filter(|&dtype| dtype != DType::F64 || device().info().f64).collect()
+}
+
 struct Program<'a> {
     choices: Choices<'a>,
     buffers: Vec<Tensor>,
     places: Vec<Place>,
+    /// Of the expression that is being built, to be used again: drivers simplify what has one operand twice.
+    parts: Vec<Expr>,
 }
 
 /// A tensor, and where in its buffer its elements lie, in row-major order.
@@ -46,12 +67,11 @@ impl Program<'_> {
     fn create(&mut self) {
         let shape: Vec<usize> =
             (0..self.choices.below(5)).map(|_| self.choices.pick(&[3, 1, 2, 5, 4, 0, 7, 8])).collect();
-        let dtype = self.choices.pick(&DType::ALL);
+        let dtype = self.choices.pick(&dtypes());
         let (first, step) = (self.choices.byte(), self.choices.byte());
-        let special = [f64::NAN, f64::INFINITY, -0.0, 1e30, -65504.0, 2_147_483_647.0];
         let values: Vec<f64> = (0..shape.iter().product())
             .map(|i: usize| match step {
-                250.. => special[i % special.len()],
+                200.. => SPECIAL[(i + usize::from(step)) % SPECIAL.len()],
                 _ => f64::from(first.wrapping_add(step.wrapping_mul(i as u8)) as i8) / 4.0,
             })
             .collect();
@@ -165,6 +185,7 @@ impl Program<'_> {
     /// One or two tensors assigned to, at once.
     fn update(&mut self) {
         let n = if self.choices.one_in(3) { 2 } else { 1 };
+        self.parts.clear();
         let targets: Vec<(Place, Expr)> = (0..n).map(|_| (self.place(), self.expr(3))).collect();
         let wants: Vec<_> = targets
             .iter()
@@ -199,7 +220,7 @@ impl Program<'_> {
 
     /// An expression over the tensors there are.
     fn expr(&mut self, depth: usize) -> Expr {
-        let kind = if depth == 0 { self.choices.below(2) } else { self.choices.below(10) };
+        let kind = if depth == 0 { self.choices.below(2) } else { self.choices.below(11) };
         let expr = match kind {
             0 => Expr::from(self.place().tensor),
             1 => match self.choices.below(3) {
@@ -216,12 +237,13 @@ impl Program<'_> {
                 let condition = self.expr(depth - 1).gt(0);
                 Expr::select(condition, self.expr(depth - 1), self.expr(depth - 1))
             }
-            7 => self.expr(depth - 1).cast(self.choices.pick(&DType::ALL)),
+            7 => self.expr(depth - 1).cast(self.choices.pick(&dtypes())),
             8 => {
                 let x = self.expr(depth - 1);
                 let dim = self.choices.below(x.shape().rank() + 1) as isize;
                 x.reduce(self.choices.pick(&ReduceOp::ALL), dim)
             }
+            9 if !self.parts.is_empty() => self.parts[self.choices.below(self.parts.len())].clone(),
             _ => {
                 let x = self.expr(depth - 1);
                 let (a, b) = (self.choices.below(4) as isize, self.choices.below(4));
@@ -239,7 +261,11 @@ impl Program<'_> {
                 }
             }
         };
-        if expr.error().is_some() || expr.shape().numel() > MOST_ELEMENTS { self.place().tensor.into() } else { expr }
+        if expr.error().is_some() || expr.shape().numel() > MOST_ELEMENTS {
+            return self.place().tensor.into();
+        }
+        self.parts.push(expr.clone());
+        expr
     }
 }
 
@@ -306,7 +332,7 @@ fn same(a: &[f64], b: &[f64]) -> bool {
 fn upload(values: &[f64], shape: &[usize], dtype: DType) -> Tensor {
     fn of<T: Element>(values: &[f64], shape: &[usize]) -> Tensor {
         let values: Vec<T> = values.iter().map(|&v| T::from_f64(v)).collect();
-        Tensor::from_slice(&values, shape, &Device::cpu()).unwrap()
+        Tensor::from_slice(&values, shape, device()).unwrap()
     }
     match dtype {
         DType::Bool => of::<bool>(values, shape),

@@ -1,18 +1,16 @@
-//! Random expressions over NaN, infinities and numbers whose sums round: what one kernel gives is, bit for bit, what
-//! their operations give one at a time. A driver that simplifies fails.
-//!
-//! `HADAMARD_STEPWISE_CASES` is how many on each device; a failure names its seed.
+//! Expressions over NaN, infinities and numbers whose sums round: what one kernel gives is, bit for bit, what their
+//! operations give one at a time. A driver that simplifies fails.
 
-mod choices;
-mod devices;
-
-use choices::Random;
-use devices::failures_on_each;
 use hadamard::{BinaryOp, DType, Device, Expr, Result, Tensor, UnaryOp, eval_all};
 
+use super::Choices;
+use crate::choices::Random;
+
 /// Elements of an expression.
-const N: usize = 300;
+pub(crate) const N: usize = 300;
 const STEPS: usize = 7;
+/// So many of the last values are looked at.
+const LAST: usize = 3;
 
 const SPECIAL: [f32; 12] =
     [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 0.0, -0.0, 1.0, -1.0, 0.1, 1e7, -3.3e-3, 12_582_912.0, 16_777_217.0];
@@ -27,7 +25,7 @@ fn tensor(random: &mut Random, device: &Device) -> Result<Tensor> {
 }
 
 /// An operation on two of the values there are, or three; its result has a rounding of its own at most.
-fn operation(random: &mut Random, values: &[Expr]) -> Expr {
+fn operation(random: &mut Choices, values: &[Expr]) -> Expr {
     let unary = [UnaryOp::Neg, UnaryOp::Abs, UnaryOp::Sqrt, UnaryOp::Relu, UnaryOp::Floor, UnaryOp::Not];
     let binary: Vec<BinaryOp> = BinaryOp::ALL.into_iter().filter(|op| op.ulp() <= 2.5).collect();
     let arithmetic = [BinaryOp::Add, BinaryOp::Sub, BinaryOp::Mul, BinaryOp::Div];
@@ -46,56 +44,42 @@ fn operation(random: &mut Random, values: &[Expr]) -> Expr {
     }
 }
 
-/// What is wrong with the expression of a seed; and how many of its elements were judged.
-fn check(device: &Device, seed: u64) -> Result<(usize, Vec<String>)> {
-    let mut random = Random(seed);
+pub(super) fn run(data: &[u8]) {
+    let (_, wrong) = check(super::device(), data).unwrap();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What is wrong with the expressions of a case; and how many of their elements were judged.
+pub(crate) fn check(device: &Device, data: &[u8]) -> Result<(usize, Vec<String>)> {
+    let mut choices = Choices(data);
+    let mut random = Random(u64::from(choices.byte()));
     let tensors = [tensor(&mut random, device)?, tensor(&mut random, device)?];
     let (mut fused, mut steps) = (tensors.clone().map(Expr::from).to_vec(), tensors.clone().map(Expr::from).to_vec());
     // Devices may flush what is subnormal, and need not when it stays within a kernel.
     let mut judged = [true; N];
-    while fused.len() < tensors.len() + STEPS {
-        let here = random.0;
-        let expr = operation(&mut random, &fused);
+    while fused.len() < tensors.len() + STEPS && !choices.is_empty() {
+        let here = choices.0;
+        let expr = operation(&mut choices, &fused);
         if expr.error().is_some() {
             continue;
         }
         fused.push(expr);
-        let step = operation(&mut Random(here), &steps).eval()?;
+        let step = operation(&mut Choices(here), &steps).eval()?;
         for (judged, value) in judged.iter_mut().zip(step.cast(DType::F32).eval()?.to_vec::<f32>()?) {
             *judged &= value == 0.0 || value.is_nan() || value.abs() > 1e-37;
         }
         steps.push(step.into());
     }
     let mut wrong = Vec::new();
-    let results = eval_all(&fused[tensors.len() + STEPS - 3..])?;
-    for (result, (expr, step)) in results.iter().zip(fused.iter().zip(&steps).skip(tensors.len() + STEPS - 3)) {
+    let first = fused.len().max(LAST) - LAST;
+    let results = eval_all(&fused[first..])?;
+    for (result, (expr, step)) in results.iter().zip(fused.iter().zip(&steps).skip(first)) {
         let floats = |expr: &Expr| expr.cast(DType::F32).eval()?.to_vec::<f32>();
         let (got, want) = (floats(&result.into())?, floats(step)?);
         let differ = |i: &usize| judged[*i] && got[*i] != want[*i] && !(got[*i].is_nan() && want[*i].is_nan());
         if let Some(i) = (0..N).find(differ) {
-            wrong.push(format!("seed {seed} on {device}: element {i} of {expr:?} is {:e}, not {:e}", got[i], want[i]));
+            wrong.push(format!("{device}: element {i} of {expr:?} is {:e}, not {:e}", got[i], want[i]));
         }
     }
     Ok((judged.iter().filter(|&&j| j).count(), wrong))
-}
-
-#[test]
-fn one_kernel_gives_what_operations_give_one_at_a_time() {
-    let wanted = std::env::var("HADAMARD_STEPWISE_CASES").ok().and_then(|n| n.parse().ok());
-    let failures = failures_on_each(|device| {
-        let cases = wanted.unwrap_or(if device.is_gpu() { 60 } else { 1000 });
-        let (mut judged, mut failures) = (0, Vec::new());
-        for seed in 0..cases {
-            match check(device, seed) {
-                Ok((n, wrong)) => {
-                    judged += n;
-                    failures.extend(wrong);
-                }
-                Err(error) => failures.push(format!("seed {seed} on {device}: {error}")),
-            }
-        }
-        assert!(judged * 2 > cases as usize * N, "{device}: only {judged} elements");
-        failures
-    });
-    assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
 }
