@@ -38,7 +38,10 @@ fn content(tensor: &Tensor) -> (Vec<usize>, DType, Vec<u64>) {
     let values = match tensor.dtype() {
         DType::Bool => bits::<bool>(tensor),
         DType::U8 => bits::<u8>(tensor),
+        DType::I8 => bits::<i8>(tensor),
+        DType::I16 => bits::<i16>(tensor),
         DType::I32 => bits::<i32>(tensor),
+        DType::I64 => bits::<i64>(tensor),
         DType::F16 => bits::<f16>(tensor),
         DType::BF16 => bits::<bf16>(tensor),
         DType::F32 => bits::<f32>(tensor),

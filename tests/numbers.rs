@@ -27,7 +27,10 @@ fn values(tensor: &Tensor) -> Result<Vec<f64>> {
     match tensor.dtype() {
         DType::Bool => of::<bool>(tensor),
         DType::U8 => of::<u8>(tensor),
+        DType::I8 => of::<i8>(tensor),
+        DType::I16 => of::<i16>(tensor),
         DType::I32 => of::<i32>(tensor),
+        DType::I64 => of::<i64>(tensor),
         DType::F16 => of::<f16>(tensor),
         DType::BF16 => of::<half::bf16>(tensor),
         DType::F32 => of::<f32>(tensor),

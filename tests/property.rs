@@ -97,6 +97,15 @@ impl<'a> Builder<'a> {
             DType::U8 => {
                 Tensor::from_slice(&values.iter().map(|&v| (v * 40.0) as i32 as u8).collect::<Vec<_>>(), shape, device)
             }
+            DType::I8 => {
+                Tensor::from_slice(&values.iter().map(|&v| (v * 20.0) as i8).collect::<Vec<_>>(), shape, device)
+            }
+            DType::I16 => {
+                Tensor::from_slice(&values.iter().map(|&v| (v * 900.0) as i16).collect::<Vec<_>>(), shape, device)
+            }
+            DType::I64 => {
+                Tensor::from_slice(&values.iter().map(|&v| (v * 9e9) as i64).collect::<Vec<_>>(), shape, device)
+            }
             DType::I32 => {
                 Tensor::from_slice(&values.iter().map(|&v| (v * 9.0) as i32).collect::<Vec<_>>(), shape, device)
             }

@@ -14,8 +14,14 @@ pub enum DType {
     Bool,
     /// An unsigned byte; arithmetic wraps at 256.
     U8,
+    /// A signed byte; arithmetic wraps at -128 and 127.
+    I8,
+    /// A 16-bit signed integer; arithmetic wraps.
+    I16,
     /// A 32-bit signed integer; arithmetic wraps.
     I32,
+    /// A 64-bit signed integer; arithmetic wraps. On GPUs, two words of 32 bits.
+    I64,
     /// IEEE 754 half precision; computed in f32, rounded when stored.
     F16,
     /// bfloat16; computed in f32, rounded when stored.
@@ -36,15 +42,16 @@ pub(crate) enum Category {
 
 impl DType {
     /// Every dtype.
-    pub const ALL: [Self; 7] = [Self::Bool, Self::U8, Self::I32, Self::F16, Self::BF16, Self::F32, Self::F64];
+    pub const ALL: [Self; 10] =
+        [Self::Bool, Self::U8, Self::I8, Self::I16, Self::I32, Self::I64, Self::F16, Self::BF16, Self::F32, Self::F64];
 
     /// Bytes an element takes in memory.
     pub const fn size(self) -> usize {
         match self {
-            Self::Bool | Self::U8 => 1,
-            Self::F16 | Self::BF16 => 2,
+            Self::Bool | Self::U8 | Self::I8 => 1,
+            Self::I16 | Self::F16 | Self::BF16 => 2,
             Self::I32 | Self::F32 => 4,
-            Self::F64 => 8,
+            Self::I64 | Self::F64 => 8,
         }
     }
 
@@ -53,7 +60,10 @@ impl DType {
         match self {
             Self::Bool => "bool",
             Self::U8 => "u8",
+            Self::I8 => "i8",
+            Self::I16 => "i16",
             Self::I32 => "i32",
+            Self::I64 => "i64",
             Self::F16 => "f16",
             Self::BF16 => "bf16",
             Self::F32 => "f32",
@@ -69,7 +79,7 @@ impl DType {
     pub(crate) const fn category(self) -> Category {
         match self {
             Self::Bool => Category::Bool,
-            Self::U8 | Self::I32 => Category::Int,
+            Self::U8 | Self::I8 | Self::I16 | Self::I32 | Self::I64 => Category::Int,
             Self::F16 | Self::BF16 | Self::F32 | Self::F64 => Category::Float,
         }
     }
@@ -78,7 +88,8 @@ impl DType {
     pub(crate) const fn compute(self) -> Self {
         match self {
             Self::Bool => Self::Bool,
-            Self::U8 | Self::I32 => Self::I32,
+            Self::U8 | Self::I8 | Self::I16 | Self::I32 => Self::I32,
+            Self::I64 => Self::I64,
             Self::F16 | Self::BF16 | Self::F32 => Self::F32,
             Self::F64 => Self::F64,
         }
@@ -87,15 +98,18 @@ impl DType {
     /// The dtype of an operation on two tensors of equal standing, as `torch.promote_types`.
     ///
     /// ```
-    /// use hadamard::DType::{BF16, F16, F32, I32, U8};
+    /// use hadamard::DType::{BF16, F16, F32, I8, I16, I32, U8};
     /// assert_eq!(F16.promote(BF16), F32);
     /// assert_eq!(I32.promote(F16), F16);
     /// assert_eq!(U8.promote(I32), I32);
+    /// assert_eq!(U8.promote(I8), I16);
     /// ```
     #[must_use]
     pub fn promote(self, other: Self) -> Self {
         match (self, other) {
             (Self::F16, Self::BF16) | (Self::BF16, Self::F16) => Self::F32,
+            // The smallest that holds the values of both.
+            (Self::U8, Self::I8) | (Self::I8, Self::U8) => Self::I16,
             (a, b) => a.max(b),
         }
     }
@@ -106,6 +120,35 @@ impl DType {
         if self.is_float() { self } else { Self::F32 }
     }
 
+    /// The dtype of sums and products of elements of this one: i64 for integers and bools, as in PyTorch.
+    #[must_use]
+    pub const fn to_sum(self) -> Self {
+        if self.is_float() { self } else { Self::I64 }
+    }
+
+    /// The least and the largest value, of the integers.
+    pub(crate) const fn integer_range(self) -> Option<(i64, i64)> {
+        match self {
+            Self::U8 => Some((0, u8::MAX as i64)),
+            Self::I8 => Some((i8::MIN as i64, i8::MAX as i64)),
+            Self::I16 => Some((i16::MIN as i64, i16::MAX as i64)),
+            Self::I32 => Some((i32::MIN as i64, i32::MAX as i64)),
+            Self::I64 => Some((i64::MIN, i64::MAX)),
+            Self::Bool | Self::F16 | Self::BF16 | Self::F32 | Self::F64 => None,
+        }
+    }
+
+    /// An integer as one of this dtype, wrapped; for dtypes that are no integers, as it is.
+    pub(crate) const fn wrap(self, value: i64) -> i64 {
+        match self {
+            Self::U8 => value as u8 as i64,
+            Self::I8 => value as i8 as i64,
+            Self::I16 => value as i16 as i64,
+            Self::I32 => value as i32 as i64,
+            Self::I64 | Self::Bool | Self::F16 | Self::BF16 | Self::F32 | Self::F64 => value,
+        }
+    }
+
     /// Unit roundoff: half the distance from 1 to the next value. 0 for integers and bool.
     pub fn epsilon(self) -> f64 {
         match self {
@@ -113,7 +156,7 @@ impl DType {
             Self::F32 => 2f64.powi(-24),
             Self::F16 => 2f64.powi(-11),
             Self::BF16 => 2f64.powi(-8),
-            Self::Bool | Self::U8 | Self::I32 => 0.0,
+            Self::Bool | Self::U8 | Self::I8 | Self::I16 | Self::I32 | Self::I64 => 0.0,
         }
     }
 }
@@ -173,11 +216,11 @@ pub enum Scalar {
 }
 
 impl Scalar {
-    /// The dtype it has when it meets no tensor: bool, i32 or f32.
+    /// The dtype it has when it meets no tensor: bool, i64 or f32.
     pub const fn dtype(self) -> DType {
         match self {
             Self::Bool(_) => DType::Bool,
-            Self::Int(_) => DType::I32,
+            Self::Int(_) => DType::I64,
             Self::Float(_) => DType::F32,
         }
     }
@@ -217,7 +260,7 @@ macro_rules! scalar_from {
         }
     )*};
 }
-scalar_from!(bool => Bool as bool, i32 => Int as i64, i64 => Int as i64, f32 => Float as f64, f64 => Float as f64);
+scalar_from!(bool => Bool as bool, u8 => Int as i64, i8 => Int as i64, i16 => Int as i64, i32 => Int as i64, i64 => Int as i64, f32 => Float as f64, f64 => Float as f64);
 
 mod private {
     pub trait Sealed {}
@@ -233,7 +276,7 @@ pub trait Element: Copy + Default + Send + Sync + fmt::Debug + private::Sealed +
     fn from_bytes(bytes: &[u8]) -> Vec<Self>;
     /// The element nearest to `value`.
     fn from_f64(value: f64) -> Self;
-    /// The element as an f64, exactly.
+    /// The element as an f64: exactly, but for integers beyond 2^53, of which it is the nearest.
     fn to_f64(self) -> f64;
 }
 
@@ -254,7 +297,10 @@ element!(
     f64, F64, |x| x, |v| v;
     f16, F16, |x| x.to_f64(), |v| f16::from_f64(v);
     bf16, BF16, |x| x.to_f64(), |v| bf16::from_f64(v);
+    i8, I8, |x| f64::from(x), |v| v as i8;
+    i16, I16, |x| f64::from(x), |v| v as i16;
     i32, I32, |x| f64::from(x), |v| v as i32;
+    i64, I64, |x| x as f64, |v| v as i64;
     u8, U8, |x| f64::from(x), |v| v as u8
 );
 
@@ -290,13 +336,15 @@ mod tests {
 
     #[test]
     fn numbers_and_scalars_are_weak() {
-        use DType::{Bool, F16, F32, F64, I32, U8};
+        use DType::{Bool, F16, F32, F64, I8, I16, I32, I64, U8};
         use Standing::{Tensor, Weak, ZeroDim};
         assert_eq!(result_type([(F16, Tensor), (F32, Weak)]), F16);
         assert_eq!(result_type([(I32, Tensor), (F32, Weak)]), F32);
         assert_eq!(result_type([(U8, Tensor), (I32, Weak)]), U8);
         assert_eq!(result_type([(F32, Tensor), (F64, ZeroDim)]), F32);
         assert_eq!(result_type([(I32, Tensor), (F64, ZeroDim)]), F64);
-        assert_eq!(result_type([(Bool, Tensor), (I32, Weak)]), I32);
+        assert_eq!(result_type([(Bool, Tensor), (I64, Weak)]), I64);
+        assert_eq!(result_type([(I8, Tensor), (I64, Weak)]), I8);
+        assert_eq!(result_type([(I8, Tensor), (U8, Tensor), (I64, ZeroDim)]), I16);
     }
 }

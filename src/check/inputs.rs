@@ -119,7 +119,10 @@ pub(super) fn upload(values: &[f64], dtype: DType, shape: Shape, device: &Device
     match dtype {
         DType::Bool => of::<bool>(values, shape, device),
         DType::U8 => of::<u8>(values, shape, device),
+        DType::I8 => of::<i8>(values, shape, device),
+        DType::I16 => of::<i16>(values, shape, device),
         DType::I32 => of::<i32>(values, shape, device),
+        DType::I64 => of::<i64>(values, shape, device),
         DType::F16 => of::<f16>(values, shape, device),
         DType::BF16 => of::<bf16>(values, shape, device),
         DType::F32 => of::<f32>(values, shape, device),
@@ -132,8 +135,9 @@ pub(super) fn poison(dtype: DType) -> f64 {
     match dtype {
         DType::Bool => 1.0,
         DType::U8 => 165.0,
-        DType::I32 => -1_515_870_811.0,
-        DType::F16 | DType::BF16 | DType::F32 | DType::F64 => -12_352.0,
+        DType::I8 => -91.0,
+        DType::I32 | DType::I64 => -1_515_870_811.0,
+        DType::I16 | DType::F16 | DType::BF16 | DType::F32 | DType::F64 => -12_352.0,
     }
 }
 

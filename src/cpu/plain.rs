@@ -39,8 +39,12 @@ fn by_row<const N: usize, B>(row: &Row<N, B>, dtype: DType, args: [Strip<'_>; N]
         (DType::F64, true) => each(|x: [f64; N]| u8::from(meaning(x) != 0.0), args, out),
         (DType::I32, false) => each(|x: [i32; N]| row.on_i32(x), args, out),
         (DType::I32, true) => each(|x: [i32; N]| u8::from(row.on_i32(x) != 0), args, out),
+        (DType::I64, false) => each(|x: [i64; N]| row.on_i64(x), args, out),
+        (DType::I64, true) => each(|x: [i64; N]| u8::from(row.on_i64(x) != 0), args, out),
         (DType::Bool, _) => each(|x: [u8; N]| u8::from(meaning(x.map(f64::from)) != 0.0), args, out),
-        (DType::U8 | DType::F16 | DType::BF16, _) => unreachable!("nothing is computed in {dtype}"),
+        (DType::U8 | DType::I8 | DType::I16 | DType::F16 | DType::BF16, _) => {
+            unreachable!("nothing is computed in {dtype}")
+        }
     }
 }
 

@@ -20,7 +20,7 @@ use super::strip::Span;
 use crate::base::storage::Storage;
 use crate::expr::contraction::Contraction;
 use crate::expr::graph::{Fold, Graph, Id, Step};
-use crate::{BinaryOp, DType, Error, Result, Shape, Tensor};
+use crate::{BinaryOp, Error, Result, Shape, Tensor};
 
 /// How many programs this process has made, and how many passes it has run.
 pub(super) static PROGRAMS: AtomicU64 = AtomicU64::new(0);
@@ -218,7 +218,7 @@ fn reduce(op: &'static str, graph: &Graph, ids: &[Id], temp_of: &TempOf) -> Resu
         })?;
         let output = outputs.len();
         let factors = match graph.values[*arg].step {
-            Step::Binary(BinaryOp::Mul, a, b) if *fold == Fold::Sum && value.dtype != DType::I32 => Some([a, b]),
+            Step::Binary(BinaryOp::Mul, a, b) if *fold == Fold::Sum && value.dtype.is_float() => Some([a, b]),
             _ => None,
         };
         outputs.extend(factors.map_or(vec![*arg], Vec::from).into_iter().map(|x| (x, value.dtype)));

@@ -15,8 +15,9 @@ pub(super) fn unary(op: UnaryOp, dtype: DType) -> Loop {
         DType::F32 => unary_f32(op),
         DType::F64 => unary_f64(op),
         DType::I32 => unary_i32(op),
+        DType::I64 => unary_i64(op),
         DType::Bool => unary_bool(op),
-        DType::U8 | DType::F16 | DType::BF16 => None,
+        DType::U8 | DType::I8 | DType::I16 | DType::F16 | DType::BF16 => None,
     };
     own.unwrap_or_else(|| plain(Plain::Unary(op, dtype)))
 }
@@ -61,15 +62,21 @@ macro_rules! unary_float {
 unary_float!(unary_f32, f32, vector::exp, vector::log, vector::tanh, vector::sigmoid, vector::erf, vector::gelu);
 unary_float!(unary_f64, f64, f64::exp, f64::ln, f64::tanh, math::sigmoid, libm::erf, gelu);
 
-fn unary_i32(op: UnaryOp) -> Option<Loop> {
-    Some(match op {
-        UnaryOp::Neg => map1(i32::wrapping_neg),
-        UnaryOp::Abs => map1(i32::wrapping_abs),
-        UnaryOp::Sign => map1(i32::signum),
-        UnaryOp::Relu => map1(|x: i32| x.max(0)),
-        _ => return None,
-    })
+macro_rules! unary_integer {
+    ($name:ident, $t:ident) => {
+        fn $name(op: UnaryOp) -> Option<Loop> {
+            Some(match op {
+                UnaryOp::Neg => map1($t::wrapping_neg),
+                UnaryOp::Abs => map1($t::wrapping_abs),
+                UnaryOp::Sign => map1($t::signum),
+                UnaryOp::Relu => map1(|x: $t| x.max(0)),
+                _ => return None,
+            })
+        }
+    };
 }
+unary_integer!(unary_i32, i32);
+unary_integer!(unary_i64, i64);
 
 fn unary_bool(op: UnaryOp) -> Option<Loop> {
     if op == UnaryOp::Not { Some(map1(|x: u8| u8::from(x == 0))) } else { None }
@@ -91,8 +98,9 @@ pub(super) fn binary(op: BinaryOp, dtype: DType) -> Loop {
         DType::F32 => binary_f32(op),
         DType::F64 => binary_f64(op),
         DType::I32 => binary_i32(op),
+        DType::I64 => binary_i64(op),
         DType::Bool => binary_bool(op),
-        DType::U8 | DType::F16 | DType::BF16 => None,
+        DType::U8 | DType::I8 | DType::I16 | DType::F16 | DType::BF16 => None,
     };
     own.unwrap_or_else(|| plain(Plain::Binary(op, dtype)))
 }
@@ -130,17 +138,23 @@ macro_rules! binary_float {
 binary_float!(binary_f32, f32);
 binary_float!(binary_f64, f64);
 
-fn binary_i32(op: BinaryOp) -> Option<Loop> {
-    Some(match op {
-        BinaryOp::Add => map2_in_place(i32::wrapping_add),
-        BinaryOp::Sub => map2_in_place(i32::wrapping_sub),
-        BinaryOp::Mul => map2_in_place(i32::wrapping_mul),
-        BinaryOp::Pow => map2(wrapping_pow),
-        BinaryOp::Maximum => map2(|a: i32, b: i32| a.max(b)),
-        BinaryOp::Minimum => map2(|a: i32, b: i32| a.min(b)),
-        _ => compare!(op, i32),
-    })
+macro_rules! binary_integer {
+    ($name:ident, $t:ident) => {
+        fn $name(op: BinaryOp) -> Option<Loop> {
+            Some(match op {
+                BinaryOp::Add => map2_in_place($t::wrapping_add),
+                BinaryOp::Sub => map2_in_place($t::wrapping_sub),
+                BinaryOp::Mul => map2_in_place($t::wrapping_mul),
+                BinaryOp::Pow => map2(wrapping_pow::<$t>),
+                BinaryOp::Maximum => map2(|a: $t, b: $t| a.max(b)),
+                BinaryOp::Minimum => map2(|a: $t, b: $t| a.min(b)),
+                _ => compare!(op, $t),
+            })
+        }
+    };
 }
+binary_integer!(binary_i32, i32);
+binary_integer!(binary_i64, i64);
 
 fn binary_bool(op: BinaryOp) -> Option<Loop> {
     Some(match op {
@@ -169,6 +183,8 @@ pub(super) fn round(from: DType, to: DType) -> Option<Loop> {
         (DType::F32, DType::BF16) => map1(|x: f32| math::bf16_to_f32(math::f32_to_bf16(x))),
         (DType::F64, DType::BF16) => map1(|x: f64| math::bf16_to_f32(math::f32_to_bf16(math::to_odd(x)))),
         (DType::I32, DType::U8) => map1(|x: i32| x & 0xff),
+        (DType::I32, DType::I8) => map1(|x: i32| i32::from(x as i8)),
+        (DType::I32, DType::I16) => map1(|x: i32| i32::from(x as i16)),
         _ => return None,
     })
 }
@@ -176,9 +192,19 @@ pub(super) fn round(from: DType, to: DType) -> Option<Loop> {
 /// From one dtype to another: between what is stored and what is computed with, and between the latter. The caller
 /// has seen that they differ.
 pub(super) fn convert(from: DType, to: DType) -> Option<Loop> {
-    use DType::{BF16, Bool, F16, F32, F64, I32, U8};
+    use DType::{BF16, Bool, F16, F32, F64, I8, I16, I32, I64, U8};
     Some(match (from, to) {
         (Bool | U8, I32) => map1(|x: u8| i32::from(x)),
+        (I8, I32) => map1(|x: i8| i32::from(x)),
+        (I16, I32) => map1(|x: i16| i32::from(x)),
+        (Bool, I64) => map1(|x: u8| i64::from(x)),
+        (I32, I64) => map1(|x: i32| i64::from(x)),
+        (I64, I32) => map1(|x: i64| x as i32),
+        (I64, Bool) => map1(|x: i64| u8::from(x != 0)),
+        (I64, F32) => map1(|x: i64| x as f32),
+        (I64, F64) => map1(|x: i64| x as f64),
+        (F32, I64) => map1(|x: f32| x as i64),
+        (F64, I64) => map1(|x: f64| x as i64),
         (Bool, F32) => map1(|x: u8| f32::from(x)),
         (Bool, F64) => map1(|x: u8| f64::from(x)),
         (I32, Bool) => map1(|x: i32| u8::from(x != 0)),
@@ -192,8 +218,10 @@ pub(super) fn convert(from: DType, to: DType) -> Option<Loop> {
         (F64, F32) => map1(|x: f64| x as f32),
         (F16, F32) => map1(math::f16_to_f32),
         (BF16, F32) => map1(math::bf16_to_f32),
-        // The low byte: arithmetic on u8 is modulo 256.
+        // The low bits: arithmetic on integers wraps.
         (I32, U8) => map1(|x: i32| x as u8),
+        (I32, I8) => map1(|x: i32| x as i8),
+        (I32, I16) => map1(|x: i32| x as i16),
         (F32, F16) => map1(math::f32_to_f16),
         (F32, BF16) => map1(math::f32_to_bf16),
         (F64, F16) => map1(|x: f64| math::f32_to_f16(math::to_odd(x))),

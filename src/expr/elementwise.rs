@@ -206,7 +206,7 @@ impl Expr {
         }
     }
 
-    /// `self * self`; of a bool, as an i32 (PyTorch: i64).
+    /// `self * self`; of a bool, as an i64.
     #[must_use]
     pub fn square(&self) -> Self {
         if self.dtype() == DType::Bool {

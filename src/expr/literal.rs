@@ -9,7 +9,7 @@ pub(super) fn fold_unary(op: UnaryOp, value: Scalar) -> Result<Scalar> {
     let row = op.row();
     let (_, to) = row.rule.dtypes(op.name(), value.dtype())?;
     Ok(match (to.category(), value) {
-        (Category::Int, _) => match row.on_i64([value.to_i64()]) {
+        (Category::Int, _) => match row.on_numbers([value.to_i64()]) {
             Some(result) => Scalar::Int(result),
             None => return Err(beyond(op.name(), format!("that of {}", value.to_i64()))),
         },
@@ -27,7 +27,7 @@ pub(super) fn fold_binary(op: BinaryOp, a: Scalar, b: Scalar) -> Result<Scalar> 
     Ok(match to.category() {
         // As in Python, a negative power of an integer is a float.
         Category::Int if op == BinaryOp::Pow && y < 0 => Scalar::Float((x as f64).powf(y as f64)),
-        Category::Int => match row.on_i64([x, y]) {
+        Category::Int => match row.on_numbers([x, y]) {
             Some(result) => Scalar::Int(result),
             None => return Err(beyond(op.name(), format!("that of {x} and {y}"))),
         },

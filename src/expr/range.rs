@@ -8,19 +8,10 @@ use super::op::BinaryOp;
 use crate::{DType, Error, Result, Scalar};
 
 impl DType {
-    /// The least and the largest element, of an integer dtype.
-    const fn bounds(self) -> Option<(i64, i64)> {
-        match self {
-            Self::U8 => Some((0, u8::MAX as i64)),
-            Self::I32 => Some((i32::MIN as i64, i32::MAX as i64)),
-            Self::Bool | Self::F16 | Self::BF16 | Self::F32 | Self::F64 => None,
-        }
-    }
-
     /// The least and the largest number that may stand for an element of an integer dtype. As in PyTorch, a negative
     /// number counts backwards from 256 among u8s: adding -1 takes 1 away.
     const fn numbers(self) -> Option<(i64, i64)> {
-        match self.bounds() {
+        match self.integer_range() {
             Some((0, high)) => Some((-high, high)),
             bounds => bounds,
         }
@@ -33,7 +24,7 @@ impl DType {
             Self::BF16 => Some(half::bf16::MAX.to_f64()),
             Self::F32 => Some(f32::MAX.into()),
             Self::F64 => Some(f64::MAX),
-            Self::Bool | Self::U8 | Self::I32 => None,
+            Self::Bool | Self::U8 | Self::I8 | Self::I16 | Self::I32 | Self::I64 => None,
         }
     }
 }
@@ -78,10 +69,12 @@ pub(super) fn settle(op: BinaryOp, [a, b]: [&Expr; 2], from: DType, to: DType) -
         (None, Some(Scalar::Int(number))) => (number, a),
         _ => return Ok(None),
     };
-    let Some((low, high)) = from.bounds() else { return Ok(None) };
+    let Some((low, high)) = from.integer_range() else { return Ok(None) };
     match op {
         BinaryOp::Eq | BinaryOp::Ne | BinaryOp::Lt | BinaryOp::Le | BinaryOp::Gt | BinaryOp::Ge => {
-            if i32::try_from(number).is_ok() {
+            // It is compared in the dtype that elements are computed in, whose numbers are more.
+            let Some((least, largest)) = from.compute().integer_range() else { return Ok(None) };
+            if (least..=largest).contains(&number) {
                 return Ok(None);
             }
             // All elements give the answer that 0 gives.
@@ -90,7 +83,7 @@ pub(super) fn settle(op: BinaryOp, [a, b]: [&Expr; 2], from: DType, to: DType) -
                 None => op.apply(0.0, number as f64),
             };
             let always = if answer == 1.0 { BinaryOp::Le } else { BinaryOp::Gt };
-            Ok(Some(tensor.binary(always, i32::MAX)))
+            Ok(Some(tensor.binary(always, largest)))
         }
         BinaryOp::Maximum | BinaryOp::Minimum if (low..=high).contains(&number) => Ok(None),
         BinaryOp::Maximum | BinaryOp::Minimum => {

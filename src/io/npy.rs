@@ -105,7 +105,10 @@ fn write(path: &Path, tensor: &Tensor) -> Result<()> {
     let descr = match tensor.dtype() {
         DType::Bool => "|b1",
         DType::U8 => "|u1",
+        DType::I8 => "|i1",
+        DType::I16 => "<i2",
         DType::I32 => "<i4",
+        DType::I64 => "<i8",
         DType::F16 => "<f2",
         DType::F32 => "<f4",
         DType::F64 => "<f8",

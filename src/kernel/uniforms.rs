@@ -62,18 +62,22 @@ pub(crate) fn stage_words(offset: usize, strides: &Strides, words: usize) -> Vec
     entry
 }
 
-/// Writes a number as the uniforms hold it: in one word, or for f64 in two, the lower one first.
+/// Writes a number as the uniforms hold it: in one word, or for i64 and f64 in two, the lower one first.
 pub(crate) fn write_scalar(value: Scalar, dtype: DType, words: &mut [u32]) {
     match dtype {
         DType::Bool => words[0] = u32::from(value.to_bool()),
         DType::I32 => words[0] = value.to_i64() as u32,
-        DType::F64 => {
-            let bits = value.to_f64().to_bits();
-            (words[0], words[1]) = (bits as u32, (bits >> 32) as u32);
-        }
+        DType::I64 => in_two(value.to_i64() as u64, words),
+        DType::F64 => in_two(value.to_f64().to_bits(), words),
         DType::F32 => words[0] = (value.to_f64() as f32).to_bits(),
-        DType::F16 | DType::BF16 | DType::U8 => unreachable!("numbers have a dtype that arithmetic is done in"),
+        DType::F16 | DType::BF16 | DType::U8 | DType::I8 | DType::I16 => {
+            unreachable!("numbers have a dtype that arithmetic is done in")
+        }
     }
+}
+
+fn in_two(bits: u64, words: &mut [u32]) {
+    (words[0], words[1]) = (bits as u32, (bits >> 32) as u32);
 }
 
 #[cfg(test)]

@@ -5,6 +5,9 @@
 
 use crate::DType;
 
+/// From here on f64 does not hold every integer, and none is judged.
+const WHOLE: f64 = 9_007_199_254_740_992.0;
+
 /// A value, and how far from it a correct engine's may be. `e` is infinite where anything at all may come out, NaN
 /// included: above the overflow threshold within the bound, say.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -44,7 +47,8 @@ impl Approx {
     pub(super) fn read(v: f64, compute: DType) -> Self {
         match compute {
             DType::F32 | DType::F64 if v.abs() < smallest_normal(compute) => Self { v, e: v.abs() },
-            DType::F32 | DType::F64 | DType::F16 | DType::BF16 | DType::Bool | DType::U8 | DType::I32 => Self::exact(v),
+            DType::I64 if v.abs() >= WHOLE => Self::unknown(v),
+            _ => Self::exact(v),
         }
     }
 
@@ -157,12 +161,12 @@ pub(super) fn smallest_normal(dtype: DType) -> f64 {
         DType::F32 | DType::BF16 => f64::from(f32::MIN_POSITIVE),
         DType::F64 => f64::MIN_POSITIVE,
         // f16 is put together by hand on every engine, subnormals included.
-        DType::Bool | DType::U8 | DType::I32 | DType::F16 => 0.0,
+        _ => 0.0,
     }
 }
 
 /// An integer as arithmetic leaves it: wrapped to the dtype.
 pub(super) fn integer(value: i64, dtype: DType, certain: bool) -> Approx {
-    let v = if dtype == DType::U8 { f64::from(value as u8) } else { f64::from(value as i32) };
-    if certain { Approx::exact(v) } else { Approx::unknown(v) }
+    let v = dtype.wrap(value) as f64;
+    if certain && v.abs() < WHOLE { Approx::exact(v) } else { Approx::unknown(v) }
 }

@@ -10,18 +10,19 @@ pub(super) fn convert(x: Approx, from: DType, to: DType, is_cast: bool) -> Appro
             let surely_not_zero = x.v.abs() > x.e;
             Approx::of_truth(x.v != 0.0, x.is_exact() || surely_not_zero)
         }
-        DType::U8 | DType::I32 => {
+        DType::U8 | DType::I8 | DType::I16 | DType::I32 | DType::I64 => {
             // Rust's conversion truncates, saturates and makes 0 of NaN.
-            let low = |v: f64| f64::from(v as i32);
+            let low = |v: f64| if to == DType::I64 { v as i64 as f64 } else { f64::from(v as i32) };
             let y = if from.is_float() { x.monotone(low) } else { x };
-            if to == DType::I32 { y } else { integer(y.v as i64, DType::U8, y.is_exact()) }
+            let whole = from.is_float() && to.compute() == to;
+            if whole { y } else { integer(y.v as i64, to, y.is_exact()) }
         }
         DType::F16 | DType::BF16 | DType::F32 | DType::F64 => {
             let compute = to.compute();
             let y = match (from, compute) {
                 (DType::F64, DType::F32) if !is_cast || to == DType::F32 => x.monotone(|v| round_to(DType::F32, v)),
                 // WGSL leaves the direction open in which a large integer is rounded.
-                (DType::I32, DType::F32) if x.is_exact() && round_to(DType::F32, x.v) != x.v => {
+                (DType::I32 | DType::I64, DType::F32) if x.is_exact() && round_to(DType::F32, x.v) != x.v => {
                     Approx { v: x.v, e: 2.0 * compute.epsilon() * x.v.abs() }
                 }
                 _ => x,
@@ -37,7 +38,7 @@ pub(super) fn round_to(dtype: DType, v: f64) -> f64 {
         DType::F32 => f64::from(v as f32),
         DType::F16 => round_by_hand(v, 11, -24, 65504.0),
         DType::BF16 => round_by_hand(v, 8, -133, f64::from(f32::from_bits(0x7f7f_0000))),
-        DType::F64 | DType::Bool | DType::U8 | DType::I32 => v,
+        _ => v,
     }
 }
 

@@ -9,7 +9,11 @@ pub(super) fn unary(op: UnaryOp, x: Approx, compute: DType, dtype: DType) -> App
     let row = op.row();
     let f = |v: f64| (row.meaning)([v]);
     if !compute.is_float() && dtype != DType::Bool {
-        return integer(i64::from(row.on_i32([x.v as i32])), dtype, x.is_exact());
+        let y = match compute {
+            DType::I64 => row.on_i64([x.v as i64]),
+            _ => row.on_i32([x.v as i32]).into(),
+        };
+        return integer(y, dtype, x.is_exact());
     }
     match row.bound {
         UnaryBound::IsNan => Approx::of_truth(f(x.v) != 0.0, !x.is_unknown()),
@@ -31,8 +35,11 @@ pub(super) fn binary(op: BinaryOp, a: Approx, b: Approx, compute: DType, dtype: 
     let row = op.row();
     let f = |x: f64, y: f64| (row.meaning)([x, y]);
     if !compute.is_float() && dtype != DType::Bool {
-        let y = row.on_i32([a.v as i32, b.v as i32]);
-        return integer(i64::from(y), dtype, a.is_exact() && b.is_exact());
+        let y = match compute {
+            DType::I64 => row.on_i64([a.v as i64, b.v as i64]),
+            _ => row.on_i32([a.v as i32, b.v as i32]).into(),
+        };
+        return integer(y, dtype, a.is_exact() && b.is_exact());
     }
     match row.bound {
         BinaryBound::Sum => rounded_once(op, a.corners(b, f), exact_sum(a, b), compute),

@@ -183,8 +183,7 @@ fn node(expr: &Expr, args: &[Rc<Values>]) -> Result<Rc<Values>> {
         }
         Op::Select => {
             let (c, a, b) = (operand(0, DType::Bool), operand(1, dtype.compute()), operand(2, dtype.compute()));
-            let wrap =
-                |x: Approx| if dtype == DType::U8 { approx::integer(x.v as i64, dtype, x.is_exact()) } else { x };
+            let wrap = |x: Approx| if dtype.is_float() { x } else { approx::integer(x.v as i64, dtype, x.is_exact()) };
             elements.map(|i| select(c.at(i), wrap(a.at(i)), wrap(b.at(i)))).collect()
         }
         Op::Cast | Op::Promote => {
@@ -252,7 +251,8 @@ fn select(c: Approx, a: Approx, b: Approx) -> Approx {
 fn number(value: Scalar, compute: DType) -> Approx {
     match compute {
         DType::Bool => Approx::of_truth(value.to_bool(), true),
-        DType::U8 | DType::I32 => Approx::exact(f64::from(value.to_i64() as i32)),
+        DType::I64 => approx::integer(value.to_i64(), compute, true),
+        DType::U8 | DType::I8 | DType::I16 | DType::I32 => Approx::exact(f64::from(value.to_i64() as i32)),
         DType::F16 | DType::BF16 | DType::F32 | DType::F64 => {
             Approx::read(convert::round_to(compute, value.to_f64()), compute)
         }
@@ -291,7 +291,10 @@ fn decode(dtype: DType, bytes: &[u8]) -> Vec<f64> {
     match dtype {
         DType::Bool => as_f64::<bool>(bytes),
         DType::U8 => as_f64::<u8>(bytes),
+        DType::I8 => as_f64::<i8>(bytes),
+        DType::I16 => as_f64::<i16>(bytes),
         DType::I32 => as_f64::<i32>(bytes),
+        DType::I64 => as_f64::<i64>(bytes),
         DType::F16 => as_f64::<half::f16>(bytes),
         DType::BF16 => as_f64::<half::bf16>(bytes),
         DType::F32 => as_f64::<f32>(bytes),

@@ -11,8 +11,8 @@ pub(super) fn reduce(op: ReduceOp, items: &[Approx], from: DType, to: DType) -> 
         ReduceOp::Any | ReduceOp::All => any_or_all(op, items, from),
         ReduceOp::Amax => extreme(BinaryOp::Maximum, items, to),
         ReduceOp::Amin => extreme(BinaryOp::Minimum, items, to),
-        ReduceOp::Sum if !to.is_float() => integers(items, to, 0, i32::wrapping_add),
-        ReduceOp::Prod if !to.is_float() => integers(items, to, 1, i32::wrapping_mul),
+        ReduceOp::Sum if !to.is_float() => integers(items, to, 0, i64::wrapping_add),
+        ReduceOp::Prod if !to.is_float() => integers(items, to, 1, i64::wrapping_mul),
         ReduceOp::Sum => sum(items, to.compute()),
         ReduceOp::Prod => product(items, to.compute()),
         ReduceOp::Mean => {
@@ -22,9 +22,9 @@ pub(super) fn reduce(op: ReduceOp, items: &[Approx], from: DType, to: DType) -> 
     }
 }
 
-fn integers(items: &[Approx], to: DType, identity: i32, f: fn(i32, i32) -> i32) -> Approx {
-    let total = items.iter().map(|x| x.v as i32).fold(identity, f);
-    integer(i64::from(total), to, items.iter().all(|x| x.is_exact()))
+fn integers(items: &[Approx], to: DType, identity: i64, f: fn(i64, i64) -> i64) -> Approx {
+    let total = items.iter().map(|x| x.v as i64).fold(identity, f);
+    integer(total, to, items.iter().all(|x| x.is_exact()))
 }
 
 fn any_or_all(op: ReduceOp, items: &[Approx], from: DType) -> Approx {

@@ -157,7 +157,7 @@ fn number_of(op: &'static str, number: Scalar, dtype: DType) -> Result<Expr> {
     check_element(op, number, dtype)?;
     Ok(match dtype {
         DType::Bool => number.to_bool().into(),
-        DType::U8 | DType::I32 => number.to_i64().into(),
+        DType::U8 | DType::I8 | DType::I16 | DType::I32 | DType::I64 => number.to_i64().into(),
         DType::F16 | DType::BF16 | DType::F32 | DType::F64 => number.to_f64().into(),
     })
 }

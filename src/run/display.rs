@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 use half::{bf16, f16};
 use smallvec::SmallVec;
 
-use crate::{DType, Element, Result, Tensor};
+use crate::{DType, Element, Result, Scalar, Tensor};
 
 /// Tensors with more elements than this are shown in part.
 const WHOLE: usize = 1000;
@@ -41,7 +41,7 @@ struct Shown {
     sizes: SmallVec<[usize; 8]>,
     /// Whether the middle of the dim is left out, after [`EDGE`] elements.
     gaps: SmallVec<[bool; 8]>,
-    values: Vec<f64>,
+    values: Vec<Scalar>,
     dtype: DType,
 }
 
@@ -51,7 +51,7 @@ impl Shown {
             tensor.shape().iter().map(|&n| tensor.numel() > WHOLE && n > 2 * EDGE).collect();
         let sizes: SmallVec<[usize; 8]> =
             tensor.shape().iter().zip(&gaps).map(|(&n, &gap)| if gap { 2 * EDGE } else { n }).collect();
-        let mut values = vec![0.0; sizes.iter().product()];
+        let mut values = vec![Scalar::Float(0.0); sizes.iter().product()];
         read_corners(tensor, &gaps, 0, &mut SmallVec::from_elem(0, sizes.len()), &sizes, &mut values)?;
         Ok(Self { sizes, gaps, values, dtype: tensor.dtype() })
     }
@@ -105,7 +105,7 @@ fn read_corners(
     dim: usize,
     start: &mut SmallVec<[usize; 8]>,
     sizes: &[usize],
-    out: &mut [f64],
+    out: &mut [Scalar],
 ) -> Result<()> {
     if let Some(dim) = (dim..gaps.len()).find(|&d| gaps[d]) {
         let n = tensor.shape()[dim];
@@ -127,15 +127,18 @@ fn read_corners(
     Ok(())
 }
 
-/// The elements as f64s, which hold all of them exactly.
-fn read_values(tensor: &Tensor) -> Result<Vec<f64>> {
-    fn read<T: Element>(tensor: &Tensor) -> Result<Vec<f64>> {
-        Ok(tensor.to_vec::<T>()?.into_iter().map(T::to_f64).collect())
+/// The elements as numbers that hold all of them exactly.
+fn read_values(tensor: &Tensor) -> Result<Vec<Scalar>> {
+    fn read<T: Element>(tensor: &Tensor) -> Result<Vec<Scalar>> {
+        Ok(tensor.to_vec::<T>()?.into_iter().map(|x| Scalar::Float(x.to_f64())).collect())
     }
     match tensor.dtype() {
         DType::Bool => read::<bool>(tensor),
         DType::U8 => read::<u8>(tensor),
+        DType::I8 => read::<i8>(tensor),
+        DType::I16 => read::<i16>(tensor),
         DType::I32 => read::<i32>(tensor),
+        DType::I64 => Ok(tensor.to_vec::<i64>()?.into_iter().map(Scalar::Int).collect()),
         DType::F16 => read::<f16>(tensor),
         DType::BF16 => read::<bf16>(tensor),
         DType::F32 => read::<f32>(tensor),
@@ -148,6 +151,12 @@ fn read_values(tensor: &Tensor) -> Result<Vec<f64>> {
 enum Format {
     Bool,
     Integer,
+    Float(Notation),
+}
+
+/// How floats are written.
+#[derive(Clone, Copy)]
+enum Notation {
     /// With this many decimals.
     Fixed(usize),
     /// `1.25e-07`, with this many decimals.
@@ -155,26 +164,34 @@ enum Format {
 }
 
 impl Format {
-    fn new(values: &[f64], dtype: DType) -> Self {
+    fn new(values: &[Scalar], dtype: DType) -> Self {
         let most = match dtype {
             DType::Bool => return Self::Bool,
-            DType::U8 | DType::I32 => return Self::Integer,
+            DType::U8 | DType::I8 | DType::I16 | DType::I32 | DType::I64 => return Self::Integer,
             _ if values.len() == 1 => 17,
             DType::F16 | DType::BF16 => 4,
             DType::F32 => 6,
             DType::F64 => 8,
         };
-        let finite = || values.iter().copied().filter(|v| v.is_finite() && *v != 0.0);
+        let finite = || values.iter().map(|v| v.to_f64()).filter(|v| v.is_finite() && *v != 0.0);
         let (low, high) = finite().fold((1.0_f64, 1.0_f64), |(low, high), v| (low.min(v.abs()), high.max(v.abs())));
-        let form = if low < 1e-4 || high >= 1e8 { Self::Exponent } else { Self::Fixed };
+        let form = if low < 1e-4 || high >= 1e8 { Notation::Exponent } else { Notation::Fixed };
         let decimals = finite().map(|v| (1..most).find(|&n| same(&form(n).cell(v), v, dtype)).unwrap_or(most));
-        form(decimals.max().unwrap_or(1))
+        Self::Float(form(decimals.max().unwrap_or(1)))
     }
 
+    fn cell(self, value: Scalar) -> String {
+        match self {
+            Self::Bool => (if value.to_bool() { "True" } else { "False" }).to_owned(),
+            Self::Integer => value.to_i64().to_string(),
+            Self::Float(notation) => notation.cell(value.to_f64()),
+        }
+    }
+}
+
+impl Notation {
     fn cell(self, value: f64) -> String {
         match self {
-            Self::Bool => (if value == 0.0 { "False" } else { "True" }).to_owned(),
-            Self::Integer => format!("{value}"),
             _ if value.is_nan() => "nan".to_owned(),
             _ if value.is_infinite() => (if value > 0.0 { "inf" } else { "-inf" }).to_owned(),
             Self::Fixed(decimals) => format!("{value:.decimals$}"),
@@ -195,7 +212,7 @@ fn same(text: &str, value: f64, dtype: DType) -> bool {
         DType::F16 => f16::from_f64(read).to_f64() == value,
         DType::BF16 => bf16::from_f64(read).to_f64() == value,
         DType::F32 => f64::from(read as f32) == value,
-        DType::F64 | DType::Bool | DType::U8 | DType::I32 => read == value,
+        _ => read == value,
     }
 }
 

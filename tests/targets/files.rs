@@ -24,7 +24,10 @@ fn content(tensor: &Tensor, size: usize) -> (Vec<usize>, DType, Vec<u8>) {
     let bytes = match tensor.dtype() {
         DType::Bool => tensor.to_vec::<bool>().unwrap().into_iter().map(u8::from).collect(),
         DType::U8 => tensor.to_vec::<u8>().unwrap(),
+        DType::I8 => tensor.to_vec::<i8>().unwrap().into_iter().flat_map(i8::to_le_bytes).collect(),
+        DType::I16 => tensor.to_vec::<i16>().unwrap().into_iter().flat_map(i16::to_le_bytes).collect(),
         DType::I32 => tensor.to_vec::<i32>().unwrap().into_iter().flat_map(i32::to_le_bytes).collect(),
+        DType::I64 => tensor.to_vec::<i64>().unwrap().into_iter().flat_map(i64::to_le_bytes).collect(),
         DType::F16 => tensor.to_vec::<half::f16>().unwrap().into_iter().flat_map(half::f16::to_le_bytes).collect(),
         DType::BF16 => tensor.to_vec::<half::bf16>().unwrap().into_iter().flat_map(half::bf16::to_le_bytes).collect(),
         DType::F32 => tensor.to_vec::<f32>().unwrap().into_iter().flat_map(f32::to_le_bytes).collect(),

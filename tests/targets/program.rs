@@ -315,7 +315,10 @@ fn number(expr: &Expr) -> Option<f64> {
 fn holds(dtype: DType, number: f64) -> bool {
     match dtype {
         DType::U8 => number.abs() <= 255.0,
+        DType::I8 => number >= f64::from(i8::MIN) && number <= f64::from(i8::MAX),
+        DType::I16 => number >= f64::from(i16::MIN) && number <= f64::from(i16::MAX),
         DType::I32 => number >= f64::from(i32::MIN) && number <= f64::from(i32::MAX),
+        DType::I64 => number >= i64::MIN as f64 && number <= i64::MAX as f64,
         DType::F16 => !number.is_finite() || number.abs() <= 65504.0,
         DType::BF16 => !number.is_finite() || number.abs() <= bf16::MAX.to_f64(),
         DType::F32 => !number.is_finite() || number.abs() <= f32::MAX.into(),
@@ -337,7 +340,10 @@ fn upload(values: &[f64], shape: &[usize], dtype: DType) -> Tensor {
     match dtype {
         DType::Bool => of::<bool>(values, shape),
         DType::U8 => of::<u8>(values, shape),
+        DType::I8 => of::<i8>(values, shape),
+        DType::I16 => of::<i16>(values, shape),
         DType::I32 => of::<i32>(values, shape),
+        DType::I64 => of::<i64>(values, shape),
         DType::F16 => of::<f16>(values, shape),
         DType::BF16 => of::<bf16>(values, shape),
         DType::F32 => of::<f32>(values, shape),
@@ -352,7 +358,10 @@ fn values(tensor: &Tensor) -> Vec<f64> {
     match tensor.dtype() {
         DType::Bool => of::<bool>(tensor),
         DType::U8 => of::<u8>(tensor),
+        DType::I8 => of::<i8>(tensor),
+        DType::I16 => of::<i16>(tensor),
         DType::I32 => of::<i32>(tensor),
+        DType::I64 => of::<i64>(tensor),
         DType::F16 => of::<f16>(tensor),
         DType::BF16 => of::<bf16>(tensor),
         DType::F32 => of::<f32>(tensor),

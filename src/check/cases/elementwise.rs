@@ -25,6 +25,10 @@ pub(super) fn add(table: &mut Table) {
 fn all_and_few(dtype: DType) -> [Fill; 2] {
     match dtype {
         DType::Bool | DType::U8 => [Fill::Whole(0, 255), Fill::Whole(0, 5)],
+        DType::I8 => [Fill::Whole(i8::MIN.into(), i8::MAX.into()), Fill::Whole(-3, 3)],
+        DType::I16 => [Fill::Whole(i16::MIN.into(), i16::MAX.into()), Fill::Whole(-3, 3)],
+        // Their products are still told apart by f64, and so by the reference.
+        DType::I64 => [Fill::Whole(-90_000_000, 90_000_000), Fill::Whole(-3, 3)],
         DType::I32 | DType::F16 | DType::BF16 | DType::F32 | DType::F64 => {
             [Fill::Whole(i32::MIN, i32::MAX), Fill::Whole(-3, 3)]
         }
@@ -39,8 +43,8 @@ fn domain(op: UnaryOp, dtype: DType) -> Vec<Fill> {
         DType::Bool => vec![Fill::Whole(0, 1)],
         DType::U8 => vec![Fill::Whole(0, 255)],
         // A function of floats, of the same numbers cut to whole ones.
-        DType::I32 if row.rule == DTypeRule::Float => floats(),
-        DType::I32 => all_and_few(dtype).to_vec(),
+        DType::I8 | DType::I16 | DType::I32 | DType::I64 if row.rule == DTypeRule::Float => floats(),
+        DType::I8 | DType::I16 | DType::I32 | DType::I64 => all_and_few(dtype).to_vec(),
         DType::F16 | DType::BF16 | DType::F32 | DType::F64 => floats(),
     }
 }
@@ -69,12 +73,16 @@ fn operands(op: BinaryOp, dtype: DType) -> Vec<[Fill; 2]> {
     let whole = |low, high| [Fill::Whole(low, high); 2];
     match dtype {
         DType::Bool => vec![whole(0, 1)],
-        DType::U8 | DType::I32 => {
+        DType::U8 | DType::I8 | DType::I16 | DType::I32 | DType::I64 => {
             let [all, few] = all_and_few(dtype);
             match row.integers {
-                Integers::Wraps { .. } => vec![[all; 2], [few; 2], [Fill::Whole(0, 7), Fill::Whole(0, 13)]],
+                // Large powers of i64 are beyond what f64, and so the reference, tells apart.
+                Integers::Wraps(_) if (op, dtype) == (BinaryOp::Pow, DType::I64) => {
+                    vec![[few; 2], [Fill::Whole(0, 7), Fill::Whole(0, 13)]]
+                }
+                Integers::Wraps(_) => vec![[all; 2], [few; 2], [Fill::Whole(0, 7), Fill::Whole(0, 13)]],
                 // Small enough that many pairs are equal.
-                Integers::Itself | Integers::Stays { .. } | Integers::Truth => vec![[few; 2]],
+                Integers::Itself | Integers::Stays(_) | Integers::Truth => vec![[few; 2]],
                 Integers::Converted if row.rule == DTypeRule::Logical => vec![whole(0, 1)],
                 Integers::Converted => vec![[Fill::Whole(0, 200), Fill::Whole(1, 9)]],
             }

@@ -65,4 +65,15 @@ const FLOATS: [DType; 4] = [DType::F32, DType::F16, DType::BF16, DType::F64];
 type Part = fn(&Tensor) -> Result<Tensor>;
 
 /// f32 first: where it fails, the rest need not be read.
-const EVERY: [DType; 7] = [DType::F32, DType::F16, DType::BF16, DType::U8, DType::I32, DType::Bool, DType::F64];
+const EVERY: [DType; 10] = [
+    DType::F32,
+    DType::F16,
+    DType::BF16,
+    DType::U8,
+    DType::I8,
+    DType::I16,
+    DType::I32,
+    DType::I64,
+    DType::Bool,
+    DType::F64,
+];

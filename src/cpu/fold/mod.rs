@@ -71,16 +71,20 @@ impl FoldLoops {
             (Fold::Sum, DType::F32) => loops::<f32, Sum>(),
             (Fold::Sum, DType::F64) => loops::<f64, Sum>(),
             (Fold::Sum, DType::I32) => loops::<i32, Sum>(),
+            (Fold::Sum, DType::I64) => loops::<i64, Sum>(),
             (Fold::Prod, DType::F32) => loops::<f32, Prod>(),
             (Fold::Prod, DType::F64) => loops::<f64, Prod>(),
             (Fold::Prod, DType::I32) => loops::<i32, Prod>(),
+            (Fold::Prod, DType::I64) => loops::<i64, Prod>(),
             (Fold::Amax, DType::F32) => loops::<f32, Amax>(),
             (Fold::Amax, DType::F64) => loops::<f64, Amax>(),
             (Fold::Amax, DType::I32) => loops::<i32, Amax>(),
+            (Fold::Amax, DType::I64) => loops::<i64, Amax>(),
             (Fold::Amin, DType::F32) => loops::<f32, Amin>(),
             (Fold::Amin, DType::F64) => loops::<f64, Amin>(),
             (Fold::Amin, DType::I32) => loops::<i32, Amin>(),
-            (_, DType::Bool | DType::U8 | DType::F16 | DType::BF16) => return None,
+            (Fold::Amin, DType::I64) => loops::<i64, Amin>(),
+            (_, DType::Bool | DType::U8 | DType::I8 | DType::I16 | DType::F16 | DType::BF16) => return None,
         })
     }
 }
@@ -98,7 +102,7 @@ macro_rules! elements {
         }
     )*};
 }
-elements!(f32: std::ops::Mul::mul, f64: std::ops::Mul::mul, i32: i32::wrapping_mul);
+elements!(f32: std::ops::Mul::mul, f64: std::ops::Mul::mul, i32: i32::wrapping_mul, i64: i64::wrapping_mul);
 
 /// How elements of type `T` are folded: in which type, how two become one, and what stands for none.
 trait Join<T>: 'static {
@@ -151,15 +155,19 @@ joins! {
     Sum of f32 in f64: std::ops::Add::add, 0.0;
     Sum of f64 in f64: std::ops::Add::add, 0.0;
     Sum of i32 in i32: i32::wrapping_add, 0;
+    Sum of i64 in i64: i64::wrapping_add, 0;
     Prod of f32 in f64: std::ops::Mul::mul, 1.0;
     Prod of f64 in f64: std::ops::Mul::mul, 1.0;
     Prod of i32 in i32: i32::wrapping_mul, 1;
+    Prod of i64 in i64: i64::wrapping_mul, 1;
     Amax of f32 in f32: maximum, f32::NEG_INFINITY;
     Amax of f64 in f64: maximum, f64::NEG_INFINITY;
     Amax of i32 in i32: maximum, i32::MIN;
+    Amax of i64 in i64: maximum, i64::MIN;
     Amin of f32 in f32: minimum, f32::INFINITY;
     Amin of f64 in f64: minimum, f64::INFINITY;
     Amin of i32 in i32: minimum, i32::MAX;
+    Amin of i64 in i64: minimum, i64::MAX;
 }
 
 fn loops<T: Element, R: Join<T>>() -> FoldLoops {

@@ -21,6 +21,11 @@ const SPECIAL: [f64; 16] = [
     88.0,
 ];
 
+/// The dtypes whose values f64 tells apart. `tests/integers.rs` holds i64 against Rust's own.
+fn told_apart() -> impl Iterator<Item = DType> {
+    DType::ALL.into_iter().filter(|&dtype| dtype != DType::I64)
+}
+
 /// Unit in the last place of what results are rounded to, with room for formulas that are a few off.
 fn few_ulp(dtype: DType) -> f64 {
     8.0 * if dtype == DType::F64 { f64::EPSILON } else { dtype.epsilon() }
@@ -30,7 +35,7 @@ fn few_ulp(dtype: DType) -> f64 {
 fn every_unary_operation_on_every_dtype() {
     let mut values = noise(1, 1037);
     values.extend(SPECIAL);
-    for dtype in DType::ALL {
+    for dtype in told_apart() {
         let x = tensor(&values, &[values.len()], dtype);
         for op in UnaryOp::ALL {
             let y = x.unary(op);
@@ -50,7 +55,7 @@ fn every_binary_operation_on_every_dtype() {
             b.push(y);
         }
     }
-    for dtype in DType::ALL {
+    for dtype in told_apart() {
         let (a, b) = (tensor(&a, &[a.len()], dtype), tensor(&b, &[b.len()], dtype));
         for op in BinaryOp::ALL {
             let y = a.binary(op, &b);
@@ -73,9 +78,9 @@ fn every_conversion() {
     let mut values = noise(4, 333);
     values.extend(SPECIAL);
     values.extend([65519.0, 65520.0, 70000.0, 1e-7, f64::from(i32::MAX), f64::from(i32::MIN), 0.1, 300.0, -1.5]);
-    for from in DType::ALL {
+    for from in told_apart() {
         let x = tensor(&values, &[values.len()], from);
-        for to in DType::ALL {
+        for to in told_apart() {
             check(&format!("{from} to {to}"), &x.cast(to), 0.0);
         }
     }

@@ -33,7 +33,10 @@ pub(super) fn tensor(values: &[f64], shape: &[usize], dtype: DType) -> Tensor {
     match dtype {
         DType::Bool => make::<bool>(&values, shape, &device),
         DType::U8 => make::<u8>(&values, shape, &device),
+        DType::I8 => make::<i8>(&values, shape, &device),
+        DType::I16 => make::<i16>(&values, shape, &device),
         DType::I32 => make::<i32>(&values, shape, &device),
+        DType::I64 => make::<i64>(&values, shape, &device),
         DType::F16 => make::<half::f16>(&values, shape, &device),
         DType::BF16 => make::<half::bf16>(&values, shape, &device),
         DType::F32 => make::<f32>(&values, shape, &device),

@@ -19,7 +19,10 @@ fn decode(bytes: &[u8], dtype: DType) -> Vec<f64> {
     match dtype {
         DType::Bool => all::<bool>(bytes),
         DType::U8 => all::<u8>(bytes),
+        DType::I8 => all::<i8>(bytes),
+        DType::I16 => all::<i16>(bytes),
         DType::I32 => all::<i32>(bytes),
+        DType::I64 => all::<i64>(bytes),
         DType::F16 => all::<f16>(bytes),
         DType::BF16 => all::<bf16>(bytes),
         DType::F32 => all::<f32>(bytes),
@@ -32,7 +35,7 @@ pub(super) fn fit(x: f64, dtype: DType) -> f64 {
     match dtype {
         DType::Bool => f64::from(u8::from(x != 0.0)),
         DType::U8 => f64::from(x as i64 as u8),
-        DType::I32 => f64::from(x as i64 as i32),
+        DType::I8 | DType::I16 | DType::I32 | DType::I64 => dtype.wrap(x as i64) as f64,
         DType::F16 => nearest(x, 10, -14, 65504.0),
         DType::BF16 => nearest(x, 7, -126, f64::from(bf16::MAX)),
         DType::F32 => f64::from(x as f32),

@@ -99,7 +99,7 @@ fn reduce(op: ReduceOp, dims: &[usize], grad: &Expr, x: &Expr, y: &Expr) -> Opti
             let divides = &is_finite & !&is_zero;
             let factors = Expr::select(divides, x, Expr::select(x.lt(0), -1, 1));
             let others = spread(&factors.prod(over())) / factors;
-            let elsewhere = |is: &Expr| spread(&is.sum(over())).gt(is.cast(DType::I32));
+            let elsewhere = |is: &Expr| spread(&is.sum(over())).gt(is.cast(DType::I64));
             let others = Expr::select(elsewhere(&is_zero), 0, others);
             let size = spread(&Expr::select(&is_finite, 0, x.abs()).sum(over()));
             spread(grad) * others * Expr::select(elsewhere(&!is_finite), size, 1)

@@ -14,7 +14,7 @@ impl Lowering {
         // The same number in the same dtype is one slot.
         let (kind, bits) = match &number {
             Number::Scalar(Scalar::Bool(b)) => (Some(DType::Bool), u64::from(*b)),
-            Number::Scalar(Scalar::Int(i)) => (Some(DType::I32), *i as u64),
+            Number::Scalar(Scalar::Int(i)) => (Some(DType::I64), *i as u64),
             Number::Scalar(Scalar::Float(x)) => (Some(DType::F32), x.to_bits()),
             Number::Cell(cell) => (None, cell.id()),
         };
@@ -56,13 +56,16 @@ impl Lowering {
         if let Some(value) = self.known(id) {
             let value = match dtype {
                 DType::Bool => Scalar::Bool(value.to_bool()),
+                // It ends where the dtype does, as one in memory would.
                 DType::I32 => match value {
-                    // It ends where i32 does, as one in memory would.
                     Scalar::Float(value) => Scalar::Int(i64::from(value as i32)),
                     whole => Scalar::Int(whole.to_i64()),
                 },
+                DType::I64 => Scalar::Int(value.to_i64()),
                 DType::F32 | DType::F64 => Scalar::Float(value.to_f64()),
-                DType::U8 | DType::F16 | DType::BF16 => unreachable!("{dtype} is no dtype to compute in"),
+                DType::U8 | DType::I8 | DType::I16 | DType::F16 | DType::BF16 => {
+                    unreachable!("{dtype} is no dtype to compute in")
+                }
             };
             return self.scalar(value, dtype);
         }
@@ -70,11 +73,11 @@ impl Lowering {
         self.push(Step::Convert(id), shape, dtype)
     }
 
-    /// An integer that may have left the range of `dtype`, back in it. Only u8 is narrower than what it is computed in.
+    /// An integer that may have left the range of `dtype`, back in it, where that is narrower than what it is computed in.
     pub(super) fn wrapped(&mut self, id: Id, dtype: DType) -> Id {
         match dtype {
-            DType::U8 => self.round(DType::U8, id),
-            DType::Bool | DType::I32 | DType::F16 | DType::BF16 | DType::F32 | DType::F64 => id,
+            DType::U8 | DType::I8 | DType::I16 => self.round(dtype, id),
+            DType::Bool | DType::I32 | DType::I64 | DType::F16 | DType::BF16 | DType::F32 | DType::F64 => id,
         }
     }
 
@@ -84,10 +87,10 @@ impl Lowering {
         if let Some(value) = self.known(id) {
             let float = value.to_f64() as f32;
             let value = match to {
-                DType::U8 => Scalar::Int(i64::from(value.to_i64() as u8)),
+                DType::U8 | DType::I8 | DType::I16 => Scalar::Int(to.wrap(value.to_i64())),
                 DType::F16 => Scalar::Float(half::f16::from_f32(float).to_f64()),
                 DType::BF16 => Scalar::Float(half::bf16::from_f32(float).to_f64()),
-                DType::Bool | DType::I32 | DType::F32 | DType::F64 => return id,
+                DType::Bool | DType::I32 | DType::I64 | DType::F32 | DType::F64 => return id,
             };
             return self.scalar(value, to.compute());
         }
@@ -102,7 +105,7 @@ impl Lowering {
             (DType::F16 | DType::BF16, DType::F32) => self.round(dtype, id),
             // Straight from f64: by way of f32 it would round twice.
             (DType::F16 | DType::BF16, DType::F64) if known.is_none() => self.round(dtype, id),
-            (DType::F16 | DType::BF16 | DType::U8, _) => {
+            (DType::F16 | DType::BF16 | DType::U8 | DType::I8 | DType::I16, _) => {
                 let id = self.convert(id, dtype.compute());
                 self.round(dtype, id)
             }
@@ -111,7 +114,7 @@ impl Lowering {
                 Some(value) => self.scalar(Scalar::Float((value.to_f64() as f32).into()), DType::F32),
                 None => self.convert(id, DType::F32),
             },
-            (DType::Bool | DType::I32 | DType::F64, _) => self.convert(id, dtype.compute()),
+            (DType::Bool | DType::I32 | DType::I64 | DType::F64, _) => self.convert(id, dtype.compute()),
         }
     }
 

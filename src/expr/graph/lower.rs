@@ -170,7 +170,10 @@ impl Lowering {
                 let x = self.spread(x, &domain);
                 let x = self.convert(x, dtype);
                 // An i32 of rank 0 among u8s becomes one of them.
-                if node.args[0].dtype() == DType::I32 { self.wrapped(x, node.dtype) } else { x }
+                match (node.args[0].dtype().integer_range(), node.dtype.integer_range()) {
+                    (Some((a, b)), Some((low, high))) if a < low || b > high => self.wrapped(x, node.dtype),
+                    _ => x,
+                }
             }
             Op::Detach | Op::View(_) => arg(self, 0, dtype),
             Op::Reduce(op, dims) => {

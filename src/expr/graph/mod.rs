@@ -1,6 +1,6 @@
 //! An expression made flat: what every backend starts from.
 //!
-//! Views are pushed down to the buffers they read, so that only [`Access`]es remain; dtypes become the four that
+//! Views are pushed down to the buffers they read, so that only [`Access`]es remain; dtypes become the five that
 //! arithmetic is carried out in; common subexpressions become one value; numbers become slots, so that a graph with
 //! another learning rate is the same graph. What runs it, and in how many passes, is the backend's affair.
 
@@ -27,7 +27,7 @@ use crate::{DType, Result, Scalar, Shape};
 /// Position of a value in [`Graph::values`]. Arguments come before what uses them.
 pub(crate) type Id = usize;
 
-/// What is computed, over `shape`, in `dtype`: one of bool, i32, f32 and f64.
+/// What is computed, over `shape`, in `dtype`: one of bool, i32, i64, f32 and f64.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Value {
     pub(crate) step: Step,
@@ -55,12 +55,13 @@ pub(crate) enum Step {
     /// The upper 24 bits of one of Philox's four words, of a counter and the two words of a key; all i32.
     Random(u8, [Id; 3]),
     Unary(UnaryOp, Id),
-    /// Arithmetic and comparisons on i32, f32, f64; `And` and `Or` on bool.
+    /// Arithmetic and comparisons on i32, i64, f32, f64; `And` and `Or` on bool.
     Binary(BinaryOp, Id, Id),
     Select(Id, Id, Id),
     /// From one compute dtype to another: floats truncate to integers and saturate, NaN to 0; to bool is `!= 0`.
     Convert(Id),
-    /// To the nearest value that f16 or bf16 can hold (from f32 or f64), kept as f32; or modulo 256 for u8, kept as i32.
+    /// To the nearest value that f16 or bf16 can hold (from f32 or f64), kept as f32; or wrapped to u8, i8 or i16, kept
+    /// as i32.
     Round(DType, Id),
     /// Over these dims of the argument, in rising order; they go. Never over bool.
     Reduce {
@@ -127,7 +128,7 @@ impl Fold {
 /// A value to be stored: over `shape` (the value's, or any if it is a scalar), as `dtype`.
 ///
 /// The value's dtype is the one `dtype` is computed in, or f64 where f16 or bf16 is stored. The store rounds to f16
-/// and bf16, once, and takes the low byte for u8.
+/// and bf16, once, and takes the low bits for integers.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Root {
     pub(crate) value: Id,

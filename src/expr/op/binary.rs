@@ -3,7 +3,7 @@
 use std::f64::consts::PI;
 
 use super::listed;
-use super::row::{DTypeRule, Draw, EVERYWHERE, Form, Grad, Integers, Logic, Row, Wgsl, lib, row, stays, wraps};
+use super::row::{DTypeRule, Draw, EVERYWHERE, Form, Grad, Integers, Logic, Row, Wgsl, Whole, lib, row, stays, wraps};
 use crate::expr::grad::rules;
 use crate::{Expr, Tensor};
 
@@ -268,14 +268,40 @@ const fn comparison(meaning: fn([f64; 2]) -> f64, bound: BinaryBound, wgsl: Wgsl
 }
 
 /// `base` to the power `exponent`, wrapping; a negative exponent gives 0 except for bases 1 and -1, as in PyTorch.
-pub(crate) fn wrapping_pow(base: i32, exponent: i32) -> i32 {
-    match u32::try_from(exponent) {
-        Ok(exponent) => base.wrapping_pow(exponent),
-        Err(_) if base == 1 => 1,
-        Err(_) if base == -1 => 1 - 2 * (exponent & 1),
-        Err(_) => 0,
-    }
+pub(crate) fn wrapping_pow<T: Integer>(base: T, exponent: T) -> T {
+    base.raised(exponent)
 }
+
+/// An integer that arithmetic is done in.
+pub(crate) trait Integer: Copy {
+    fn raised(self, exponent: Self) -> Self;
+}
+
+macro_rules! integers {
+    ($($t:ty),*) => {$(
+        impl Integer for $t {
+            fn raised(self, exponent: Self) -> Self {
+                let (mut power, mut square, mut rest) = (1 as $t, self, exponent);
+                if exponent < 0 {
+                    return match self {
+                        1 => 1,
+                        -1 => 1 - 2 * (exponent & 1),
+                        _ => 0,
+                    };
+                }
+                while rest != 0 {
+                    if rest & 1 == 1 {
+                        power = power.wrapping_mul(square);
+                    }
+                    square = square.wrapping_mul(square);
+                    rest >>= 1;
+                }
+                power
+            }
+        }
+    )*};
+}
+integers!(i32, i64);
 
 /// `base` to the power `exponent`, which is not negative, if it lies within 64 bits.
 fn checked_pow(base: i64, exponent: i64) -> Option<i64> {

@@ -1,7 +1,6 @@
 //! Reductions.
 
 use super::listed;
-use crate::base::dtype::Category;
 use crate::{DType, Dims, Expr, Tensor};
 
 listed! {
@@ -27,10 +26,10 @@ listed! {
 impl ReduceOp {
     /// The dtype of the result, or `None` where the operation is not defined for `dtype`.
     ///
-    /// Sums and products of integers and of bools are i32 and wrap (PyTorch: i64).
+    /// Sums and products of integers and of bools are i64, as in PyTorch.
     pub(crate) fn dtype(self, dtype: DType) -> Option<DType> {
         match self {
-            Self::Sum | Self::Prod => Some(if dtype.category() < Category::Float { DType::I32 } else { dtype }),
+            Self::Sum | Self::Prod => Some(dtype.to_sum()),
             Self::Mean => dtype.is_float().then_some(dtype),
             Self::Amax | Self::Amin => Some(dtype),
             Self::Any | Self::All => Some(DType::Bool),

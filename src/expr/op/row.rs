@@ -32,16 +32,25 @@ impl<const N: usize, Bound> Row<N, Bound> {
     pub(crate) fn on_i32(&self, x: [i32; N]) -> i32 {
         match self.integers {
             Integers::Itself => x[0],
-            Integers::Wraps { i32, .. } | Integers::Stays { i32, .. } => i32(x),
+            Integers::Wraps(whole) | Integers::Stays(whole) => (whole.i32)(x),
             Integers::Truth | Integers::Converted => (self.meaning)(x.map(f64::from)) as i32,
         }
     }
 
+    /// The same as i64 has it.
+    pub(crate) fn on_i64(&self, x: [i64; N]) -> i64 {
+        match self.integers {
+            Integers::Itself => x[0],
+            Integers::Wraps(whole) | Integers::Stays(whole) => (whole.i64)(x),
+            Integers::Truth | Integers::Converted => (self.meaning)(x.map(|x| x as f64)) as i64,
+        }
+    }
+
     /// The result on integers as a number in an expression has it: `None` if it is none, or lies beyond 64 bits.
-    pub(crate) fn on_i64(&self, x: [i64; N]) -> Option<i64> {
+    pub(crate) fn on_numbers(&self, x: [i64; N]) -> Option<i64> {
         match self.integers {
             Integers::Itself => Some(x[0]),
-            Integers::Wraps { i64, .. } | Integers::Stays { i64, .. } => i64(x),
+            Integers::Wraps(whole) | Integers::Stays(whole) => (whole.checked)(x),
             Integers::Truth | Integers::Converted => None,
         }
     }
@@ -105,29 +114,37 @@ pub(crate) enum Integers<const N: usize> {
     /// A whole number is its own result.
     Itself,
     /// Whole numbers to a whole number that may leave the dtype's range, and then wraps: u8 is computed in i32.
-    Wraps { i32: fn([i32; N]) -> i32, i64: fn([i64; N]) -> Option<i64> },
-    /// Whole numbers to a whole number that lies in the range of u8 where the arguments do.
-    Stays { i32: fn([i32; N]) -> i32, i64: fn([i64; N]) -> Option<i64> },
-    /// A truth value: that of the same numbers in f64, which holds every i32.
+    Wraps(Whole<N>),
+    /// Whole numbers to a whole number that lies in the dtype's range where the arguments do.
+    Stays(Whole<N>),
+    /// A truth value: that of the same numbers in f64, which holds every i32. On i64, each engine compares.
     Truth,
     /// It is not computed on integers: they are converted to floats, or to bools, first.
     Converted,
+}
+
+/// A function of integers in the dtypes it is computed in, which wrap, and of numbers, which do not.
+#[derive(Clone, Copy)]
+pub(crate) struct Whole<const N: usize> {
+    pub(crate) i32: fn([i32; N]) -> i32,
+    pub(crate) i64: fn([i64; N]) -> i64,
+    pub(crate) checked: fn([i64; N]) -> Option<i64>,
 }
 
 impl<const N: usize> Integers<N> {
     /// Whether a result that is computed in a wider dtype must be brought back into its own.
     pub(crate) const fn wraps(&self) -> bool {
         match self {
-            Self::Wraps { .. } => true,
-            Self::Itself | Self::Stays { .. } | Self::Truth | Self::Converted => false,
+            Self::Wraps(_) => true,
+            Self::Itself | Self::Stays(_) | Self::Truth | Self::Converted => false,
         }
     }
 }
 
-/// [`Integers::Wraps`] by what i32 does, and what numbers do, which do not wrap.
+/// [`Integers::Wraps`] by one closure that fits i32 and i64, and one for numbers.
 macro_rules! wraps {
-    ($i32:expr, $i64:expr) => {
-        Integers::Wraps { i32: $i32, i64: $i64 }
+    ($f:expr, $checked:expr) => {
+        Integers::Wraps(Whole { i32: $f, i64: $f, checked: $checked })
     };
 }
 pub(super) use wraps;
@@ -135,7 +152,7 @@ pub(super) use wraps;
 /// [`Integers::Stays`] by one closure that fits either width.
 macro_rules! stays {
     (|[$($x:ident),+]| $f:expr) => {
-        Integers::Stays { i32: |[$($x),+]| $f, i64: |[$($x),+]| Some($f) }
+        Integers::Stays(Whole { i32: |[$($x),+]| $f, i64: |[$($x),+]| $f, checked: |[$($x),+]| Some($f) })
     };
 }
 pub(super) use stays;
@@ -163,7 +180,8 @@ impl<const N: usize> Grad<N> {
 }
 
 /// How an operation is written in WGSL in each dtype that floats and integers are computed in; bools are written as
-/// f32s are.
+/// f32s are. On i64, which WGSL has no operators for, everything is a function of `shaders/lib`: the operation's name
+/// with `_l` after it.
 #[derive(Clone, Copy)]
 pub(crate) struct Wgsl {
     pub(crate) f32: Form,

@@ -4,7 +4,7 @@ use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, LN_2, SQRT_2};
 
 use super::gelu::{gelu, slope};
 use super::listed;
-use super::row::{DTypeRule, Draw, EVERYWHERE, Form, Grad, Integers, Logic, Row, Wgsl, lib, row, stays, wraps};
+use super::row::{DTypeRule, Draw, EVERYWHERE, Form, Grad, Integers, Logic, Row, Wgsl, Whole, lib, row, stays, wraps};
 use crate::expr::grad::typed;
 use crate::{Expr, Tensor};
 
@@ -107,7 +107,7 @@ impl UnaryOp {
             Self::Abs => row!(Row {
                 rule: DTypeRule::Same(Logic::Itself),
                 meaning: |[x]| x.abs(),
-                integers: Integers::Stays { i32: |[x]| x.wrapping_abs(), i64: |[x]| x.checked_abs() },
+                integers: wraps!(|[x]| x.wrapping_abs(), |[x]| x.checked_abs()),
                 grad: Grad::Parts([|grad, [x], _| Some(grad * x.sign())]),
                 bound: UnaryBound::Lipschitz { within: f64::INFINITY },
                 wgsl: Wgsl::builtin("abs"),

@@ -2,7 +2,7 @@
 
 use super::line;
 use super::load::scalar;
-use super::operation::{binary, convert, round, suffix, unary};
+use super::operation::{binary, convert, of_words, round, suffix, unary};
 use crate::DType;
 use crate::expr::BinaryOp;
 use crate::kernel::spec::{Code, Inst, Line, Map, Reduce, Spec, Strategy};
@@ -95,7 +95,9 @@ impl<'a> Scope<'a> {
                 binary(op, from(a), &arg(a), &format!("apart_{}({})", suffix(from(b)), arg(b)))
             }
             Inst::Binary(op, a, b) => binary(op, from(a), &arg(a), &arg(b)),
-            Inst::Select(c, a, b) => format!("select({}, {}, {})", arg(b), arg(a), arg(c)),
+            Inst::Select(c, a, b) => {
+                of_words(dtype, |word| format!("select({}{word}, {}{word}, {})", arg(b), arg(a), arg(c)))
+            }
             Inst::Random(word, args) => {
                 let [counter, key0, key1] = args.map(|a| format!("bitcast<U>({})", arg(a)));
                 format!("bitcast<I>(philox({counter}, {key0}, {key1}).x{word} >> U(8u))")

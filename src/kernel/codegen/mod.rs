@@ -50,6 +50,8 @@ static LIBRARY: LazyLock<Vec<File>> = LazyLock::new(|| {
         include_str!("../../../shaders/lib/philox.wgsl"),
         include_str!("../../../shaders/lib/double.wgsl"),
         include_str!("../../../shaders/lib/half.wgsl"),
+        include_str!("../../../shaders/lib/long.wgsl"),
+        include_str!("../../../shaders/lib/long_f64.wgsl"),
         include_str!("../../../shaders/lib/keep.wgsl"),
         include_str!("../../../shaders/lib/numeric.wgsl"),
         include_str!("../../../shaders/lib/pairs.wgsl"),
@@ -129,10 +131,15 @@ fn aliases(out: &mut String, spec: &Spec) {
     for (alias, scalar) in [("F", "f32"), ("I", "i32"), ("U", "u32"), ("B", "bool")] {
         line(out, 0, &format!("alias {alias} = {};", vector(scalar)));
     }
-    let loaded = || spec.operands.iter().any(|o| o.dtype == DType::F64);
-    let computed = || spec.kernel.codes().flat_map(|code| &code.lines).any(|line| line.dtype == DType::F64);
-    if loaded() || computed() {
+    let has = |dtype: DType| {
+        let computed = || spec.kernel.codes().flat_map(|code| &code.lines).any(|line| line.dtype == dtype);
+        spec.operands.iter().any(|o| o.dtype == dtype) || computed()
+    };
+    if has(DType::F64) {
         line(out, 0, &format!("alias D = {};", vector("f64")));
+    }
+    if has(DType::I64) {
+        line(out, 0, "struct L { low: U, high: U }");
     }
 }
 
@@ -176,14 +183,15 @@ fn element_type(binding: &Binding) -> &'static str {
     let &Binding { dtype, wide, pairs, .. } = binding;
     match dtype {
         DType::F32 | DType::I32 if pairs => "vec2<u64>",
-        DType::F16 | DType::BF16 if pairs => "u64",
+        DType::I16 | DType::F16 | DType::BF16 if pairs => "u64",
         DType::F32 if wide => "vec4f",
         DType::F32 => "f32",
         DType::I32 if wide => "vec4i",
         DType::I32 => "i32",
+        DType::I64 => "vec2u",
         DType::F64 => "f64",
-        DType::F16 | DType::BF16 if wide => "vec2u",
-        DType::F16 | DType::BF16 | DType::U8 | DType::Bool => "u32",
+        DType::I16 | DType::F16 | DType::BF16 if wide => "vec2u",
+        DType::I16 | DType::F16 | DType::BF16 | DType::U8 | DType::I8 | DType::Bool => "u32",
     }
 }
 
@@ -191,7 +199,8 @@ fn element_type(binding: &Binding) -> &'static str {
 fn alias(dtype: DType) -> &'static str {
     match dtype {
         DType::Bool => "B",
-        DType::I32 | DType::U8 => "I",
+        DType::I32 | DType::U8 | DType::I8 | DType::I16 => "I",
+        DType::I64 => "L",
         DType::F64 => "D",
         DType::F16 | DType::BF16 | DType::F32 => "F",
     }

@@ -19,7 +19,8 @@ pub(super) fn unary(op: UnaryOp, dtype: DType, a: &str) -> String {
 fn form(wgsl: &Wgsl, dtype: DType) -> Form {
     match dtype {
         DType::F64 => wgsl.f64,
-        DType::I32 | DType::U8 => wgsl.i32,
+        DType::I64 => Form::Call,
+        DType::I32 | DType::U8 | DType::I8 | DType::I16 => wgsl.i32,
         DType::F32 | DType::F16 | DType::BF16 | DType::Bool => wgsl.f32,
     }
 }
@@ -28,7 +29,8 @@ fn form(wgsl: &Wgsl, dtype: DType) -> Form {
 pub(super) fn suffix(dtype: DType) -> &'static str {
     match dtype {
         DType::F64 => "f64",
-        DType::I32 | DType::U8 => "i",
+        DType::I32 | DType::U8 | DType::I8 | DType::I16 => "i",
+        DType::I64 => "l",
         DType::Bool => "b",
         DType::F32 | DType::F16 | DType::BF16 => "f",
     }
@@ -43,10 +45,24 @@ pub(super) fn binary(op: BinaryOp, dtype: DType, a: &str, b: &str) -> String {
     }
 }
 
+/// What `f` makes of a value: of both words of an i64, which are `.low` and `.high`, or of all of another.
+pub(super) fn of_words(dtype: DType, f: impl Fn(&str) -> String) -> String {
+    if dtype == DType::I64 { format!("L({}, {})", f(".low"), f(".high")) } else { f("") }
+}
+
 pub(super) fn convert(from: DType, to: DType, a: &str) -> String {
     match (from, to) {
         (DType::F32, DType::I32) => format!("to_i32({a})"),
         (DType::F64, DType::I32) => format!("f64_to_i32({a})"),
+        (DType::I64, DType::I64) => a.to_owned(),
+        (DType::I32, DType::I64) => format!("i_to_l({a})"),
+        (DType::F32, DType::I64) => format!("f_to_l({a})"),
+        (DType::F64, DType::I64) => format!("f64_to_l({a})"),
+        (DType::Bool, DType::I64) => format!("L(select(U(0u), U(1u), {a}), U(0u))"),
+        (DType::I64, DType::I32) => format!("bitcast<I>({a}.low)"),
+        (DType::I64, DType::F32) => format!("l_to_f({a})"),
+        (DType::I64, DType::F64) => format!("l_to_f64({a})"),
+        (DType::I64, DType::Bool) => format!("({a}.low | {a}.high) != U(0u)"),
         // No adapter has to select f64s.
         (DType::Bool, DType::F64) => format!("D(select(F(0), F(1), {a}))"),
         (DType::Bool, _) => format!("select({0}(0), {0}(1), {a})", alias(to)),
@@ -65,6 +81,8 @@ pub(super) fn round(to: DType, from: DType, a: &str) -> String {
         DType::F16 => format!("from_f16(to_f16({}))", round_source(from, a)),
         DType::BF16 => format!("bitcast<F>(to_bf16({}) << U(16u))", round_source(from, a)),
         DType::U8 => format!("{a} & I(0xff)"),
-        DType::Bool | DType::I32 | DType::F32 | DType::F64 => unreachable!("{to} is computed in itself"),
+        DType::I8 => format!("({a} << U(24u)) >> U(24u)"),
+        DType::I16 => format!("({a} << U(16u)) >> U(16u)"),
+        DType::Bool | DType::I32 | DType::I64 | DType::F32 | DType::F64 => unreachable!("{to} is computed in itself"),
     }
 }

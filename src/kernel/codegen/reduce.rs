@@ -2,7 +2,7 @@
 
 use super::code::Scope;
 use super::load::scalar;
-use super::operation::{binary, suffix as float_suffix};
+use super::operation::{binary, of_words, suffix as float_suffix};
 use super::place::{coordinates, dot, stage_word};
 use super::{alias, line};
 use crate::DType;
@@ -94,8 +94,12 @@ fn turned(out: &mut String, reduce: &Reduce) {
     line(out, 0, "// What each row's components come to, as the components of one vector.");
     line(out, 0, "fn turned(rows: Terms) -> GroupTerms {");
     for c in ["x", "y", "z", "w"] {
-        let of = |j: usize| (0..reduce.groups).map(|g| format!("rows.g{g}.t{j}.{c}")).collect::<Vec<_>>().join(", ");
-        let all = terms(reduce, |j, _, dtype| format!("{}({})", alias(dtype), of(j)));
+        let row = |g: u32, j: usize, word: &str| format!("rows.g{g}.t{j}{word}.{c}");
+        let of = |j: usize, word: &str| (0..reduce.groups).map(|g| row(g, j, word)).collect::<Vec<_>>().join(", ");
+        let all = terms(reduce, |j, _, dtype| match dtype {
+            DType::I64 => of_words(dtype, |word| format!("U({})", of(j, word))),
+            _ => format!("{}({})", alias(dtype), of(j, "")),
+        });
         line(out, 1, &format!("let {c} = {all};"));
     }
     line(out, 1, "return combine_of_group(combine_of_group(x, y), combine_of_group(z, w));");
@@ -234,7 +238,8 @@ fn ends(out: &mut String, width: u32, reduce: &Reduce) {
         1,
         if width == 1 { "let inside = r < end;" } else { "let inside = U(r) + vec4u(0u, 1u, 2u, 3u) < U(end);" },
     );
-    line(out, 1, &return_terms(reduce, |j, _, _| format!("select(nothing.t{j}, terms.t{j}, inside)")));
+    let chosen = |j, _, dtype| of_words(dtype, |word| format!("select(nothing.t{j}{word}, terms.t{j}{word}, inside)"));
+    line(out, 1, &return_terms(reduce, chosen));
     line(out, 0, "}");
     line(out, 0, "");
     line(out, 0, "// What a vector's components come to, in each of them.");
@@ -242,7 +247,9 @@ fn ends(out: &mut String, width: u32, reduce: &Reduce) {
     if width == 1 {
         line(out, 1, "return terms;");
     } else {
-        let swizzle = |s: &'static str, from: &'static str| terms(reduce, |j, _, _| format!("{from}.t{j}.{s}"));
+        let swizzle = |s: &'static str, from: &'static str| {
+            terms(reduce, |j, _, dtype| of_words(dtype, |word| format!("{from}.t{j}{word}.{s}")))
+        };
         line(out, 1, &format!("let pairs = combine(terms, {});", swizzle("zwxy", "terms")));
         line(out, 1, &format!("return combine(pairs, {});", swizzle("yxwz", "pairs")));
     }
@@ -282,12 +289,21 @@ fn operands_of(code: &Code) -> Vec<usize> {
 }
 
 fn identity(fold: Fold, dtype: DType) -> String {
+    if dtype == DType::I64 {
+        let (low, high) = match fold {
+            Fold::Sum => (0, 0),
+            Fold::Prod => (1, 0),
+            Fold::Amax => (0, 1 << 31),
+            Fold::Amin => (u32::MAX, u32::MAX >> 1),
+        };
+        return format!("L(U({low}u), U({high}u))");
+    }
     let of = alias(dtype);
     let (smallest, largest) = match dtype {
         DType::I32 => ("bitcast<i32>(0x80000000u)", "2147483647"),
         DType::F32 => ("bitcast<f32>(uniforms.minus_infinity)", "-bitcast<f32>(uniforms.minus_infinity)"),
         DType::F64 => ("f64(bitcast<f32>(uniforms.minus_infinity))", "-f64(bitcast<f32>(uniforms.minus_infinity))"),
-        DType::F16 | DType::BF16 | DType::U8 | DType::Bool => unreachable!("reductions are done in i32, f32 or f64"),
+        _ => unreachable!("reductions are done in i32, i64, f32 or f64"),
     };
     match fold {
         Fold::Sum => format!("{of}(0)"),
@@ -299,8 +315,8 @@ fn identity(fold: Fold, dtype: DType) -> String {
 
 fn combine(fold: Fold, dtype: DType, a: &str, b: &str) -> String {
     match fold {
-        Fold::Sum => format!("{a} + {b}"),
-        Fold::Prod => format!("{a} * {b}"),
+        Fold::Sum => binary(BinaryOp::Add, dtype, a, b),
+        Fold::Prod => binary(BinaryOp::Mul, dtype, a, b),
         Fold::Amax => binary(BinaryOp::Maximum, dtype, a, b),
         Fold::Amin => binary(BinaryOp::Minimum, dtype, a, b),
     }

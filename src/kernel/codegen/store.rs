@@ -13,14 +13,15 @@ impl Scope<'_> {
         let (value, packed_bits) = match dtype {
             DType::F16 => (format!("to_f16({})", round_source(from, value)), Some(16)),
             DType::BF16 => (format!("to_bf16({})", round_source(from, value)), Some(16)),
-            DType::U8 => (format!("bitcast<U>({value}) & U(0xffu)"), Some(8)),
+            DType::U8 | DType::I8 => (format!("bitcast<U>({value}) & U(0xffu)"), Some(8)),
+            DType::I16 => (format!("bitcast<U>({value}) & U(0xffffu)"), Some(16)),
             DType::Bool => (format!("select(U(0u), U(1u), {value})"), Some(8)),
-            DType::I32 | DType::F32 | DType::F64 => (value.to_owned(), None),
+            DType::I32 | DType::I64 | DType::F32 | DType::F64 => (value.to_owned(), None),
         };
         let stored = format!("s{operand}");
         line(out, 1, &format!("let {stored} = {value};"));
         if self.one_output {
-            let one = if self.spec.width == 1 { stored } else { format!("{stored}.x") };
+            let one = component(&stored, dtype, (self.spec.width > 1).then_some(0));
             line(out, 1, &format!("b{binding}[p{operand}] = {one};"));
         } else if let Some(bits) = packed_bits {
             self.store_packed(out, operand, &stored, bits);
@@ -35,7 +36,7 @@ impl Scope<'_> {
     fn store_each(&self, out: &mut String, operand: usize, stored: &str) {
         let (binding, index) = (self.spec.operands[operand].binding, self.index);
         for (c, place) in self.neighbours(operand).iter().enumerate() {
-            let component = if self.spec.width == 1 { stored.to_owned() } else { format!("{stored}[{c}]") };
+            let component = component(stored, self.spec.operands[operand].dtype, (self.spec.width > 1).then_some(c));
             if c == 0 || !self.tail {
                 line(out, 1, &format!("b{binding}[{place}] = {component};"));
             } else {
@@ -95,4 +96,10 @@ impl Scope<'_> {
             line(out, 1, "}");
         }
     }
+}
+
+/// A component of a value, or all of one that has none, as it is stored.
+fn component(value: &str, dtype: DType, at: Option<usize>) -> String {
+    let at = at.map(|at| format!("[{at}]")).unwrap_or_default();
+    if dtype == DType::I64 { format!("vec2u({value}.low{at}, {value}.high{at})") } else { format!("{value}{at}") }
 }

@@ -3,9 +3,9 @@
 use smallvec::SmallVec;
 
 use super::view::View;
+use crate::Shape;
 use crate::base::layout::{Layout, Strides, collapse};
 use crate::kernel::spec::{Mode, Order};
-use crate::{DType, Shape};
 
 /// A map's domain, with those dims joined that all its views step through as one. Views in several stages are found
 /// by their own coordinates, so beside one of them nothing is joined.
@@ -42,7 +42,7 @@ impl Domain {
     pub(super) fn aligned(&self, i: usize, view: &View) -> bool {
         let Some((inner, outer)) = self.strides[i].as_ref().and_then(|s| s.split_last()) else { return false };
         let rows = is_linear(view) || *inner == 1 && !self.ragged() && outer.iter().all(|s| s % 4 == 0);
-        view.dtype != DType::F64 && view.access.footprint().offset().is_multiple_of(4) && rows
+        view.dtype.size() < 8 && view.access.footprint().offset().is_multiple_of(4) && rows
     }
 
     pub(super) fn mode(&self, i: usize, view: &View, width: u32) -> Mode {

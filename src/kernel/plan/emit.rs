@@ -33,7 +33,7 @@ impl Scalars {
             return found.2;
         }
         let word = self.words;
-        self.words += if dtype == DType::F64 { 2 } else { 1 };
+        self.words += if dtype.size() == 8 { 2 } else { 1 };
         self.list.push((slot, dtype, word));
         word
     }

@@ -124,7 +124,7 @@ fn in_vectors(strides: &[isize]) -> bool {
 }
 
 fn may_be_vector(view: &View) -> bool {
-    view.dtype != DType::F64 && view.access.footprint().offset().is_multiple_of(4)
+    view.dtype.size() < 8 && view.access.footprint().offset().is_multiple_of(4)
 }
 
 /// The mode of a view that is reduced: `along` are its strides over the dims that groups lie along, `across` over the

@@ -1,10 +1,10 @@
 //! Which kernel reduces, and how many neighbouring elements it takes at a step.
 
 use super::Walk;
+use crate::Shape;
 use crate::base::layout::Strides;
 use crate::kernel::plan::view::View;
 use crate::kernel::spec::Strategy;
-use crate::{DType, Shape};
 
 /// The view that touches most memory.
 pub(super) fn dominant(reads: &[View]) -> Option<&View> {
@@ -48,7 +48,7 @@ pub(super) fn width_for(strategy: Strategy, walk: &Walk, domain: &Shape, reads: 
     let run = if joined { whole } else { domain[last] };
     let fits = run % 4 == 0 || inner && joined && run >= 16;
     let pays =
-        reads.iter().any(|r| r.memory.is_some() && r.dtype != DType::F64 && r.access.footprint().strides()[last] == 1);
+        reads.iter().any(|r| r.memory.is_some() && r.dtype.size() < 8 && r.access.footprint().strides()[last] == 1);
     if fits && pays { 4 } else { 1 }
 }
 
