@@ -6,13 +6,14 @@
 //! - *packed*: where `reduced × inner` fits a strip, whole blocks of it are folded strip by strip;
 //! - *rows*: where `inner` is 1, and rows are longer than a strip or consist of products, each strip is folded to one
 //!   value;
-//! - *columns*: otherwise, strips are folded into accumulators, one for each column, walking down the rows; eight rows
-//!   at a time if what is folded, or its factors, lies in memory.
+//! - *columns*: otherwise, strips are folded into accumulators, one for each column, walking down the rows, eight at a
+//!   time.
 //!
 //! How the work is cut up depends on the sizes alone, and parts are put together in order, so the same input gives the
 //! same bits on any number of threads.
 
 mod partition;
+mod rows;
 mod worker;
 
 use std::sync::OnceLock;

@@ -117,6 +117,12 @@ impl Partition {
         Self { space, kept, outer, reduced, inner, most, in_place, way, outers, n_columns, columns, n_parts, rows }
     }
 
+    /// Whether an output lies in memory in the order of the walk.
+    pub(super) fn is_in_place(&self, region: &Region, output: usize) -> bool {
+        let value = region.outputs[output];
+        value < region.leaves.len() && self.space.is_linear(value)
+    }
+
     pub(super) fn units(&self) -> usize {
         self.outer.div_ceil(self.outers) * self.n_columns * self.n_parts
     }

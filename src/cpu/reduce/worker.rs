@@ -5,6 +5,7 @@ use std::ops::Range;
 use pulp::Arch;
 
 use super::partition::{BLOCK, Partition, Piece, Way};
+use super::rows::rows_bytes;
 use super::{Folded, Reduce, partial};
 use crate::cpu::fold::{FoldLoops, ROWS, WIDE};
 use crate::cpu::frame::{Constants, Frame, Memory, scratch_bytes};
@@ -12,19 +13,20 @@ use crate::cpu::strip::Strip;
 
 /// What a thread folds with: for each fold a spare strip, accumulators of a block, and accumulators of all blocks.
 pub(super) struct Worker<'a, 'm> {
-    reduce: &'a Reduce,
-    partition: &'a Partition,
+    pub(super) reduce: &'a Reduce,
+    pub(super) partition: &'a Partition,
     memory: &'a Memory<'m>,
-    /// What the frame wants, then the strips of each fold.
-    scratch: Strip<'a>,
-    /// Bytes of the former, and of the strips of one fold.
-    frame_bytes: usize,
+    /// What the frame wants, then the rows of each output, then the strips of each fold.
+    pub(super) scratch: Strip<'a>,
+    /// Where the rows and the strips of folds begin, and bytes of the strips of one fold.
+    pub(super) rows_at: usize,
+    folds_at: usize,
     fold_bytes: usize,
-    arch: Arch,
+    pub(super) arch: Arch,
 }
 
 /// `n` of a worker's accumulators of a fold, from the one numbered `first` on.
-type Accumulators<'a, 'm> = fn(worker: &Worker<'a, 'm>, fold: usize, first: usize, n: usize) -> Strip<'a>;
+pub(super) type Accumulators<'a, 'm> = fn(worker: &Worker<'a, 'm>, fold: usize, first: usize, n: usize) -> Strip<'a>;
 
 /// What a strip has for a fold: elements, or two rows of them to be multiplied.
 enum Terms<'a> {
@@ -39,20 +41,21 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
         memory: &'a Memory<'m>,
         scratch: Strip<'a>,
     ) -> Self {
-        let frame_bytes = scratch_bytes(&reduce.region, &partition.space, partition.most);
+        let rows_at = frame_bytes(reduce, partition);
+        let folds_at = rows_at + rows_bytes(reduce, partition);
         let fold_bytes = fold_bytes(partition);
-        Self { reduce, partition, memory, scratch, frame_bytes, fold_bytes, arch: Arch::new() }
+        Self { reduce, partition, memory, scratch, rows_at, folds_at, fold_bytes, arch: Arch::new() }
     }
 
     /// Bytes of scratch memory it wants.
     pub(super) fn scratch_bytes(reduce: &Reduce, partition: &Partition) -> usize {
-        scratch_bytes(&reduce.region, &partition.space, partition.most) + reduce.folds.len() * fold_bytes(partition)
+        frame_bytes(reduce, partition) + rows_bytes(reduce, partition) + reduce.folds.len() * fold_bytes(partition)
     }
 
     /// `n` elements of `size` bytes, of the strips of a fold, from byte `at` on.
     fn own(&self, fold: usize, at: usize, n: usize, size: usize) -> Strip<'a> {
         debug_assert!(at + n * size <= self.fold_bytes, "within the strips of this fold");
-        self.scratch.carve(self.frame_bytes + fold * self.fold_bytes + at, n, size)
+        self.scratch.carve(self.folds_at + fold * self.fold_bytes + at, n, size)
     }
 
     /// `n` elements of a fold's spare strip, from element `first` on.
@@ -173,13 +176,13 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
         rows: Range<usize>,
         into: Accumulators<'a, 'm>,
     ) {
-        let Partition { inner, reduced, in_place, .. } = *self.partition;
+        let Partition { inner, reduced, .. } = *self.partition;
         let width = piece.columns.len();
         self.clear(into, width * packed);
         let mut row = rows.start;
         while row < rows.end {
             let start = (outer * reduced + row) * inner + piece.columns.start;
-            if in_place && row + ROWS * packed <= rows.end {
+            if row + ROWS * packed <= rows.end {
                 self.accumulate_rows(frame, start, packed * inner, packed * width, into);
                 row += ROWS * packed;
             } else {
@@ -209,37 +212,6 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
                 }
             });
             point += n;
-        }
-    }
-
-    /// Folds [`ROWS`] rows of `len` points, the first of them from `start` on and each `step` after the one before, of terms
-    /// or factors that lie in memory.
-    fn accumulate_rows(
-        &self,
-        frame: &mut Frame<'a, 'm>,
-        start: usize,
-        step: usize,
-        len: usize,
-        into: Accumulators<'a, 'm>,
-    ) {
-        let Partition { space, most, .. } = self.partition;
-        let mut done = 0;
-        while done < len {
-            let n = space.strip(start + done, start + len, *most);
-            for (fold, &Folded { ref loops, output, product, .. }) in self.reduce.folds.iter().enumerate() {
-                // They stay where they are when the next row is evaluated.
-                let rows: [_; ROWS] = std::array::from_fn(|row| {
-                    frame.eval(start + row * step + done, n, &[]);
-                    [output, output + usize::from(product)].map(|output| frame.output(output))
-                });
-                let acc = into(self, fold, done, n);
-                if product {
-                    (loops.accumulate_products)(self.arch, acc, rows);
-                } else {
-                    (loops.accumulate_rows)(self.arch, acc, rows.map(|[x, _]| x));
-                }
-            }
-            done += n;
         }
     }
 
@@ -340,6 +312,10 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
         let memory = self.memory.temps[self.reduce.folds[fold].temp];
         self.partition.kept.scatter(fold, start, from.len(), memory, from);
     }
+}
+
+fn frame_bytes(reduce: &Reduce, partition: &Partition) -> usize {
+    scratch_bytes(&reduce.region, &partition.space, partition.most)
 }
 
 /// Bytes of the strips of one fold. Packed results, as many as a strip has elements where dims of 1 are reduced, lie where

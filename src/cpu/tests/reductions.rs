@@ -73,6 +73,30 @@ fn every_choice_of_dims() {
     }
 }
 
+/// Down the columns, of terms that are computed, that lie in memory, and that are one number for a whole row.
+#[test]
+fn rows_that_are_computed_together() {
+    for (shape, dtype) in [([70, 5000], DType::F32), ([531, 300], DType::F32), ([70, 3000], DType::F64)] {
+        let [x, y] = [1, 2].map(|seed| random(seed, &shape, dtype));
+        let row = random(3, &[1, shape[1]], dtype);
+        let column = random(4, &[shape[0], 1], dtype);
+        check_sum("computed", &(x.abs() + 1), &[0]);
+        check_sum("in memory and computed", &(&x * y.abs()), &[0]);
+        check_sum("computed and in memory", &(x.abs() * &y), &[0]);
+        check_sum("in memory, of one row", &(&row * x.abs()), &[0]);
+        check_sum("a number for each row", &(column.abs() * x.abs()), &[0]);
+        check_sum("nothing but numbers for rows", &column.abs().broadcast_to(shape), &[0]);
+        check_sum("in memory and a number", &(&x * column.abs()), &[0]);
+        check("the smallest", &(&x - &row).amin(0), 0.0);
+        // Of two folds of the same rows, either first.
+        let (d, positive) = (&x - &row, (&x - &row).abs());
+        check_sum("squares", &d.square(), &[0]);
+        check("two folds", &(d.square().sum(0) + positive.sum(0)), 1e-5);
+        check("two folds", &(positive.sum(0) + positive.square().sum(0)), 1e-5);
+        check("two folds", &(d.square().sum(0) + (d * &y).square().sum(0)), 1e-5);
+    }
+}
+
 #[test]
 fn every_reduction_of_every_dtype() {
     for dtype in DType::ALL {

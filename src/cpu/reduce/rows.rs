@@ -1,0 +1,97 @@
+//! Several rows folded at once, so that their accumulators are read and written once for all of them.
+//!
+//! What does not lie in memory is written down first. That takes less than to pass accumulators twice as wide for each row,
+//! though all these strips together fill the innermost cache and more: shorter ones would have the memory read in pieces.
+
+use smallvec::{SmallVec, smallvec};
+
+use super::partition::{Partition, Way};
+use super::worker::{Accumulators, Worker};
+use super::{Folded, Reduce};
+use crate::cpu::fold::ROWS;
+use crate::cpu::frame::{Direct, Frame};
+use crate::cpu::strip::Strip;
+
+/// The rows of each output of a region.
+type OutputRows<'a> = SmallVec<[[Strip<'a>; ROWS]; 3]>;
+
+impl<'a, 'm: 'a> Worker<'a, 'm> {
+    /// Folds [`ROWS`] rows of `len` points, the first of them from `start` on and each `step` after the one before.
+    pub(super) fn accumulate_rows(
+        &self,
+        frame: &mut Frame<'a, 'm>,
+        start: usize,
+        step: usize,
+        len: usize,
+        into: Accumulators<'a, 'm>,
+    ) {
+        let Partition { space, most, .. } = self.partition;
+        let mut done = 0;
+        while done < len {
+            let n = space.strip(start + done, start + len, *most);
+            let rows = self.evaluate_rows(frame, start + done, step, n);
+            for (fold, &Folded { ref loops, output, product, .. }) in self.reduce.folds.iter().enumerate() {
+                let acc = into(self, fold, done, n);
+                if product {
+                    let factors = std::array::from_fn(|row| [rows[output][row], rows[output + 1][row]]);
+                    (loops.accumulate_products)(self.arch, acc, factors);
+                } else {
+                    (loops.accumulate_rows)(self.arch, acc, rows[output]);
+                }
+            }
+            done += n;
+        }
+    }
+
+    /// Evaluates `n` points of each of [`ROWS`] rows, the first of them from `start` on, and returns the rows of each output:
+    /// where they lie in memory, or in strips of their own.
+    fn evaluate_rows(&self, frame: &mut Frame<'a, 'm>, start: usize, step: usize, n: usize) -> OutputRows<'a> {
+        let Reduce { region, folds, .. } = self.reduce;
+        let mut found: OutputRows<'a> = smallvec![[Strip::EMPTY; ROWS]; region.outputs.len()];
+        for row in 0..ROWS {
+            // What lies in memory stays where it is when the next row is evaluated.
+            if self.partition.in_place {
+                frame.eval(start + row * step, n, &[]);
+                (0..found.len()).for_each(|output| found[output][row] = frame.output(output));
+                continue;
+            }
+            let own: SmallVec<[Strip<'a>; 3]> = (0..found.len()).map(|output| self.row(output, row, n)).collect();
+            let direct: SmallVec<[_; 3]> = own.iter().map(|&at| Direct { at: Some(at), last_read: None }).collect();
+            frame.eval(start + row * step, n, &direct);
+            for fold in folds {
+                for output in fold.output..=fold.output + usize::from(fold.product) {
+                    // What is several outputs is written as the first of them.
+                    let same = region.outputs.iter().position(|&other| other == region.outputs[output]);
+                    let (x, own) = (frame.output(output), own[same.unwrap_or(output)]);
+                    let stays = self.partition.is_in_place(region, output);
+                    if x.len() != n {
+                        (fold.loops.spread)(own, x);
+                    } else if !stays && !x.is(own) {
+                        x.copy_to(own);
+                    }
+                    found[output][row] = if stays { x } else { own };
+                }
+            }
+        }
+        found
+    }
+
+    /// `n` elements of the strip for row `row` of an output.
+    fn row(&self, output: usize, row: usize, n: usize) -> Strip<'a> {
+        debug_assert!(n <= self.partition.most, "a strip has {} elements", self.partition.most);
+        let first = self.rows_at + (output * ROWS + row) * row_bytes(self.reduce, self.partition);
+        self.scratch.carve(first, n, self.reduce.region.dtypes[output].size())
+    }
+}
+
+/// Bytes of the strips for the rows of all outputs, if there will be any.
+pub(super) fn rows_bytes(reduce: &Reduce, partition: &Partition) -> usize {
+    match partition.way {
+        Way::Columns if !partition.in_place => reduce.region.outputs.len() * ROWS * row_bytes(reduce, partition),
+        _ => 0,
+    }
+}
+
+fn row_bytes(reduce: &Reduce, partition: &Partition) -> usize {
+    partition.most * reduce.region.width
+}
