@@ -63,7 +63,10 @@ pub use base::tensor::Tensor;
 pub use base::times::{Bandwidth, Clock, KernelTime};
 pub use expr::{BinaryOp, Expr, ReduceOp, ScalarCell, UnaryOp, einsum};
 #[cfg(feature = "io")]
-pub use io::{read_safetensors, safetensors_names, write_safetensors};
+#[doc(hidden)]
+pub use io::file_kind;
+#[cfg(feature = "io")]
+pub use io::{npz_names, read_npz, read_safetensors, safetensors_names, write_npz, write_safetensors};
 pub use optim::Params;
 pub use run::assign::assign;
 pub use run::device::{DEVICE_VARIABLE, Device};

@@ -7,6 +7,7 @@ pub(crate) mod dtype;
 pub(crate) mod error;
 pub(crate) mod info;
 pub(crate) mod layout;
+pub(crate) mod nearest;
 pub(crate) mod pool;
 pub(crate) mod shape;
 pub(crate) mod storage;

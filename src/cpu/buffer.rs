@@ -2,7 +2,7 @@
 
 #![allow(unsafe_code, reason = "allocates memory, and hands it out as slices")]
 
-use std::alloc::{Layout, alloc, dealloc};
+use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ptr::NonNull;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -21,6 +21,8 @@ static POOL: Pool<Block> = Pool::new();
 
 /// Raw aligned memory. Always initialised.
 struct Block {
+    /// What the allocator gave; `start` is the first aligned address in it.
+    allocated: NonNull<u8>,
     start: NonNull<u8>,
     bytes: usize,
 }
@@ -34,18 +36,30 @@ impl Block {
     fn new(bytes: usize) -> Option<Self> {
         let layout = Self::layout(bytes)?;
         // SAFETY: the size is not zero: size classes begin at 256 bytes.
-        let start = NonNull::new(unsafe { alloc(layout) })?;
-        if layout.align() == HUGE_PAGE {
-            ask_for_huge_pages(start, bytes);
+        let allocated = NonNull::new(unsafe { alloc_zeroed(layout) })?;
+        if !Self::is_large(bytes) {
+            return Some(Self { allocated, start: allocated, bytes });
         }
-        // SAFETY: allocated above with this size.
-        unsafe { start.write_bytes(0, bytes) };
-        Some(Self { start, bytes })
+        let skipped = allocated.as_ptr().addr().next_multiple_of(HUGE_PAGE) - allocated.as_ptr().addr();
+        // SAFETY: less than a huge page is skipped, and the layout has one to spare.
+        let start = unsafe { allocated.add(skipped) };
+        ask_for_huge_pages(start, bytes);
+        Some(Self { allocated, start, bytes })
     }
 
+    fn is_large(bytes: usize) -> bool {
+        bytes >= 2 * HUGE_PAGE
+    }
+
+    /// What is asked of the allocator. A large block is aligned here: an allocator that is asked for more than the
+    /// usual alignment fills the memory with zeros itself, which makes every page resident, those included that no
+    /// element will lie on. Asked for the usual one, it takes untouched pages from the system, which are zero.
     fn layout(bytes: usize) -> Option<Layout> {
-        let align = if bytes >= 2 * HUGE_PAGE { HUGE_PAGE } else { ALIGN };
-        Layout::from_size_align(bytes, align).ok()
+        if Self::is_large(bytes) {
+            Layout::from_size_align(bytes.checked_add(HUGE_PAGE)?, align_of::<usize>()).ok()
+        } else {
+            Layout::from_size_align(bytes, ALIGN).ok()
+        }
     }
 }
 
@@ -53,7 +67,7 @@ impl Drop for Block {
     fn drop(&mut self) {
         if let Some(layout) = Self::layout(self.bytes) {
             // SAFETY: allocated in `new` with this layout.
-            unsafe { dealloc(self.start.as_ptr(), layout) }
+            unsafe { dealloc(self.allocated.as_ptr(), layout) }
         }
     }
 }
@@ -109,6 +123,12 @@ impl Buffer {
 
     pub(crate) fn write(&self, bytes: &[u8]) {
         self.lock_mut().bytes_mut()[..bytes.len()].copy_from_slice(bytes);
+    }
+
+    /// Has `fill` write the first `len` bytes, at most `chunk` at a time, from the first to the last.
+    #[cfg(feature = "io")]
+    pub(crate) fn fill(&self, len: usize, chunk: usize, fill: impl FnMut(&mut [u8]) -> Result<()>) -> Result<()> {
+        self.lock_mut().bytes_mut()[..len].chunks_mut(chunk).try_for_each(fill)
     }
 }
 

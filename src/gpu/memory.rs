@@ -8,6 +8,10 @@ use super::faults::Faults;
 use crate::base::pool::{Pool, size_class};
 use crate::{DType, Error, Result};
 
+/// How many bytes are uploaded at most before they are waited for, where more follow.
+#[cfg(feature = "io")]
+const UPLOADED: usize = 64 << 20;
+
 /// A wgpu buffer, freed while holding [`Faults::turn`].
 pub(super) struct Raw {
     /// `None` only while dropping.
@@ -147,6 +151,36 @@ impl Buffer {
 
     /// Uploads `bytes` to the start of the buffer.
     pub(crate) fn write(&self, op: &'static str, bytes: &[u8]) -> Result<()> {
+        self.write_at(op, 0, bytes)
+    }
+
+    /// Has `fill` make the first `len` bytes of the buffer, at most `chunk` at a time, which is a multiple of 4, from
+    /// the first to the last, and uploads them.
+    #[cfg(feature = "io")]
+    pub(crate) fn fill(
+        &self,
+        op: &'static str,
+        len: usize,
+        chunk: usize,
+        mut fill: impl FnMut(&mut [u8]) -> Result<()>,
+    ) -> Result<()> {
+        let mut bytes = vec![0; len.min(chunk)];
+        let mut written = 0;
+        while written < len {
+            let bytes = &mut bytes[..chunk.min(len - written)];
+            fill(bytes)?;
+            self.write_at(op, written as u64, bytes)?;
+            written += bytes.len();
+            // wgpu keeps what was uploaded until it is submitted and done with.
+            if written % UPLOADED < bytes.len() {
+                self.context.synchronize(op)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Uploads `bytes` to byte `offset` on, a multiple of 4. The buffer's last word may be written in part.
+    fn write_at(&self, op: &'static str, offset: u64, bytes: &[u8]) -> Result<()> {
         if bytes.is_empty() {
             return Ok(());
         }
@@ -159,11 +193,11 @@ impl Buffer {
         }
         context.guard(op, || {
             let whole = bytes.len() / 4 * 4;
-            context.queue.write_buffer(self.raw(), 0, &bytes[..whole]);
+            context.queue.write_buffer(self.raw(), offset, &bytes[..whole]);
             if whole < bytes.len() {
                 let mut word = [0; 4];
                 word[..bytes.len() - whole].copy_from_slice(&bytes[whole..]);
-                context.queue.write_buffer(self.raw(), whole as u64, &word);
+                context.queue.write_buffer(self.raw(), offset + whole as u64, &word);
             }
             Ok(())
         })

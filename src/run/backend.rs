@@ -110,6 +110,20 @@ impl Backend {
         buffer!(op, storage, buffer => { buffer.write(bytes); Ok(()) }, buffer => buffer.write(op, bytes))
     }
 
+    /// Has `fill` make the first `len` bytes of a buffer, a chunk of whole elements after the other, from the first to
+    /// the last.
+    #[cfg(feature = "io")]
+    pub(super) fn fill(
+        op: &'static str,
+        storage: &Storage,
+        len: usize,
+        fill: impl FnMut(&mut [u8]) -> Result<()>,
+    ) -> Result<()> {
+        // Short enough to stay in a cache while it is worked on.
+        const CHUNK: usize = 1 << 20;
+        buffer!(op, storage, buffer => buffer.fill(len, CHUNK, fill), buffer => buffer.fill(op, len, CHUNK, fill))
+    }
+
     /// Calls `f` with bytes `start..start + len` of a buffer, once the device has computed them.
     pub(super) fn read<R>(
         op: &'static str,

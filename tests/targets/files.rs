@@ -4,7 +4,10 @@ use std::cell::RefCell;
 use std::fs;
 use std::path::PathBuf;
 
-use hadamard::{DType, Device, Error, Tensor, read_safetensors, safetensors_names, write_safetensors};
+use hadamard::{
+    DType, Device, Error, Tensor, npz_names, read_npz, read_safetensors, safetensors_names, write_npz,
+    write_safetensors,
+};
 use tempfile::TempDir;
 
 /// Calls `test` with the path of a file of these bytes, and of another beside it.
@@ -18,7 +21,8 @@ fn with_file(data: &[u8], test: impl FnOnce(PathBuf, PathBuf)) {
     });
 }
 
-/// What a tensor holds. A file's bytes are its elements', so it takes no more memory than that.
+/// What a tensor holds. It takes no more memory than `size`: a file's bytes are its elements', or where they are floats of
+/// 8 bits, a quarter of them.
 fn content(tensor: &Tensor, size: usize) -> (Vec<usize>, DType, Vec<u8>) {
     assert!(tensor.numel() * tensor.dtype().size() <= size, "{tensor:?} from {size} bytes");
     let bytes = match tensor.dtype() {
@@ -42,12 +46,57 @@ fn refused(error: &Error) {
 
 pub(super) fn npy(data: &[u8]) {
     with_file(data, |path, again| match Tensor::read_npy(&path, &Device::cpu()) {
+        // NumPy has no bf16, which is read all the same.
+        Ok(tensor) if tensor.dtype() == DType::BF16 => refused(&tensor.write_npy(&again).unwrap_err()),
         Ok(tensor) => {
             tensor.write_npy(&again).unwrap();
             let read = Tensor::read_npy(&again, &Device::cpu()).unwrap();
-            assert_eq!(content(&read, data.len()), content(&tensor, data.len()));
+            assert_eq!(content(&read, 4 * data.len()), content(&tensor, 4 * data.len()));
         }
         Err(error) => refused(&error),
+    });
+}
+
+/// No file makes more of its bytes than deflate can.
+const EXPANSION: usize = 1032;
+
+pub(super) fn npz(data: &[u8]) {
+    let device = Device::cpu();
+    with_file(data, |path, again| {
+        let names = match npz_names(&path) {
+            Ok(names) => names,
+            Err(error) => return refused(&error),
+        };
+        for name in &names {
+            if let Err(error) = Tensor::read_npz(&path, name, &device) {
+                refused(&error);
+            }
+        }
+        let tensors = match read_npz(&path, &device) {
+            Ok(tensors) => tensors,
+            Err(error) => return refused(&error),
+        };
+        assert!(tensors.iter().map(|(name, _)| name).eq(&names));
+        // NumPy has no bf16, which is read all the same.
+        let writable = tensors.iter().filter(|(_, x)| x.dtype() != DType::BF16);
+        let borrowed: Vec<(&str, &Tensor)> = writable.map(|(name, x)| (name.as_str(), x)).collect();
+        write_npz(&again, &borrowed).unwrap();
+        for (name, tensor) in &borrowed {
+            let read = Tensor::read_npz(&again, name, &device).unwrap();
+            assert_eq!(
+                content(&read, 4 * EXPANSION * data.len()),
+                content(tensor, 4 * EXPANSION * data.len()),
+                "{name}"
+            );
+        }
+        // One more, in a file whose other members stay.
+        let one = Tensor::from_slice(&[1_u8], [1], &device).unwrap();
+        fs::copy(&path, &again).unwrap();
+        one.write_npz(&again, "one more").unwrap();
+        assert_eq!(
+            npz_names(&again).unwrap().iter().filter(|name| *name != "one more").count(),
+            names.iter().filter(|name| *name != "one more").count()
+        );
     });
 }
 
@@ -70,7 +119,7 @@ pub(super) fn safetensors(data: &[u8]) {
                 write_safetensors(&again, &borrowed).unwrap();
                 for (name, tensor) in &tensors {
                     let read = Tensor::read_safetensors(&again, name, &device).unwrap();
-                    assert_eq!(content(&read, data.len()), content(tensor, data.len()), "{name}");
+                    assert_eq!(content(&read, 4 * data.len()), content(tensor, 4 * data.len()), "{name}");
                 }
             }
             Err(error) => refused(&error),

@@ -25,6 +25,7 @@ pub(crate) const TARGETS: [Target; 6] = [
     Target { name: "expression", run: expression::run },
     Target { name: "einsum", run: einsum::run },
     Target { name: "npy", run: files::npy },
+    Target { name: "npz", run: files::npz },
     Target { name: "safetensors", run: files::safetensors },
     Target { name: "program", run: program::run },
     Target { name: "stepwise", run: stepwise::run },

@@ -1,10 +1,10 @@
 //! The functions of the language: PyTorch's names and parameters.
 
 use super::arguments::Arguments;
-use super::nearest::nearest;
 use super::special::{SPECIALS, Special};
 use super::value::{Kind, Mistake, Value, mistake};
 use crate::Result;
+use crate::base::nearest::nearest;
 use crate::expr::{BinaryOp, Expr, ReduceOp, UnaryOp};
 
 /// An argument as written: `value` or `keyword=value`.

@@ -11,7 +11,6 @@ mod functions;
 mod grammar;
 mod lexer;
 mod names;
-mod nearest;
 mod operators;
 mod special;
 mod value;

@@ -3,8 +3,8 @@
 use super::Parser;
 use super::functions::{self, Argument, Function};
 use super::lexer::Token;
-use super::nearest::nearest;
 use super::value::{Kind, Mistake, Value, dtype_named, mistake};
+use crate::base::nearest::nearest;
 use crate::{Result, Scalar};
 
 impl<'a> Parser<'a> {

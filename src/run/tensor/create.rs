@@ -41,6 +41,21 @@ impl Tensor {
         Ok(tensor)
     }
 
+    /// A tensor whose bytes `fill` makes where they are to lie, a chunk of whole elements after the other, in row-major
+    /// order: a large one is never in memory twice.
+    #[cfg(feature = "io")]
+    pub(crate) fn filled_by(
+        op: &'static str,
+        shape: Shape,
+        dtype: DType,
+        device: &Device,
+        fill: impl FnMut(&mut [u8]) -> Result<()>,
+    ) -> Result<Self> {
+        let tensor = Self::empty(op, shape, dtype, device)?;
+        Backend::fill(op, tensor.storage(), tensor.numel() * dtype.size(), fill)?;
+        Ok(tensor)
+    }
+
     /// A tensor of `value` everywhere.
     ///
     /// # Errors

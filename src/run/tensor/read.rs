@@ -43,7 +43,7 @@ impl Tensor {
 
     /// Calls `f` with the elements' bytes where they lie, since copying many takes longer than all else. The elements
     /// must follow each other.
-    fn with_bytes<R>(&self, op: &'static str, f: impl FnOnce(&[u8]) -> R) -> Result<R> {
+    pub(crate) fn with_bytes<R>(&self, op: &'static str, f: impl FnOnce(&[u8]) -> R) -> Result<R> {
         Backend::read(op, self.storage(), self.byte_range(), f)
     }
 

@@ -1,20 +1,22 @@
 //! What somebody who wrote an unknown name may have meant.
 
 /// The candidate most like `name`, if one is so much like it that a slip of the hand explains the difference.
-pub(super) fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let length = name.chars().count();
     // A long name costs its square, and is no slip.
-    if length > 64 {
+    if length > 128 {
         return None;
     }
-    let (found, distance) = candidates.map(|c| (c, distance(name, c))).min_by_key(|&(_, d)| d)?;
-    (distance <= (length / 3).max(1) && distance < length).then_some(found)
+    let most = (length / 3).max(1);
+    let near = candidates.filter(|c| c.chars().take(length + most + 1).count().abs_diff(length) <= most);
+    let (found, distance) = near.map(|c| (c, distance(name, c))).min_by_key(|&(_, d)| d)?;
+    (distance <= most && distance < length).then_some(found)
 }
 
 /// How many letters to insert, drop, replace or swap with their neighbour to come from one name to the other.
 fn distance(a: &str, b: &str) -> usize {
     let a: Vec<char> = a.chars().collect();
-    let b: Vec<char> = b.chars().take(80).collect();
+    let b: Vec<char> = b.chars().collect();
     // Distances from the first i letters of `a`, for the last three i.
     let mut before: Vec<usize> = Vec::new();
     let mut last: Vec<usize> = (0..=b.len()).collect();
