@@ -4,7 +4,9 @@
 use std::fs;
 use std::process::{Command, Output, Stdio};
 
-use hadamard::{DType, Device, Tensor, read_safetensors, safetensors_names, write_safetensors};
+use hadamard::{
+    DType, Device, Tensor, npz_names, read_npz, read_safetensors, safetensors_names, write_npz, write_safetensors,
+};
 use tempfile::{TempDir, tempdir};
 
 /// Runs the tool in `folder`.
@@ -23,9 +25,18 @@ fn told(folder: &TempDir, args: &[&str]) -> String {
     let output = tool(folder, args);
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
-    // `devices` opens every driver there is, and some of them talk.
-    assert!(args[0] == "devices" || output.stderr.is_empty(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    // `devices` opens every driver there is, and some of them talk; `eval` says what it has made.
+    let talks = matches!(args[0], "devices" | "eval") || args.contains(&"eval");
+    assert!(talks || output.stderr.is_empty(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
     text
+}
+
+/// Both outputs of a run that must succeed: the values, and what is said of them.
+fn evaluated(folder: &TempDir, args: &[&str]) -> [String; 2] {
+    let output = tool(folder, args);
+    let [values, notes] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+    assert_eq!(output.status.code(), Some(0), "{args:?}: {notes}");
+    [values, notes]
 }
 
 /// Standard error of a run that must fail, and print nothing else.
@@ -47,6 +58,8 @@ fn inputs() -> TempDir {
     b.write_npy(folder.path().join("b.npy")).unwrap();
     write_safetensors(folder.path().join("m.safetensors"), &[("l.a", &a), ("l.b", &b), ("n", &n)]).unwrap();
     write_safetensors(folder.path().join("one.safetensors"), &[("only", &b)]).unwrap();
+    write_npz(folder.path().join("m.npz"), &[("l.a", &a), ("l.b", &b), ("n", &n)]).unwrap();
+    write_npz(folder.path().join("one.npz"), &[("only", &b)]).unwrap();
     folder
 }
 
@@ -60,16 +73,18 @@ fn names(folder: &TempDir) -> Vec<String> {
 #[test]
 fn eval_prints_what_it_computes() {
     let folder = inputs();
-    for (args, want) in [
-        (&["a * b", "a=a.npy", "b=b.npy"][..], "[[ 10.0, 200.0],\n [ 30.0, 400.0]]\nf32 [2, 2] on cpu\n"),
-        (&["sum(a * b, 0)", "a=m.safetensors:l.a", "b=one.safetensors"], "[ 40.0, 600.0]\nf32 [2] on cpu\n"),
-        (&["-b * lr", "b=b.npy", "lr=0.5"], "[ -5.0, -50.0]\nf32 [2] on cpu\n"),
-        (&["n * two", "n=m.safetensors:n", "two=2"], "[14, 16]\ni32 [2] on cpu\n"),
-        (&["a.T > 2", "a=a.npy"], "[[False,  True],\n [False,  True]]\nbool [2, 2] on cpu\n"),
-        (&["mean(a)", "a=a.npy"], "2.5\nf32 [] on cpu\n"),
-        (&["1 + 2"], "3\ni32 [] on cpu\n"),
+    for (args, values, what) in [
+        (&["a * b", "a=a.npy", "b=b.npy"][..], "[[ 10.0, 200.0],\n [ 30.0, 400.0]]\n", "f32 [2, 2] on cpu\n"),
+        (&["sum(a * b, 0)", "a=m.safetensors:l.a", "b=one.safetensors"], "[ 40.0, 600.0]\n", "f32 [2] on cpu\n"),
+        (&["sum(a * b, 0)", "a=m.npz:l.a", "b=one.npz"], "[ 40.0, 600.0]\n", "f32 [2] on cpu\n"),
+        (&["-b * lr", "b=b.npy", "lr=0.5"], "[ -5.0, -50.0]\n", "f32 [2] on cpu\n"),
+        (&["n * two", "n=m.safetensors:n", "two=2"], "[14, 16]\n", "i32 [2] on cpu\n"),
+        (&["a.T > 2", "a=a.npy"], "[[False,  True],\n [False,  True]]\n", "bool [2, 2] on cpu\n"),
+        (&["mean(a)", "a=a.npy"], "2.5\n", "f32 [] on cpu\n"),
+        (&["1 + 2"], "3\n", "i32 [] on cpu\n"),
     ] {
-        assert_eq!(told(&folder, &[&["eval"], args].concat()), want, "{args:?}");
+        // Values and nothing else for whoever reads standard output.
+        assert_eq!(evaluated(&folder, &[&["eval"], args].concat()), [values, what], "{args:?}");
     }
     // An expression may begin with '-' and options may stand anywhere.
     assert_eq!(told(&folder, &["--device", "cpu", "eval", "-b", "b=b.npy"]).lines().next(), Some("[ -10.0, -100.0]"));
@@ -81,7 +96,8 @@ fn eval_writes_files() {
     let folder = inputs();
     let device = Device::cpu();
     let at = |name: &str| folder.path().join(name);
-    assert_eq!(told(&folder, &["eval", "cast(a, f16) * 2", "a=a.npy", "-o", "out.npy"]), "out.npy: f16 [2, 2]\n");
+    let said = evaluated(&folder, &["eval", "cast(a, f16) * 2", "a=a.npy", "-o", "out.npy"]);
+    assert_eq!(said, ["", "out.npy: f16 [2, 2]\n"]);
     let read = Tensor::read_npy(at("out.npy"), &device).unwrap();
     assert_eq!((read.dtype(), read.shape().dims()), (DType::F16, &[2, 2][..]));
 
@@ -131,6 +147,102 @@ fn eval_adds_a_tensor_to_a_file() {
 }
 
 #[test]
+fn eval_reads_and_writes_npz() {
+    let folder = inputs();
+    let device = Device::cpu();
+    let path = folder.path().join("m.npz");
+    told(&folder, &["eval", "b * 2", "b=m.npz:l.b", "-o", "m.npz:c"]);
+    told(&folder, &["eval", "b + 1", "b=b.npy", "-o", "m.npz:l.b"]);
+    assert_eq!(npz_names(&path).unwrap(), ["l.a", "l.b", "n", "c"]);
+    assert_eq!(Tensor::read_npz(&path, "l.b", &device).unwrap().to_vec::<f32>().unwrap(), [11.0, 101.0]);
+    assert_eq!(Tensor::read_npz(&path, "c", &device).unwrap().to_vec::<f32>().unwrap(), [20.0, 200.0]);
+    told(&folder, &["eval", "b * 2", "b=one.npz", "-o", "new.npz"]);
+    assert_eq!(read_npz(folder.path().join("new.npz"), &device).unwrap()[0].0, "result");
+    for (args, words) in [
+        (&["eval", "b * 2", "b=m.npz:l.b", "-o", "m.npz:l.b"][..], "'b' is read from there"),
+        (&["eval", "b * 2", "b=one.npz", "-o", "one.npz:only"], "'b' is read from there"),
+        (&["eval", "b", "b=b.npy", "-o", "one.npz"], "--force overwrites it; FILE:TENSOR adds a tensor"),
+        (&["eval", "b", "b=m.npz"], "say which of its 4 tensors, as FILE:TENSOR (there are: l.a, l.b, n, c)"),
+        (&["eval", "b", "b=m.npz:l.x"], "no array is called 'l.x', did you mean 'l.a'? (there are: l.a, l.b, n, c)"),
+        (&["eval", "cast(b, bf16)", "b=b.npy", "-o", "m.npz:h"], "'h': NumPy has no bf16"),
+    ] {
+        assert!(refused(&folder, args).contains(words), "{args:?}: {}", refused(&folder, args));
+    }
+}
+
+#[test]
+fn a_model_in_several_files_is_one() {
+    let folder = inputs();
+    let index = r#"{"metadata": {}, "weight_map": {"l.a": "m.safetensors", "only": "one.safetensors"}}"#;
+    fs::write(folder.path().join("m.safetensors.index.json"), index).unwrap();
+    let sum = ["eval", "a + b", "a=m.safetensors.index.json:l.a", "b=m.safetensors.index.json:only"];
+    assert_eq!(told(&folder, &sum), "[[ 11.0, 102.0],\n [ 13.0, 104.0]]\n");
+    let all = refused(&folder, &["eval", "a", "a=m.safetensors.index.json"]);
+    assert!(all.contains("say which of its 2 tensors, as FILE:TENSOR (there are: l.a, only)"), "{all}");
+    // What is read by way of an index is not overwritten, and nothing is written to an index.
+    for (out, force, words) in [
+        ("one.safetensors:only", None, "'b' is read from there"),
+        ("m.safetensors.index.json", Some("--force"), "an index names the files"),
+        ("m.safetensors.index.json:x", Some("--force"), "an index names the files"),
+    ] {
+        let args = ["eval", "b", "b=m.safetensors.index.json:only", "-o", out];
+        let text = refused(&folder, &args.into_iter().chain(force).collect::<Vec<_>>());
+        assert!(text.contains(words), "{text}");
+    }
+}
+
+/// An input that the expression does not name is not read, so it need not even be there.
+#[test]
+fn inputs_that_are_not_named_are_not_read() {
+    let folder = inputs();
+    let [values, notes] = evaluated(&folder, &["eval", "sum(b)", "b=b.npy", "sum=nosuch.npy", "lr=2"]);
+    assert_eq!(values, "110.0\n");
+    assert_eq!(
+        notes,
+        "note: 'sum' is not in the expression, so nosuch.npy is not read\nnote: 'lr' is not in the expression\n\
+         f32 [] on cpu\n"
+    );
+    assert!(
+        refused(&folder, &["eval", "sum(lrr)", "b=nosuch.npy", "lr=2"]).contains("did you mean 'lr'? (known: b, lr)")
+    );
+}
+
+/// A colon in the name of a folder, and an ending, are no reason to look elsewhere.
+#[cfg(unix)]
+#[test]
+fn folders_may_have_colons_and_endings() {
+    let folder = inputs();
+    let inner = folder.path().join("dir.safetensors:x");
+    fs::create_dir(&inner).unwrap();
+    fs::copy(folder.path().join("m.safetensors"), inner.join("m.safetensors")).unwrap();
+    assert_eq!(told(&folder, &["eval", "b", "b=dir.safetensors:x/m.safetensors:l.b"]), "[ 10.0, 100.0]\n");
+    told(&folder, &["eval", "b", "b=b.npy", "-o", "dir.safetensors:x/new.safetensors:y"]);
+    assert_eq!(safetensors_names(inner.join("new.safetensors")).unwrap(), ["y"]);
+}
+
+#[test]
+fn files_of_other_kinds_are_named() {
+    let folder = inputs();
+    for (name, bytes, words) in [
+        ("m.pt", &b"PK\x03\x04archive/data.pkl"[..], "error: m.pt: a PyTorch checkpoint"),
+        ("m.pkl", b"\x80\x04\x95", "error: m.pkl: a Python pickle"),
+        ("a.npy.gz", b"\x1f\x8b\x08", "error: a.npy.gz: a gzip file: unpack it with gunzip"),
+        ("m.h5", b"\x89HDF\r\n\x1a\n", "error: m.h5: an HDF5 file"),
+        ("lfs.npz", b"version https://git-lfs.github.com/spec/v1\n", "not an .npz file: it is a pointer of Git LFS"),
+        ("pickle.npz", b"\x80\x04\x95", "not an .npz file: it is a Python pickle"),
+        ("zip.npy", b"PK\x03\x04a.npy", "not a .npy file: it is an .npz file"),
+    ] {
+        fs::write(folder.path().join(name), bytes).unwrap();
+        let text = refused(&folder, &["eval", "a", &format!("a={name}")]);
+        assert!(text.contains(words), "{text}");
+        let text = refused(&folder, &["eval", "a", &format!("a={name}:w")]);
+        assert!(text.contains(words) || name.ends_with(".npy"), "{text}");
+    }
+    fs::write(folder.path().join("notes.txt"), "a text").unwrap();
+    assert!(refused(&folder, &["eval", "a", "a=notes.txt"]).contains("expected a number, FILE.npy, FILE.npz[:ARRAY]"));
+}
+
+#[test]
 fn mistakes_end_with_code_2_and_write_nothing() {
     let folder = inputs();
     fs::write(folder.path().join("broken.npy"), "no array").unwrap();
@@ -145,12 +257,15 @@ fn mistakes_end_with_code_2_and_write_nothing() {
         (&["eval", "a", "a=nosuch.npy"], "error: nosuch.npy: no such file or folder"),
         (&["eval", "a", "a=broken.npy"], "error: broken.npy: not a .npy file"),
         (&["eval", "a", "a=m.safetensors"], "say which of its 3 tensors, as FILE:TENSOR (there are: l.a, l.b, n)"),
-        (&["eval", "a", "a=m.safetensors:l.c"], "no tensor is called 'l.c' (there are: l.a, l.b, n)"),
+        (
+            &["eval", "a", "a=m.safetensors:l.c"],
+            "no tensor is called 'l.c', did you mean 'l.a'? (there are: l.a, l.b, n)",
+        ),
         (&["eval", "a", "a.npy"], "found 'a.npy'"),
         (&["eval", "a", "a=a.txt"], "FILE.safetensors[:TENSOR]"),
         (&["eval", "a", "1a=a.npy"], "a name of letters, digits and _"),
         (&["eval", "a", "a=1", "a=2"], "'a' twice"),
-        (&["eval", "a", "a=a.npy", "-o", "out.txt"], "error: out.txt: the output is FILE.npy or FILE.safetensors"),
+        (&["eval", "a", "a=a.npy", "-o", "out.txt"], "error: out.txt: the output is FILE.npy, FILE.npz[:ARRAY] or"),
         (&["eval", "a", "a=a.npy", "-o", "nosuch/out.npy"], "there is no such folder"),
         (&["eval", "a * c", "a=a.npy", "-o", "out.npy"], "unknown name"),
         (&["eval", "cast(a, bf16)", "a=a.npy", "-o", "out.npy"], "NumPy has no bf16"),

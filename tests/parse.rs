@@ -487,3 +487,18 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn names_in_a_text_are_those_that_are_looked_up() {
+    for (text, names) in [
+        ("sum(w * a, dim=0).sqrt() + w.T", &["w", "a"][..]),
+        ("x.where(m, torch.inf) + cast(y, f16)", &["x", "m", "torch", "y", "f16"]),
+        ("einsum('ij,jk->ik', a, b)", &["a", "b"]),
+        ("sum(sum)", &["sum"]),
+        ("a + 1.5e3 - größe", &["a", "größe"]),
+        ("a + 'open", &["a"]),
+        ("", &[]),
+    ] {
+        assert_eq!(Expr::names_in(text), names, "{text}");
+    }
+}

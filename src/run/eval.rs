@@ -18,8 +18,32 @@ impl Expr {
         self.check()?;
         let graph = self.graph()?;
         let device = device_of("eval", &graph)?.unwrap_or_else(Device::cpu);
-        let out = Tensor::empty("eval", self.shape().clone(), self.dtype(), &device)?;
-        device.backend().run("eval", &graph, std::slice::from_ref(&out))?;
+        self.eval_graph("eval", &graph, &device)
+    }
+
+    /// Evaluates the expression on a device: where an expression without tensors says nothing of one, or where it must
+    /// be this one.
+    ///
+    /// ```
+    /// use hadamard::{Device, Expr};
+    /// let device = Device::cpu();
+    /// assert_eq!(Expr::arange(3).eval_on(&device)?.to_vec::<i32>()?, [0, 1, 2]);
+    /// # Ok::<(), hadamard::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`eval`](Self::eval); [`Error::DeviceMismatch`] if it reads tensors of another device.
+    pub fn eval_on(&self, device: &Device) -> Result<Tensor> {
+        self.check()?;
+        let graph = self.graph()?;
+        require_on("eval_on", &graph, device)?;
+        self.eval_graph("eval_on", &graph, device)
+    }
+
+    fn eval_graph(&self, op: &'static str, graph: &Graph, device: &Device) -> Result<Tensor> {
+        let out = Tensor::empty(op, self.shape().clone(), self.dtype(), device)?;
+        device.backend().run(op, graph, std::slice::from_ref(&out))?;
         Ok(out)
     }
 
@@ -62,16 +86,20 @@ pub fn eval_all<E: Clone + Into<Expr>>(exprs: &[E]) -> Result<Vec<Tensor>> {
 
 /// The one device of every tensor read, or `None` if none is.
 pub(super) fn device_of(op: &'static str, graph: &Graph) -> Result<Option<Device>> {
-    let Some((first, rest)) = graph.buffers.split_first() else {
+    let Some(first) = graph.buffers.first() else {
         return Ok(None);
     };
     let device = Device::of(&first.0);
-    for (storage, _) in rest {
-        if !device.backend().owns(storage) {
-            return Err(mismatch(op, &device, &Device::of(storage)));
-        }
-    }
+    require_on(op, graph, &device)?;
     Ok(Some(device))
+}
+
+/// An error unless every tensor read is on the device.
+pub(super) fn require_on(op: &'static str, graph: &Graph, device: &Device) -> Result<()> {
+    match graph.buffers.iter().find(|(storage, _)| !device.backend().owns(storage)) {
+        None => Ok(()),
+        Some((storage, _)) => Err(mismatch(op, device, &Device::of(storage))),
+    }
 }
 
 pub(super) fn mismatch(op: &'static str, expected: &Device, found: &Device) -> Error {

@@ -5,6 +5,7 @@ use std::fmt;
 use crate::base::info::size;
 use crate::expr::graph::Graph;
 use crate::kernel::{self, Caps, Memory, Plan, Target};
+use crate::run::eval::require_on;
 use crate::{Device, Expr, Result};
 
 /// The passes an evaluation takes, as [`Expr::explain`] found them. Printing it is the point; the fields are for
@@ -68,6 +69,19 @@ impl Expr {
     pub fn explain(&self) -> Result<Explanation> {
         explain_all(std::slice::from_ref(self))
     }
+
+    /// Says what evaluating the expression on a device takes, by [`eval_on`](Self::eval_on).
+    ///
+    /// # Errors
+    ///
+    /// As [`explain`](Self::explain); [`Error::DeviceMismatch`](crate::Error::DeviceMismatch) if it reads tensors of
+    /// another device.
+    pub fn explain_on(&self, device: &Device) -> Result<Explanation> {
+        let exprs = std::slice::from_ref(self);
+        let graph = graph_of(exprs)?;
+        require_on("explain_on", &graph, device)?;
+        explain_graph(exprs, &graph, device)
+    }
 }
 
 /// Says what evaluating several expressions together, by [`eval_all`](crate::eval_all), takes.
@@ -87,15 +101,23 @@ impl Expr {
 /// As [`Expr::explain`].
 pub fn explain_all<E: Clone + Into<Expr>>(exprs: &[E]) -> Result<Explanation> {
     let exprs: Vec<Expr> = exprs.iter().map(|e| e.clone().into()).collect();
-    let graph = Graph::new(&exprs.iter().map(|e| (e, e.dtype())).collect::<Vec<_>>())?;
+    let graph = graph_of(&exprs)?;
     let device = graph.buffers.first().map_or_else(Device::cpu, |(storage, _)| Device::of(storage));
+    explain_graph(&exprs, &graph, &device)
+}
+
+fn graph_of(exprs: &[Expr]) -> Result<Graph> {
+    Graph::new(&exprs.iter().map(|e| (e, e.dtype())).collect::<Vec<_>>())
+}
+
+fn explain_graph(exprs: &[Expr], graph: &Graph, device: &Device) -> Result<Explanation> {
     let (caps, name) = match device.backend().caps() {
         Some(caps) => (caps, device.to_string()),
         None => (Caps::webgpu(), "a GPU with WebGPU's default limits (the tensors are on the CPU)".to_owned()),
     };
     let target = |(i, e): (usize, &Expr)| Target::contiguous(Memory::Target(i), e.shape().clone(), e.dtype());
     let targets: Vec<Target> = exprs.iter().enumerate().map(target).collect();
-    let Plan { launches, .. } = kernel::plan("explain", &graph, &targets, &caps)?;
+    let Plan { launches, .. } = kernel::plan("explain", graph, &targets, &caps)?;
     let passes = launches
         .iter()
         .map(|launch| Pass {

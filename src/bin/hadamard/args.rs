@@ -101,8 +101,8 @@ fn bytes(text: &str) -> Result<u64, String> {
 pub(crate) struct EvalArgs {
     #[command(flatten)]
     pub(crate) source: ExplainArgs,
-    /// Where to write the result instead of printing it: FILE.npy or FILE.safetensors, a new file, or
-    /// FILE.safetensors:TENSOR, which adds or replaces that tensor and keeps all else in the file
+    /// Where to write the result instead of printing it: FILE.npy, FILE.npz or FILE.safetensors, a new file; or
+    /// FILE.npz:ARRAY or FILE.safetensors:TENSOR, which adds or replaces that one and keeps all else in the file
     #[arg(short, long, value_name = "FILE")]
     pub(crate) out: Option<String>,
     /// Overwrite a file that is there already, or what the expression reads
@@ -115,7 +115,8 @@ pub(crate) struct ExplainArgs {
     /// The expression, in Python's syntax with PyTorch's function names
     #[arg(value_name = "EXPR", allow_hyphen_values = true)]
     pub(crate) expr: String,
-    /// What its names stand for: NAME=FILE.npy, NAME=FILE.safetensors[:TENSOR] or NAME=NUMBER
+    /// What its names stand for: NAME=FILE.npy, NAME=FILE.npz[:ARRAY], NAME=FILE.safetensors[:TENSOR] (or the
+    /// FILE.safetensors.index.json of a model in several files) or NAME=NUMBER
     #[arg(value_name = "NAME=VALUE")]
     pub(crate) inputs: Vec<String>,
 }

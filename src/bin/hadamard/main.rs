@@ -9,6 +9,7 @@ mod check;
 mod devices;
 mod eval;
 mod files;
+mod location;
 mod picture;
 mod table;
 mod tour;
@@ -68,6 +69,11 @@ fn run(cli: Cli) -> Result<ExitCode> {
 /// The device a name stands for, or the one `HADAMARD_DEVICE` names, or the best there is.
 fn open(device: Option<&str>) -> Result<Device> {
     device.map_or_else(Device::best, Device::named)
+}
+
+/// Says something on standard error that is no value. If nobody listens, nothing is lost.
+fn note(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
 /// Writes to standard output. If the reader is gone (`hadamard devices | head -1`), ends the program without an error.

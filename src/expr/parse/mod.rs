@@ -53,6 +53,27 @@ impl Expr {
         Self::parse_with(text, &names)
     }
 
+    /// The names in a text that stand for tensors or other expressions, each once: what [`parse`](Self::parse) would look
+    /// up, and nothing that it calls. In a text that is no expression, those before the mistake.
+    ///
+    /// ```
+    /// # use hadamard::Expr;
+    /// assert_eq!(Expr::names_in("sum(w * a, dim=0).sqrt() + w.T"), ["w", "a"]);
+    /// ```
+    pub fn names_in(text: &str) -> Vec<&str> {
+        let tokens = tokens(text);
+        let mut found = Vec::new();
+        for (i, (token, _)) in tokens.iter().enumerate() {
+            let Token::Name(name) = *token else { continue };
+            let after_dot = i > 0 && tokens[i - 1].0 == Token::Op(".");
+            let called_or_keyword = matches!(tokens.get(i + 1), Some((Token::Op("(" | "="), _)));
+            if !after_dot && !called_or_keyword && !found.contains(&name) {
+                found.push(name);
+            }
+        }
+        found
+    }
+
     /// Reads an expression from text in which `names` stand for expressions: numbers, tensors, or parts built before.
     ///
     /// ```
