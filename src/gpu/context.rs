@@ -140,6 +140,16 @@ impl Context {
         self.wait(op, None)
     }
 
+    /// Submits what has been uploaded although nothing is recorded that reads it, and waits: wgpu keeps a copy of it until
+    /// then.
+    #[cfg(feature = "io")]
+    pub(super) fn finish_uploads(&self, op: &'static str) -> Result<()> {
+        let recorder = self.recorder();
+        self.guard(op, || Ok(self.queue.submit(None)))?;
+        drop(recorder);
+        self.synchronize(op)
+    }
+
     /// Lets a thread wait for a submission and wake the future that waits for its mapping.
     #[cfg(not(target_arch = "wasm32"))]
     pub(super) fn wait_in_background(&self, submission: wgpu::SubmissionIndex, mapped: Arc<Mapped>) {

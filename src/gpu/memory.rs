@@ -171,9 +171,8 @@ impl Buffer {
             fill(bytes)?;
             self.write_at(op, written as u64, bytes)?;
             written += bytes.len();
-            // wgpu keeps what was uploaded until it is submitted and done with.
             if written % UPLOADED < bytes.len() {
-                self.context.synchronize(op)?;
+                self.context.finish_uploads(op)?;
             }
         }
         Ok(())
