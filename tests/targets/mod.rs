@@ -21,7 +21,7 @@ pub(crate) struct Target {
 }
 
 /// Every target.
-pub(crate) const TARGETS: [Target; 6] = [
+pub(crate) const TARGETS: [Target; 7] = [
     Target { name: "expression", run: expression::run },
     Target { name: "einsum", run: einsum::run },
     Target { name: "npy", run: files::npy },
