@@ -81,7 +81,7 @@ fn eval_prints_what_it_computes() {
         (&["n * two", "n=m.safetensors:n", "two=2"], "[14, 16]\n", "i32 [2] on cpu\n"),
         (&["a.T > 2", "a=a.npy"], "[[False,  True],\n [False,  True]]\n", "bool [2, 2] on cpu\n"),
         (&["mean(a)", "a=a.npy"], "2.5\n", "f32 [] on cpu\n"),
-        (&["1 + 2"], "3\n", "i32 [] on cpu\n"),
+        (&["1 + 2"], "3\n", "i64 [] on cpu\n"),
     ] {
         // Values and nothing else for whoever reads standard output.
         assert_eq!(evaluated(&folder, &[&["eval"], args].concat()), [values, what], "{args:?}");

@@ -21,9 +21,9 @@ const TYPES: [Row; 21] = [
     Row("int8", &["i1", "b", "byte"], Some(Encoding::Plain(DType::I8))),
     Row("int16", &["i2", "h", "short"], Some(Encoding::Plain(DType::I16))),
     Row("int64", &["i8", "l", "q", "p", "int", "int_", "intp", "long", "longlong"], Some(Encoding::Plain(DType::I64))),
-    Row("uint16", &["u2", "H", "ushort"], None),
-    Row("uint32", &["u4", "I", "uintc"], None),
-    Row("uint64", &["u8", "L", "Q", "P", "uint", "uintp", "ulong", "ulonglong"], None),
+    Row("uint16", &["u2", "H", "ushort"], Some(Encoding::Unsigned(2))),
+    Row("uint32", &["u4", "I", "uintc"], Some(Encoding::Unsigned(4))),
+    Row("uint64", &["u8", "L", "Q", "P", "uint", "uintp", "ulong", "ulonglong"], Some(Encoding::Unsigned(8))),
     Row("complex64", &["c8", "F", "csingle"], None),
     Row("complex128", &["c16", "D", "complex", "complex_", "cdouble"], None),
     Row("complex256", &["c32", "c24", "G", "clongdouble", "complex192"], None),
@@ -83,10 +83,13 @@ mod tests {
 
     #[test]
     fn types_have_many_names() {
-        use DType::{BF16, Bool, F16, F32, F64, I32, U8};
+        use DType::{BF16, Bool, F16, F32, F64, I8, I16, I32, I64, U8};
         for (dtype, names) in [
             (Bool, &["|b1", "?", "bool", "|?", "=b1", "<b1"][..]),
             (U8, &["|u1", "B", "uint8", "u1"]),
+            (I8, &["|i1", "b", "int8"]),
+            (I16, &["<i2", "h", "int16"]),
+            (I64, &["<i8", "l", "int64", "int"]),
             (I32, &["<i4", "=i4", "i", "int32", "|i4"]),
             (F16, &["<f2", "e", "float16", "half"]),
             (BF16, &["<V2", "bfloat16"]),
@@ -111,9 +114,6 @@ mod tests {
     #[test]
     fn others_are_refused_by_name() {
         for (descr, words) in [
-            ("<i8", "(int64)"),
-            ("<u2", "(uint16)"),
-            ("|i1", "(int8)"),
             ("<U5", "(text)"),
             ("|S3", "(bytes of text)"),
             ("|O", "(Python objects, pickled)"),
