@@ -61,7 +61,7 @@ pub use base::info::{Counters, DeviceInfo, DeviceKind, MemoryStats};
 pub use base::shape::{Dims, MAX_RANK, Shape};
 pub use base::tensor::Tensor;
 pub use base::times::{Bandwidth, Clock, KernelTime};
-pub use expr::{BinaryOp, Expr, ReduceOp, ScalarCell, UnaryOp, einsum};
+pub use expr::{BinaryOp, Expr, ReduceOp, Rounding, ScalarCell, UnaryOp, einsum};
 #[cfg(feature = "io")]
 #[doc(hidden)]
 pub use io::file_kind;

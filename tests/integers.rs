@@ -17,7 +17,14 @@ fn long() -> Vec<i64> {
     let negative: Vec<i64> = values.iter().map(|x| x.wrapping_neg()).collect();
     values.extend(negative);
     values.push(i64::MIN);
+    values.extend([5, 17, 40, 63, 64, -40]);
     values
+}
+
+/// What is left of `a` divided by `b`, with the sign of `b`.
+fn rest(a: i64, b: i64) -> i64 {
+    let left = if b == 0 { 0 } else { a.wrapping_rem(b) };
+    if left != 0 && (left < 0) != (b < 0) { left + b } else { left }
 }
 
 /// Every pair of the numbers, as two columns.
@@ -36,7 +43,18 @@ fn tensor<T: Element>(values: &[T], device: &Device) -> Tensor {
 fn arithmetic_on_i64_is_exact_and_wraps() {
     type Case = (&'static str, fn(&Expr, &Expr) -> Expr, fn(i64, i64) -> i64);
     let [x, y] = pairs(&long());
-    let cases: [Case; 9] = [
+    // A rounded quotient; divided by 0, everything gives 0.
+    let floored =
+        |a: i64, b: i64| if b == 0 { 0 } else { a.wrapping_div(b) - i64::from(rest(a, b) != a.wrapping_rem(b)) };
+    let cases: [Case; 17] = [
+        ("a // b", |a, b| a.floor_divide(b), floored),
+        ("a % b", |a, b| a.remainder(b), rest),
+        ("fmod(a, b)", |a, b| a.fmod(b), |a, b| if b == 0 { 0 } else { a.wrapping_rem(b) }),
+        ("a & b", |a, b| a.bitwise_and(b), |a, b| a & b),
+        ("a | b", |a, b| a.bitwise_or(b), |a, b| a | b),
+        ("a ^ b", |a, b| a.bitwise_xor(b), |a, b| a ^ b),
+        ("a << b", |a, b| a.bitwise_left_shift(b), |a, b| if (0..64).contains(&b) { a << b } else { 0 }),
+        ("a >> b", |a, b| a.bitwise_right_shift(b), |a, b| a >> if (0..64).contains(&b) { b } else { 63 }),
         ("a + b", |a, b| a + b, i64::wrapping_add),
         ("a - b", |a, b| a - b, i64::wrapping_sub),
         ("a * b", |a, b| a * b, i64::wrapping_mul),

@@ -1,6 +1,6 @@
 //! Reading expressions from text: precedence, every function in every form, and what mistakes are told, and where.
 
-use hadamard::{BinaryOp, DType, Device, Error, Expr, ReduceOp, Shape, Tensor, UnaryOp, einsum};
+use hadamard::{BinaryOp, DType, Device, Error, Expr, ReduceOp, Rounding, Shape, Tensor, UnaryOp, einsum};
 use proptest::prelude::*;
 
 fn tensor(shape: impl Into<Shape>) -> Tensor {
@@ -178,6 +178,40 @@ fn every_function_in_every_form() {
         ("p & (c > 0)", p.logical_and(c.gt(0))),
         ("p | p", p.logical_or(&p)),
         ("p ^ (c > 0)", p.ne(c.gt(0))),
+        ("i & 6 | i ^ ~i", i.bitwise_and(6).bitwise_or(i.bitwise_xor(i.bitwise_not()))),
+        ("i << 2 >> i", i.bitwise_left_shift(2).bitwise_right_shift(&i)),
+        ("i << 1 + 1", i.bitwise_left_shift(2)),
+        ("a // b % 3", a.floor_divide(&b).remainder(3)),
+        ("7 // 2 * a", 3 * &a),
+        ("-7 % 3 * a", 2 * &a),
+        ("7 % -3 * a", -2 * &a),
+        ("div(a, b)", &a / &b),
+        ("div(a, b, rounding_mode='floor')", a.floor_divide(&b)),
+        ("div(a, 2, rounding_mode=\"trunc\")", a.div_rounded(2, Rounding::Trunc)),
+        ("round(a, decimals=2)", a.round_to(2)),
+        ("gelu(a, approximate='tanh')", a.gelu_tanh()),
+        ("silu(a) + a.elu(alpha=2) + elu(a)", a.silu() + a.elu(2.0) + a.elu(1.0)),
+        ("softplus(a, beta=2)", a.softplus(2.0, 20.0)),
+        ("hardtanh(a, max_val=3)", a.hardtanh(-1, 3)),
+        ("logit(a, eps=0.1) + logit(a)", a.logit(Some(0.1)) + a.logit(None)),
+        ("nan_to_num(a, posinf=1)", a.nan_to_num(None, Some(1.0), None)),
+        ("addcmul(a, a, b, value=0.5)", a.addcmul(&a, &b, 0.5)),
+        ("addcdiv(a, a, b)", a.addcdiv(&a, &b, 1)),
+        ("masked_fill(a, a > 0, -1.0)", a.masked_fill(a.gt(0), -1.0)),
+        ("count_nonzero(i)", i.count_nonzero(..)),
+        ("nansum(a, 1, keepdim=True)", a.nansum(1).keepdim()),
+        ("nanmean(a)", a.nanmean(..)),
+        ("zeros_like(a) + full_like(a, 2.5)", a.zeros_like() + a.full_like(2.5)),
+        ("max(a) + a.min()", a.amax(..) + a.amin(..)),
+        ("max(a, b)", a.maximum(&b)),
+        ("clip(a, -1, 1)", a.clamp(-1, 1)),
+        ("tril(a) + a.triu(diagonal=1)", a.tril(0) + a.triu(1)),
+        ("a @ a.T @ a", a.matmul(a.transpose(0, 1)).matmul(&a)),
+        ("a * a @ c", (&a * &a).matmul(&c)),
+        ("matmul(a, c) + mv(a, c)", a.matmul(&c) + a.mv(&c)),
+        ("outer(c, c)", c.outer(&c)),
+        ("float('nan') * a + a.float()", f64::NAN * &a + &a),
+        ("a.half()", a.cast(DType::F16)),
         ("c * pi", &c * std::f64::consts::PI),
         ("c * -inf", &c * f64::NEG_INFINITY),
         ("-s", -&s),
@@ -196,8 +230,13 @@ fn every_function_in_every_form() {
         }
     }
     for op in BinaryOp::ALL {
-        let want = format!("{:?}", a.binary(op, &b));
-        for text in [format!("{}(a, b)", op.name()), format!("a.{}(b)", op.name())] {
+        // Some are of integers alone.
+        let of_floats = a.binary(op, &b);
+        let (x, y, want) =
+            if of_floats.error().is_none() { ("a", "b", of_floats) } else { ("i", "i", i.binary(op, &i)) };
+        assert!(want.error().is_none(), "{op:?}");
+        let want = format!("{want:?}");
+        for text in [format!("{}({x}, {y})", op.name()), format!("{x}.{}({y})", op.name())] {
             assert_eq!(format!("{:?}", parse_in(&text, &tensors).unwrap()), want, "{text}");
         }
     }
@@ -250,9 +289,21 @@ fn mistakes_are_told_where_they_are() {
         ("a $ b", 3, "unexpected character '$'"),
         ("é * a", 1, "unknown name 'é'"),
         ("a * ✓", 5, "unexpected character"),
-        ("a // b", 3, "'//' is not in the language"),
-        ("a % b", 3, "'%' is not in the language"),
-        ("a @ b", 3, "einsum"),
+        ("i // 0", 3, "floor_divide: expected a divisor that is not 0"),
+        ("a * (5 % 0)", 8, "remainder: expected a divisor that is not 0"),
+        ("a @ s", 3, "at least one dim"),
+        ("a @ a", 3, "as many columns on the left as rows on the right"),
+        ("a @ i", 3, "one dtype"),
+        ("mm(a, c)", 1, "two matrices"),
+        ("outer(a, c)", 1, "two vectors"),
+        ("tril(c)", 1, "at least two dims"),
+        ("max(a, 1)", 8, "write amax(input, dim)"),
+        ("masked_fill(i, p, 0.5)", 1, "a number that i32 holds"),
+        ("div(a, 2, rounding_mode=\"up\")", 25, "floor"),
+        ("gelu(a, approximate=\"sigmoid\")", 21, "tanh"),
+        ("round(a, decimals=0.5)", 19, "an integer"),
+        ("float(\"two\")", 7, "found \"two\""),
+        ("nextafter(i, 1)", 1, "f32 or f64"),
         ("a and b", 3, "write '&'"),
         ("p or p", 3, "write '|'"),
         ("not p", 1, "write '~'"),
@@ -295,15 +346,18 @@ fn mistakes_are_told_where_they_are() {
         ("softmax(i, 0)", 1, "expected a float"),
         ("dot(a, a)", 1, "one dim"),
         ("-p", 1, "neg"),
-        ("a & b", 3, "'&' is for bools, not f32"),
-        ("p | i", 3, "'|' is for bools, not i32"),
-        ("~i", 1, "'~' is for bools"),
+        ("a & b", 3, "integers or bools"),
+        ("a << 1", 3, "integers or bools"),
+        ("p >> p", 3, "integers (cast a bool first)"),
+        ("~a", 1, "integers or bools"),
         ("where(a, a, b)", 1, "a bool condition"),
         ("einsum(\"ik,ik->k\", a, x)", 1, "einsum"),
         ("einsum(a, b)", 8, "einsum expects an equation such as"),
         ("einsum(\"i,i\", c, \"c\")", 18, "einsum expects a tensor here, found text"),
         ("sum()", 1, "sum needs 'input': sum(input, dim=None, keepdim=None)"),
-        ("where(p, a)", 1, "where needs 'other'"),
+        ("where(p)", 1, "write where(condition, input, other)"),
+        ("where(p, a)", 1, "write where(condition, input, other)"),
+        ("maximum(a)", 1, "maximum needs 'other'"),
         ("exp(a, b)", 8, "exp takes at most 1 argument"),
         ("sum(a, 0, True, 1)", 17, "at most 3 arguments"),
         ("sum(a, keepdim=1)", 16, "True or False"),

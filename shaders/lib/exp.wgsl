@@ -39,6 +39,12 @@ fn exp_f(x: F) -> F {
     return select(y, x, isnan_f(x));
 }
 
+// 2^-shift e^x, for x from -104 to 96: it overflows where the quotient does.
+fn exp_shifted_f(x: F, shift: I) -> F {
+    let n = exp_whole(x);
+    return scale_f(F(1.0) + expm1_short(exp_rest(x, n)), I(n) - shift);
+}
+
 // 2^n ((e^r - 1) + (1 - 2^-n)): nothing cancels.
 fn expm1_f(x: F) -> F {
     let inside = clamp(x, F(-18.0), F(89.0));

@@ -36,6 +36,16 @@ fn exp_f64(x: D) -> D {
     return select(y, x, isnan_f64(x));
 }
 
+// 2^-shift e^x, for x from -700 to 725 and a shift from 1 to 32: it overflows where the quotient does.
+fn exp_shifted_f64(x: D, shift: I) -> D {
+    let n = exp_whole_f64(x);
+    let y = D(1.0) + expm1_short_f64(exp_rest_f64(x, n));
+    let two = D(2.0) * rounded_f64(y);
+    // 2^1024 and more is infinite where the product is not.
+    let more = max(I(n) - shift - I(1022), I(0));
+    return scale_f64(two * D(bitcast<F>((more + I(127)) << U(23u))), I(n) - shift - I(1) - more);
+}
+
 // 2^n ((e^r - 1) + (1 - 2^-n)): nothing cancels.
 fn expm1_f64(x: D) -> D {
     let low = select(x, D(-40.0), x < D(-40.0));

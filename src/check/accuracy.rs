@@ -201,6 +201,16 @@ fn arguments<T: Float>(op: UnaryOp) -> Vec<T> {
             out.extend((0..USUAL).map(|i| T::from_f64(unit(i) * within)));
             out.retain(|x| !(x.to_f64().abs() > within && x.to_f64().is_finite()));
         }
+        UnaryBound::Piecewise { .. } => {
+            // Poles and the places where a formula changes, and only where errors are last places of the result.
+            let (low, high) = row.domain[0];
+            if low.is_finite() && high.is_finite() {
+                let quarters = (high / FRAC_PI_4) as i64;
+                let near = |n: i64| (-2..=2).map(move |by| T::from_f64(n as f64 * FRAC_PI_4).step(by));
+                out.extend((-quarters..=quarters).flat_map(near));
+            }
+            out.retain(|x| (low..=high).contains(&x.to_f64()) || !x.to_f64().is_finite());
+        }
         UnaryBound::Lipschitz { .. }
         | UnaryBound::Monotone
         | UnaryBound::Valley { .. }

@@ -6,7 +6,7 @@
 use super::loops::{Body, Loop, map1, map2, map2_in_place, map3};
 use super::plain::Plain;
 use super::{math, philox, vector};
-use crate::expr::op::{gelu, wrapping_pow};
+use crate::expr::op::{Integer, gelu};
 use crate::{BinaryOp, DType, UnaryOp};
 
 /// `op` on elements of a compute dtype, by a loop of its own or by the one that all share.
@@ -120,7 +120,7 @@ macro_rules! compare {
 }
 
 macro_rules! binary_float {
-    ($name:ident, $t:ident) => {
+    ($name:ident, $t:ident, $nextafter:path) => {
         fn $name(op: BinaryOp) -> Option<Loop> {
             Some(match op {
                 BinaryOp::Add => map2_in_place(|a: $t, b: $t| a + b),
@@ -130,13 +130,16 @@ macro_rules! binary_float {
                 BinaryOp::Pow => map2(|a: $t, b: $t| a.powf(b)),
                 BinaryOp::Maximum => map2(math::maximum::<$t>),
                 BinaryOp::Minimum => map2(math::minimum::<$t>),
+                BinaryOp::Hypot => map2(|a: $t, b: $t| a.hypot(b)),
+                BinaryOp::Copysign => map2(|a: $t, b: $t| a.copysign(b)),
+                BinaryOp::Nextafter => map2(|a: $t, b: $t| $nextafter(a, b)),
                 _ => compare!(op, $t),
             })
         }
     };
 }
-binary_float!(binary_f32, f32);
-binary_float!(binary_f64, f64);
+binary_float!(binary_f32, f32, libm::nextafterf);
+binary_float!(binary_f64, f64, libm::nextafter);
 
 macro_rules! binary_integer {
     ($name:ident, $t:ident) => {
@@ -145,9 +148,16 @@ macro_rules! binary_integer {
                 BinaryOp::Add => map2_in_place($t::wrapping_add),
                 BinaryOp::Sub => map2_in_place($t::wrapping_sub),
                 BinaryOp::Mul => map2_in_place($t::wrapping_mul),
-                BinaryOp::Pow => map2(wrapping_pow::<$t>),
+                BinaryOp::Pow => map2(<$t as Integer>::raised),
                 BinaryOp::Maximum => map2(|a: $t, b: $t| a.max(b)),
                 BinaryOp::Minimum => map2(|a: $t, b: $t| a.min(b)),
+                BinaryOp::BitwiseAnd => map2(|a: $t, b: $t| a & b),
+                BinaryOp::BitwiseOr => map2(|a: $t, b: $t| a | b),
+                BinaryOp::BitwiseXor => map2(|a: $t, b: $t| a ^ b),
+                BinaryOp::FloorDivide => map2(|a: $t, b: $t| a.floored(b).0),
+                BinaryOp::Remainder => map2(|a: $t, b: $t| a.floored(b).1),
+                BinaryOp::BitwiseLeftShift => map2(<$t as Integer>::shifted_left),
+                BinaryOp::BitwiseRightShift => map2(<$t as Integer>::shifted_right),
                 _ => compare!(op, $t),
             })
         }

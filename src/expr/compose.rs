@@ -22,7 +22,7 @@ use crate::base::shape::Dims;
 use crate::{DType, Error, Result, Shape};
 
 /// Calls `build` if `x` is a float; otherwise carries the mistake.
-fn of_float(op: &'static str, x: &Expr, build: impl FnOnce() -> Expr) -> Expr {
+pub(super) fn of_float(op: &'static str, x: &Expr, build: impl FnOnce() -> Expr) -> Expr {
     match x.check() {
         Err(error) => Expr::invalid(error),
         Ok(()) if x.dtype().is_float() => build(),
@@ -247,7 +247,7 @@ impl Expr {
     }
 
     /// The same, through which no gradient passes.
-    fn detach(&self) -> Self {
+    pub(super) fn detach(&self) -> Self {
         match self.check() {
             Err(error) => Self::invalid(error),
             Ok(()) => Self::new(Op::Detach, smallvec![self.clone()], self.shape().clone(), self.dtype()),

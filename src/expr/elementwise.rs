@@ -79,11 +79,12 @@ impl Expr {
         }
         // Arithmetic on bool is logic: one operation fewer for every backend to know.
         let op = match rule {
-            DTypeRule::Same(Logic::And) if from == DType::Bool => BinaryOp::And,
-            DTypeRule::Same(Logic::Or) if from == DType::Bool => BinaryOp::Or,
+            DTypeRule::Same(Logic::And) | DTypeRule::Bits(Some(Logic::And)) if from == DType::Bool => BinaryOp::And,
+            DTypeRule::Same(Logic::Or) | DTypeRule::Bits(Some(Logic::Or)) if from == DType::Bool => BinaryOp::Or,
+            DTypeRule::Bits(Some(Logic::Xor)) if from == DType::Bool => BinaryOp::Ne,
             _ => op,
         };
-        let from = if from == DType::Bool && rule == DTypeRule::Predicate { DType::U8 } else { from };
+        let from = if from == DType::Bool && op.row().rule == DTypeRule::Predicate { DType::U8 } else { from };
         Ok(Self::new(Op::Binary(op), smallvec![self.convert(from), rhs.convert(from)], shape, to))
     }
 

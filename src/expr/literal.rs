@@ -29,6 +29,9 @@ pub(super) fn fold_binary(op: BinaryOp, a: Scalar, b: Scalar) -> Result<Scalar> 
         Category::Int if op == BinaryOp::Pow && y < 0 => Scalar::Float((x as f64).powf(y as f64)),
         Category::Int => match row.on_numbers([x, y]) {
             Some(result) => Scalar::Int(result),
+            None if y == 0 && matches!(op, BinaryOp::Fmod | BinaryOp::Remainder | BinaryOp::FloorDivide) => {
+                return Err(Error::argument(op.name(), "a divisor that is not 0", "0"));
+            }
             None => return Err(beyond(op.name(), format!("that of {x} and {y}"))),
         },
         // An f64 does not tell all integers apart, but it tells in which order they are.

@@ -1,7 +1,7 @@
-//! `+ - * / & | !` and unary minus on tensors, expressions, numbers and cells, in every combination, by value and by
+//! `+ - * / % & | ^ << >> !` and unary minus on tensors, expressions, numbers and cells, in every combination, by value and by
 //! reference. A number on the left is an `f64`, an `i64` or a `bool`; on the right it may be an `f32` or an `i32`, too.
 
-use std::ops::{Add, BitAnd, BitOr, Div, Mul, Neg, Not, Sub};
+use std::ops::{Add, BitAnd, BitOr, BitXor, Div, Mul, Neg, Not, Rem, Shl, Shr, Sub};
 
 use super::ScalarCell;
 use super::{BinaryOp, Expr, UnaryOp};
@@ -40,7 +40,11 @@ macro_rules! operator {
         }
     };
 }
-operator!(Add add Add, Sub sub Sub, Mul mul Mul, Div div Div, BitAnd bitand And, BitOr bitor Or);
+operator!(
+    Add add Add, Sub sub Sub, Mul mul Mul, Div div Div, Rem rem Remainder,
+    BitAnd bitand BitwiseAnd, BitOr bitor BitwiseOr, BitXor bitxor BitwiseXor,
+    Shl shl BitwiseLeftShift, Shr shr BitwiseRightShift
+);
 
 macro_rules! impl_unary_operators {
     ($($ty:ty),*) => {$(
@@ -48,10 +52,10 @@ macro_rules! impl_unary_operators {
             type Output = Expr;
             fn neg(self) -> Expr { Expr::from(self).unary(UnaryOp::Neg) }
         }
-        /// Logical not: true where the element is 0 or false.
+        /// The other bits of integers; of bools, logical not.
         impl Not for $ty {
             type Output = Expr;
-            fn not(self) -> Expr { Expr::from(self).unary(UnaryOp::Not) }
+            fn not(self) -> Expr { Expr::from(self).bitwise_not() }
         }
     )*};
 }

@@ -18,7 +18,7 @@ impl DType {
     }
 
     /// The largest finite element, of a float dtype.
-    fn largest(self) -> Option<f64> {
+    pub(super) fn largest(self) -> Option<f64> {
         match self {
             Self::F16 => Some(half::f16::MAX.to_f64()),
             Self::BF16 => Some(half::bf16::MAX.to_f64()),
@@ -98,10 +98,33 @@ pub(super) fn settle(op: BinaryOp, [a, b]: [&Expr; 2], from: DType, to: DType) -
             let expected = format!("an exponent of at least 0 for {to} (or a float)");
             Err(Error::argument(op.name(), expected, number.to_string()))
         }
-        BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul | BinaryOp::Pow => {
-            check_integer(op.name(), number, from).map(|()| None)
+        BinaryOp::Fmod | BinaryOp::Remainder | BinaryOp::FloorDivide => {
+            if number == 0 && b.as_scalar().is_some() {
+                return Err(Error::argument(op.name(), "a divisor that is not 0", "0"));
+            }
+            // -1 stands for 255 in sums and products, not in quotients.
+            if !(low..=high).contains(&number) {
+                let range = format!("a number in the range of {from} ({low} to {high})");
+                return Err(Error::argument(op.name(), range, number.to_string()));
+            }
+            Ok(None)
         }
+        BinaryOp::Add
+        | BinaryOp::Sub
+        | BinaryOp::Mul
+        | BinaryOp::Pow
+        | BinaryOp::BitwiseAnd
+        | BinaryOp::BitwiseOr
+        | BinaryOp::BitwiseXor
+        | BinaryOp::BitwiseLeftShift
+        | BinaryOp::BitwiseRightShift => check_integer(op.name(), number, from).map(|()| None),
         // They work on floats or bools.
-        BinaryOp::Div | BinaryOp::Atan2 | BinaryOp::And | BinaryOp::Or => Ok(None),
+        BinaryOp::Div
+        | BinaryOp::Atan2
+        | BinaryOp::Hypot
+        | BinaryOp::Copysign
+        | BinaryOp::Nextafter
+        | BinaryOp::And
+        | BinaryOp::Or => Ok(None),
     }
 }

@@ -20,6 +20,15 @@ pub(super) fn unary(op: UnaryOp, x: Approx, compute: DType, dtype: DType) -> App
         UnaryBound::IsZero => Approx::of_truth(f(x.v) != 0.0, x.is_exact()),
         UnaryBound::Monotone => within(op.ulp(), x.monotone(f), compute),
         UnaryBound::Valley { bottom } => within(op.ulp(), x.valley(bottom, f), compute),
+        UnaryBound::Piecewise { jump, scale } => {
+            let ends = (x.v - x.e, x.v + x.e);
+            let y = match jump(ends).filter(|_| !x.is_unknown()) {
+                Some((low, high)) => Approx::hull(f(x.v), &[low, high]),
+                None => x.monotone(f),
+            };
+            let relative = 2.0 * op.ulp();
+            y.rounded(Allowance { relative, absolute: relative * scale(x.v) }, compute)
+        }
         UnaryBound::Lipschitz { within: limit } if x.v.is_finite() && x.v.abs() > limit => Approx::unknown(f(x.v)),
         UnaryBound::Lipschitz { .. } => within(op.ulp(), Approx { v: f(x.v), e: x.e }, compute),
     }
@@ -51,6 +60,12 @@ pub(super) fn binary(op: BinaryOp, a: Approx, b: Approx, compute: DType, dtype: 
             let y = a.corners(b, f);
             if of_both_signs(&[a, b]) { y.of_either_sign(compute) } else { y }
         }
+        BinaryBound::Neighbour if a.is_exact() && b.is_exact() => Approx::exact(neighbour(a.v, b.v, compute)),
+        BinaryBound::Neighbour => {
+            let next = a.monotone(|x| neighbour(x, f64::INFINITY, compute));
+            let back = a.monotone(|x| neighbour(x, f64::NEG_INFINITY, compute));
+            Approx::hull(a.v, &[next.v + next.e, back.v - back.e])
+        }
         BinaryBound::Equality => {
             let both = a.is_exact() && b.is_exact();
             let apart = !a.is_unknown() && !b.is_unknown() && (a.v - b.v).abs() > a.e + b.e;
@@ -77,6 +92,11 @@ pub(super) fn binary(op: BinaryOp, a: Approx, b: Approx, compute: DType, dtype: 
             within(op.ulp(), y, compute)
         }
     }
+}
+
+/// The number next to one in a dtype, towards another. Next to 0 lie subnormals, which may be flushed.
+fn neighbour(from: f64, to: f64, compute: DType) -> f64 {
+    if compute == DType::F64 { libm::nextafter(from, to) } else { libm::nextafterf(from as f32, to as f32).into() }
 }
 
 /// Whether there are zeros of both signs, of which either may be taken for the larger.

@@ -132,21 +132,32 @@ fn binary(table: &mut Table, op: BinaryOp) {
             });
         }
     }
+    if op.row().rule.dtypes(op.name(), DType::I32).is_ok() {
+        extremes(table, op);
+    }
+    if op == BinaryOp::Pow {
+        powers(table);
+    }
+}
+
+fn extremes(table: &mut Table, op: BinaryOp) {
     table.expr(op.name(), "i32 every pair of extremes", &[DType::I32], move |inputs| {
         let n = EXTREMES.len() * EXTREMES.len();
         let slow = inputs.tensor([n], DType::I32, Fill::ExtremesSlow)?;
         Ok(slow.binary(op, inputs.tensor([n], DType::I32, Fill::Extremes)?))
     });
-    if op == BinaryOp::Pow {
-        table.expr(op.name(), "i32 negative exponents", &[DType::I32], |inputs| {
-            let base = inputs.tensor([N], DType::I32, Fill::Whole(-3, 3))?;
-            Ok(base.pow(inputs.tensor([N], DType::I32, Fill::Whole(-3, 40))?))
+}
+
+fn powers(table: &mut Table) {
+    let op = BinaryOp::Pow;
+    table.expr(op.name(), "i32 negative exponents", &[DType::I32], |inputs| {
+        let base = inputs.tensor([N], DType::I32, Fill::Whole(-3, 3))?;
+        Ok(base.pow(inputs.tensor([N], DType::I32, Fill::Whole(-3, 40))?))
+    });
+    for exponent in [0.0, 0.5, 1.0, 2.0, 3.0, -1.0, -2.0, 7.0, 0.7] {
+        table.expr(op.name(), format!("f32 to the power {exponent}"), &[DType::F32], move |inputs| {
+            Ok(inputs.f32([N], Fill::Uniform(-3.0, 3.0))?.pow(exponent))
         });
-        for exponent in [0.0, 0.5, 1.0, 2.0, 3.0, -1.0, -2.0, 7.0, 0.7] {
-            table.expr(op.name(), format!("f32 to the power {exponent}"), &[DType::F32], move |inputs| {
-                Ok(inputs.f32([N], Fill::Uniform(-3.0, 3.0))?.pow(exponent))
-            });
-        }
     }
 }
 

@@ -80,6 +80,10 @@ pub(super) fn evaluate(exprs: &[(&Expr, DType)]) -> Vec<Vec<f64>> {
             &Step::Binary(op, a, b) if dtype == DType::I32 => {
                 (0..n).map(|i| f64::from(op.apply_i32(at(a, i) as i32, at(b, i) as i32))).collect()
             }
+            // Of f32s, not of the f64s that lie between them.
+            &Step::Binary(BinaryOp::Nextafter, a, b) if dtype == DType::F32 => {
+                (0..n).map(|i| libm::nextafterf(at(a, i) as f32, at(b, i) as f32).into()).collect()
+            }
             &Step::Binary(op, a, b) => (0..n).map(|i| fit(binary(op, at(a, i), at(b, i)), dtype)).collect(),
             Step::Random(..) => unreachable!("random numbers are tested against the reference"),
             &Step::Select(c, a, b) => (0..n).map(|i| if at(c, i) == 0.0 { at(b, i) } else { at(a, i) }).collect(),

@@ -4,6 +4,7 @@
 //! functions here, beside the rules of everything else. `grad` is the gradient of the node, `y` its result, and a rule's
 //! result broadcasts to the node's shape. `None` is a gradient of zeros.
 
+use std::f64::consts::PI;
 use std::sync::Arc;
 
 use super::views::view;
@@ -79,6 +80,30 @@ pub(in crate::expr) fn exponent(grad: &Expr, [a, b]: [&Expr; 2], y: &Expr) -> Ex
 pub(in crate::expr) fn squares([y, x]: [&Expr; 2]) -> Expr {
     let squares = y.square() + x.square();
     Expr::select(squares.eq(0), 1, squares)
+}
+
+/// The derivative of the logarithmic derivative of the gamma function, of any order differentiable itself: ten terms of
+/// Σ 1 / (x + k)², then Stirling's series; up to 1/2 by reflection.
+pub(in crate::expr) fn trigamma(x: &Expr) -> Expr {
+    // Bernoulli's numbers.
+    const SERIES: [f64; 7] = [1.0 / 6.0, -1.0 / 30.0, 1.0 / 42.0, -1.0 / 30.0, 5.0 / 66.0, -691.0 / 2730.0, 7.0 / 6.0];
+    let is_low = x.lt(0.5);
+    let up = Expr::select(&is_low, 1 - x, x);
+    let sum = (0..10).map(|k| (&up + k).square().reciprocal()).reduce(|sum, term| sum + term);
+    let inverse = (up + 10).reciprocal();
+    let square = inverse.square();
+    let series = SERIES.iter().rev().fold(Expr::from(0.0), |sum, &term| sum * &square + term);
+    let beyond = &inverse + &square * 0.5 + inverse * square * series;
+    let sum = sum.map_or_else(|| beyond.clone(), |sum| sum + &beyond);
+    let sine = ((x - x.round()) * PI).sin();
+    let reflected = (PI / Expr::select(&is_low, sine, 1)).square();
+    Expr::select(is_low, reflected - &sum, &sum)
+}
+
+/// The derivative of `y`, the Bessel function of order 1 of `x`: 1/2 at 0.
+pub(in crate::expr) fn i1_slope(x: &Expr, y: &Expr) -> Expr {
+    let is_zero = x.eq(0);
+    x.i0() - Expr::select(&is_zero, 0.5, y / Expr::select(&is_zero, 1, x))
 }
 
 /// The gradient of the argument of a reduction, `x`: it broadcasts to the shape of `x`.

@@ -231,7 +231,7 @@ impl Lowering {
         // An empty `any` is false and an empty `all` true: the identities of i32 maximum and minimum say so only
         // once turned to bool.
         if count == 0 && matches!(op, ReduceOp::Any | ReduceOp::All) {
-            return self.scalar(Scalar::Bool(op == ReduceOp::All), DType::Bool);
+            return self.scalar(Scalar::Int(i64::from(op == ReduceOp::All)), dtype);
         }
         self.convert(folded, dtype)
     }

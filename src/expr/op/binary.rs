@@ -2,8 +2,9 @@
 
 use std::f64::consts::PI;
 
-use super::listed;
 use super::row::{DTypeRule, Draw, EVERYWHERE, Form, Grad, Integers, Logic, Row, Wgsl, Whole, lib, row, stays, wraps};
+use super::whole::Integer;
+use super::{division, integer, listed};
 use crate::expr::grad::rules;
 use crate::{Expr, Tensor};
 
@@ -27,6 +28,31 @@ listed! {
         Maximum = method maximum(other), exact;
         /// The smaller of each pair of elements; NaN wins.
         Minimum = method minimum(other), exact;
+        /// What is left of a division rounded towards 0; it has the sign of `self`. Integers divided by 0 leave 0.
+        Fmod = method fmod(other), 0.5;
+        /// What is left of a division rounded down, the operator `%`: it has the sign of `other`. Integers divided by 0
+        /// leave 0.
+        Remainder = method remainder(other), 0.5;
+        /// The quotient rounded down; of integers divided by 0 it is 0. Of floats it is exact up to 2²².
+        FloorDivide = method floor_divide(other), 4.0;
+        /// The distance of the point (`self`, `other`) from the origin, where no square overflows.
+        Hypot = method hypot(other), 4.0;
+        /// The magnitude of `self` with the sign of `other`, that of a zero and of NaN included.
+        Copysign = method copysign(other), exact;
+        /// The number next to `self` in its dtype, f32 or f64, towards `other`.
+        Nextafter = method nextafter(other), exact;
+        /// The bits that both integers have, the operator `&`; on bools logic.
+        BitwiseAnd = method bitwise_and(other), exact;
+        /// The bits that either integer has, the operator `|`; on bools logic.
+        BitwiseOr = method bitwise_or(other), exact;
+        /// The bits that one of two integers has, the operator `^`; on bools logic.
+        BitwiseXor = method bitwise_xor(other), exact;
+        /// The bits of integers moved up by `other`, the operator `<<`; none are left where that is negative or no less
+        /// than there are.
+        BitwiseLeftShift = method bitwise_left_shift(other), exact;
+        /// The bits of integers moved down by `other`, the operator `>>`; the sign is left where that is negative or no
+        /// less than there are.
+        BitwiseRightShift = method bitwise_right_shift(other), exact;
         /// Whether elements are equal; NaN equals nothing.
         Eq = method eq(other), exact;
         /// Whether elements differ.
@@ -60,6 +86,8 @@ pub(crate) enum BinaryBound {
     Power,
     /// The larger or the smaller, either of two zeros of different sign.
     Extremum,
+    /// The number next to the first argument in the dtype that is computed in.
+    Neighbour,
     /// Whether the arguments are equal, or not.
     Equality,
     /// Logic in which one true argument or, if not `of_true`, one false argument is enough to know the result.
@@ -87,7 +115,7 @@ impl BinaryOp {
         (self.row().meaning)([a, b])
     }
 
-    /// The result on 32-bit integers, which wrap. Division never comes here: it gives a float.
+    /// The result on 32-bit integers, which wrap. The quotient, [`Div`](Self::Div), never comes here: it is a float.
     pub fn apply_i32(self, a: i32, b: i32) -> i32 {
         self.row().on_i32([a, b])
     }
@@ -153,7 +181,7 @@ impl BinaryOp {
                 rule: DTypeRule::Number,
                 meaning: |[a, b]| a.powf(b),
                 // A number to a negative power is a float: `fold_binary` sees to that.
-                integers: wraps!(|[a, b]| wrapping_pow(a, b), |[a, b]| checked_pow(a, b)),
+                integers: wraps!(|[a, b]| a.raised(b), |[a, b]| checked_pow(a, b)),
                 grad: Grad::Parts([
                     |grad, args, _| rules::base(grad, args),
                     |grad, args, y| Some(rules::exponent(grad, args, y)),
@@ -216,6 +244,17 @@ impl BinaryOp {
                 draws: OFTEN_EQUAL,
                 places: &[],
             }),
+            Self::Fmod => row!(division::FMOD),
+            Self::Remainder => row!(division::REMAINDER),
+            Self::FloorDivide => row!(division::FLOOR_DIVIDE),
+            Self::Hypot => row!(integer::HYPOT),
+            Self::Copysign => row!(integer::COPYSIGN),
+            Self::Nextafter => row!(integer::NEXTAFTER),
+            Self::BitwiseAnd => row!(integer::AND),
+            Self::BitwiseOr => row!(integer::OR),
+            Self::BitwiseXor => row!(integer::XOR),
+            Self::BitwiseLeftShift => row!(integer::LEFT_SHIFT),
+            Self::BitwiseRightShift => row!(integer::RIGHT_SHIFT),
             Self::Eq => row!(comparison(|[a, b]| truth(a == b), BinaryBound::Equality, Wgsl::operator("=="))),
             // WGSL's `!=` may take NaN for equal to itself.
             Self::Ne => row!(comparison(|[a, b]| truth(a != b), BinaryBound::Equality, Wgsl::text("!({0} == {1})"))),
@@ -267,61 +306,11 @@ const fn comparison(meaning: fn([f64; 2]) -> f64, bound: BinaryBound, wgsl: Wgsl
     }
 }
 
-/// `base` to the power `exponent`, wrapping; a negative exponent gives 0 except for bases 1 and -1, as in PyTorch.
-pub(crate) fn wrapping_pow<T: Integer>(base: T, exponent: T) -> T {
-    base.raised(exponent)
-}
-
-/// An integer that arithmetic is done in.
-pub(crate) trait Integer: Copy {
-    fn raised(self, exponent: Self) -> Self;
-}
-
-macro_rules! integers {
-    ($($t:ty),*) => {$(
-        impl Integer for $t {
-            fn raised(self, exponent: Self) -> Self {
-                let (mut power, mut square, mut rest) = (1 as $t, self, exponent);
-                if exponent < 0 {
-                    return match self {
-                        1 => 1,
-                        -1 => 1 - 2 * (exponent & 1),
-                        _ => 0,
-                    };
-                }
-                while rest != 0 {
-                    if rest & 1 == 1 {
-                        power = power.wrapping_mul(square);
-                    }
-                    square = square.wrapping_mul(square);
-                    rest >>= 1;
-                }
-                power
-            }
-        }
-    )*};
-}
-integers!(i32, i64);
-
 /// `base` to the power `exponent`, which is not negative, if it lies within 64 bits.
 fn checked_pow(base: i64, exponent: i64) -> Option<i64> {
     match u32::try_from(exponent) {
         Ok(exponent) => base.checked_pow(exponent),
         // Of so high powers only these have 64 bits.
         Err(_) => matches!(base, -1..=1).then_some(if exponent & 1 == 1 { base } else { base * base }),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn integer_powers_wrap_and_take_negative_exponents() {
-        assert_eq!(wrapping_pow(3, 4), 81);
-        assert_eq!(wrapping_pow(-1, -3), -1);
-        assert_eq!(wrapping_pow(-1, -4), 1);
-        assert_eq!(wrapping_pow(7, -1), 0);
-        assert_eq!(wrapping_pow(2, 33), 0);
     }
 }

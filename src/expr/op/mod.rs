@@ -10,18 +10,26 @@
 //! no such function, or none accurate enough, add its formula to `shaders/lib/`.
 
 mod binary;
+mod division;
+mod functions;
 mod gelu;
+mod hyperbolic;
+mod integer;
 mod reduce;
 mod row;
+mod special;
+mod trig;
 mod unary;
+mod whole;
 
+pub(crate) use binary::BinaryBound;
 pub use binary::BinaryOp;
-pub(crate) use binary::{BinaryBound, wrapping_pow};
 pub(crate) use gelu::gelu;
 pub use reduce::ReduceOp;
 pub(crate) use row::{DTypeRule, Draw, Form, Integers, Logic, Row, Wgsl};
 pub(crate) use unary::UnaryBound;
 pub use unary::UnaryOp;
+pub(crate) use whole::Integer;
 
 /// Makes the enum of some operations from the list of its variants, and what follows from the list alone: `ALL`, the
 /// names, parameters and error bounds, and the methods of `Expr` and `Tensor`.

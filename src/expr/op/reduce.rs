@@ -16,9 +16,9 @@ listed! {
         Amax = method amax(dim, keepdim), exact;
         /// The smallest element over `dims`; NaN wins. Reducing no elements is an error.
         Amin = method amin(dim, keepdim), exact;
-        /// Whether any element over `dims` is true or not 0.
+        /// Whether any element over `dims` is true or not 0; of u8, as a u8.
         Any = method any(dim, keepdim), exact;
-        /// Whether all elements over `dims` are true or not 0.
+        /// Whether all elements over `dims` are true or not 0; of u8, as a u8.
         All = method all(dim, keepdim), exact;
     }
 }
@@ -32,6 +32,8 @@ impl ReduceOp {
             Self::Sum | Self::Prod => Some(dtype.to_sum()),
             Self::Mean => dtype.is_float().then_some(dtype),
             Self::Amax | Self::Amin => Some(dtype),
+            // So PyTorch has it.
+            Self::Any | Self::All if dtype == DType::U8 => Some(DType::U8),
             Self::Any | Self::All => Some(DType::Bool),
         }
     }

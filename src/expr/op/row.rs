@@ -78,6 +78,10 @@ pub(crate) enum DTypeRule {
     Float,
     /// Floats to the same dtype; all else is refused.
     OnlyFloat,
+    /// f32 or f64 to the same dtype; all else is refused.
+    Wide,
+    /// Integers to the same dtype; on bools it is this logic, or they are refused. So are floats.
+    Bits(Option<Logic>),
     /// Numbers or bool to bool.
     Predicate,
     /// Anything, turned into bool first, to bool.
@@ -92,7 +96,16 @@ impl DTypeRule {
                 Err(Error::DType { op, expected: "numbers (cast a bool first)", found: promoted })
             }
             Self::OnlyFloat if !promoted.is_float() => Err(Error::DType { op, expected: "a float", found: promoted }),
-            Self::Number | Self::Same(_) | Self::OnlyFloat => Ok((promoted, promoted)),
+            Self::Wide if !matches!(promoted, DType::F32 | DType::F64) => {
+                Err(Error::DType { op, expected: "f32 or f64", found: promoted })
+            }
+            Self::Bits(_) if promoted.is_float() => {
+                Err(Error::DType { op, expected: "integers or bools", found: promoted })
+            }
+            Self::Bits(None) if promoted == DType::Bool => {
+                Err(Error::DType { op, expected: "integers (cast a bool first)", found: promoted })
+            }
+            Self::Number | Self::Same(_) | Self::OnlyFloat | Self::Wide | Self::Bits(_) => Ok((promoted, promoted)),
             Self::Float => Ok((promoted.to_float(), promoted.to_float())),
             Self::Predicate => Ok((promoted, DType::Bool)),
             Self::Logical => Ok((DType::Bool, DType::Bool)),
@@ -107,6 +120,7 @@ pub(crate) enum Logic {
     Itself,
     And,
     Or,
+    Xor,
 }
 
 /// What an operation does with integers.

@@ -1,10 +1,11 @@
 //! Elementwise functions of one argument.
 
-use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, LN_2, SQRT_2};
+use std::f64::consts::{FRAC_1_SQRT_2, LN_2, SQRT_2};
 
 use super::gelu::{gelu, slope};
 use super::listed;
 use super::row::{DTypeRule, Draw, EVERYWHERE, Form, Grad, Integers, Logic, Row, Wgsl, Whole, lib, row, stays, wraps};
+use super::{hyperbolic, special, trig};
 use crate::expr::grad::typed;
 use crate::{Expr, Tensor};
 
@@ -45,6 +46,40 @@ listed! {
         Erf = method erf(), 4.0;
         /// The Gaussian error linear unit, `x * (1 + erf(x / √2)) / 2` ([Hendrycks and Gimpel, 2016](https://arxiv.org/abs/1606.08415)).
         Gelu = method gelu(), 4.0;
+        /// The tangent, in radians; on GPUs accurate up to 10,000.
+        Tan = method tan(), 4.0;
+        /// The angle from -π/2 to π/2 of which this is the sine; NaN beyond 1.
+        Asin = method asin(), 4.0;
+        /// The angle from 0 to π of which this is the cosine; NaN beyond 1.
+        Acos = method acos(), 4.0;
+        /// The angle from -π/2 to π/2 of which this is the tangent.
+        Atan = method atan(), 4.0;
+        /// The hyperbolic sine.
+        Sinh = method sinh(), 4.0;
+        /// The hyperbolic cosine.
+        Cosh = method cosh(), 4.0;
+        /// The number of which this is the hyperbolic sine.
+        Asinh = method asinh(), 4.0;
+        /// The number not below 0 of which this is the hyperbolic cosine; NaN below 1.
+        Acosh = method acosh(), 4.0;
+        /// The number of which this is the hyperbolic tangent; NaN beyond 1.
+        Atanh = method atanh(), 4.0;
+        /// 2 to the power of each element; exact for whole ones.
+        Exp2 = method exp2(), 4.0;
+        /// The logarithm to base 10.
+        Log10 = method log10(), 4.0;
+        /// `1 - erf(x)`, accurate where erf is next to 1.
+        Erfc = method erfc(), 4.0;
+        /// The number of which this is the error function; NaN beyond 1.
+        Erfinv = method erfinv(), 4.0;
+        /// The logarithm of the absolute value of the gamma function. Below 0 it is a difference, and the bound is in last places of its two terms.
+        Lgamma = method lgamma(), 4.0;
+        /// The logarithmic derivative of the gamma function. Below 0 it is a difference, and the bound is in last places of its two terms.
+        Digamma = method digamma(), 4.0;
+        /// The modified Bessel function of the first kind of order 0.
+        I0 = method i0(), 4.0;
+        /// The modified Bessel function of the first kind of order 1.
+        I1 = method i1(), 4.0;
         /// The largest whole number not above.
         Floor = method floor(), exact;
         /// The smallest whole number not below.
@@ -66,6 +101,9 @@ pub(crate) enum UnaryBound {
     Monotone,
     /// The function falls up to `bottom` and rises from there: the extremes over an interval are at its ends, or there.
     Valley { bottom: f64 },
+    /// The extremes over an interval are at its ends, unless the function turns or jumps within it: then `jump` gives the
+    /// least and the largest result. Where results are differences, errors are last places of `scale`, too.
+    Piecewise { jump: fn((f64, f64)) -> Option<(f64, f64)>, scale: fn(f64) -> f64 },
     /// Results are no further apart than arguments, up to arguments of size `within`. Beyond, no digit need be right.
     Lipschitz { within: f64 },
     /// Whether the argument is NaN.
@@ -204,39 +242,9 @@ impl UnaryOp {
                 draws: &[[Draw::Uniform(0.01, 50.0)], [Draw::Uniform(1e-6, 1e-3)]],
                 places: &[[0.5], [FRAC_1_SQRT_2], [1.0], [SQRT_2], [2.0], [4.0]],
             }),
-            Self::Sin => row!(Row {
-                rule: DTypeRule::Float,
-                meaning: |[x]| x.sin(),
-                integers: Integers::Converted,
-                grad: Grad::Parts([|grad, [x], _| Some(grad * x.cos())]),
-                bound: UnaryBound::Lipschitz { within: 10_000.0 },
-                wgsl: Wgsl::call(&[lib!("trig"), lib!("trig_f64")]),
-                domain: [(-1e4, 1e4)],
-                draws: &[[Draw::Uniform(-10.0, 10.0)], [Draw::Uniform(-1e-3, 1e-3)]],
-                places: &[[0.0], [1.0], [2.0], [4.0]],
-            }),
-            Self::Cos => row!(Row {
-                rule: DTypeRule::Float,
-                meaning: |[x]| x.cos(),
-                integers: Integers::Converted,
-                grad: Grad::Parts([|grad, [x], _| Some(-(grad * x.sin()))]),
-                bound: UnaryBound::Lipschitz { within: 10_000.0 },
-                wgsl: Wgsl::call(&[lib!("trig"), lib!("trig_f64")]),
-                domain: [(-1e4, 1e4)],
-                draws: &[[Draw::Uniform(-10.0, 10.0)], [Draw::Uniform(-1e-3, 1e-3)]],
-                places: &[[0.0], [1.0], [2.0], [4.0]],
-            }),
-            Self::Tanh => row!(Row {
-                rule: DTypeRule::Float,
-                meaning: |[x]| x.tanh(),
-                integers: Integers::Converted,
-                grad: Grad::Parts([|grad, _, y| Some(grad * (1 - y.square()))]),
-                bound: UnaryBound::Monotone,
-                wgsl: Wgsl::call(&[lib!("exp"), lib!("exp_f64")]),
-                domain: [EVERYWHERE],
-                draws: &[[Draw::Uniform(-6.0, 6.0)], [Draw::Uniform(-1e-3, 1e-3)], [Draw::Uniform(-40.0, 40.0)],],
-                places: &[[0.0], [0.2], [0.346_573_6], [0.625], [1.0], [9.0], [22.0]],
-            }),
+            Self::Sin => row!(trig::SIN),
+            Self::Cos => row!(trig::COS),
+            Self::Tanh => row!(hyperbolic::TANH),
             Self::Sigmoid => row!(Row {
                 rule: DTypeRule::Float,
                 meaning: |[x]| 1.0 / (1.0 + (-x).exp()),
@@ -259,17 +267,7 @@ impl UnaryOp {
                 draws: ORDINARY,
                 places: &[],
             }),
-            Self::Erf => row!(Row {
-                rule: DTypeRule::Float,
-                meaning: |[x]| libm::erf(x),
-                integers: Integers::Converted,
-                grad: Grad::Parts([|grad, [x], _| Some(grad * FRAC_2_SQRT_PI * (-x.square()).exp())]),
-                bound: UnaryBound::Monotone,
-                wgsl: Wgsl::call(&[lib!("erf"), lib!("erf_f64")]),
-                domain: [EVERYWHERE],
-                draws: &[[Draw::Uniform(-6.0, 6.0)], [Draw::Uniform(-1e-3, 1e-3)], [Draw::Uniform(-40.0, 40.0)],],
-                places: &[[0.0], [0.843_75], [0.927_734], [1.0], [1.25], [2.0], [2.857], [3.9], [6.0], [9.3]],
-            }),
+            Self::Erf => row!(special::ERF),
             Self::Gelu => row!(Row {
                 rule: DTypeRule::OnlyFloat,
                 meaning: |[x]| gelu(x),
@@ -281,6 +279,23 @@ impl UnaryOp {
                 draws: &[[Draw::Uniform(-6.0, 6.0)], [Draw::Uniform(-1e-3, 1e-3)], [Draw::Uniform(-40.0, 40.0)]],
                 places: &[[0.0], [0.5], [0.751_791_5], [1.0], [5.0], [8.0], [13.146], [14.5], [30.0], [37.6], [38.6]],
             }),
+            Self::Tan => row!(trig::TAN),
+            Self::Asin => row!(trig::ASIN),
+            Self::Acos => row!(trig::ACOS),
+            Self::Atan => row!(trig::ATAN),
+            Self::Sinh => row!(hyperbolic::SINH),
+            Self::Cosh => row!(hyperbolic::COSH),
+            Self::Asinh => row!(hyperbolic::ASINH),
+            Self::Acosh => row!(hyperbolic::ACOSH),
+            Self::Atanh => row!(hyperbolic::ATANH),
+            Self::Exp2 => row!(special::EXP2),
+            Self::Log10 => row!(special::LOG10),
+            Self::Erfc => row!(special::ERFC),
+            Self::Erfinv => row!(special::ERFINV),
+            Self::Lgamma => row!(special::LGAMMA),
+            Self::Digamma => row!(special::DIGAMMA),
+            Self::I0 => row!(special::I0),
+            Self::I1 => row!(special::I1),
             Self::Floor => row!(Row {
                 rule: DTypeRule::Number,
                 meaning: |[x]| x.floor(),

@@ -27,6 +27,16 @@ impl Arguments {
         }
     }
 
+    /// A tensor or a number, or what stands for it where none is given.
+    pub(super) fn or(&self, i: usize, default: i32) -> Result<Expr, Mistake> {
+        if self.is_none(i) { Ok(default.into()) } else { self.expr(i) }
+    }
+
+    /// Which diagonal: 0 where none is given.
+    pub(super) fn diagonal(&self, i: usize) -> Result<i64, Mistake> {
+        if self.is_none(i) { Ok(0) } else { self.integer(i).map(|d| d as i64) }
+    }
+
     fn integer_of(&self, value: &Value) -> Result<isize, Mistake> {
         if let Kind::Expr(expr) = &value.kind
             && let Some(Scalar::Int(i)) = expr.as_scalar()
@@ -49,6 +59,11 @@ impl Arguments {
             }
             _ => self.refuse(&self.values[i], "a number"),
         }
+    }
+
+    /// A number, if one is given.
+    pub(super) fn option(&self, i: usize) -> Result<Option<f64>, Mistake> {
+        if self.is_none(i) { Ok(None) } else { self.number(i, 0.0).map(Some) }
     }
 
     pub(super) fn size(&self, i: usize) -> Result<usize, Mistake> {

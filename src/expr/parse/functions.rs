@@ -1,6 +1,7 @@
 //! The functions of the language: PyTorch's names and parameters.
 
 use super::arguments::Arguments;
+use super::pointwise::POINTWISE;
 use super::special::{SPECIALS, Special};
 use super::value::{Kind, Mistake, Value, mistake};
 use crate::Result;
@@ -24,10 +25,13 @@ pub(super) enum Function {
 
 impl Function {
     fn all() -> impl Iterator<Item = Self> {
-        let unary = UnaryOp::ALL.into_iter().map(Self::Unary);
-        let binary = BinaryOp::ALL.into_iter().map(Self::Binary);
+        let special = POINTWISE.iter().chain(&SPECIALS).map(Self::Special);
+        // Those with a parameter more than their operation, or with another meaning of it, come first.
+        let has_more = |name: &str| POINTWISE.iter().any(|special| special.name == name);
+        let unary = UnaryOp::ALL.into_iter().filter(move |op| !has_more(op.name())).map(Self::Unary);
+        let binary = BinaryOp::ALL.into_iter().filter(move |op| !has_more(op.name())).map(Self::Binary);
         let reduce = ReduceOp::ALL.into_iter().map(Self::Reduce);
-        unary.chain(binary).chain(reduce).chain(SPECIALS.iter().map(Self::Special))
+        unary.chain(binary).chain(reduce).chain(special)
     }
 
     pub(super) fn named(name: &str) -> Option<Self> {
@@ -172,6 +176,7 @@ mod tests {
     #[test]
     fn names_are_in_order_and_each_once() {
         assert!(SPECIALS.windows(2).all(|pair| pair[0].name < pair[1].name));
+        assert!(POINTWISE.windows(2).all(|pair| pair[0].name < pair[1].name));
         let names: Vec<_> = Function::all().map(Function::name).collect();
         assert!((0..names.len()).all(|i| !names[..i].contains(&names[i])));
     }

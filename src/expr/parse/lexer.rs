@@ -16,9 +16,9 @@ pub(super) enum Token<'a> {
 }
 
 /// Operators, longer ones before their beginnings.
-const OPS: [&str; 23] = [
-    "**", "==", "!=", "<=", ">=", "+", "-", "*", "/", "&", "|", "^", "~", "<", ">", "(", ")", "[", "]", ",", "=", ".",
-    ":",
+const OPS: [&str; 28] = [
+    "@", "**", "//", "<<", ">>", "==", "!=", "<=", ">=", "%", "+", "-", "*", "/", "&", "|", "^", "~", "<", ">", "(",
+    ")", "[", "]", ",", "=", ".", ":",
 ];
 
 /// The tokens of `text`, each with its column in characters from 1. The last is [`Token::End`], or stands before it
@@ -63,16 +63,7 @@ fn next(text: &str) -> (Token<'_>, usize) {
             _ => (Token::Bad(format!("the text that {first} begins has no end")), 0),
         };
     }
-    for (op, instead) in [
-        // The floor of a quotient of floats is another number where the quotient was rounded.
-        ("//", ""),
-        ("%", ""),
-        ("@", ": write einsum(\"ik,kj->ij\", a, b)"),
-        ("<<", ": multiply by a power of 2"),
-        (">>", ""),
-        ("&&", ": write '&'"),
-        ("||", ": write '|'"),
-    ] {
+    for (op, instead) in [("&&", ": write '&'"), ("||", ": write '|'")] {
         if text.starts_with(op) {
             return (Token::Bad(format!("'{op}' is not in the language{instead}")), 0);
         }

@@ -12,6 +12,7 @@ mod grammar;
 mod lexer;
 mod names;
 mod operators;
+mod pointwise;
 mod special;
 mod value;
 

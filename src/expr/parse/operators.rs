@@ -1,9 +1,9 @@
 //! What operators build.
 
 use super::Parser;
-use super::value::{Mistake, Value, mistake};
-use crate::expr::{BinaryOp, Expr, UnaryOp};
-use crate::{DType, Result};
+use super::value::{Mistake, Value};
+use crate::Result;
+use crate::expr::{BinaryOp, Expr};
 
 impl Parser<'_> {
     pub(super) fn operate(&mut self, op: &'static str, column: usize, values: Vec<Value>) -> Result<Value, Mistake> {
@@ -12,8 +12,8 @@ impl Parser<'_> {
         let mut value = self.build(&name, column, values, |values| {
             let args = values.into_iter().map(Value::expr).collect::<Result<Vec<_>, _>>()?;
             match &args[..] {
-                [x] => unary(op, column, x),
-                [a, b] => binary(op, column, a, b),
+                [x] => Ok(unary(op, x)),
+                [a, b] => Ok(binary(op, a, b)),
                 _ => unreachable!("operators have one or two arguments"),
             }
         })?;
@@ -22,23 +22,23 @@ impl Parser<'_> {
     }
 }
 
-fn unary(op: &str, column: usize, x: &Expr) -> Result<Expr, Mistake> {
+fn unary(op: &str, x: &Expr) -> Expr {
     match op {
-        "-" => Ok(-x),
-        "+" => Ok(x.clone()),
-        _ => {
-            only_bools(op, column, x)?;
-            Ok(x.unary(UnaryOp::Not))
-        }
+        "-" => -x,
+        "+" => x.positive(),
+        _ => x.bitwise_not(),
     }
 }
 
-fn binary(op: &str, column: usize, a: &Expr, b: &Expr) -> Result<Expr, Mistake> {
+fn binary(op: &str, a: &Expr, b: &Expr) -> Expr {
     let op = match op {
+        "@" => return a.matmul(b),
         "+" => BinaryOp::Add,
         "-" => BinaryOp::Sub,
         "*" => BinaryOp::Mul,
         "/" => BinaryOp::Div,
+        "//" => BinaryOp::FloorDivide,
+        "%" => BinaryOp::Remainder,
         "**" => BinaryOp::Pow,
         "==" => BinaryOp::Eq,
         "!=" => BinaryOp::Ne,
@@ -46,29 +46,11 @@ fn binary(op: &str, column: usize, a: &Expr, b: &Expr) -> Result<Expr, Mistake> 
         "<=" => BinaryOp::Le,
         ">" => BinaryOp::Gt,
         ">=" => BinaryOp::Ge,
-        _ => {
-            only_bools(op, column, a)?;
-            only_bools(op, column, b)?;
-            match op {
-                "&" => BinaryOp::And,
-                "|" => BinaryOp::Or,
-                _ => BinaryOp::Ne,
-            }
-        }
+        "&" => BinaryOp::BitwiseAnd,
+        "|" => BinaryOp::BitwiseOr,
+        "^" => BinaryOp::BitwiseXor,
+        "<<" => BinaryOp::BitwiseLeftShift,
+        _ => BinaryOp::BitwiseRightShift,
     };
-    Ok(a.binary(op, b))
-}
-
-/// On integers PyTorch's `&` works bit by bit, and this library has no such operation: better none than another.
-fn only_bools(op: &str, column: usize, x: &Expr) -> Result<(), Mistake> {
-    if x.dtype() == DType::Bool {
-        return Ok(());
-    }
-    let instead = match op {
-        "&" => ": compare first, or write logical_and(a, b)",
-        "|" => ": compare first, or write logical_or(a, b)",
-        "^" => ": compare first",
-        _ => ": compare first, or write logical_not(x)",
-    };
-    mistake(column, format!("'{op}' is for bools, not {}{instead}", x.dtype()))
+    a.binary(op, b)
 }

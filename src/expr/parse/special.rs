@@ -1,10 +1,10 @@
-//! Functions that are not one operation: views, compositions, and what takes arguments of other kinds.
+//! Functions that are not one operation and not elementwise: views, compositions, and what takes arguments of other kinds.
 
 use super::arguments::Arguments;
 use super::value::{Kind, Mistake, Value, mistake};
-use crate::expr::Expr;
 use crate::expr::einsum::einsum;
-use crate::{Dims, Result, Shape};
+use crate::expr::{BinaryOp, Expr, ReduceOp};
+use crate::{DType, Dims, Result, Shape};
 
 /// A function that is not one operation.
 pub(super) struct Special {
@@ -15,7 +15,7 @@ pub(super) struct Special {
     pub(super) build: fn(&Arguments) -> Result<Expr, Mistake>,
 }
 
-const fn special(
+pub(super) const fn special(
     name: &'static str,
     params: &'static [&'static str],
     required: usize,
@@ -25,36 +25,114 @@ const fn special(
 }
 
 /// Alphabetical.
-pub(super) static SPECIALS: [Special; 24] = [
+pub(super) static SPECIALS: [Special; 47] = [
+    special("addcdiv", &["input", "tensor1", "tensor2", "value"], 3, |c| {
+        Ok(c.expr(0)?.addcdiv(c.expr(1)?, c.expr(2)?, c.or(3, 1)?))
+    }),
+    special("addcmul", &["input", "tensor1", "tensor2", "value"], 3, |c| {
+        Ok(c.expr(0)?.addcmul(c.expr(1)?, c.expr(2)?, c.or(3, 1)?))
+    }),
     special("arange", &["end"], 1, |c| Ok(Expr::arange(c.size(0)?))),
+    special("bfloat16", &["input"], 1, |c| Ok(c.expr(0)?.cast(DType::BF16))),
+    special("bmm", &["input", "mat2"], 2, |c| Ok(c.expr(0)?.bmm(c.expr(1)?))),
+    special("bool", &["input"], 1, |c| Ok(c.expr(0)?.cast(DType::Bool))),
     special("broadcast_to", &["input", "size"], 2, |c| Ok(c.expr(0)?.broadcast_to(c.sizes(1)?))),
     special("cast", &["input", "dtype"], 2, |c| Ok(c.expr(0)?.cast(c.dtype(1)?))),
     special("clamp", &["input", "min", "max"], 1, clamp),
+    special("clip", &["input", "min", "max"], 1, clamp),
+    special("count_nonzero", &["input", "dim"], 1, |c| Ok(c.expr(0)?.count_nonzero(c.dims(1)?))),
     special("dot", &["input", "other"], 2, |c| Ok(c.expr(0)?.dot(c.expr(1)?))),
+    special("double", &["input"], 1, |c| Ok(c.expr(0)?.cast(DType::F64))),
     special("einsum", &["equation", "operands"], 2, einsum_of),
     special("flip", &["input", "dims"], 2, flip),
+    special("float", &["input"], 1, float),
+    special("full_like", &["input", "fill_value"], 2, full_like),
+    special("half", &["input"], 1, |c| Ok(c.expr(0)?.cast(DType::F16))),
+    special("int", &["input"], 1, |c| Ok(c.expr(0)?.cast(DType::I32))),
     special("layer_norm", &["input", "normalized_shape", "weight", "bias", "eps"], 2, layer_norm),
     special("lerp", &["input", "end", "weight"], 3, |c| Ok(c.expr(0)?.lerp(c.expr(1)?, c.expr(2)?))),
     special("log_softmax", &["input", "dim"], 2, |c| Ok(c.expr(0)?.log_softmax(c.integer(1)?))),
     special("logsumexp", &["input", "dim", "keepdim"], 2, |c| c.keepdim(2, c.expr(0)?.logsumexp(c.dims(1)?))),
+    special("masked_fill", &["input", "mask", "value"], 3, |c| Ok(c.expr(0)?.masked_fill(c.expr(1)?, c.expr(2)?))),
+    special("matmul", &["input", "other"], 2, |c| Ok(c.expr(0)?.matmul(c.expr(1)?))),
+    special("max", &["input", "other"], 1, |c| extremum(c, BinaryOp::Maximum, ReduceOp::Amax)),
+    special("min", &["input", "other"], 1, |c| extremum(c, BinaryOp::Minimum, ReduceOp::Amin)),
+    special("mm", &["input", "mat2"], 2, |c| Ok(c.expr(0)?.mm(c.expr(1)?))),
+    special("mv", &["input", "vec"], 2, |c| Ok(c.expr(0)?.mv(c.expr(1)?))),
+    special("nanmean", &["input", "dim", "keepdim"], 1, |c| {
+        let x = c.expr(0)?;
+        c.keepdim(2, x.nanmean(c.dims(1)?))
+    }),
+    special("nansum", &["input", "dim", "keepdim"], 1, |c| c.keepdim(2, c.expr(0)?.nansum(c.dims(1)?))),
     special("narrow", &["input", "dim", "start", "length"], 4, narrow),
     special("norm", &["input", "p", "dim", "keepdim"], 1, norm),
+    special("ones_like", &["input"], 1, |c| Ok(c.expr(0)?.ones_like())),
+    special("outer", &["input", "vec2"], 2, |c| Ok(c.expr(0)?.outer(c.expr(1)?))),
     special("permute", &["input", "dims"], 2, |c| Ok(c.expr(0)?.permute(&c.integers(1)?))),
-    special("reciprocal", &["input"], 1, |c| Ok(c.expr(0)?.reciprocal())),
     special("reshape", &["input", "shape"], 2, reshape),
     special("softmax", &["input", "dim"], 2, |c| Ok(c.expr(0)?.softmax(c.integer(1)?))),
-    special("square", &["input"], 1, |c| Ok(c.expr(0)?.square())),
     special("squeeze", &["input", "dim"], 1, squeeze),
     special("std", &["input", "dim", "correction", "keepdim"], 1, |c| {
         c.keepdim(3, c.expr(0)?.std(c.dims(1)?, c.number(2, 1.0)?))
     }),
     special("transpose", &["input", "dim0", "dim1"], 3, |c| Ok(c.expr(0)?.transpose(c.integer(1)?, c.integer(2)?))),
+    special("tril", &["input", "diagonal"], 1, |c| Ok(c.expr(0)?.tril(c.diagonal(1)?))),
+    special("triu", &["input", "diagonal"], 1, |c| Ok(c.expr(0)?.triu(c.diagonal(1)?))),
     special("unsqueeze", &["input", "dim"], 2, |c| Ok(c.expr(0)?.unsqueeze(c.integer(1)?))),
     special("var", &["input", "dim", "correction", "keepdim"], 1, |c| {
         c.keepdim(3, c.expr(0)?.var(c.dims(1)?, c.number(2, 1.0)?))
     }),
-    special("where", &["condition", "input", "other"], 3, |c| Ok(Expr::select(c.expr(0)?, c.expr(1)?, c.expr(2)?))),
+    special("where", &["condition", "input", "other"], 1, choose),
+    special("zeros_like", &["input"], 1, |c| Ok(c.expr(0)?.zeros_like())),
 ];
+
+fn choose(c: &Arguments) -> Result<Expr, Mistake> {
+    if c.is_none(1) || c.is_none(2) {
+        let message =
+            "where of a condition alone gives as many indices as it is true: write where(condition, input, other)";
+        return mistake(c.column, message);
+    }
+    Ok(Expr::select(c.expr(0)?, c.expr(1)?, c.expr(2)?))
+}
+
+/// PyTorch's `max` and `min`: of all elements, or of pairs of them. Along a dim they give indices, too.
+fn extremum(c: &Arguments, of_pairs: BinaryOp, of_all: ReduceOp) -> Result<Expr, Mistake> {
+    let x = c.expr(0)?;
+    if c.is_none(1) {
+        return Ok(x.reduce(of_all, ..));
+    }
+    let other = c.expr(1)?;
+    if other.as_scalar().is_some() {
+        let message = format!(
+            "{0} along a dim gives indices, too: write a{0}(input, dim) for the elements, {1}(input, number) for pairs",
+            c.name,
+            of_pairs.name()
+        );
+        return mistake(c.values[1].column, message);
+    }
+    Ok(x.binary(of_pairs, other))
+}
+
+/// Python's `float("nan")`, and PyTorch's method.
+fn float(c: &Arguments) -> Result<Expr, Mistake> {
+    match &c.values[0].kind {
+        Kind::Text(text) => match text.trim().parse::<f64>() {
+            Ok(number) => Ok(number.into()),
+            Err(_) => mistake(c.values[0].column, format!("float expects a number, found \"{text}\"")),
+        },
+        _ => {
+            let x = c.expr(0)?;
+            Ok(x.as_scalar().map_or_else(|| x.cast(DType::F32), |number| number.to_f64().into()))
+        }
+    }
+}
+
+fn full_like(c: &Arguments) -> Result<Expr, Mistake> {
+    match c.expr(1)?.as_scalar() {
+        Some(value) => Ok(c.expr(0)?.full_like(value)),
+        None => c.refuse(&c.values[1], "a number"),
+    }
+}
 
 fn clamp(c: &Arguments) -> Result<Expr, Mistake> {
     let x = c.expr(0)?;
@@ -62,7 +140,7 @@ fn clamp(c: &Arguments) -> Result<Expr, Mistake> {
         (false, false) => Ok(x.clamp(c.expr(1)?, c.expr(2)?)),
         (false, true) => Ok(x.at_least(&c.expr(1)?)),
         (true, false) => Ok(x.at_most(&c.expr(2)?)),
-        (true, true) => mistake(c.column, "clamp needs min, max or both"),
+        (true, true) => mistake(c.column, format!("{} needs min, max or both", c.name)),
     }
 }
 

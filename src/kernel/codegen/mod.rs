@@ -51,6 +51,7 @@ static LIBRARY: LazyLock<Vec<File>> = LazyLock::new(|| {
         include_str!("../../../shaders/lib/double.wgsl"),
         include_str!("../../../shaders/lib/half.wgsl"),
         include_str!("../../../shaders/lib/long.wgsl"),
+        include_str!("../../../shaders/lib/long_bits.wgsl"),
         include_str!("../../../shaders/lib/long_f64.wgsl"),
         include_str!("../../../shaders/lib/keep.wgsl"),
         include_str!("../../../shaders/lib/numeric.wgsl"),
