@@ -35,7 +35,7 @@ fn acosh_f(x: F) -> F {
     let t = keep_f(min(x, F(16384.0)) - F(1.0));
     let middle = area_log_f(t + sqrt(t * (t + F(2.0))));
     let y = select(middle, log_f(x) + F(0.69314718), x > F(16384.0));
-    return select(nan_f(), y, x >= F(1.0));
+    return select(select(nan_f(), y, x >= F(1.0)), x, isnan_f(x));
 }
 
 fn atanh_f(x: F) -> F {
@@ -50,5 +50,5 @@ fn atanh_f(x: F) -> F {
     let inner = min(size, F(0.99999994));
     let large = F(0.5) * log_f(keep_f(F(1.0) + inner) / keep_f(F(1.0) - inner));
     let ends = select(select(nan_f(), infinity_f(), size == F(1.0)), large, size < F(1.0));
-    return select(select(ends, -ends, x < F(0.0)), small, size < F(0.5));
+    return select(select(select(ends, -ends, x < F(0.0)), small, size < F(0.5)), x, isnan_f(x));
 }

@@ -29,7 +29,7 @@ fn acosh_f64(x: D) -> D {
     let w = t + sqrt(t * (t + D(2.0)));
     let middle = area_log_f64(select(w, D(0.0), x < D(1.0)));
     let y = select(middle, log_f64(x) + D(6.93147180559945309417e-01), x > D(1e9));
-    return select(D(nan_f()), y, x >= D(1.0));
+    return select(select(D(nan_f()), y, x >= D(1.0)), x, isnan_f64(x));
 }
 
 fn atanh_f64(x: D) -> D {
@@ -42,5 +42,5 @@ fn atanh_f64(x: D) -> D {
     let far = D(0.5) * log_f64(rounded_f64(D(1.0) + inner) / missing);
     let y = select(far, near, size < D(0.5));
     let ends = select(select(D(nan_f()), D(infinity_f()), size == D(1.0)), y, size < D(1.0));
-    return select(ends, -ends, is_minus_f64(x));
+    return select(select(ends, -ends, is_minus_f64(x)), x, isnan_f64(x));
 }

@@ -4,7 +4,7 @@
 // cancels; beyond, e^x / sqrt(x) times a polynomial in 1 / x, which interpolates at the Chebyshev nodes from 0 to 1/8 and was
 // solved for with 50 digits (mpmath). The exponential is 2^-8 times as large, as it overflows before they do.
 //
-// From the prelude: D, I. From lib/exp_f64.wgsl: exp_shifted_f64; from lib/double.wgsl: isnan_f64, rounded_f64; from
+// From the prelude: D, I. From lib/exp_f64.wgsl: exp_shifted_f64; from lib/double.wgsl: isnan_f64, keep_f64; from
 // lib/numeric.wgsl: infinity_f.
 
 fn i0_f64(x: D) -> D {
@@ -61,7 +61,7 @@ fn i0_f64(x: D) -> D {
     q = q * t + D(0.0348713150436653027);
     q = q * t + D(0.860301307818729002);
     q = q * t + D(102.957186417922067);
-    let far = exp_shifted_f64(a, I(8)) * rounded_f64(q / sqrt(a));
+    let far = exp_shifted_f64(a, I(8)) * keep_f64(q / sqrt(a));
     let y = select(select(far, near, size <= D(8.0)), D(infinity_f()), abs(x) > D(720.0));
     return select(y, x, isnan_f64(x));
 }
@@ -120,7 +120,7 @@ fn i1_f64(x: D) -> D {
     q = q * t + D(-0.0561243555407795747);
     q = q * t + D(-2.49589176146812321);
     q = q * t + D(99.6860055106233165);
-    let far = exp_shifted_f64(a, I(8)) * rounded_f64(q / sqrt(a));
+    let far = exp_shifted_f64(a, I(8)) * keep_f64(q / sqrt(a));
     let y = select(select(far, near, size <= D(8.0)), D(infinity_f()), abs(x) > D(720.0));
     return select(select(y, -y, x < D(0.0)), x, isnan_f64(x));
 }

@@ -4,7 +4,7 @@
 // coefficients are those of fdlibm (Sun Microsystems), which has four ranges.
 //
 // From the prelude: F, U, B. From lib/exp.wgsl: exp_whole, exp_rest, expm1_short, scale_f; from lib/numeric.wgsl:
-// high_f, isnan_f; from lib/keep.wgsl: keep_f.
+// isnan_f; from lib/keep.wgsl: keep_f.
 
 // (erf(x) - x) / x, below 27/32.
 fn erfc_small_f(x: F) -> F {
@@ -81,7 +81,8 @@ fn erfc_large_f(a: F) -> F {
     sb = sb * s + F(1.00000000);
     let far = a > F(2.857142857142857);
     let p = select(ra, rb, far) / select(sa, sb, far);
-    let high = high_f(a);
+    // Eleven digits, so that 9/16 fits beside the square, too.
+    let high = bitcast<F>(bitcast<U>(a) & U(0xffffe000u));
     let square = F(-0.5625) - high * high;
     let rest = p - keep_f(a - high) * (a + high);
     let n = exp_whole(square);

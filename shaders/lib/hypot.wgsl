@@ -8,7 +8,7 @@
 fn hypot_f(a: F, b: F) -> F {
     let size = max(abs(a), abs(b));
     let is_huge = size > F(1e18);
-    let is_tiny = size < F(1e-18);
+    let is_tiny = size < F(1e-12);
     let scale = select(select(F(1.0), F(8.271806e-25), is_huge), F(1.2089258e24), is_tiny);
     let back = select(select(F(1.0), F(1.2089258e24), is_huge), F(8.271806e-25), is_tiny);
     let x = keep_f(a * scale);

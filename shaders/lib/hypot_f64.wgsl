@@ -7,7 +7,7 @@
 fn hypot_f64(a: D, b: D) -> D {
     let size = select(abs(a), abs(b), abs(b) > abs(a));
     let up = D(4.149515568880992958512407863691161151012446232242436e180);
-    let scale = select(select(D(1.0), D(1.0) / up, size > D(1e150)), up, size < D(1e-140));
+    let scale = select(select(D(1.0), D(1.0) / up, size > D(1e150)), up, size < D(1e-135));
     let x = rounded_f64(a * scale);
     let y = rounded_f64(b * scale);
     let distance = rounded_f64(sqrt(rounded_f64(x * x + y * y))) / scale;

@@ -117,7 +117,7 @@ fn lgamma_f64(x: D) -> D {
     let size = abs(x);
     let finite = select(D(1.0), size, size < infinity);
     let below = select(finite, D(2.0), finite > D(2.0));
-    let low = lgamma_low_f64(select(below, D(1e-300), below < D(1e-300)));
+    let low = lgamma_low_f64(select(below, D(2.2250738585072014e-308), below < D(2.2250738585072014e-308)));
     let least = select(finite, D(2.0), finite < D(2.0));
     let mid = lgamma_mid_f64(select(least, D(7.5), least >= D(8.0)));
     let high = lgamma_high_f64(select(finite, D(8.0), finite < D(8.0)));

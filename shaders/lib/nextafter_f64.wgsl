@@ -18,7 +18,7 @@ fn nextafter_f64(a: D, b: D) -> D {
     n = select(n, n - I(1), m < D(1.0));
     m = select(m, D(2.0) * m, m < D(1.0));
     let place = D(2.220446049250313e-16);
-    let grows = (b > a) != is_minus_f64(a);
+    let grows = ((b > a) != is_minus_f64(a)) | (a == D(0.0));
     let down = m - select(place, D(0.5) * place, m == D(1.0));
     // 2^1024 is beyond what a scale holds.
     let moved = D(2.0) * rounded_f64(scale_f64(rounded_f64(select(down, m + place, grows)), n - I(1)));

@@ -130,7 +130,6 @@ macro_rules! binary_float {
                 BinaryOp::Pow => map2(|a: $t, b: $t| a.powf(b)),
                 BinaryOp::Maximum => map2(math::maximum::<$t>),
                 BinaryOp::Minimum => map2(math::minimum::<$t>),
-                BinaryOp::Hypot => map2(|a: $t, b: $t| a.hypot(b)),
                 BinaryOp::Copysign => map2(|a: $t, b: $t| a.copysign(b)),
                 BinaryOp::Nextafter => map2(|a: $t, b: $t| $nextafter(a, b)),
                 _ => compare!(op, $t),

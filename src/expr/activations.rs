@@ -38,8 +38,11 @@ impl Expr {
     /// called swish. Anything but a float is an error.
     #[must_use]
     pub fn silu(&self) -> Self {
-        // Of exponents that are not above 0: e^(-x) would overflow before x e^x vanishes.
-        of_float("silu", self, || self * (self.minimum(0).exp() / ((-self.abs()).exp() + 1)))
+        // Of exponents that are not above 0: e^(-x) would overflow before x e^x vanishes, and e^x loses digits before.
+        of_float("silu", self, || {
+            let half = self.half_exp();
+            self * &half / ((-self.abs()).exp() + 1) * half
+        })
     }
 
     /// `x` times the hyperbolic tangent of its [`softplus`](Self::softplus) ([Misra, 2019](https://arxiv.org/abs/1908.08681)).
@@ -48,13 +51,19 @@ impl Expr {
     pub fn mish(&self) -> Self {
         // tanh(log(1 + e^x)) is n / (n + 2) with n = e^x (e^x + 2); above 0, both are taken times e^(-2x).
         of_float("mish", self, || {
-            let e = (-self.abs()).exp();
+            let (e, half) = ((-self.abs()).exp(), self.half_exp());
             let is_below = self.lt(0);
-            let upper = Self::select(&is_below, &e * (&e + 2), &e * 2 + 1);
+            let upper = Self::select(&is_below, &e + 2, &e * 2 + 1);
             let square = e.square();
             let lower = Self::select(is_below, &square + &e * 2 + 2, square * 2 + e * 2 + 1);
-            self * (upper / lower)
+            self * &half * (upper / lower) * half
         })
+    }
+
+    /// The square root of e^x below 0, else 1: x times its square keeps the digits that e^x itself loses where it is
+    /// subnormal.
+    fn half_exp(&self) -> Self {
+        (self.minimum(0) * 0.5).exp()
     }
 
     /// `x` above 0, else `alpha (exp(x) - 1)` ([Clevert, Unterthiner and Hochreiter, 2015](https://arxiv.org/abs/1511.07289)).

@@ -60,7 +60,9 @@ pub(super) fn binary(op: BinaryOp, a: Approx, b: Approx, compute: DType, dtype: 
             let y = a.corners(b, f);
             if of_both_signs(&[a, b]) { y.of_either_sign(compute) } else { y }
         }
-        BinaryBound::Neighbour if a.is_exact() && b.is_exact() => Approx::exact(neighbour(a.v, b.v, compute)),
+        BinaryBound::Neighbour if a.v.is_nan() || b.v.is_nan() || a.is_exact() && b.is_exact() => {
+            Approx::exact(neighbour(a.v, b.v, compute))
+        }
         BinaryBound::Neighbour => {
             let next = a.monotone(|x| neighbour(x, f64::INFINITY, compute));
             let back = a.monotone(|x| neighbour(x, f64::NEG_INFINITY, compute));

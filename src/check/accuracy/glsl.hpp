@@ -35,6 +35,7 @@ using std::floor;
 using std::sqrt;
 using std::trunc;
 static float roundEven(float x) { return std::nearbyint(x); }
+static float length(float x) { return std::fabs(x); }
 
 // What is a word of C++ and no word of GLSL.
 #define signed signed_

@@ -53,7 +53,8 @@ pub(super) const ASINH: Row<1, UnaryBound> = Row {
 
 pub(super) const ACOSH: Row<1, UnaryBound> = Row {
     rule: DTypeRule::Float,
-    meaning: |[x]| libm::acosh(x),
+    // libm takes large negative numbers for positive ones.
+    meaning: |[x]| if x < 1.0 { f64::NAN } else { libm::acosh(x) },
     integers: Integers::Converted,
     grad: Grad::Parts([|grad, [x], _| Some(grad * ((x - 1) * (x + 1)).rsqrt())]),
     bound: UnaryBound::Monotone,
@@ -65,7 +66,7 @@ pub(super) const ACOSH: Row<1, UnaryBound> = Row {
 
 pub(super) const ATANH: Row<1, UnaryBound> = Row {
     rule: DTypeRule::Float,
-    meaning: |[x]| x.atanh(),
+    meaning: |[x]| libm::atanh(x),
     integers: Integers::Converted,
     grad: Grad::Parts([|grad, [x], _| Some(grad / ((1 - x) * (x + 1)))]),
     bound: UnaryBound::Monotone,

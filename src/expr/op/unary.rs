@@ -71,15 +71,15 @@ listed! {
         /// `1 - erf(x)`, accurate where erf is next to 1.
         Erfc = method erfc(), 4.0;
         /// The number of which this is the error function; NaN beyond 1.
-        Erfinv = method erfinv(), 4.0;
+        Erfinv = method erfinv(), 6.0;
         /// The logarithm of the absolute value of the gamma function. Below 0 it is a difference, and the bound is in last places of its two terms.
         Lgamma = method lgamma(), 4.0;
         /// The logarithmic derivative of the gamma function. Below 0 it is a difference, and the bound is in last places of its two terms.
         Digamma = method digamma(), 4.0;
         /// The modified Bessel function of the first kind of order 0.
-        I0 = method i0(), 4.0;
+        I0 = method i0(), 6.0;
         /// The modified Bessel function of the first kind of order 1.
-        I1 = method i1(), 4.0;
+        I1 = method i1(), 6.0;
         /// The largest whole number not above.
         Floor = method floor(), exact;
         /// The smallest whole number not below.
