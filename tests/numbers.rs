@@ -45,7 +45,7 @@ fn parse(text: &str, tensors: &[(&'static str, Tensor)]) -> Result<Expr> {
 
 #[test]
 fn numbers_meet_integers_as_in_pytorch_or_by_value() {
-    use DType::{Bool, F16, F32, I32, U8};
+    use DType::{Bool, F16, F32, I32, I64, U8};
     const MAX: f64 = i32::MAX as f64;
     const INF: f64 = f64::INFINITY;
     let failures = failures_on_each(|device| {
@@ -64,16 +64,16 @@ fn numbers_meet_integers_as_in_pytorch_or_by_value() {
             ("where(u > 1, u, -255)", U8, [1.0, 5.0, 200.0]),
             ("u / 300", F32, [0.0, f64::from(5_f32 / 300.0), f64::from(200_f32 / 300.0)]),
             ("i ** 0", I32, [1.0; 3]),
-            ("b * 300", I32, [300.0, 0.0, 300.0]),
-            ("square(b)", I32, [1.0, 0.0, 1.0]),
-            ("b ** 2", I32, [1.0, 0.0, 1.0]),
+            ("b * 300", I64, [300.0, 0.0, 300.0]),
+            ("square(b)", I64, [1.0, 0.0, 1.0]),
+            ("b ** 2", I64, [1.0, 0.0, 1.0]),
             ("i + 2147483647", I32, [MAX - 1.0, -MAX, -2.0]),
             ("i * -2147483648", I32, [-MAX - 1.0, 0.0, -MAX - 1.0]),
             ("clamp(u, -1, 300)", U8, [0.0, 5.0, 200.0]),
             ("clamp(u, -5, 3)", U8, [0.0, 3.0, 3.0]),
             ("clamp(i, 0, 3000000000)", I32, [0.0, 2.0, MAX]),
             ("clamp(i, -(2 ** 40), 0)", I32, [-1.0, 0.0, 0.0]),
-            ("clamp(b, 0, 3000000000)", I32, [1.0, 0.0, 1.0]),
+            ("clamp(b, 0, 3000000000)", I64, [1.0, 0.0, 1.0]),
             ("i < 3000000000", Bool, [1.0; 3]),
             ("i <= 2 ** 40", Bool, [1.0; 3]),
             ("i == 3000000000", Bool, [0.0; 3]),
@@ -107,7 +107,7 @@ fn numbers_meet_integers_as_in_pytorch_or_by_value() {
             ("f + 10 ** 18", F32, [f64::from(1e18_f32), f64::from(1e18_f32), INF]),
             ("where(h > 1, h, 1e6)", F16, [INF, 2.0, INF]),
             // Numbers alone are exact.
-            ("where(i > 1, 0, 2 ** 40 - 2 ** 40 + 7)", I32, [7.0, 0.0, 0.0]),
+            ("where(i > 1, 0, 2 ** 40 - 2 ** 40 + 7)", I64, [7.0, 0.0, 0.0]),
             ("where(2 ** 53 + 1 == 2 ** 53, 1, i)", I32, [-1.0, 2.0, MAX]),
             ("i * (True + 9007199254740992 - 9007199254740991)", I32, [-2.0, 4.0, -2.0]),
             ("f * 2 ** -1", F32, [0.5, 1.0, INF]),
@@ -147,12 +147,10 @@ fn numbers_that_a_dtype_has_no_room_for_are_named_with_it() {
         ("3000000000 - i", "3000000000", "i32"),
         ("i ** 3000000000", "3000000000", "i32"),
         ("3000000000 ** i", "3000000000", "i32"),
-        ("b + 3000000000", "3000000000", "i32"),
         ("where(u > 1, u, 300)", "300", "u8"),
         ("where(u > 1, 256, u)", "256", "u8"),
         ("where(u > 1, u, -256)", "-256", "u8"),
         ("where(i > 1, i, 3000000000)", "3000000000", "i32"),
-        ("where(b, 3000000000, 1)", "3000000000", "i32"),
         ("where(f > 1, f, 1e300)", "1e300", "f32"),
         ("maximum(u, 300)", "300", "u8"),
         ("minimum(u, -1)", "-1", "u8"),
@@ -163,10 +161,7 @@ fn numbers_that_a_dtype_has_no_room_for_are_named_with_it() {
         ("minimum(-3000000000, i)", "-3000000000", "i32"),
         ("u ** -1", "-1", "u8"),
         ("i ** -2", "-2", "i32"),
-        ("b ** -2", "-2", "i32"),
-        ("sum(3000000000)", "3000000000", "i32"),
-        ("broadcast_to(3000000000, 2)", "3000000000", "i32"),
-        ("reshape(3000000000, 1)", "3000000000", "i32"),
+        ("b ** -2", "-2", "i64"),
         ("2 ** 70", "2 and 70", "64 bits"),
         ("9223372036854775807 + True", "9223372036854775807 and 1", "64 bits"),
         ("abs(-9223372036854775807 - 1)", "-9223372036854775808", "64 bits"),
@@ -203,11 +198,6 @@ fn no_path_goes_round_the_check() {
         ("select", Expr::select(i.gt(0), &i, LARGE).eval().map(drop)),
         ("folded", (number() * i64::MAX).eval().map(drop)),
         ("negated", (-(Expr::from(i64::MIN))).eval().map(drop)),
-        ("a number alone", number().eval().map(drop)),
-        ("numbers alone", eval_all(&[number()]).map(drop)),
-        ("explained", number().explain().map(drop)),
-        ("a view", number().broadcast_to([2]).eval().map(drop)),
-        ("a reduction", number().sum(..).eval().map(drop)),
         ("fill", u.fill(300)),
         ("fill below", u.fill(-256)),
         ("fill with a float", u.fill(300.5)),
@@ -227,6 +217,9 @@ fn no_path_goes_round_the_check() {
     for (what, result) in refused {
         assert!(matches!(result, Err(hadamard::Error::Argument { .. })), "{what}: {result:?}");
     }
+    // A number alone is an i64, which holds it.
+    let alone = [number(), number().broadcast_to([]), number().sum(..)];
+    assert!(eval_all(&alone).unwrap().iter().all(|x| x.item::<i64>().unwrap() == LARGE));
     assert_eq!(u.to_vec::<u8>().unwrap(), [0, 5, 200], "nothing was written");
     assert_eq!(i.to_vec::<i32>().unwrap(), [-1, 2, i32::MAX]);
 }

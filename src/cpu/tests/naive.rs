@@ -84,6 +84,9 @@ pub(super) fn evaluate(exprs: &[(&Expr, DType)]) -> Vec<Vec<f64>> {
             &Step::Binary(BinaryOp::Nextafter, a, b) if dtype == DType::F32 => {
                 (0..n).map(|i| libm::nextafterf(at(a, i) as f32, at(b, i) as f32).into()).collect()
             }
+            &Step::Binary(op, a, b) if dtype == DType::I64 => {
+                (0..n).map(|i| op.row().on_i64([at(a, i) as i64, at(b, i) as i64]) as f64).collect()
+            }
             &Step::Binary(op, a, b) => (0..n).map(|i| fit(binary(op, at(a, i), at(b, i)), dtype)).collect(),
             Step::Random(..) => unreachable!("random numbers are tested against the reference"),
             &Step::Select(c, a, b) => (0..n).map(|i| if at(c, i) == 0.0 { at(b, i) } else { at(a, i) }).collect(),

@@ -100,6 +100,7 @@ pub(super) const COPYSIGN: Row<2, BinaryBound> = Row {
 };
 
 /// The sign jumps at 0, where no engine promises either.
+#[allow(clippy::unnecessary_wraps, reason = "as a bound has it")]
 fn copysign_jump([a, b]: [(f64, f64); 2]) -> Option<(f64, f64)> {
     let size = a.0.abs().max(a.1.abs());
     if has_zero(b) {

@@ -1,6 +1,6 @@
 //! The rows of exponentials and logarithms to other bases, error functions, and functions next to the gamma function.
 
-use std::f64::consts::{FRAC_2_SQRT_PI, LN_2, LN_10};
+use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, LN_2, LN_10, SQRT_2};
 
 use super::functions::{digamma, erfinv, i0, i1};
 use super::row::{DTypeRule, Draw, EVERYWHERE, Grad, Integers, Row, Wgsl, lib};
@@ -28,7 +28,7 @@ pub(super) const LOG10: Row<1, UnaryBound> = Row {
     wgsl: Wgsl::call(&[lib!("log10"), lib!("log10_f64"), lib!("log"), lib!("log_f64")]),
     domain: [(0.0, f64::INFINITY)],
     draws: &[[Draw::Uniform(0.01, 50.0)], [Draw::Uniform(1e-6, 1e-3)]],
-    places: &[[0.5], [0.707_106_8], [1.0], [1.414_213_6], [10.0], [100.0], [1000.0]],
+    places: &[[0.5], [FRAC_1_SQRT_2], [1.0], [SQRT_2], [10.0], [100.0], [1000.0]],
 };
 
 pub(super) const ERF: Row<1, UnaryBound> = Row {

@@ -4,7 +4,7 @@ use super::row::{DTypeRule, Draw, EVERYWHERE, Grad, Integers, Row, Wgsl, lib};
 use super::unary::UnaryBound;
 use crate::Expr;
 
-use std::f64::consts::{FRAC_PI_2, PI};
+use std::f64::consts::{FRAC_1_SQRT_2, FRAC_PI_2, FRAC_PI_4, PI};
 
 /// Up to where GPUs take multiples of π/2 off without losing digits.
 const WITHIN: f64 = 10_000.0;
@@ -42,7 +42,7 @@ pub(super) const TAN: Row<1, UnaryBound> = Row {
     wgsl: Wgsl::call(&[lib!("tan"), lib!("tan_f64")]),
     domain: [(-WITHIN, WITHIN)],
     draws: &[[Draw::Uniform(-1.5, 1.5)], [Draw::Uniform(-10.0, 10.0)], [Draw::Uniform(-1e-3, 1e-3)]],
-    places: &[[0.0], [0.785_398_2], [1.570_796_3], [2.356_194_5], [3.141_592_7]],
+    places: &[[0.0], [FRAC_PI_4], [FRAC_PI_2], [3.0 * FRAC_PI_4], [PI]],
 };
 
 /// The tangent jumps where its argument is an odd multiple of π/2.
@@ -62,7 +62,7 @@ pub(super) const ASIN: Row<1, UnaryBound> = Row {
     wgsl: Wgsl::call(&[lib!("arc"), lib!("arc_f64"), lib!("atan2"), lib!("atan2_f64")]),
     domain: [(-1.0, 1.0)],
     draws: &[[Draw::Uniform(-1.0, 1.0)], [Draw::Uniform(-1e-3, 1e-3)]],
-    places: &[[0.0], [0.382_683_4], [0.707_106_8], [0.923_879_5], [1.0]],
+    places: &[[0.0], [0.382_683_4], [FRAC_1_SQRT_2], [0.923_879_5], [1.0]],
 };
 
 pub(super) const ACOS: Row<1, UnaryBound> = Row {
@@ -74,7 +74,7 @@ pub(super) const ACOS: Row<1, UnaryBound> = Row {
     wgsl: Wgsl::call(&[lib!("arc"), lib!("arc_f64"), lib!("atan2"), lib!("atan2_f64")]),
     domain: [(-1.0, 1.0)],
     draws: &[[Draw::Uniform(-1.0, 1.0)], [Draw::Uniform(-1e-3, 1e-3)]],
-    places: &[[0.0], [0.382_683_4], [0.707_106_8], [0.923_879_5], [1.0]],
+    places: &[[0.0], [0.382_683_4], [FRAC_1_SQRT_2], [0.923_879_5], [1.0]],
 };
 
 pub(super) const ATAN: Row<1, UnaryBound> = Row {

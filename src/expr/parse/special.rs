@@ -115,23 +115,19 @@ fn extremum(c: &Arguments, of_pairs: BinaryOp, of_all: ReduceOp) -> Result<Expr,
 
 /// Python's `float("nan")`, and PyTorch's method.
 fn float(c: &Arguments) -> Result<Expr, Mistake> {
-    match &c.values[0].kind {
-        Kind::Text(text) => match text.trim().parse::<f64>() {
-            Ok(number) => Ok(number.into()),
-            Err(_) => mistake(c.values[0].column, format!("float expects a number, found \"{text}\"")),
-        },
-        _ => {
-            let x = c.expr(0)?;
-            Ok(x.as_scalar().map_or_else(|| x.cast(DType::F32), |number| number.to_f64().into()))
-        }
+    if let Kind::Text(text) = &c.values[0].kind {
+        let number = text.trim().parse::<f64>();
+        return number
+            .map(Expr::from)
+            .or_else(|_| mistake(c.values[0].column, format!("float expects a number, found \"{text}\"")));
     }
+    let x = c.expr(0)?;
+    Ok(x.as_scalar().map_or_else(|| x.cast(DType::F32), |number| number.to_f64().into()))
 }
 
 fn full_like(c: &Arguments) -> Result<Expr, Mistake> {
-    match c.expr(1)?.as_scalar() {
-        Some(value) => Ok(c.expr(0)?.full_like(value)),
-        None => c.refuse(&c.values[1], "a number"),
-    }
+    let Some(value) = c.expr(1)?.as_scalar() else { return c.refuse(&c.values[1], "a number") };
+    Ok(c.expr(0)?.full_like(value))
 }
 
 fn clamp(c: &Arguments) -> Result<Expr, Mistake> {
