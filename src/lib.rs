@@ -57,11 +57,12 @@ pub mod reliability {}
 
 pub use base::dtype::{DType, Element, Scalar};
 pub use base::error::{Error, Result};
+pub use base::index::{Index, IntoIndex};
 pub use base::info::{Counters, DeviceInfo, DeviceKind, MemoryStats};
 pub use base::shape::{Dims, MAX_RANK, Shape};
 pub use base::tensor::Tensor;
 pub use base::times::{Bandwidth, Clock, KernelTime};
-pub use expr::{BinaryOp, Expr, ReduceOp, Rounding, ScalarCell, UnaryOp, einsum};
+pub use expr::{BinaryOp, Expr, ReduceOp, Rounding, ScalarCell, UnaryOp, cat, einsum, stack};
 #[cfg(feature = "io")]
 #[doc(hidden)]
 pub use io::file_kind;

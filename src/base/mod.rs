@@ -5,6 +5,7 @@
 pub(crate) mod access;
 pub(crate) mod dtype;
 pub(crate) mod error;
+pub(crate) mod index;
 pub(crate) mod info;
 pub(crate) mod layout;
 pub(crate) mod nearest;

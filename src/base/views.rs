@@ -99,3 +99,50 @@ pub(crate) fn squeezed(shape: &Shape, dim: isize) -> Result<Shape> {
     let dim = shape.dim(dim, "squeeze")?;
     Ok(shape.iter().enumerate().filter(|&(d, &n)| d != dim || n != 1).map(|(_, &n)| n).collect())
 }
+
+/// The permutation that moves a dim to another place.
+pub(crate) fn moved(shape: &Shape, source: isize, destination: isize) -> Result<SmallVec<[isize; 8]>> {
+    let (source, destination) = (shape.dim(source, "movedim")?, shape.dim(destination, "movedim")?);
+    let mut order: SmallVec<[isize; 8]> = (0..shape.rank() as isize).filter(|&d| d != source as isize).collect();
+    order.insert(destination, source as isize);
+    Ok(order)
+}
+
+/// The views that a diagonal is, each with the shape it gives: both dims cut to the length of the diagonal, that in the
+/// place of one of them, and last of all dims.
+pub(crate) fn diagonals(shape: &Shape, offset: isize, dim1: isize, dim2: isize) -> Result<Vec<(View, Shape)>> {
+    let (a, b) = (shape.dim(dim1, "diagonal")?, shape.dim(dim2, "diagonal")?);
+    if a == b {
+        return Err(Error::argument("diagonal", "two different dims", format!("dim {dim1} and dim {dim2} of {shape}")));
+    }
+    let start = |dim: usize, offset: isize| usize::try_from(offset).unwrap_or(0).min(shape[dim]);
+    let starts = [(a, start(a, offset.saturating_neg())), (b, start(b, offset))];
+    let len = starts.iter().map(|&(dim, start)| shape[dim] - start).min().unwrap_or(0);
+    let (mut current, mut views) = (shape.to_vec(), Vec::new());
+    for (dim, start) in starts {
+        current[dim] = len;
+        views.push((View::Narrow { dim, start, len, step: 1 }, Shape::from(&current[..])));
+    }
+    current.remove(b);
+    views.push((View::Diagonal(a, b), Shape::from(&current[..])));
+    let at = if b < a { a - 1 } else { a };
+    let order: SmallVec<[usize; 4]> = (0..current.len()).filter(|&d| d != at).chain([at]).collect();
+    let result = order.iter().map(|&d| current[d]).collect();
+    views.push((View::Permute(order), result));
+    Ok(views)
+}
+
+/// The shape with the dims from `first` to `last` as one.
+pub(crate) fn flattened(shape: &Shape, first: isize, last: isize) -> Result<Shape> {
+    // PyTorch makes one dim of none.
+    if shape.rank() == 0 && (-1..=0).contains(&first) && (-1..=0).contains(&last) {
+        return Ok(Shape::from([1]));
+    }
+    let (a, b) = (shape.dim(first, "flatten")?, shape.dim(last, "flatten")?);
+    if a > b {
+        let found = format!("dim {first} and dim {last} of {shape}");
+        return Err(Error::argument("flatten", "a first dim that is not after the last", found));
+    }
+    let joined = shape[a..=b].iter().product();
+    Ok(shape[..a].iter().copied().chain([joined]).chain(shape[b + 1..].iter().copied()).collect())
+}

@@ -3,8 +3,11 @@
 use smallvec::{SmallVec, smallvec};
 
 use super::node::{Expr, Op};
+use crate::base::index::{IntoIndex, views};
 use crate::base::layout::Layout;
-use crate::base::views::{View, check_reshape, check_slice, resolve_permutation, squeezed, unsqueezed};
+use crate::base::views::{
+    View, check_reshape, check_slice, diagonals, flattened, moved, resolve_permutation, squeezed, unsqueezed,
+};
 use crate::{DType, Error, Result, Shape};
 
 /// An expression, or one that carries the mistake made in building it.
@@ -128,8 +131,50 @@ impl Expr {
         carry(self.check().and_then(|()| Ok(self.reshape(squeezed(self.shape(), dim)?))))
     }
 
+    /// The elements an index names, as PyTorch's `x[0, 1:, None]`: `x.at((0, 1.., Index::NewAxis))`. Nothing is copied.
+    ///
+    /// ```
+    /// use hadamard::{Device, Index, Tensor};
+    /// let x = Tensor::from_slice(&[1.0_f32, 2.0, 3.0, 4.0, 5.0, 6.0], [2, 3], &Device::cpu())?;
+    /// let steps = (&x * 10).at((.., 1..)) - (&x * 10).at((.., ..-1));
+    /// assert_eq!(steps.eval()?.to_vec::<f32>()?, [10.0; 4]);
+    /// assert_eq!((&x * 10).at((-1, Index::NewAxis, Index::step(.., 2))).eval()?.to_vec::<f32>()?, [40.0, 60.0]);
+    /// # Ok::<(), hadamard::Error>(())
+    /// ```
+    ///
+    /// An integer outside its dim, more items than dims, or a step below 1 is a mistake that the result carries.
+    #[must_use]
+    pub fn at(&self, index: impl IntoIndex) -> Self {
+        carry(self.check().and_then(|()| {
+            let views = views(self.shape(), &index.into_index())?;
+            Ok(views.into_iter().fold(self.clone(), |expr, (view, shape)| expr.view(view, shape)))
+        }))
+    }
+
+    /// Dim `source` moved to where it is dim `destination` of the result; the others keep their order.
+    #[must_use]
+    pub fn movedim(&self, source: isize, destination: isize) -> Self {
+        carry(self.check().and_then(|()| Ok(self.permute(&moved(self.shape(), source, destination)?))))
+    }
+
+    /// The elements of dims `dim1` and `dim2` whose index in `dim2` is `offset` more than in `dim1`, as the last dim of
+    /// the result, which does not have those two.
+    #[must_use]
+    pub fn diagonal(&self, offset: isize, dim1: isize, dim2: isize) -> Self {
+        carry(self.check().and_then(|()| {
+            let views = diagonals(self.shape(), offset, dim1, dim2)?;
+            Ok(views.into_iter().fold(self.clone(), |expr, (view, shape)| expr.view(view, shape)))
+        }))
+    }
+
+    /// The dims from `first` to `last`, both included, as one.
+    #[must_use]
+    pub fn flatten(&self, first: isize, last: isize) -> Self {
+        carry(self.check().and_then(|()| Ok(self.reshape(flattened(self.shape(), first, last)?))))
+    }
+
     /// The diagonal of dims `a` and `b`, which are of one size, in the place of `a`.
-    pub(crate) fn diagonal(&self, a: usize, b: usize) -> Self {
+    pub(crate) fn square_diagonal(&self, a: usize, b: usize) -> Self {
         let shape = (0..self.shape().rank()).filter(|&d| d != b).map(|d| self.shape()[d]).collect();
         self.view(View::Diagonal(a, b), shape)
     }

@@ -118,7 +118,7 @@ const VIEWS: [(&str, View); 22] = [
     ("split", |x| x.reshape([2, 3, 5, 2, 7, 2])),
     ("transposed, then flat", |x| x.permute(&[2, 1, 0]).reshape([840])),
     ("columns, then merged", |x| x.narrow(2, 3, 7).reshape([60, 7]).transpose(0, 1).reshape([7, 4, 15])),
-    ("diagonal", |x| x.narrow(1, 0, 6).diagonal(0, 1)),
+    ("diagonal", |x| x.narrow(1, 0, 6).square_diagonal(0, 1)),
     ("nothing of it", |x| x.narrow(1, 4, 0)),
 ];
 

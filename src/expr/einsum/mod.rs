@@ -66,7 +66,7 @@ impl Term {
     fn new(operand: &Expr, mut labels: Labels) -> Self {
         let mut expr = operand.clone();
         while let Some((a, b)) = repeated(&labels) {
-            expr = expr.diagonal(a, b);
+            expr = expr.square_diagonal(a, b);
             labels.remove(b);
         }
         Self { expr, labels }

@@ -32,16 +32,10 @@ pub(super) fn view(view: &View, grad: &Expr, expr: &Expr, to: &Shape) -> Option<
         }
         &View::Diagonal(a, b) => {
             let grad = at_rank(&typed(grad, expr.dtype()), rank - 1).unsqueeze(b as isize);
-            Expr::select(along(to[a], a, rank).eq(along(to[b], b, rank)), grad, 0)
+            Expr::select(Expr::coordinate(to[a], a, rank).eq(Expr::coordinate(to[b], b, rank)), grad, 0)
         }
         View::Strided(layout) => return move_to(grad, expr.dtype(), layout, &Layout::contiguous(to.clone())),
     })
-}
-
-/// The coordinate along a dim.
-fn along(size: usize, dim: usize, rank: usize) -> Expr {
-    let trailing = std::iter::repeat_n(1, rank - dim - 1);
-    Expr::arange(size).reshape(std::iter::once(size).chain(trailing).collect::<Shape>())
 }
 
 /// Where `len` elements go along a dim: to `start`, `start + step`, ….
@@ -55,21 +49,17 @@ struct Place {
 /// Zeros along `dim`, `size` of them, but where `place` puts the elements of `x`: PyTorch's `pad`, with steps.
 /// `x` may have size 1 along `dim` for an element that goes to all places.
 ///
-/// Views do it: `x` repeated with a period of `step * len` and read from where its first element meets `start`, and
-/// what lies outside is masked.
+/// A view does it: `x` repeated, each element `step` times, with the first at `start`, and what lies outside is masked.
 fn pad(x: &Expr, dim: usize, place: Place, size: usize) -> Expr {
     let Place { start, step, len } = place;
     if len == size {
         return x.clone();
     }
-    let i = along(size, dim, x.shape().rank());
+    let i = Expr::coordinate(size, dim, x.shape().rank());
     if len == 1 {
         return Expr::select(i.eq(start as i64), x, 0);
     }
     let end = start + (len - 1) * step + 1;
-    let period = len * step;
-    let shift = (period - start % period) % period;
-    let repeats = (shift + size).div_ceil(period);
     let mut inside: Vec<Expr> = Vec::new();
     if start > 0 {
         inside.push(i.ge(start as i64));
@@ -78,22 +68,10 @@ fn pad(x: &Expr, dim: usize, place: Place, size: usize) -> Expr {
         inside.push(i.lt(end as i64));
     }
     if step > 1 {
-        let within = Expr::arange(step).broadcast_to([repeats * len, step]).reshape([repeats * period]);
-        let within = within.narrow(0, shift, size).reshape(i.shape());
+        let within = Expr::arange(step).periodic(0, 1, start, size).reshape(i.shape());
         inside.push(within.eq(0));
     }
-    let sizes = x.shape();
-    let repeated = if sizes[dim] == 1 {
-        x.clone()
-    } else {
-        let (outer, inner): (usize, usize) = (sizes[..dim].iter().product(), sizes[dim + 1..].iter().product());
-        let to: Shape = sizes.iter().enumerate().map(|(d, &n)| if d == dim { size } else { n }).collect();
-        x.reshape([outer, 1, len, 1, inner])
-            .broadcast_to([outer, repeats, len, step, inner])
-            .reshape([outer, repeats * period, inner])
-            .narrow(1, shift, size)
-            .reshape(to)
-    };
+    let repeated = x.periodic(dim, step, start, size);
     match inside.into_iter().reduce(|a, b| a.logical_and(b)) {
         Some(inside) => Expr::select(inside, repeated, 0),
         None => repeated,

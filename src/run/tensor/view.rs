@@ -3,7 +3,10 @@
 use smallvec::SmallVec;
 
 use crate::base::access::Access;
-use crate::base::views::{View, check_reshape, check_slice, resolve_permutation, squeezed, unsqueezed};
+use crate::base::index::{IntoIndex, views};
+use crate::base::views::{
+    View, check_reshape, check_slice, diagonals, flattened, moved, resolve_permutation, squeezed, unsqueezed,
+};
 use crate::{Expr, Result, Shape, Tensor};
 
 impl Tensor {
@@ -105,5 +108,54 @@ impl Tensor {
     /// [`Error::Dim`](crate::Error::Dim) if there is no such dim.
     pub fn squeeze(&self, dim: isize) -> Result<Self> {
         self.try_view(&View::Reshape(squeezed(self.shape(), dim)?))
+    }
+
+    /// A view of the elements an index names, as PyTorch's `x[0, 1:, None]`: `x.at((0, 1.., Index::NewAxis))?`.
+    ///
+    /// ```
+    /// use hadamard::{Device, Tensor};
+    /// let x = Tensor::from_slice(&[1, 2, 3, 4, 5, 6], [2, 3], &Device::cpu())?;
+    /// x.at((.., 1..))?.assign(0)?; // x[:, 1:] = 0
+    /// x.at((-1, 0))?.assign(9)?; // x[-1, 0] = 9
+    /// assert_eq!(x.to_vec::<i32>()?, [1, 0, 0, 9, 0, 0]);
+    /// # Ok::<(), hadamard::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Argument`](crate::Error::Argument) if an integer lies outside its dim, there are more items than dims,
+    /// or a step is below 1.
+    pub fn at(&self, index: impl IntoIndex) -> Result<Self> {
+        views(self.shape(), &index.into_index())?.iter().try_fold(self.clone(), |x, (view, _)| x.try_view(view))
+    }
+
+    /// A view with dim `source` moved to where it is dim `destination`; the others keep their order.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Dim`](crate::Error::Dim) if there is no such dim.
+    pub fn movedim(&self, source: isize, destination: isize) -> Result<Self> {
+        self.permute(&moved(self.shape(), source, destination)?)
+    }
+
+    /// A view of the elements of dims `dim1` and `dim2` whose index in `dim2` is `offset` more than in `dim1`, as its
+    /// last dim; those two it does not have.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Dim`](crate::Error::Dim) if there is no such dim, [`Error::Argument`](crate::Error::Argument) if both are
+    /// one.
+    pub fn diagonal(&self, offset: isize, dim1: isize, dim2: isize) -> Result<Self> {
+        diagonals(self.shape(), offset, dim1, dim2)?.iter().try_fold(self.clone(), |x, (view, _)| x.try_view(view))
+    }
+
+    /// The dims from `first` to `last`, both included, as one: a view where strides can say it, else a copy.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Dim`](crate::Error::Dim) if there is no such dim, [`Error::Argument`](crate::Error::Argument) if `first`
+    /// comes after `last`.
+    pub fn flatten(&self, first: isize, last: isize) -> Result<Self> {
+        self.reshape(flattened(self.shape(), first, last)?)
     }
 }
