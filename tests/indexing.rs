@@ -8,6 +8,9 @@ use hadamard::{DType, Device, Error, Expr, Index, IntoIndex, Shape, Tensor, cat,
 /// What an operation must give: a shape, and for each element which of the input's it is, by its row-major number.
 type Want = (Vec<usize>, Vec<usize>);
 
+/// An operation to be judged.
+type Op = Box<dyn Fn(Expr) -> Expr + Sync>;
+
 /// The elements `pick` names, over all of `shape` in row-major order.
 fn picked(shape: &[usize], from: &[usize], pick: impl Fn(&[usize]) -> Vec<usize>) -> Want {
     let number = |at: &[usize]| at.iter().zip(from).fold(0, |n, (&i, &size)| n * size + i);
@@ -109,7 +112,7 @@ fn an_index_takes_what_python_takes() {
         0.into_index(),
         (-1, 2).into_index(),
         (.., 1..).into_index(),
-        (Index::step(.., 2), 1..-1).into_index(),
+        (Index::step(.., 2), Index::slice(1, -1)).into_index(),
         (Index::Ellipsis, Index::NewAxis).into_index(),
         (.., .., 3).into_index(),
         (1..4, Index::NewAxis, 2..).into_index(),
@@ -122,7 +125,7 @@ fn an_index_takes_what_python_takes() {
         (Index::NewAxis, -6, Index::NewAxis, -7_isize, -5, Index::NewAxis).into_index(),
         // Nothing at all.
         (2..2, 3).into_index(),
-        (4..1,).into_index(),
+        Index::slice(4, 1).into_index(),
     ];
     let failures = failures_on_each(|device| {
         let shape = [6, 7, 5];
@@ -227,7 +230,6 @@ fn parts_are_joined_along_any_dim() {
 fn elements_move_and_repeat_as_in_pytorch() {
     let shape = [3, 4, 5];
     let moved = |sizes: &[usize], pick: &dyn Fn(&[usize]) -> Vec<usize>| picked(sizes, &shape, pick);
-    type Op = Box<dyn Fn(Expr) -> Expr + Sync>;
     let mut cases: Vec<(String, Op, Want)> = Vec::new();
     for (dim, size) in shape.into_iter().enumerate() {
         for shift in [0, 1, -1, 2, 7, -13] {

@@ -34,6 +34,13 @@ pub enum Index {
 }
 
 impl Index {
+    /// From `start` up to, not including, `stop`: `Index::slice(1, -1)` is Python's `1:-1`. The range `1..-1` means the
+    /// same here, but Clippy takes one whose end looks smaller than its start for a mistake.
+    #[must_use]
+    pub const fn slice(start: isize, stop: isize) -> Self {
+        Self::Slice { start: Some(start), stop: Some(stop), step: 1 }
+    }
+
     /// Every `step`th element of a range: `Index::step(1.., 2)` is Python's `1::2`.
     #[must_use]
     pub fn step(range: impl Into<Self>, step: isize) -> Self {
@@ -180,7 +187,7 @@ pub(crate) fn views(shape: &Shape, items: &[Index]) -> Result<Vec<(View, Shape)>
 }
 
 /// Which element of a dim an integer is.
-fn position(i: isize, dim: usize, shape: &Shape) -> Result<usize> {
+pub(crate) fn position(i: isize, dim: usize, shape: &Shape) -> Result<usize> {
     let size = shape[dim] as isize;
     let from_front = if i < 0 { i.saturating_add(size) } else { i };
     if (0..size).contains(&from_front) {
@@ -194,7 +201,12 @@ fn position(i: isize, dim: usize, shape: &Shape) -> Result<usize> {
 }
 
 /// Start, length and step of a slice of a dim.
-fn range(start: Option<isize>, stop: Option<isize>, step: isize, size: usize) -> Result<(usize, usize, usize)> {
+pub(crate) fn range(
+    start: Option<isize>,
+    stop: Option<isize>,
+    step: isize,
+    size: usize,
+) -> Result<(usize, usize, usize)> {
     let step = usize::try_from(step)
         .ok()
         .filter(|&step| step > 0)
@@ -216,7 +228,16 @@ mod tests {
 
     #[test]
     fn indices_are_written_as_in_python() {
-        let items = (0, -3_isize..-1, 2..=-1, ..=4_usize, Index::step(.., 2), Index::NewAxis, Index::Ellipsis);
-        assert_eq!(written(&items.into_index()), "[0, -3:-1, 2:, :5, ::2, None, ...]");
+        let items = (
+            0,
+            -3_isize..-1,
+            ..=-1,
+            ..=4_usize,
+            Index::slice(1, -1),
+            Index::step(.., 2),
+            Index::NewAxis,
+            Index::Ellipsis,
+        );
+        assert_eq!(written(&items.into_index()), "[0, -3:-1, :, :5, 1:-1, ::2, None, ...]");
     }
 }

@@ -32,7 +32,7 @@ const MAX_ORDER: usize = 8;
 #[must_use]
 pub fn cat<T: Clone + Into<Expr>>(parts: &[T], dim: isize) -> Expr {
     let parts: Vec<Expr> = parts.iter().map(|x| x.clone().into()).collect();
-    carry(join("cat", parts, dim))
+    carry(join("cat", &parts, dim))
 }
 
 /// The parts, which are of one shape, along a new dim before dim `dim` of the result, as PyTorch's `stack`.
@@ -61,7 +61,7 @@ pub fn stack<T: Clone + Into<Expr>>(parts: &[T], dim: isize) -> Expr {
                 dim.to_string(),
             ));
         }
-        join("stack", parts.iter().map(|part| part.unsqueeze(dim)).collect(), dim)
+        join("stack", &parts.iter().map(|part| part.unsqueeze(dim)).collect::<Vec<_>>(), dim)
     };
     carry(build())
 }
@@ -80,8 +80,8 @@ fn check_parts(op: &'static str, parts: &[Expr]) -> Result<()> {
     Ok(())
 }
 
-fn join(op: &'static str, parts: Vec<Expr>, dim: isize) -> Result<Expr> {
-    check_parts(op, &parts)?;
+fn join(op: &'static str, parts: &[Expr], dim: isize) -> Result<Expr> {
+    check_parts(op, parts)?;
     let dtype = parts.iter().map(Expr::dtype).reduce(DType::promote).unwrap_or(parts[0].dtype());
     let is_left_out = |part: &Expr| part.shape()[..] == [0];
     let kept: Vec<&Expr> = parts.iter().filter(|part| !is_left_out(part)).collect();
