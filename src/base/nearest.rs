@@ -2,12 +2,20 @@
 
 /// The candidate most like `name`, if one is so much like it that a slip of the hand explains the difference.
 pub(crate) fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    within((name.chars().count() / 3).max(1), name, candidates)
+}
+
+/// The candidate one edit away from `name`, if there is one.
+pub(crate) fn slip<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    within(1, name, candidates)
+}
+
+fn within<'a>(most: usize, name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let length = name.chars().count();
     // A long name costs its square, and is no slip.
     if length > 128 {
         return None;
     }
-    let most = (length / 3).max(1);
     let near = candidates.filter(|c| c.chars().take(length + most + 1).count().abs_diff(length) <= most);
     let (found, distance) = near.map(|c| (c, distance(name, c))).min_by_key(|&(_, d)| d)?;
     (distance <= most && distance < length).then_some(found)

@@ -49,8 +49,8 @@ fn translated() -> String {
     for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders/lib")).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap();
-        // Those are about positions, lanes and words.
-        if !["uniforms", "index", "lanes", "tree", "pairs", "half", "philox"]
+        // Those are about positions, lanes, words and integers.
+        if !["uniforms", "index", "lanes", "long", "tree", "pairs", "half", "philox"]
             .iter()
             .any(|other| name.starts_with(other))
         {

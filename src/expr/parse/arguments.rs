@@ -1,6 +1,7 @@
 //! A function's arguments, each read as what the function wants there.
 
-use super::value::{Kind, Mistake, Value, dtype_named, mistake};
+use super::aliases;
+use super::value::{Kind, Mistake, Value, mistake};
 use crate::expr::Expr;
 use crate::{DType, Dims, Result, Scalar, Shape};
 
@@ -71,6 +72,22 @@ impl Arguments {
         usize::try_from(n).or_else(|_| mistake(self.values[i].column, format!("{n} is below 0")))
     }
 
+    pub(super) fn integer_or(&self, i: usize, default: isize) -> Result<isize, Mistake> {
+        if self.is_none(i) { Ok(default) } else { self.integer(i) }
+    }
+
+    /// A list of tensors.
+    pub(super) fn exprs(&self, i: usize) -> Result<Vec<Expr>, Mistake> {
+        let Kind::List(items) = &self.values[i].kind else {
+            return self.refuse(&self.values[i], "a list of tensors");
+        };
+        let of = |item: &Value| match &item.kind {
+            Kind::Expr(expr) => Ok(expr.clone()),
+            _ => self.refuse(item, "a tensor"),
+        };
+        items.iter().map(of).collect()
+    }
+
     /// A list of integers, or one.
     pub(super) fn integers(&self, i: usize) -> Result<Vec<isize>, Mistake> {
         match &self.values[i].kind {
@@ -93,7 +110,7 @@ impl Arguments {
         match &value.kind {
             Kind::DType(found) => Ok(*found),
             Kind::Text(name) => {
-                dtype_named(name).map_or_else(|| mistake(value.column, format!("unknown dtype '{name}'")), Ok)
+                aliases::dtype(name).map_or_else(|| mistake(value.column, format!("unknown dtype '{name}'")), Ok)
             }
             _ => self.refuse(value, "a dtype"),
         }

@@ -1,11 +1,14 @@
 //! The functions of the language: PyTorch's names and parameters.
 
+use super::absent::ABSENT;
+use super::aliases;
 use super::arguments::Arguments;
 use super::pointwise::POINTWISE;
+use super::shapes::SHAPES;
 use super::special::{SPECIALS, Special};
 use super::value::{Kind, Mistake, Value, mistake};
 use crate::Result;
-use crate::base::nearest::nearest;
+use crate::base::nearest::{nearest, slip};
 use crate::expr::{BinaryOp, Expr, ReduceOp, UnaryOp};
 
 /// An argument as written: `value` or `keyword=value`.
@@ -25,7 +28,7 @@ pub(super) enum Function {
 
 impl Function {
     fn all() -> impl Iterator<Item = Self> {
-        let special = POINTWISE.iter().chain(&SPECIALS).map(Self::Special);
+        let special = POINTWISE.iter().chain(&SPECIALS).chain(&SHAPES).map(Self::Special);
         // Those with a parameter more than their operation, or with another meaning of it, come first.
         let has_more = |name: &str| POINTWISE.iter().any(|special| special.name == name);
         let unary = UnaryOp::ALL.into_iter().filter(move |op| !has_more(op.name())).map(Self::Unary);
@@ -50,7 +53,9 @@ impl Function {
     fn params(self) -> &'static [&'static str] {
         match self {
             Self::Unary(op) => op.params(),
+            Self::Binary(BinaryOp::Add | BinaryOp::Sub) => &["input", "other", "alpha"],
             Self::Binary(op) => op.params(),
+            Self::Reduce(ReduceOp::Sum | ReduceOp::Mean | ReduceOp::Prod) => &["input", "dim", "keepdim", "dtype"],
             Self::Reduce(op) => op.params(),
             Self::Special(special) => special.params,
         }
@@ -64,14 +69,23 @@ impl Function {
         }
     }
 
+    /// How many of the parameters may be given by position.
+    fn positional(self) -> usize {
+        let by_keyword_alone = matches!(self.params().last(), Some(&"alpha")) && matches!(self, Self::Binary(_))
+            || matches!(self.params().last(), Some(&"dtype")) && matches!(self, Self::Reduce(_));
+        self.params().len() - usize::from(by_keyword_alone)
+    }
+
     /// Whether the arguments from the last parameter on may stand without brackets: `x.reshape(3, -1)`.
     fn spreads(self, is_method: bool) -> bool {
-        self.name() == "einsum" || is_method && matches!(self.name(), "broadcast_to" | "flip" | "permute" | "reshape")
+        self.name() == "einsum"
+            || is_method
+                && matches!(self.name(), "broadcast_to" | "expand" | "flip" | "permute" | "repeat" | "reshape" | "tile")
     }
 
     /// The arguments in the order of the parameters; what is not given is None, as in Python.
     pub(super) fn bind(self, column: usize, arguments: Vec<Argument>, is_method: bool) -> Result<Vec<Value>, Mistake> {
-        let (name, params) = (self.name(), self.params());
+        let (name, params, positional) = (self.name(), self.params(), self.positional());
         if is_method && params[0] != "input" {
             return mistake(column, format!("'{name}' is not a method: write {}", self.usage()));
         }
@@ -82,26 +96,23 @@ impl Function {
                 if keywords {
                     return mistake(value.column, "an argument by position stands after one by keyword");
                 }
-                if given < params.len() {
+                if given < positional {
                     bound[given] = Some(value);
                 } else if self.spreads(is_method) {
                     spread(&mut bound[params.len() - 1], value);
                 } else {
-                    let plural = if params.len() == 1 { "" } else { "s" };
-                    let message = format!("{name} takes at most {} argument{plural}: {}", params.len(), self.usage());
+                    let plural = if positional == 1 { "" } else { "s" };
+                    let message = format!("{name} takes at most {positional} argument{plural}: {}", self.usage());
                     return mistake(value.column, message);
                 }
                 given += 1;
                 continue;
             };
             keywords = true;
-            // NumPy's words, which PyTorch takes, too.
-            let word = match keyword {
-                "axis" => "dim",
-                "keepdims" => "keepdim",
-                "x" => "input",
-                other => other,
-            };
+            if keyword == "out" {
+                return mistake(at, "an expression writes nowhere: assign it to a tensor");
+            }
+            let word = aliases::parameter(keyword, params);
             let Some(slot) = params.iter().position(|&p| p == word) else {
                 let hint = nearest(keyword, params.iter().copied());
                 let hint = hint.map_or_else(String::new, |near| format!(", did you mean '{near}'?"));
@@ -122,8 +133,12 @@ impl Function {
     fn usage(self) -> String {
         let required = self.required();
         let params = self.params().iter().enumerate();
-        let params: Vec<_> =
-            params.map(|(i, p)| if i < required { (*p).to_owned() } else { format!("{p}=None") }).collect();
+        let params: Vec<_> = params
+            .map(|(i, p)| {
+                let by_keyword = if i == self.positional() { "*, " } else { "" };
+                if i < required { (*p).to_owned() } else { format!("{by_keyword}{p}=None") }
+            })
+            .collect();
         format!("{}({})", self.name(), params.join(", "))
     }
 
@@ -131,7 +146,15 @@ impl Function {
         let call = Arguments { name: self.name(), column, values };
         match self {
             Self::Unary(op) => Ok(call.expr(0)?.unary(op)),
-            Self::Binary(op) => Ok(call.expr(0)?.binary(op, call.expr(1)?)),
+            Self::Binary(op) => {
+                let has_alpha = call.values.len() > 2 && !call.is_none(2);
+                let other = if has_alpha { call.expr(1)? * call.expr(2)? } else { call.expr(1)? };
+                Ok(call.expr(0)?.binary(op, other))
+            }
+            Self::Reduce(op) if call.values.len() > 3 && !call.is_none(3) => {
+                let dtype = call.dtype(3)?;
+                call.keepdim(2, call.expr(0)?.cast(dtype).reduce(op, call.dims(1)?).cast(dtype))
+            }
             Self::Reduce(op) => call.keepdim(2, call.expr(0)?.reduce(op, call.dims(1)?)),
             Self::Special(special) => (special.build)(&call),
         }
@@ -150,20 +173,15 @@ fn spread(list: &mut Option<Value>, value: Value) {
     });
 }
 
-/// The function a method stands for where the names differ.
-pub(super) fn method_alias(name: &str) -> Option<&'static str> {
-    match name {
-        "view" => Some("reshape"),
-        "to" => Some("cast"),
-        _ => None,
-    }
-}
-
-/// What to say of a function that does not exist.
+/// What to say of a function that does not exist: what to write for one of PyTorch's, else a name that a slip of the
+/// hand may have made it of. A function with another meaning is no answer to a name that has one.
 pub(super) fn unknown(name: &str) -> String {
+    if let Some((_, instead)) = ABSENT.iter().find(|absent| absent.0 == name) {
+        return format!("'{name}' is not in the language{instead}");
+    }
     let mut names: Vec<_> = Function::all().map(Function::name).collect();
     names.sort_unstable();
-    nearest(name, names.iter().copied()).map_or_else(
+    slip(name, names.iter().copied()).map_or_else(
         || format!("unknown function '{name}' (there are {})", names.join(", ")),
         |near| format!("unknown function '{name}', did you mean '{near}'?"),
     )
@@ -177,7 +195,16 @@ mod tests {
     fn names_are_in_order_and_each_once() {
         assert!(SPECIALS.windows(2).all(|pair| pair[0].name < pair[1].name));
         assert!(POINTWISE.windows(2).all(|pair| pair[0].name < pair[1].name));
+        assert!(SHAPES.windows(2).all(|pair| pair[0].name < pair[1].name));
         let names: Vec<_> = Function::all().map(Function::name).collect();
         assert!((0..names.len()).all(|i| !names[..i].contains(&names[i])));
+    }
+
+    #[test]
+    fn what_is_absent_is_not_there() {
+        assert!(ABSENT.windows(2).all(|pair| pair[0].0 < pair[1].0));
+        for (name, _) in ABSENT {
+            assert!(Function::named(name).is_none(), "{name} is there: take it out of the table");
+        }
     }
 }

@@ -1,9 +1,9 @@
 //! The grammar, by recursive descent: each function reads one kind of part and leaves the parser behind it.
 
 use super::Parser;
+use super::aliases::Spelling;
 use super::functions::Argument;
 use super::lexer::Token;
-use super::special;
 use super::value::{Kind, Mistake, Value, mistake};
 use crate::Result;
 
@@ -25,6 +25,19 @@ fn precedence(op: &str) -> Option<u8> {
 }
 const COMPARISON: u8 = 1;
 
+/// How much deeper in parentheses and brackets what follows a token is.
+fn nesting(token: &Token) -> isize {
+    match token {
+        Token::Op("(" | "[") => 1,
+        Token::Op(")" | "]") => -1,
+        _ => 0,
+    }
+}
+
+fn tighter(op: &str) -> String {
+    format!("'{op}' binds tighter than a comparison: put the comparisons in parentheses, (a > 1) {op} (a < 3)")
+}
+
 impl Parser<'_> {
     pub(super) fn expression(&mut self) -> Result<Value, Mistake> {
         self.binary(COMPARISON)
@@ -33,18 +46,19 @@ impl Parser<'_> {
     /// Operators that bind at least as tightly as `least`, from left to right.
     fn binary(&mut self, least: u8) -> Result<Value, Mistake> {
         let mut lhs = self.sign()?;
-        let mut compared = false;
+        // Where the comparison was that a second must not follow.
+        let mut compared: Option<usize> = None;
         while let Token::Op(op) = *self.peek() {
             let Some(tightness) = precedence(op).filter(|&p| p >= least) else { break };
             let column = self.advance();
             if tightness == COMPARISON {
-                if compared {
-                    return mistake(column, "comparisons do not chain: write (a < b) & (b < c)");
+                if let Some(first) = compared {
+                    return mistake(column, self.why_not_chained(first, column));
                 }
-                compared = true;
+                compared = Some(column);
             }
             let rhs = self.binary(tightness + 1)?;
-            lhs = self.operate(op, column, vec![lhs, rhs])?;
+            lhs = self.operate(op, column, vec![lhs, rhs]).map_err(|mistake| self.beside_comparison(op, mistake))?;
         }
         Ok(lhs)
     }
@@ -78,12 +92,55 @@ impl Parser<'_> {
         }
     }
 
+    /// What to say of a comparison at `second` whose left side is the one at `first`.
+    fn why_not_chained(&self, first: usize, second: usize) -> String {
+        let between = self.tokens.iter().filter(|token| (first..second).contains(&token.1));
+        let mut depth = 0;
+        for (token, _) in between {
+            depth += nesting(token);
+            if let Token::Op(op @ ("&" | "|" | "^")) = token
+                && depth == 0
+            {
+                return tighter(op);
+            }
+        }
+        "comparisons do not chain: write (a < b) & (b < c)".to_owned()
+    }
+
+    /// A mistake made at an operator, with a word on precedence if the operator took its operands from a comparison
+    /// beside it: `a > 1 & a < 3` is `a > (1 & a) < 3`.
+    fn beside_comparison(&self, op: &str, mistake: Mistake) -> Mistake {
+        let at = self.tokens.partition_point(|token| token.1 < mistake.column);
+        let is_it = matches!(op, "&" | "|" | "^")
+            && self.tokens.get(at).is_some_and(|t| matches!(t.0, Token::Op(o) if o == op));
+        let (left, right) = self.tokens.split_at(at.min(self.tokens.len()));
+        let near = |tokens: &mut dyn Iterator<Item = &Token<'_>>, inwards: isize| {
+            let mut depth = 0;
+            for token in tokens {
+                depth += inwards * nesting(token);
+                match token {
+                    _ if depth < 0 => return false,
+                    Token::Op(",") if depth == 0 => return false,
+                    Token::Op(op) if depth == 0 && precedence(op) == Some(COMPARISON) => return true,
+                    _ => {}
+                }
+            }
+            false
+        };
+        if is_it && (near(&mut left.iter().rev().map(|t| &t.0), -1) || near(&mut right.iter().map(|t| &t.0), 1)) {
+            let message = format!("{} ({})", tighter(op), mistake.message);
+            return Mistake { message, ..mistake };
+        }
+        mistake
+    }
+
     /// A value and the methods called on it.
     fn postfix(&mut self) -> Result<Value, Mistake> {
         let mut value = self.atom()?;
         loop {
             if let Some(column) = self.take("[") {
-                return mistake(column, "indexing is not in the language: write narrow(x, dim, start, length)");
+                value = self.subscript(value, column)?;
+                continue;
             }
             if self.take(".").is_none() {
                 return Ok(value);
@@ -92,14 +149,9 @@ impl Parser<'_> {
             let column = self.advance();
             value = if let Some(open) = self.take("(") {
                 let receiver = Argument { keyword: None, value };
-                self.call(name, column, open, Some(receiver))?
-            } else if name == "T" {
-                self.build("T", column, vec![value], |args| special::matrix_transpose(column, &args[0]))?
+                self.call(name, column, open, Some(receiver), Spelling::Method)?
             } else {
-                return mistake(
-                    column,
-                    format!("unknown attribute '{name}': there is T, and methods are called, .{name}(…)"),
-                );
+                self.attribute(value, name, column)?
             };
         }
     }

@@ -16,9 +16,9 @@ pub(super) enum Token<'a> {
 }
 
 /// Operators, longer ones before their beginnings.
-const OPS: [&str; 28] = [
-    "@", "**", "//", "<<", ">>", "==", "!=", "<=", ">=", "%", "+", "-", "*", "/", "&", "|", "^", "~", "<", ">", "(",
-    ")", "[", "]", ",", "=", ".", ":",
+const OPS: [&str; 29] = [
+    "...", "@", "**", "//", "<<", ">>", "==", "!=", "<=", ">=", "%", "+", "-", "*", "/", "&", "|", "^", "~", "<", ">",
+    "(", ")", "[", "]", ",", "=", ".", ":",
 ];
 
 /// The tokens of `text`, each with its column in characters from 1. The last is [`Token::End`], or stands before it
@@ -32,6 +32,13 @@ pub(super) fn tokens(text: &str) -> Vec<(Token<'_>, usize)> {
         rest = trimmed;
         if rest.is_empty() {
             break;
+        }
+        // A comment, to the end of the line.
+        if rest.starts_with('#') {
+            let len = rest.find('\n').unwrap_or(rest.len());
+            column += rest[..len].chars().count();
+            rest = &rest[len..];
+            continue;
         }
         let (token, len) = next(rest);
         let bad = matches!(token, Token::Bad(_));
@@ -78,6 +85,11 @@ fn next(text: &str) -> (Token<'_>, usize) {
 /// A number as Python writes it, underscores between digits included.
 fn number(text: &str) -> (Token<'_>, usize) {
     let bytes = text.as_bytes();
+    for (prefix, base) in [("0x", 16), ("0o", 8), ("0b", 2)] {
+        if bytes.len() > 1 && bytes[..2].eq_ignore_ascii_case(prefix.as_bytes()) {
+            return in_base(base, text);
+        }
+    }
     let digits = |from: usize| {
         let run = |&b: &u8| b.is_ascii_digit() || b == b'_';
         from + bytes[from..].iter().take_while(|b| run(b)).count()
@@ -120,6 +132,25 @@ fn number(text: &str) -> (Token<'_>, usize) {
         return bad(format!("'{written}' is no number: an integer does not begin with 0"));
     }
     match plain.parse() {
+        Ok(value) => (Token::Number(Scalar::Int(value)), end),
+        Err(_) => bad("an integer beyond 64 bits: write it as a float".to_owned()),
+    }
+}
+
+/// An integer in base 16, 8 or 2, whose prefix has two letters.
+fn in_base(base: u32, text: &str) -> (Token<'_>, usize) {
+    let end = text.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(text.len());
+    let (written, digits) = (&text[..end], &text[2..end]);
+    let bad = |message: String| (Token::Bad(message), 0);
+    let shown: String = written.chars().take(32).collect();
+    if digits.ends_with('_') || digits.contains("__") {
+        return bad(format!("'{shown}' is no number: an underscore stands between two digits"));
+    }
+    let plain = digits.replace('_', "");
+    if plain.is_empty() || !plain.chars().all(|c| c.is_digit(base)) {
+        return bad(format!("'{shown}' is no number of base {base}"));
+    }
+    match i64::from_str_radix(&plain, base) {
         Ok(value) => (Token::Number(Scalar::Int(value)), end),
         Err(_) => bad("an integer beyond 64 bits: write it as a float".to_owned()),
     }

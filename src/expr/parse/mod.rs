@@ -6,6 +6,8 @@
 //! [`lexer`] makes tokens of the text, [`grammar`] calls itself along them, [`names`] finds what a name stands for, and
 //! [`operators`] and [`functions`] build.
 
+mod absent;
+mod aliases;
 mod arguments;
 mod functions;
 mod grammar;
@@ -13,7 +15,9 @@ mod lexer;
 mod names;
 mod operators;
 mod pointwise;
+mod shapes;
 mod special;
+mod subscript;
 mod value;
 
 use rustc_hash::FxHashMap;
@@ -27,10 +31,12 @@ impl Expr {
     /// Reads an expression from text in which `names` stand for tensors.
     ///
     /// The language is Python's syntax, with PyTorch's function names and arguments: what it reads, PyTorch would
-    /// read. There are numbers, `True`, `False`, `inf`, `nan` and `pi`; `+ - * / **`, comparisons, and `& | ^ ~` on
-    /// bools, with Python's precedence; every function that [`Expr`] has, called as `sum(x, 0)` or as `x.sum(0)`;
-    /// keyword arguments (`sum(x, dim=[0, 2], keepdim=True)`); `cast(x, f16)`; and `x.T`. A part that is written
-    /// twice is built once.
+    /// read. There are numbers, `True`, `False`, `inf`, `nan`, `pi` and `e`; `+ - * / **`, comparisons, and `& | ^ ~` on
+    /// bools, with Python's precedence; indices (`x[0, 1:, ..., None]`); every function that [`Expr`] has, called as
+    /// `sum(x, 0)` or as `x.sum(0)`; keyword arguments (`sum(x, dim=[0, 2], keepdim=True)`); `cast(x, f16)`,
+    /// `x.to(torch.float16)` or `x.half()`; `x.T`, `x.shape`, `x.ndim` and `x.dtype`; and comments. Functions may stand
+    /// behind their modules (`torch.sum`, `F.relu`, `np.concatenate`), and go by NumPy's names, too; after `np.`, `std`
+    /// and `var` divide by `n`, as NumPy's do. A part that is written twice is built once.
     ///
     /// ```
     /// use hadamard::{Device, Expr, Tensor};

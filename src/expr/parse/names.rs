@@ -1,9 +1,11 @@
 //! What names stand for: tensors, constants, dtypes and functions.
 
 use super::Parser;
+use super::aliases::{self, Spelling};
 use super::functions::{self, Argument, Function};
 use super::lexer::Token;
-use super::value::{Kind, Mistake, Value, dtype_named, mistake};
+use super::special;
+use super::value::{Kind, Mistake, Value, mistake};
 use crate::base::nearest::nearest;
 use crate::{Result, Scalar};
 
@@ -15,7 +17,7 @@ impl<'a> Parser<'a> {
 
     pub(super) fn name(&mut self, name: &'a str, column: usize) -> Result<Value, Mistake> {
         if let Some(open) = self.take("(") {
-            return self.call(name, column, open, None);
+            return self.call(name, column, open, None, Spelling::Function);
         }
         match name {
             "True" | "False" => return Ok(self.number(Scalar::Bool(name == "True"), column)),
@@ -25,19 +27,16 @@ impl<'a> Parser<'a> {
         if let Some(expr) = self.names.get(name) {
             return Ok(Value { kind: Kind::Expr(expr.clone()), column });
         }
-        // So that code written for PyTorch can be pasted: torch.sum(x), torch.float16.
-        if name == "torch" && self.take(".").is_some() {
-            let Token::Name(name) = *self.peek() else { return self.unexpected("a name") };
-            let column = self.advance();
-            return self.name(name, column);
+        // So that code written for PyTorch or NumPy can be pasted: torch.sum(x), np.float32.
+        if let Some(spelling) = aliases::module(name)
+            && self.take(".").is_some()
+        {
+            return self.member(name, spelling);
         }
-        match name {
-            "inf" => return Ok(self.number(Scalar::Float(f64::INFINITY), column)),
-            "nan" => return Ok(self.number(Scalar::Float(f64::NAN), column)),
-            "pi" => return Ok(self.number(Scalar::Float(std::f64::consts::PI), column)),
-            _ => {}
+        if let Some(value) = self.constant(name, column) {
+            return Ok(value);
         }
-        if let Some(dtype) = dtype_named(name) {
+        if let Some(dtype) = aliases::dtype(name) {
             return Ok(Value { kind: Kind::DType(dtype), column });
         }
         if Function::named(name).is_some() {
@@ -53,6 +52,72 @@ impl<'a> Parser<'a> {
         mistake(column, format!("unknown name '{name}'{hint} ({known})"))
     }
 
+    /// What follows a value and a dot and is not called.
+    pub(super) fn attribute(&mut self, value: Value, name: &str, column: usize) -> Result<Value, Mistake> {
+        let shape = match &value.kind {
+            Kind::Expr(x) => x.shape().clone(),
+            other => return mistake(column, format!("'{name}' is of tensors, found {}", other.describe())),
+        };
+        match name {
+            "T" => self.build("T", column, vec![value], |args| special::matrix_transpose(column, &args[0])),
+            "dtype" => Ok(Value { kind: Kind::DType(value.expr()?.dtype()), column }),
+            "ndim" => Ok(self.number(Scalar::Int(shape.rank() as i64), column)),
+            "shape" => {
+                let sizes = shape.iter().map(|&n| self.number(Scalar::Int(n as i64), column)).collect();
+                Ok(Value { kind: Kind::List(sizes), column })
+            }
+            _ => {
+                let message = format!(
+                    "unknown attribute '{name}': there are T, dtype, ndim and shape, and methods are called, .{name}(…)"
+                );
+                mistake(column, message)
+            }
+        }
+    }
+
+    /// The numbers that have names, and NumPy's name for None in an index.
+    fn constant(&mut self, name: &str, column: usize) -> Option<Value> {
+        let number = match name {
+            "inf" => f64::INFINITY,
+            "nan" => f64::NAN,
+            "pi" => std::f64::consts::PI,
+            "e" => std::f64::consts::E,
+            "newaxis" => return Some(Value { kind: Kind::None, column }),
+            _ => return None,
+        };
+        Some(self.number(Scalar::Float(number), column))
+    }
+
+    /// What a module has under the name that follows; `module.` is behind us.
+    fn member(&mut self, module: &'a str, spelling: Spelling) -> Result<Value, Mistake> {
+        let mut module = module;
+        loop {
+            let Token::Name(name) = *self.peek() else { return self.unexpected("a name") };
+            let column = self.advance();
+            if aliases::is_submodule(name) && self.take(".").is_some() {
+                module = name;
+                continue;
+            }
+            if let Some(open) = self.take("(") {
+                if (module, name) == ("linalg", "norm") {
+                    let message =
+                        "linalg.norm of a matrix is another norm: write norm(x, p) or linalg.vector_norm(x, p)";
+                    return mistake(column, message);
+                }
+                return self.call(name, column, open, None, spelling);
+            }
+            let dtype = if module == "torch" { aliases::torch_dtype(name) } else { aliases::dtype(name) };
+            return match (self.constant(name, column), dtype) {
+                (Some(value), _) => Ok(value),
+                (None, Some(dtype)) => Ok(Value { kind: Kind::DType(dtype), column }),
+                (None, None) if Function::named(aliases::function(name, spelling)).is_some() => {
+                    mistake(column, format!("'{name}' is a function: call it, {name}(…)"))
+                }
+                (None, None) => mistake(column, format!("unknown name '{name}'")),
+            };
+        }
+    }
+
     /// A call of `name`, whose `(` is behind us.
     pub(super) fn call(
         &mut self,
@@ -60,14 +125,24 @@ impl<'a> Parser<'a> {
         column: usize,
         open: usize,
         receiver: Option<Argument<'a>>,
+        spelling: Spelling,
     ) -> Result<Value, Mistake> {
-        let is_method = receiver.is_some();
-        let function = match Function::named(functions::method_alias(name).filter(|_| is_method).unwrap_or(name)) {
+        if let (Some(receiver), Some(dtype)) = (&receiver, aliases::cast_method(name)) {
+            self.expect(")", &format!("')': {name} takes no argument"))?;
+            let Kind::Expr(x) = &receiver.value.kind else {
+                return mistake(column, format!("{name} is for tensors, found {}", receiver.value.kind.describe()));
+            };
+            let x = Value { kind: Kind::Expr(x.clone()), column: receiver.value.column };
+            let values = vec![x, Value { kind: Kind::DType(dtype), column }];
+            return self.build("cast", column, values, |mut values| Ok(values.swap_remove(0).expr()?.cast(dtype)));
+        }
+        let own = aliases::function(name, spelling);
+        let function = match Function::named(own) {
             Some(function) => function,
             None if self.names.contains_key(name) => {
                 return mistake(open, format!("'{name}' is a tensor, not a function"));
             }
-            None => return mistake(column, functions::unknown(name)),
+            None => return mistake(column, functions::unknown(own)),
         };
         let mut arguments: Vec<Argument> = receiver.into_iter().collect();
         while self.take(")").is_none() {
@@ -77,8 +152,14 @@ impl<'a> Parser<'a> {
                 break;
             }
         }
-        let values = function.bind(column, arguments, is_method)?;
-        self.build(name, column, values, |values| function.build(column, values))
+        // NumPy divides by n where PyTorch divides by n - 1.
+        let by_keyword = |words: &[&str]| arguments.iter().any(|a| a.keyword.is_some_and(|k| words.contains(&k.0)));
+        if spelling == Spelling::NumPy && matches!(own, "std" | "var") && !by_keyword(&["ddof", "correction"]) {
+            let value = self.number(Scalar::Int(0), column);
+            arguments.push(Argument { keyword: Some(("correction", column)), value });
+        }
+        let values = function.bind(column, arguments, spelling == Spelling::Method)?;
+        self.build(own, column, values, |values| function.build(column, values))
     }
 
     fn argument(&mut self) -> Result<Argument<'a>, Mistake> {

@@ -69,19 +69,3 @@ impl Value {
         };
     }
 }
-
-/// A dtype by our name or PyTorch's.
-pub(super) fn dtype_named(name: &str) -> Option<DType> {
-    match name {
-        "float16" => Some(DType::F16),
-        "bfloat16" => Some(DType::BF16),
-        "float32" => Some(DType::F32),
-        "float64" => Some(DType::F64),
-        "int8" => Some(DType::I8),
-        "int16" | "short" => Some(DType::I16),
-        "int32" | "int" => Some(DType::I32),
-        "int64" | "long" => Some(DType::I64),
-        "uint8" => Some(DType::U8),
-        _ => name.parse().ok(),
-    }
-}
