@@ -383,6 +383,7 @@ fn joined_parts_promote_and_must_fit() {
         (cat(&[f(&[]), f(&[])], 0), "cat: dim 0 is out of range"),
         (cat(&[Expr::from(1.0), f(&[2])], 0), "a number"),
         (cat(&[&f(&[2]) + &f(&[3])], 0), "broadcast"),
+        (cat(&[f(&[1]).broadcast_to([1 << 31]), f(&[1])], 0), "cat: expected at most 2147483648 elements"),
         (stack(&[f(&[2]), f(&[3])], 0), "stack: expected parts of one shape"),
         (stack(&[f(&[2])], 2), "stack: expected a dim from -2 to 1"),
         (f(&[2]).tile(&[usize::MAX]), "tile"),

@@ -473,6 +473,7 @@ fn mistakes_are_told_where_they_are() {
         ("x.T", 3, "T is for matrices"),
         ("a.", 3, "expected a method"),
         ("a = b", 3, "found '='"),
+        ("a[1:3] = b", 8, "an expression writes nothing"),
         ("a : b", 3, "found ':'"),
         ("a, b", 2, "found ','"),
         ("torch.nosuch(a)", 7, "unknown function"),
@@ -542,7 +543,7 @@ fn mistakes_are_told_where_they_are() {
         ("sum(c, 0) | (a > 1) == p", 11, "'|' binds tighter than a comparison"),
         ("p == p & p == p", 12, "'&' binds tighter than a comparison"),
         ("p == (p & p) == p", 14, "do not chain"),
-        ("where(p, c & i, c > 1)", 12, "'&' is for bools"),
+        ("where(p, c & i, c > 1)", 12, "bitwise_and: expected integers or bools, found f32"),
         ("a * # b", 8, "expected a value, found the end"),
         ("a +\n\n$", 6, "unexpected character"),
     ] {

@@ -27,6 +27,9 @@ const MAX_ORDER: usize = 8;
 /// # Ok::<(), hadamard::Error>(())
 /// ```
 ///
+/// Each element of the result looks at every part, and takes one: many tensors are better assigned to the parts of one,
+/// `y.at(0)?.assign(part)?`.
+///
 /// As in PyTorch, a part of shape `[0]` is left out, whatever the others' rank. Parts that do not fit, numbers, and a
 /// list of none are a mistake that the result carries.
 #[must_use]
@@ -103,6 +106,9 @@ fn join(op: &'static str, parts: &[Expr], dim: isize) -> Result<Expr> {
     let shape: Shape = first.shape().iter().enumerate().map(|(d, &n)| if d == at { size } else { n }).collect();
     if shape.checked_numel(op)? == 0 {
         return Ok(first.cast(dtype).reshape(shape));
+    }
+    if kept.len() > 1 && size > 1 << 31 {
+        return Err(Error::argument(op, "at most 2147483648 elements along the joined dim", size.to_string()));
     }
     let i = Expr::coordinate(size, at, shape.rank());
     let mut end = size;

@@ -3,7 +3,7 @@
 use super::super::Work;
 use super::super::inputs::{Fill, Inputs};
 use super::{EVERY, Part, Table};
-use crate::{DType, Expr, random};
+use crate::{DType, Expr, Index, cat, random};
 
 pub(super) fn add(table: &mut Table) {
     sizes(table);
@@ -97,7 +97,7 @@ fn broadcasts(table: &mut Table) {
 type View = fn(&Expr) -> Expr;
 
 /// Views of a [6, 10, 14], by name.
-const VIEWS: [(&str, View); 22] = [
+const VIEWS: [(&str, View); 27] = [
     ("itself", Clone::clone),
     ("transposed", |x| x.permute(&[2, 1, 0])),
     ("last two exchanged", |x| x.transpose(1, 2)),
@@ -119,6 +119,11 @@ const VIEWS: [(&str, View); 22] = [
     ("transposed, then flat", |x| x.permute(&[2, 1, 0]).reshape([840])),
     ("columns, then merged", |x| x.narrow(2, 3, 7).reshape([60, 7]).transpose(0, 1).reshape([7, 4, 15])),
     ("diagonal", |x| x.narrow(1, 0, 6).square_diagonal(0, 1)),
+    ("an index", |x| x.at((-2, Index::NewAxis, Index::step(1.., 3), Index::slice(1, -1)))),
+    ("another diagonal", |x| x.diagonal(-2, 2, 1)),
+    ("rolled", |x| x.roll(-3, 2).roll(1, 0)),
+    ("tiled", |x| x.at((1..3, .., ..5)).tile(&[2, 1, 3]).repeat_interleave(3, 0)),
+    ("joined", |x| cat(&[x.at((.., 3..)), x.at((.., 5..6)), x.flip(1)], 1)),
     ("nothing of it", |x| x.narrow(1, 4, 0)),
 ];
 

@@ -128,6 +128,11 @@ impl<'a> Parser<'a> {
             return mistake(self.column(), "expected an expression, found nothing");
         }
         let value = self.expression()?;
+        if matches!(self.peek(), Token::Op("=")) {
+            let message =
+                "expected an operator or the end, found '=': an expression writes nothing, assign its value instead";
+            return mistake(self.column(), message);
+        }
         if !matches!(self.peek(), Token::End) {
             return self.unexpected("an operator or the end");
         }
