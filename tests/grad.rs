@@ -97,23 +97,36 @@ fn is_half_line((low, high): (f64, f64)) -> bool {
 /// `x`, brought to where an operation has a value and no steep slope.
 fn within(x: &Expr, domain: (f64, f64)) -> Expr {
     match domain {
-        _ if is_half_line(domain) => x.abs() + 0.3,
+        (low, _) if is_half_line(domain) => x.abs() + (low + 0.3),
         (low, high) if high < 100.0 => x.clamp(low.max(-2.0), high.min(2.0)),
         _ => x.clone(),
     }
 }
 
+/// The operations that floats have: bits have no gradients.
+fn of_floats() -> Vec<BinaryOp> {
+    let x = cpu(&[1.0], [1]);
+    BinaryOp::ALL.into_iter().filter(|&op| x.binary(op, &x).error().is_none()).collect()
+}
+
 #[test]
 fn every_unary_operation() {
     for op in UnaryOp::ALL {
-        let values = if is_half_line(op.domain()) { numbers(6) } else { signed(6) };
+        let (low, high) = op.domain();
+        let values = if is_half_line((low, high)) {
+            numbers(6).into_iter().map(|x| x + low.max(0.0)).collect()
+        } else if high < 1.0 {
+            signed(6).into_iter().map(|x| x * 0.4).collect()
+        } else {
+            signed(6)
+        };
         twice(op.name(), &[(values, vec![2, 3])], |x| x[0].unary(op) * 1.0);
     }
 }
 
 #[test]
 fn every_binary_operation() {
-    for op in BinaryOp::ALL {
+    for op in of_floats() {
         let [first, second] = op.domain();
         let drawn = |domain, n| if is_half_line(domain) { numbers(n) } else { signed(n) };
         let a = || drawn(first, 6);
@@ -402,7 +415,7 @@ impl Random {
             }
             2 | 3 => {
                 let b = self.expr(x, depth - 1);
-                match self.pick(&BinaryOp::ALL) {
+                match self.pick(&of_floats()) {
                     BinaryOp::Pow => (a.abs() + 0.3).pow(b.clamp(-2.0, 2.0)),
                     BinaryOp::Div => a / (b.square() + 0.5),
                     op => {
@@ -645,5 +658,280 @@ fn a_combination_and_its_gradient_take_three_passes() {
                 }
             }
         }
+    }
+}
+
+/// Functions of x at -3, -1, -1/2, 0, 1/2, 1, 3 and 6, kinks of many of them, and PyTorch 2's gradients there, in f64 (that of
+/// `hardsigmoid` it takes from an f32, which is put right).
+const PYTORCHS: &[(&str, [f64; 8])] = &[
+    (
+        "softplus(x)",
+        [
+            0.047_425_873_177_566_79,
+            0.268_941_421_369_995_1,
+            0.377_540_668_798_145_46,
+            0.5,
+            0.622_459_331_201_854_6,
+            0.731_058_578_630_004_9,
+            0.952_574_126_822_433_3,
+            0.997_527_376_843_365_2,
+        ],
+    ),
+    (
+        "logsigmoid(x)",
+        [
+            0.952_574_126_822_433_3,
+            0.731_058_578_630_004_9,
+            0.622_459_331_201_854_5,
+            0.5,
+            0.377_540_668_798_145_46,
+            0.268_941_421_369_995_1,
+            0.047_425_873_177_566_79,
+            0.002_472_623_156_634_774_8,
+        ],
+    ),
+    (
+        "silu(x)",
+        [
+            -0.088_104_106_015_169_62,
+            0.072_329_488_128_513_25,
+            0.260_038_812_697_348_2,
+            0.5,
+            0.739_961_187_302_651_9,
+            0.927_670_511_871_486_9,
+            1.088_104_106_015_169_3,
+            1.012_326_432_591_524_9,
+        ],
+    ),
+    (
+        "mish(x)",
+        [
+            -0.093_393_114_532_320_84,
+            0.059_216_755_877_395_014,
+            0.289_510_677_913_512_26,
+            0.6,
+            0.886_424_375_357_727_2,
+            1.049_036_220_099_792_2,
+            1.021_106_910_929_443_5,
+            1.000_134_140_506_21,
+        ],
+    ),
+    ("elu(x)", [0.049_787_068_367_863_944, 0.367_879_441_171_442_33, 0.606_530_659_712_633_4, 1.0, 1.0, 1.0, 1.0, 1.0]),
+    (
+        "selu(x)",
+        [
+            0.087_530_612_080_264_87,
+            0.646_768_603_034_814,
+            1.066_341_153_044_505_3,
+            1.758_099_340_847_376_6,
+            1.050_700_987_355_480_5,
+            1.050_700_987_355_480_5,
+            1.050_700_987_355_480_5,
+            1.050_700_987_355_480_5,
+        ],
+    ),
+    (
+        "celu(x)",
+        [0.049_787_068_367_863_944, 0.367_879_441_171_442_33, 0.606_530_659_712_633_4, 1.0, 1.0, 1.0, 1.0, 1.0],
+    ),
+    ("hardtanh(x)", [0.0, 0.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0]),
+    ("relu6(x)", [0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.0]),
+    ("hardsigmoid(x)", [0.0, 1.0 / 6.0, 1.0 / 6.0, 1.0 / 6.0, 1.0 / 6.0, 1.0 / 6.0, 0.0, 0.0]),
+    (
+        "hardswish(x)",
+        [
+            0.0,
+            0.166_666_666_666_666_69,
+            0.333_333_333_333_333_37,
+            0.5,
+            0.666_666_666_666_666_6,
+            0.833_333_333_333_333_3,
+            1.0,
+            1.0,
+        ],
+    ),
+    ("leaky_relu(x)", [0.01, 0.01, 0.01, 0.01, 1.0, 1.0, 1.0, 1.0]),
+    (
+        "softsign(x)",
+        [
+            0.062_5,
+            0.25,
+            0.444_444_444_444_444_4,
+            1.0,
+            0.444_444_444_444_444_4,
+            0.25,
+            0.062_5,
+            0.020_408_163_265_306_117,
+        ],
+    ),
+    (
+        "tanhshrink(x)",
+        [
+            0.990_133_962_834_559_8,
+            0.580_025_658_385_973_9,
+            0.213_552_267_034_072_6,
+            0.0,
+            0.213_552_267_034_072_6,
+            0.580_025_658_385_973_9,
+            0.990_133_962_834_559_8,
+            0.999_975_423_452_594_7,
+        ],
+    ),
+    ("hardshrink(x)", [1.0, 1.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0]),
+    ("softshrink(x)", [1.0, 1.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0]),
+    (
+        "gelu(x, approximate=\"tanh\")",
+        [
+            -0.011_584_166_630_969_648,
+            -0.082_964_083_845_782_52,
+            0.132_630_096_465_357_64,
+            0.5,
+            0.867_369_903_534_642_4,
+            1.082_964_083_845_782_6,
+            1.011_584_166_630_969_5,
+            1.000_000_000_770_997_7,
+        ],
+    ),
+    ("nan_to_num(x)", [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]),
+    ("frac(x)", [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]),
+    (
+        "sinc(x)",
+        [
+            0.333_333_333_333_333_3,
+            1.0,
+            1.273_239_544_735_162_5,
+            0.0,
+            -1.273_239_544_735_162_5,
+            -1.0,
+            -0.333_333_333_333_333_3,
+            0.166_666_666_666_666_66,
+        ],
+    ),
+    ("fmax(x, 0.5 + 0 * x)", [0.0, 0.0, 0.0, 0.0, 0.5, 1.0, 1.0, 1.0]),
+    (
+        "xlogy(x, 2.0)",
+        [
+            std::f64::consts::LN_2,
+            std::f64::consts::LN_2,
+            std::f64::consts::LN_2,
+            std::f64::consts::LN_2,
+            std::f64::consts::LN_2,
+            std::f64::consts::LN_2,
+            std::f64::consts::LN_2,
+            std::f64::consts::LN_2,
+        ],
+    ),
+    (
+        "logaddexp(x, 0.5 + 0 * x)",
+        [
+            0.029_312_230_751_356_32,
+            0.182_425_523_806_356_35,
+            0.268_941_421_369_995_1,
+            0.377_540_668_798_145_4,
+            0.5,
+            0.622_459_331_201_854_6,
+            0.924_141_819_978_756_6,
+            0.995_929_862_284_104,
+        ],
+    ),
+    (
+        "logit(sigmoid(x))",
+        [
+            1.0,
+            0.999_999_999_999_999_9,
+            0.999_999_999_999_999_9,
+            1.0,
+            0.999_999_999_999_999_9,
+            0.999_999_999_999_999_9,
+            1.0,
+            1.0,
+        ],
+    ),
+    ("remainder(x, 0.7)", [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]),
+    (
+        "addcdiv(x, x, exp(x), value=2)",
+        [
+            161.684_295_385_501_34,
+            11.873_127_313_836_18,
+            5.946_163_812_100_385,
+            3.0,
+            1.606_530_659_712_633_4,
+            1.0,
+            0.800_851_726_528_544_2,
+            0.975_212_478_233_336_5,
+        ],
+    ),
+    ("masked_fill(x, x > 0, 2.0)", [1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0]),
+    (
+        "i0(x) + lgamma(x + 3.5) + digamma(x + 3.5)",
+        [
+            -0.982_078_041_350_353_8,
+            0.628_355_292_892_578_5,
+            1.059_824_096_639_516_3,
+            1.433_514_396_797_082,
+            1.797_834_929_592_411_9,
+            2.202_755_133_412_081,
+            5.912_566_083_556_911,
+            63.650_671_942_512_886,
+        ],
+    ),
+    (
+        "erfinv(x / 7) + asinh(x) + hypot(x, 2.0)",
+        [
+            -0.367_229_394_294_998_35,
+            0.388_565_004_029_635,
+            0.779_005_114_230_056_9,
+            1.126_603_846_493_251,
+            1.264_076_364_302_722_9,
+            1.282_992_195_029_550_9,
+            1.296_871_194_380_689,
+            1.483_457_996_480_868_3,
+        ],
+    ),
+];
+
+#[test]
+fn composed_functions_have_pytorchs_gradients() {
+    let x = cpu(&[-3.0, -1.0, -0.5, 0.0, 0.5, 1.0, 3.0, 6.0], [8]);
+    let mut failures = Vec::new();
+    for (text, want) in PYTORCHS {
+        let loss = Expr::parse(text, &[("x", &x)]).unwrap_or_else(|error| panic!("{text}: {error}")).sum(..);
+        let got = loss.grad(&[&x]).unwrap().remove(0).eval().unwrap().to_vec::<f64>().unwrap();
+        for (i, (got, want)) in got.iter().zip(want).enumerate() {
+            if (got - want).abs() > 1e-9 * (1.0 + want.abs()) {
+                failures.push(format!("{text}: element {i} is {got}, want {want}"));
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// What is not taken, or overflows on the way, must leave no NaN in a gradient.
+#[test]
+fn gradients_far_out_are_numbers() {
+    let far = [-1e30_f64, -1000.0, -100.0, 100.0, 1000.0, 1e30];
+    let x = cpu(&far, [6]);
+    for name in [
+        "softplus",
+        "logsigmoid",
+        "silu",
+        "mish",
+        "elu",
+        "selu",
+        "celu",
+        "hardtanh",
+        "relu6",
+        "hardsigmoid",
+        "hardswish",
+        "leaky_relu",
+        "softsign",
+        "hardshrink",
+        "softshrink",
+        "nan_to_num",
+        "tanhshrink",
+    ] {
+        let loss = Expr::parse(&format!("{name}(x)"), &[("x", &x)]).unwrap().sum(..);
+        let got = loss.grad(&[&x]).unwrap().remove(0).eval().unwrap().to_vec::<f64>().unwrap();
+        assert!(got.iter().all(|g| g.is_finite()), "{name}: {got:?}");
     }
 }

@@ -5,7 +5,6 @@
 
 use super::compose::of_float;
 use super::node::Expr;
-use super::op::BinaryOp;
 
 impl Expr {
     /// `log(1 + exp(beta x)) / beta`, a smooth [`relu`](Self::relu); where `beta x` is above `threshold`, `x` itself.
@@ -153,8 +152,7 @@ impl Expr {
     pub fn softshrink(&self, lambd: f64) -> Self {
         of_float("softshrink", self, || {
             // 0 times x: NaN stays, and so does the sign of a zero.
-            let zero = self.binary(BinaryOp::Mul, 0);
-            let inner = Self::select(self.lt(-lambd), self + lambd, zero);
+            let inner = Self::select(self.lt(-lambd), self + lambd, self * 0.0);
             Self::select(self.gt(lambd), self - lambd, inner)
         })
     }

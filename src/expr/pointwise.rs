@@ -134,18 +134,26 @@ impl Expr {
         self.ne(0).ne(other.into().ne(0))
     }
 
-    /// The larger of each pair of elements; NaN loses. Where they are equal, the gradient is the first's.
+    /// The larger of each pair of elements; NaN loses.
     #[must_use]
     pub fn fmax(&self, other: impl Into<Self>) -> Self {
         let other = other.into();
-        Self::select(self.ge(&other).logical_or(other.isnan()), self, other)
+        self.unless_nan(&other, self.maximum(&other))
     }
 
-    /// The smaller of each pair of elements; NaN loses. Where they are equal, the gradient is the first's.
+    /// The smaller of each pair of elements; NaN loses.
     #[must_use]
     pub fn fmin(&self, other: impl Into<Self>) -> Self {
         let other = other.into();
-        Self::select(self.le(&other).logical_or(other.isnan()), self, other)
+        self.unless_nan(&other, self.minimum(&other))
+    }
+
+    /// `chosen`, and where one of two elements is NaN the other.
+    fn unless_nan(&self, other: &Self, chosen: Self) -> Self {
+        if chosen.error().is_none() && !chosen.dtype().is_float() {
+            return chosen;
+        }
+        Self::select(self.isnan(), other, Self::select(other.isnan(), self, chosen))
     }
 
     /// `log(exp(self) + exp(other))`, without overflow. Anything but floats is an error.
@@ -182,7 +190,10 @@ impl Expr {
     #[must_use]
     pub fn xlogy(&self, other: impl Into<Self>) -> Self {
         let other = other.into();
-        let is_0 = self.eq(0).logical_and(!other.isnan());
+        // A number chosen instead of another number would be an f32.
+        let other = if other.as_number().is_some() { other.cast(self.dtype().to_float()) } else { other };
+        let has_logarithm = other.gt(0).logical_and(other.lt(f64::INFINITY)).logical_or(other.isnan());
+        let is_0 = self.eq(0).logical_and(has_logarithm.logical_not());
         self * Self::select(is_0, 1, other).log()
     }
 

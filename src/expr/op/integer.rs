@@ -92,7 +92,7 @@ pub(super) const COPYSIGN: Row<2, BinaryBound> = Row {
         |grad, [a, _], y| Some(Expr::select(a.eq(0), 0, grad * y / Expr::select(a.eq(0), 1, a))),
         |_, _, _| None,
     ]),
-    bound: BinaryBound::Corners { jump: copysign_jump },
+    bound: BinaryBound::Corners { jump: |ends| Some(copysign_ends(ends)) },
     wgsl: Wgsl::call(&[lib!("copysign"), lib!("copysign_f64")]),
     domain: [EVERYWHERE, (0.01, f64::INFINITY)],
     draws: &[[Draw::Quarters(-9, 9), Draw::Uniform(-9.0, 9.0)]],
@@ -100,14 +100,13 @@ pub(super) const COPYSIGN: Row<2, BinaryBound> = Row {
 };
 
 /// The sign jumps at 0, where no engine promises either.
-#[allow(clippy::unnecessary_wraps, reason = "as a bound has it")]
-fn copysign_jump([a, b]: [(f64, f64); 2]) -> Option<(f64, f64)> {
+fn copysign_ends([a, b]: [(f64, f64); 2]) -> (f64, f64) {
     let size = a.0.abs().max(a.1.abs());
     if has_zero(b) {
-        return Some((-size, size));
+        return (-size, size);
     }
     let least = if has_zero(a) { 0.0 } else { a.0.abs().min(a.1.abs()) };
-    Some(if b.0 > 0.0 { (least, size) } else { (-size, -least) })
+    if b.0 > 0.0 { (least, size) } else { (-size, -least) }
 }
 
 /// Its meaning is that of f64s, which lie closer together than f32s: where those are computed, it has forms of its own.

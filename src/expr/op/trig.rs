@@ -42,7 +42,7 @@ pub(super) const TAN: Row<1, UnaryBound> = Row {
     wgsl: Wgsl::call(&[lib!("tan"), lib!("tan_f64")]),
     domain: [(-WITHIN, WITHIN)],
     draws: &[[Draw::Uniform(-1.5, 1.5)], [Draw::Uniform(-10.0, 10.0)], [Draw::Uniform(-1e-3, 1e-3)]],
-    places: &[[0.0], [FRAC_PI_4], [FRAC_PI_2], [3.0 * FRAC_PI_4], [PI]],
+    places: &[[0.0], [FRAC_PI_4], [FRAC_PI_2], [2.356_194_5], [PI]],
 };
 
 /// The tangent jumps where its argument is an odd multiple of π/2.
@@ -60,7 +60,7 @@ pub(super) const ASIN: Row<1, UnaryBound> = Row {
     grad: Grad::Parts([|grad, [x], _| Some(grad * cosine(x).rsqrt())]),
     bound: UnaryBound::Monotone,
     wgsl: Wgsl::call(&[lib!("arc"), lib!("arc_f64"), lib!("atan2"), lib!("atan2_f64")]),
-    domain: [(-1.0, 1.0)],
+    domain: [(-0.99, 0.99)],
     draws: &[[Draw::Uniform(-1.0, 1.0)], [Draw::Uniform(-1e-3, 1e-3)]],
     places: &[[0.0], [0.382_683_4], [FRAC_1_SQRT_2], [0.923_879_5], [1.0]],
 };
@@ -72,7 +72,7 @@ pub(super) const ACOS: Row<1, UnaryBound> = Row {
     grad: Grad::Parts([|grad, [x], _| Some(-(grad * cosine(x).rsqrt()))]),
     bound: UnaryBound::Monotone,
     wgsl: Wgsl::call(&[lib!("arc"), lib!("arc_f64"), lib!("atan2"), lib!("atan2_f64")]),
-    domain: [(-1.0, 1.0)],
+    domain: [(-0.99, 0.99)],
     draws: &[[Draw::Uniform(-1.0, 1.0)], [Draw::Uniform(-1e-3, 1e-3)]],
     places: &[[0.0], [0.382_683_4], [FRAC_1_SQRT_2], [0.923_879_5], [1.0]],
 };

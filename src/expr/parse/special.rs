@@ -116,10 +116,8 @@ fn extremum(c: &Arguments, of_pairs: BinaryOp, of_all: ReduceOp) -> Result<Expr,
 /// Python's `float("nan")`, and PyTorch's method.
 fn float(c: &Arguments) -> Result<Expr, Mistake> {
     if let Kind::Text(text) = &c.values[0].kind {
-        let number = text.trim().parse::<f64>();
-        return number
-            .map(Expr::from)
-            .or_else(|_| mistake(c.values[0].column, format!("float expects a number, found \"{text}\"")));
+        let message = || format!("float expects a number, found \"{text}\"");
+        return text.trim().parse::<f64>().map_or_else(|_| mistake(c.values[0].column, message()), |x| Ok(x.into()));
     }
     let x = c.expr(0)?;
     Ok(x.as_scalar().map_or_else(|| x.cast(DType::F32), |number| number.to_f64().into()))
