@@ -19,7 +19,7 @@ fn main() -> Result<()> {
     let (mean, square) = (weight.mean(..), weight.square().mean(..));
     let reach = 3.0 * (square - mean.square()).sqrt();
     let corrected = weight.clamp(&mean - &reach, &mean + &reach);
-    let outliers = corrected.ne(&weight).cast(DType::I32).sum(..).eval()?.item::<i32>()?;
+    let outliers = corrected.ne(&weight).sum(..).eval()?.item::<i64>()?;
     println!("{outliers} of {} weights are outliers", weight.numel());
     weight.assign(corrected)?;
 

@@ -194,7 +194,7 @@ fn more_workgroups_than_an_axis_has() {
         // Eight rows a workgroup on a software adapter.
         for n in [axis * 8 - 1, axis * 8, axis * 8 + 1] {
             let x = Tensor::full([n, 16], 3_u8, device).unwrap();
-            if x.sum(1).eval().unwrap().to_vec::<i32>().unwrap().iter().any(|&v| v != 48) {
+            if x.sum(1).eval().unwrap().to_vec::<i64>().unwrap().iter().any(|&v| v != 48) {
                 failures.push(format!("{n} rows on {device}"));
             }
         }
@@ -311,11 +311,11 @@ fn tensors_larger_than_a_binding() {
             }
         };
         let x = table(rows, columns, DType::I32, device);
-        let of_column = |c: usize| (0..rows).fold(0_i32, |sum, r| sum.wrapping_add(cell(r, c)));
-        let sums: Vec<i32> = (0..columns).map(of_column).collect();
-        expect("[N, 4].sum(0)", x.sum(0).eval().unwrap().to_vec::<i32>().unwrap() == sums);
-        let total = sums.iter().fold(0_i32, |a, b| a.wrapping_add(*b));
-        expect("the sum of all", x.sum(..).eval().unwrap().item::<i32>().unwrap() == total);
+        let of_column = |c: usize| (0..rows).fold(0_i64, |sum, r| sum + i64::from(cell(r, c)));
+        let sums: Vec<i64> = (0..columns).map(of_column).collect();
+        expect("[N, 4].sum(0)", x.sum(0).eval().unwrap().to_vec::<i64>().unwrap() == sums);
+        let total: i64 = sums.iter().sum();
+        expect("the sum of all", x.sum(..).eval().unwrap().item::<i64>().unwrap() == total);
         x.assign(&x * 2 + 1).unwrap();
         let values = x.to_vec::<i32>().unwrap();
         let right = |(i, &v): (usize, &i32)| v == 2 * cell(i / columns, i % columns) + 1;
@@ -354,9 +354,9 @@ fn more_than_two_to_the_31_elements_in_memory() {
     let n = (1 << 31) + 5;
     let x = Tensor::full([n], 1_u8, &device).unwrap();
     x.narrow(0, n - 2, 1).unwrap().fill(7).unwrap();
-    let results = eval_all(&[x.sum(..), (&x * 3).amax(..).cast(DType::I32), x.eq(7).sum(0)]).unwrap();
-    let got: Vec<i32> = results.iter().map(|r| r.item().unwrap()).collect();
-    assert_eq!(got, [((n + 6) as u32).cast_signed(), 21, 1]);
+    let results = eval_all(&[x.sum(..), (&x * 3).amax(..).cast(DType::I64), x.eq(7).sum(0)]).unwrap();
+    let got: Vec<i64> = results.iter().map(|r| r.item().unwrap()).collect();
+    assert_eq!(got, [n as i64 + 6, 21, 1]);
     x.assign(&x * 3).unwrap();
     assert_eq!(x.narrow(0, n - 4, 4).unwrap().to_vec::<u8>().unwrap(), [3, 3, 21, 3]);
     let rows = x.narrow(0, 0, n - 1).unwrap().reshape([2, n / 2]).unwrap();

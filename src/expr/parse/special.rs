@@ -25,7 +25,7 @@ pub(super) const fn special(
 }
 
 /// Alphabetical.
-pub(super) static SPECIALS: [Special; 47] = [
+pub(super) static SPECIALS: [Special; 42] = [
     special("addcdiv", &["input", "tensor1", "tensor2", "value"], 3, |c| {
         Ok(c.expr(0)?.addcdiv(c.expr(1)?, c.expr(2)?, c.or(3, 1)?))
     }),
@@ -33,22 +33,17 @@ pub(super) static SPECIALS: [Special; 47] = [
         Ok(c.expr(0)?.addcmul(c.expr(1)?, c.expr(2)?, c.or(3, 1)?))
     }),
     special("arange", &["end"], 1, |c| Ok(Expr::arange(c.size(0)?))),
-    special("bfloat16", &["input"], 1, |c| Ok(c.expr(0)?.cast(DType::BF16))),
     special("bmm", &["input", "mat2"], 2, |c| Ok(c.expr(0)?.bmm(c.expr(1)?))),
-    special("bool", &["input"], 1, |c| Ok(c.expr(0)?.cast(DType::Bool))),
     special("broadcast_to", &["input", "size"], 2, |c| Ok(c.expr(0)?.broadcast_to(c.sizes(1)?))),
     special("cast", &["input", "dtype"], 2, |c| Ok(c.expr(0)?.cast(c.dtype(1)?))),
     special("clamp", &["input", "min", "max"], 1, clamp),
     special("clip", &["input", "min", "max"], 1, clamp),
     special("count_nonzero", &["input", "dim"], 1, |c| Ok(c.expr(0)?.count_nonzero(c.dims(1)?))),
     special("dot", &["input", "other"], 2, |c| Ok(c.expr(0)?.dot(c.expr(1)?))),
-    special("double", &["input"], 1, |c| Ok(c.expr(0)?.cast(DType::F64))),
     special("einsum", &["equation", "operands"], 2, einsum_of),
     special("flip", &["input", "dims"], 2, flip),
     special("float", &["input"], 1, float),
     special("full_like", &["input", "fill_value"], 2, full_like),
-    special("half", &["input"], 1, |c| Ok(c.expr(0)?.cast(DType::F16))),
-    special("int", &["input"], 1, |c| Ok(c.expr(0)?.cast(DType::I32))),
     special("layer_norm", &["input", "normalized_shape", "weight", "bias", "eps"], 2, layer_norm),
     special("lerp", &["input", "end", "weight"], 3, |c| Ok(c.expr(0)?.lerp(c.expr(1)?, c.expr(2)?))),
     special("log_softmax", &["input", "dim"], 2, |c| Ok(c.expr(0)?.log_softmax(c.integer(1)?))),
