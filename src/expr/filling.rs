@@ -40,7 +40,7 @@ impl Expr {
         })())
     }
 
-    /// How many elements over `dims` are not 0 or false, in i32 (PyTorch: i64).
+    /// How many elements over `dims` are not 0 or false.
     #[must_use]
     pub fn count_nonzero(&self, dims: impl Into<Dims>) -> Self {
         self.ne(0).sum(dims)
@@ -56,7 +56,7 @@ impl Expr {
     #[must_use]
     pub fn nanmean(&self, dims: impl Into<Dims>) -> Self {
         let dims = dims.into();
-        if self.error().is_none() && !self.dtype().is_float() {
+        if !self.dtype().is_float() {
             return self.mean(dims);
         }
         self.without_nan().sum(dims.clone()) / (!self.isnan()).sum(dims)

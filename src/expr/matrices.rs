@@ -2,6 +2,7 @@
 
 use super::einsum::einsum;
 use super::node::Expr;
+use super::op::DTypeRule;
 use super::views::carry;
 use crate::{DType, Error, Result, Shape};
 
@@ -57,9 +58,7 @@ impl Expr {
         self.check()?;
         other.check()?;
         for x in [self, other] {
-            if x.dtype() == DType::Bool {
-                return Err(Error::DType { op, expected: "numbers (cast a bool first)", found: DType::Bool });
-            }
+            DTypeRule::Number.dtypes(op, x.dtype())?;
         }
         if self.dtype() != other.dtype() {
             let found = format!("{} and {}", self.dtype(), other.dtype());

@@ -4,19 +4,16 @@ use std::f64::consts::{LN_2, PI};
 
 use super::compose::of_float;
 use super::node::Expr;
-use super::op::{BinaryOp, UnaryOp};
+use super::op::{BinaryOp, DTypeRule, UnaryOp};
 use super::views::carry;
-use crate::{DType, Error};
+use crate::DType;
+use crate::base::dtype::Category;
 
 impl Expr {
     /// The element itself; bools are refused, as by PyTorch's `+`.
     #[must_use]
     pub fn positive(&self) -> Self {
-        if self.error().is_none() && self.dtype() == DType::Bool {
-            let expected = "numbers (cast a bool first)";
-            return Self::invalid(Error::DType { op: "positive", expected, found: DType::Bool });
-        }
-        self.clone()
+        carry(DTypeRule::Number.dtypes("positive", self.dtype()).map(|_| self.clone()))
     }
 
     /// The sign, as [`sign`](Self::sign): PyTorch's name for what is also defined on complex numbers.
@@ -46,19 +43,19 @@ impl Expr {
     /// Whether elements are neither infinite nor NaN.
     #[must_use]
     pub fn isfinite(&self) -> Self {
-        if self.error().is_some() || self.dtype().is_float() { self.abs().lt(f64::INFINITY) } else { self.eq(self) }
+        if self.dtype().is_float() { self.abs().lt(f64::INFINITY) } else { self.eq(self) }
     }
 
     /// Whether elements are infinite, of either sign.
     #[must_use]
     pub fn isinf(&self) -> Self {
-        if self.error().is_some() || self.dtype().is_float() { self.abs().eq(f64::INFINITY) } else { self.ne(self) }
+        if self.dtype().is_float() { self.abs().eq(f64::INFINITY) } else { self.ne(self) }
     }
 
     /// Whether elements have a minus: -0 has, and NaN may.
     #[must_use]
     pub fn signbit(&self) -> Self {
-        if self.error().is_some() || self.dtype().is_float() {
+        if self.dtype().is_float() {
             return Self::from(1.0).copysign(self).lt(0);
         }
         self.lt(0)
@@ -75,7 +72,7 @@ impl Expr {
     /// ```
     #[must_use]
     pub fn nan_to_num(&self, nan: Option<f64>, posinf: Option<f64>, neginf: Option<f64>) -> Self {
-        if self.error().is_some() || !self.dtype().is_float() {
+        if !self.dtype().is_float() {
             return self.clone();
         }
         let largest = self.dtype().largest().unwrap_or(f64::MAX);
@@ -87,7 +84,7 @@ impl Expr {
     /// `sin(πx) / (πx)`, and 1 at 0. Of whole numbers it is exactly 0.
     #[must_use]
     pub fn sinc(&self) -> Self {
-        let x = if self.error().is_none() && !self.dtype().is_float() { self.cast(DType::F32) } else { self.clone() };
+        let x = if self.dtype().is_float() { self.clone() } else { self.cast(DType::F32) };
         // What x is away from a whole number is exact, and the sine of it has the digits that the sine of πx would lose.
         let whole = x.round();
         let half = &whole * 0.5;
@@ -122,7 +119,7 @@ impl Expr {
     /// The other bits of integers; of bools, logical not.
     #[must_use]
     pub fn bitwise_not(&self) -> Self {
-        if self.error().is_none() && self.dtype() == DType::Bool {
+        if self.dtype() == DType::Bool {
             return self.unary(UnaryOp::Not);
         }
         self.binary(BinaryOp::BitwiseXor, -1)
@@ -150,7 +147,7 @@ impl Expr {
 
     /// `chosen`, and where one of two elements is NaN the other.
     fn unless_nan(&self, other: &Self, chosen: Self) -> Self {
-        if chosen.error().is_none() && !chosen.dtype().is_float() {
+        if !chosen.dtype().is_float() {
             return chosen;
         }
         Self::select(self.isnan(), other, Self::select(other.isnan(), self, chosen))
@@ -208,23 +205,16 @@ impl Expr {
     #[must_use]
     pub fn div_rounded(&self, other: impl Into<Self>, mode: Rounding) -> Self {
         let other = other.into();
-        carry(match mode {
-            Rounding::Floor => Ok(self.floor_divide(other)),
-            // Of integers, without a detour by way of floats.
-            Rounding::Trunc => Ok({
-                let quotient = self.binary(BinaryOp::Div, &other);
-                let whole = quotient.error().is_none() && {
-                    let number = |x: &Self| !x.dtype().is_float() && x.dtype() != DType::Bool;
-                    number(self) && number(&other)
-                };
-                if whole {
-                    let exact = self - self.fmod(&other);
-                    exact.floor_divide(other)
-                } else {
-                    quotient.trunc()
-                }
-            }),
-        })
+        if mode == Rounding::Floor {
+            return self.floor_divide(other);
+        }
+        let quotient = self.binary(BinaryOp::Div, &other);
+        let is_whole = |x: &Self| x.dtype().category() == Category::Int;
+        if quotient.error().is_none() && is_whole(self) && is_whole(&other) {
+            // Without a detour by way of floats.
+            return (self - self.fmod(&other)).floor_divide(other);
+        }
+        quotient.trunc()
     }
 }
 

@@ -19,11 +19,7 @@ const FILES: &[&str] = &[lib!("fmod"), lib!("fmod_f64")];
 pub(super) const FMOD: Row<2, BinaryBound> = Row {
     rule: DTypeRule::Number,
     meaning: |[a, b]| a % b,
-    integers: wraps!(|[a, b]| if b == 0 { 0 } else { a.wrapping_rem(b) }, |[a, b]| if b == 0 {
-        None
-    } else {
-        Some(a.wrapping_rem(b))
-    }),
+    integers: wraps!(|[a, b]| if b == 0 { 0 } else { a.wrapping_rem(b) }, |[a, b]| (b != 0).then(|| a.wrapping_rem(b))),
     grad: Grad::Parts([|grad, _, _| Some(grad.clone()), |grad, [a, b], _| Some(-(grad * (a / b).trunc()))]),
     bound: BinaryBound::Corners { jump: |ends| leftover_jump(ends, f64::trunc) },
     wgsl: Wgsl::call(FILES),
@@ -35,9 +31,7 @@ pub(super) const FMOD: Row<2, BinaryBound> = Row {
 pub(super) const REMAINDER: Row<2, BinaryBound> = Row {
     rule: DTypeRule::Number,
     meaning: |[a, b]| remainder(a, b),
-    integers: wraps!(|[a, b]| a.floored(b).1, |[a, b]| {
-        if b == 0 { None } else { Some(a.wrapping_rem(b)).map(|m| if is_across_i64(m, b) { m + b } else { m }) }
-    }),
+    integers: wraps!(|[a, b]| a.floored(b).1, |[a, b]| (b != 0).then(|| a.floored(b).1)),
     grad: Grad::Parts([|grad, _, _| Some(grad.clone()), |grad, [a, b], _| Some(-(grad * a.floor_divide(b)))]),
     bound: BinaryBound::Corners { jump: |ends| leftover_jump(ends, f64::floor) },
     wgsl: Wgsl::call(FILES),
@@ -49,11 +43,8 @@ pub(super) const REMAINDER: Row<2, BinaryBound> = Row {
 pub(super) const FLOOR_DIVIDE: Row<2, BinaryBound> = Row {
     rule: DTypeRule::Number,
     meaning: |[a, b]| floor_divide(a, b),
-    integers: wraps!(|[a, b]| a.floored(b).0, |[a, b]| {
-        // The quotient beyond 64 bits is that of the least number by -1.
-        let quotient = a.checked_div(b)?;
-        Some(if is_across_i64(a.wrapping_rem(b), b) { quotient - 1 } else { quotient })
-    }),
+    // The quotient beyond 64 bits is that of the least number by -1.
+    integers: wraps!(|[a, b]| a.floored(b).0, |[a, b]| a.checked_div(b).map(|_| a.floored(b).0)),
     grad: Grad::None,
     bound: BinaryBound::Corners {
         jump: |[a, b]| (!is_point([a, b]) && has_zero(b)).then_some((f64::NEG_INFINITY, f64::INFINITY)),
@@ -67,10 +58,6 @@ pub(super) const FLOOR_DIVIDE: Row<2, BinaryBound> = Row {
 /// Whether what a truncated division leaves has another sign than the divisor.
 fn is_across(rest: f64, b: f64) -> bool {
     rest != 0.0 && (rest < 0.0) != (b < 0.0)
-}
-
-fn is_across_i64(rest: i64, b: i64) -> bool {
-    rest != 0 && (rest < 0) != (b < 0)
 }
 
 fn remainder(a: f64, b: f64) -> f64 {

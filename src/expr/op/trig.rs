@@ -1,10 +1,10 @@
 //! The rows of circular functions and their inverses.
 
+use std::f64::consts::{FRAC_1_SQRT_2, FRAC_PI_2, FRAC_PI_4, PI};
+
 use super::row::{DTypeRule, Draw, EVERYWHERE, Grad, Integers, Row, Wgsl, lib};
 use super::unary::UnaryBound;
 use crate::Expr;
-
-use std::f64::consts::{FRAC_1_SQRT_2, FRAC_PI_2, FRAC_PI_4, PI};
 
 /// Up to where GPUs take multiples of π/2 off without losing digits.
 const WITHIN: f64 = 10_000.0;
@@ -14,9 +14,9 @@ pub(super) const SIN: Row<1, UnaryBound> = Row {
     meaning: |[x]| x.sin(),
     integers: Integers::Converted,
     grad: Grad::Parts([|grad, [x], _| Some(grad * x.cos())]),
-    bound: UnaryBound::Lipschitz { within: 10_000.0 },
+    bound: UnaryBound::Lipschitz { within: WITHIN },
     wgsl: Wgsl::call(&[lib!("trig"), lib!("trig_f64")]),
-    domain: [(-1e4, 1e4)],
+    domain: [(-WITHIN, WITHIN)],
     draws: &[[Draw::Uniform(-10.0, 10.0)], [Draw::Uniform(-1e-3, 1e-3)]],
     places: &[[0.0], [1.0], [2.0], [4.0]],
 };
@@ -26,9 +26,9 @@ pub(super) const COS: Row<1, UnaryBound> = Row {
     meaning: |[x]| x.cos(),
     integers: Integers::Converted,
     grad: Grad::Parts([|grad, [x], _| Some(-(grad * x.sin()))]),
-    bound: UnaryBound::Lipschitz { within: 10_000.0 },
+    bound: UnaryBound::Lipschitz { within: WITHIN },
     wgsl: Wgsl::call(&[lib!("trig"), lib!("trig_f64")]),
-    domain: [(-1e4, 1e4)],
+    domain: [(-WITHIN, WITHIN)],
     draws: &[[Draw::Uniform(-10.0, 10.0)], [Draw::Uniform(-1e-3, 1e-3)]],
     places: &[[0.0], [1.0], [2.0], [4.0]],
 };

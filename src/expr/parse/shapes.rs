@@ -72,14 +72,8 @@ fn astype(c: &Arguments) -> Result<Expr, Mistake> {
 
 fn diff(c: &Arguments) -> Result<Expr, Mistake> {
     let (x, n, dim) = (c.expr(0)?, if c.is_none(1) { 1 } else { c.size(1)? }, c.integer_or(2, -1)?);
-    let mut parts = Vec::new();
-    for (i, part) in [(3, None), (0, Some(x)), (4, None)] {
-        match part {
-            Some(x) => parts.push(x),
-            None if c.is_none(i) => {}
-            None => parts.push(c.expr(i)?),
-        }
-    }
+    let given = |i: usize| if c.is_none(i) { Ok(None) } else { c.expr(i).map(Some) };
+    let mut parts: Vec<Expr> = [given(3)?, Some(x), given(4)?].into_iter().flatten().collect();
     let joined = if parts.len() == 1 { parts.remove(0) } else { cat(&parts, dim) };
     Ok(joined.diff(n, dim))
 }
