@@ -6,6 +6,7 @@
 
 mod choices;
 mod devices;
+mod elements;
 mod targets;
 
 use std::fs;

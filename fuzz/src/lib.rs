@@ -2,6 +2,8 @@
 
 #[path = "../../tests/choices/mod.rs"]
 mod choices;
+#[path = "../../tests/elements/mod.rs"]
+mod elements;
 #[path = "../../tests/targets/mod.rs"]
 mod targets;
 

@@ -304,6 +304,23 @@ element!(
     u8, U8, |x| f64::from(x), |v| v as u8
 );
 
+/// A value of `$body` with `$T` the type of a dtype's elements.
+macro_rules! for_dtype {
+    ($dtype:expr, $T:ident => $body:expr) => {
+        for_dtype!(@each $dtype, $T => $body;
+            Bool bool, U8 u8, I8 i8, I16 i16, I32 i32, I64 i64, F16 half::f16, BF16 half::bf16, F32 f32, F64 f64)
+    };
+    (@each $dtype:expr, $T:ident => $body:expr; $($variant:ident $element:ty),*) => {
+        match $dtype {
+            $($crate::DType::$variant => {
+                type $T = $element;
+                $body
+            })*
+        }
+    };
+}
+pub(crate) use for_dtype;
+
 impl private::Sealed for bool {}
 impl Element for bool {
     const DTYPE: DType = DType::Bool;

@@ -1,7 +1,6 @@
 //! Inputs from fixed seeds, and targets filled with a recognisable wrong value between guards.
 
-use half::{bf16, f16};
-
+use crate::base::dtype::for_dtype;
 use crate::expr::op::Draw;
 use crate::{DType, Device, Element, Result, Shape, Tensor};
 
@@ -116,18 +115,7 @@ pub(super) fn upload(values: &[f64], dtype: DType, shape: Shape, device: &Device
         let values: Vec<T> = values.iter().map(|&v| T::from_f64(v)).collect();
         Tensor::from_slice(&values, shape, device)
     }
-    match dtype {
-        DType::Bool => of::<bool>(values, shape, device),
-        DType::U8 => of::<u8>(values, shape, device),
-        DType::I8 => of::<i8>(values, shape, device),
-        DType::I16 => of::<i16>(values, shape, device),
-        DType::I32 => of::<i32>(values, shape, device),
-        DType::I64 => of::<i64>(values, shape, device),
-        DType::F16 => of::<f16>(values, shape, device),
-        DType::BF16 => of::<bf16>(values, shape, device),
-        DType::F32 => of::<f32>(values, shape, device),
-        DType::F64 => of::<f64>(values, shape, device),
-    }
+    for_dtype!(dtype, T => of::<T>(values, shape, device))
 }
 
 /// A value no case computes, so that an element nobody wrote is seen.

@@ -38,6 +38,7 @@ use std::rc::Rc;
 use approx::Approx;
 pub use compare::{Comparison, Mismatch, compare};
 
+use crate::base::dtype::for_dtype;
 use crate::base::layout::Layout;
 use crate::expr::{Node, Number, Op};
 use crate::{DType, Error, Expr, Result, Scalar, Shape, Tensor};
@@ -288,18 +289,7 @@ fn decode(dtype: DType, bytes: &[u8]) -> Vec<f64> {
     fn as_f64<T: crate::Element>(bytes: &[u8]) -> Vec<f64> {
         T::from_bytes(bytes).into_iter().map(T::to_f64).collect()
     }
-    match dtype {
-        DType::Bool => as_f64::<bool>(bytes),
-        DType::U8 => as_f64::<u8>(bytes),
-        DType::I8 => as_f64::<i8>(bytes),
-        DType::I16 => as_f64::<i16>(bytes),
-        DType::I32 => as_f64::<i32>(bytes),
-        DType::I64 => as_f64::<i64>(bytes),
-        DType::F16 => as_f64::<half::f16>(bytes),
-        DType::BF16 => as_f64::<half::bf16>(bytes),
-        DType::F32 => as_f64::<f32>(bytes),
-        DType::F64 => as_f64::<f64>(bytes),
-    }
+    for_dtype!(dtype, T => as_f64::<T>(bytes))
 }
 
 #[cfg(test)]

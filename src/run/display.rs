@@ -5,6 +5,7 @@ use std::fmt::{self, Write};
 use half::{bf16, f16};
 use smallvec::SmallVec;
 
+use crate::base::dtype::for_dtype;
 use crate::{DType, Element, Result, Scalar, Tensor};
 
 /// Tensors with more elements than this are shown in part.
@@ -133,16 +134,8 @@ fn read_values(tensor: &Tensor) -> Result<Vec<Scalar>> {
         Ok(tensor.to_vec::<T>()?.into_iter().map(|x| Scalar::Float(x.to_f64())).collect())
     }
     match tensor.dtype() {
-        DType::Bool => read::<bool>(tensor),
-        DType::U8 => read::<u8>(tensor),
-        DType::I8 => read::<i8>(tensor),
-        DType::I16 => read::<i16>(tensor),
-        DType::I32 => read::<i32>(tensor),
         DType::I64 => Ok(tensor.to_vec::<i64>()?.into_iter().map(Scalar::Int).collect()),
-        DType::F16 => read::<f16>(tensor),
-        DType::BF16 => read::<bf16>(tensor),
-        DType::F32 => read::<f32>(tensor),
-        DType::F64 => read::<f64>(tensor),
+        dtype => for_dtype!(dtype, T => read::<T>(tensor)),
     }
 }
 

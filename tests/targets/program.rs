@@ -3,10 +3,11 @@
 //! Beside each tensor a list is kept of where in its buffer its elements lie, made by plain index arithmetic. After
 //! each update, what the target covers must be what the reference says, and everything else what it was.
 
-use hadamard::{BinaryOp, DType, Element, Expr, ReduceOp, Tensor, UnaryOp, assign, reference};
-use half::{bf16, f16};
+use hadamard::{BinaryOp, DType, Expr, ReduceOp, Tensor, UnaryOp, assign, reference};
+use half::bf16;
 
 use super::{Choices, device};
+use crate::elements::{upload, values};
 
 /// More elements than this in one value would make a case slow.
 const MOST_ELEMENTS: usize = 3000;
@@ -75,7 +76,7 @@ impl Program<'_> {
                 _ => f64::from(first.wrapping_add(step.wrapping_mul(i as u8)) as i8) / 4.0,
             })
             .collect();
-        let tensor = upload(&values, &shape, dtype);
+        let tensor = upload(&values, &shape, dtype, device());
         self.places.push(Place { tensor: tensor.clone(), buffer: self.buffers.len(), at: (0..values.len()).collect() });
         self.buffers.push(tensor);
     }
@@ -330,41 +331,4 @@ fn holds(dtype: DType, number: f64) -> bool {
 fn same(a: &[f64], b: &[f64]) -> bool {
     let equal = |(x, y): (&f64, &f64)| x.to_bits() == y.to_bits() || x.is_nan() && y.is_nan();
     a.len() == b.len() && a.iter().zip(b).all(equal)
-}
-
-fn upload(values: &[f64], shape: &[usize], dtype: DType) -> Tensor {
-    fn of<T: Element>(values: &[f64], shape: &[usize]) -> Tensor {
-        let values: Vec<T> = values.iter().map(|&v| T::from_f64(v)).collect();
-        Tensor::from_slice(&values, shape, device()).unwrap()
-    }
-    match dtype {
-        DType::Bool => of::<bool>(values, shape),
-        DType::U8 => of::<u8>(values, shape),
-        DType::I8 => of::<i8>(values, shape),
-        DType::I16 => of::<i16>(values, shape),
-        DType::I32 => of::<i32>(values, shape),
-        DType::I64 => of::<i64>(values, shape),
-        DType::F16 => of::<f16>(values, shape),
-        DType::BF16 => of::<bf16>(values, shape),
-        DType::F32 => of::<f32>(values, shape),
-        DType::F64 => of::<f64>(values, shape),
-    }
-}
-
-fn values(tensor: &Tensor) -> Vec<f64> {
-    fn of<T: Element>(tensor: &Tensor) -> Vec<f64> {
-        tensor.to_vec::<T>().unwrap().into_iter().map(T::to_f64).collect()
-    }
-    match tensor.dtype() {
-        DType::Bool => of::<bool>(tensor),
-        DType::U8 => of::<u8>(tensor),
-        DType::I8 => of::<i8>(tensor),
-        DType::I16 => of::<i16>(tensor),
-        DType::I32 => of::<i32>(tensor),
-        DType::I64 => of::<i64>(tensor),
-        DType::F16 => of::<f16>(tensor),
-        DType::BF16 => of::<bf16>(tensor),
-        DType::F32 => of::<f32>(tensor),
-        DType::F64 => of::<f64>(tensor),
-    }
 }

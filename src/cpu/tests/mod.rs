@@ -5,6 +5,7 @@ mod naive;
 mod reductions;
 
 use super::region::Region;
+use crate::base::dtype::for_dtype;
 use crate::expr::graph::Graph;
 use crate::{DType, Device, Expr, Shape, Tensor, assign};
 
@@ -30,18 +31,7 @@ pub(super) fn tensor(values: &[f64], shape: &[usize], dtype: DType) -> Tensor {
     let device = Device::cpu();
     let wide = |v: &f64| naive::fit(if dtype == DType::U8 { v.abs().trunc() } else { *v }, dtype);
     let values: Vec<f64> = values.iter().map(wide).collect();
-    match dtype {
-        DType::Bool => make::<bool>(&values, shape, &device),
-        DType::U8 => make::<u8>(&values, shape, &device),
-        DType::I8 => make::<i8>(&values, shape, &device),
-        DType::I16 => make::<i16>(&values, shape, &device),
-        DType::I32 => make::<i32>(&values, shape, &device),
-        DType::I64 => make::<i64>(&values, shape, &device),
-        DType::F16 => make::<half::f16>(&values, shape, &device),
-        DType::BF16 => make::<half::bf16>(&values, shape, &device),
-        DType::F32 => make::<f32>(&values, shape, &device),
-        DType::F64 => make::<f64>(&values, shape, &device),
-    }
+    for_dtype!(dtype, T => make::<T>(&values, shape, &device))
 }
 
 pub(super) fn random(seed: u64, shape: &[usize], dtype: DType) -> Tensor {

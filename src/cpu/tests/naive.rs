@@ -1,8 +1,9 @@
 //! What a graph means, one element at a time, in f64: slow, obvious, and sharing nothing with what it judges.
 
-use half::{bf16, f16};
+use half::bf16;
 
 use crate::base::access::Access;
+use crate::base::dtype::for_dtype;
 use crate::expr::graph::{Fold, Graph, Step};
 use crate::{BinaryOp, DType, Element, Expr, Tensor};
 
@@ -16,18 +17,7 @@ fn decode(bytes: &[u8], dtype: DType) -> Vec<f64> {
     fn all<T: Element>(bytes: &[u8]) -> Vec<f64> {
         T::from_bytes(bytes).into_iter().map(T::to_f64).collect()
     }
-    match dtype {
-        DType::Bool => all::<bool>(bytes),
-        DType::U8 => all::<u8>(bytes),
-        DType::I8 => all::<i8>(bytes),
-        DType::I16 => all::<i16>(bytes),
-        DType::I32 => all::<i32>(bytes),
-        DType::I64 => all::<i64>(bytes),
-        DType::F16 => all::<f16>(bytes),
-        DType::BF16 => all::<bf16>(bytes),
-        DType::F32 => all::<f32>(bytes),
-        DType::F64 => all::<f64>(bytes),
-    }
+    for_dtype!(dtype, T => all::<T>(bytes))
 }
 
 /// The value nearest to `x` that `dtype` holds; an integer taken modulo its range.
