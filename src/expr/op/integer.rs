@@ -44,7 +44,7 @@ pub(super) const LEFT_SHIFT: Row<2, BinaryBound> = bits(
 /// By as many bits as there are, or by a negative number of them, the sign is left: 0 or -1.
 pub(super) const RIGHT_SHIFT: Row<2, BinaryBound> = bits(
     DTypeRule::Bits(None),
-    wraps!(|[a, b]| a.shifted_right(b), |[a, b]| { (b >= 0).then_some(a >> b.min(63)) }),
+    wraps!(|[a, b]| a.shifted_right(b), |[a, b]| u32::try_from(b).ok().map(|b| a >> b.min(63))),
     Wgsl::text("{0} >> bitcast<U>(select(I(31), {1}, ({1} & I(31)) == {1}))"),
 );
 
