@@ -183,7 +183,7 @@ impl<'a> Builder<'a> {
             return Ok(self.parts[self.random.pick(&reusable)].clone());
         }
         let below = depth - 1;
-        let candidate = match self.random.below(16) {
+        let candidate = match self.random.below(17) {
             0 => return self.leaf(shape),
             1..4 => self.unary(shape, below)?,
             4..9 => {
@@ -208,6 +208,7 @@ impl<'a> Builder<'a> {
             }
             10 => self.expr(shape, below)?.cast(self.random.pick(&self.dtypes.clone())),
             11 | 12 => self.view(shape, below)?,
+            13 => self.taken(shape, below)?,
             _ => self.reduction(shape, below)?,
         };
         // What the rules refuse (arithmetic on bools, say) is another test's matter.
@@ -261,6 +262,48 @@ impl<'a> Builder<'a> {
                 self.expr(&from, below)?
             }
         })
+    }
+
+    /// What an index chooses, or an update by one.
+    fn taken(&mut self, shape: &[usize], below: usize) -> Result<Expr> {
+        let Some(dim) = self.random.below(shape.len() + 1).checked_sub(1) else { return self.expr(shape, below) };
+        let size = if shape.contains(&0) { 4 } else { self.random.pick(&[1, 2, 5, 33]) };
+        let mut from = shape.to_vec();
+        from[dim] = size;
+        let x = self.expr(&from, below)?.broadcast_to(&from[..]);
+        let at = dim as isize;
+        Ok(match self.random.below(4) {
+            0 | 1 => {
+                let index = self.index(&[shape[dim]], size, true)?;
+                x.index(at, index)
+            }
+            2 => {
+                let mut one = self.broadcastable(shape);
+                one.splice(0..0, std::iter::repeat_n(1, shape.len() - one.len()));
+                one[dim] = shape[dim];
+                let index = self.index(&one, size, true)?;
+                x.take_along_dim(index, at).broadcast_to(shape)
+            }
+            _ => {
+                let index = self.index(&[size], shape[dim].max(1), false)?;
+                let target = self.expr(shape, below)?.broadcast_to(shape);
+                let x = x.cast(target.dtype());
+                if self.random.one_in(2) { target.index_copy(at, index, x) } else { target.index_add(at, index, x) }
+            }
+        })
+    }
+
+    /// Indices into a dim of `size` elements, as a tensor or made of one.
+    fn index(&mut self, shape: &[usize], size: usize, from_end: bool) -> Result<Expr> {
+        let n = shape.iter().product();
+        let low = if from_end { size } else { 0 };
+        let values: Vec<i64> = (0..n).map(|_: usize| self.random.below(size + low) as i64 - low as i64).collect();
+        let wide = Tensor::from_slice(&values, shape, self.device)?;
+        if self.random.one_in(2) {
+            return Ok(wide.into());
+        }
+        let narrow = Tensor::from_slice(&values.iter().map(|&i| i as i32 + 1).collect::<Vec<_>>(), shape, self.device)?;
+        Ok(narrow - 1)
     }
 
     fn reduction(&mut self, shape: &[usize], below: usize) -> Result<Expr> {

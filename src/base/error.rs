@@ -54,6 +54,21 @@ pub enum Error {
         /// The dtype it was given.
         found: DType,
     },
+    /// An element of an index tensor that is out of range. A GPU finds it while it works, and it is reported by the next
+    /// call that reads or waits; until then the nearest element was read in its place.
+    #[error("{op}: index {index} is out of range for dim {dim} of size {size} (expected {})", index_range(*.size, *.from_end))]
+    Index {
+        /// The operation that reads by the index.
+        op: &'static str,
+        /// The index; one beyond 32 bits may be reported as the nearest that fits.
+        index: i64,
+        /// The dim it is meant for.
+        dim: usize,
+        /// The dim's size.
+        size: usize,
+        /// Whether negative numbers count from the end.
+        from_end: bool,
+    },
     /// Tensors that live on different devices met in one evaluation. Nothing is transferred in secret.
     #[error("{op}: expected every tensor on {expected}, found one on {found} (move it with to_device)")]
     DeviceMismatch {
@@ -167,6 +182,10 @@ fn dim_range(shape: &Shape) -> String {
         0 => "none: a scalar has no dims".to_owned(),
         rank => format!("-{rank} to {}", rank - 1),
     }
+}
+
+fn index_range(size: usize, from_end: bool) -> String {
+    if from_end { format!("-{size} to {}", size - 1) } else { format!("0 to {}", size - 1) }
 }
 
 fn list(names: &[String]) -> String {

@@ -189,6 +189,14 @@ impl Layout {
         out
     }
 
+    /// Element 0 of `dim`, `len` times: from there an index that is not known yet steps on.
+    pub(crate) fn taken(&self, dim: usize, len: usize) -> Self {
+        let mut out = self.clone();
+        out.shape = self.shape.iter().enumerate().map(|(d, &n)| if d == dim { len } else { n }).collect();
+        out.strides[dim] = 0;
+        out
+    }
+
     /// `dim` read backwards.
     pub(crate) fn flip(&self, dim: usize) -> Self {
         let mut out = self.clone();

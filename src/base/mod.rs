@@ -3,6 +3,7 @@
 //! A [`Tensor`] is a record here; what one can do with it (upload, evaluate, read) stands in `run`.
 
 pub(crate) mod access;
+pub(crate) mod bounds;
 pub(crate) mod dtype;
 pub(crate) mod error;
 pub(crate) mod index;

@@ -3,7 +3,8 @@
 use pulp::Arch;
 use smallvec::{SmallVec, smallvec};
 
-use super::region::{Call, Constant, Instruction, Region, Source};
+use super::astray::Astray;
+use super::region::{Call, Constant, Instruction, Reading, Region, Source};
 use super::scratch::Line;
 use super::space::{Space, Walked};
 use super::strip::{Span, Strip};
@@ -19,6 +20,7 @@ pub(super) struct Memory<'a> {
     /// Scratch for partial results, which one pass after the other uses: as many bytes as the greediest asks for.
     pub(super) parts: Span<'a>,
     pub(super) scalars: SmallVec<[Scalar; 8]>,
+    pub(super) astray: Astray,
 }
 
 impl<'a> Memory<'a> {
@@ -60,7 +62,7 @@ fn element(value: Scalar, dtype: DType) -> u64 {
 pub(super) fn walked(region: &Region) -> impl Iterator<Item = Walked<'_>> {
     region.leaves.iter().map(|leaf| match leaf.source {
         Source::Index => Walked::index(&leaf.access),
-        Source::Buffer(_) | Source::Temp(_) => Walked::access(&leaf.access, leaf.dtype.size()),
+        Source::Buffer(_) | Source::Temp(_) => Walked::access(&leaf.access, leaf.dtype.size()).by(leaf.by()),
     })
 }
 
@@ -71,7 +73,12 @@ pub(super) fn strip_len(region: &Region, space: &Space) -> usize {
 
 /// How many strips of scratch memory an evaluation needs: its registers, and one for each leaf to be gathered.
 fn strips(region: &Region, space: &Space) -> usize {
-    region.registers + (0..region.leaves.len()).filter(|&i| !space.is_linear(i)).count()
+    region.registers + (0..region.leaves.len()).filter(|&i| takes_strip(region, space, i)).count()
+}
+
+/// Whether a leaf may have to be gathered.
+fn takes_strip(region: &Region, space: &Space, leaf: usize) -> bool {
+    region.leaves[leaf].reading != Reading::Index && !space.is_linear(leaf)
 }
 
 /// Bytes of scratch memory that a [`Frame`] wants: the constants, then the strips. A whole number of cache lines.
@@ -204,6 +211,14 @@ impl<'a, 'm: 'a> Frame<'a, 'm> {
                     }
                 }
                 Call::Placeholder => {}
+                Call::Bounded(bounds) => {
+                    let free = place(instruction).filter(|(_, last_read)| last_read.is_none_or(|last| last < i));
+                    let out = free.map_or_else(|| self.strip(instruction.register, len, instruction.size), |p| p.0);
+                    // i64 has 8 bytes, i32 has 4, and nothing else is an index here.
+                    let dtype = if args[0].size() == size_of::<i64>() { DType::I64 } else { DType::I32 };
+                    self.memory.astray.look(bounds, dtype, args[0], out);
+                    self.slots[first + i] = out;
+                }
             }
         }
     }
@@ -212,7 +227,11 @@ impl<'a, 'm: 'a> Frame<'a, 'm> {
     fn load(&mut self, point: usize, n: usize) {
         let mut spare = self.region.registers;
         for (i, leaf) in self.region.leaves.iter().enumerate() {
+            if leaf.reading == Reading::Index {
+                continue;
+            }
             let (memory, size) = (self.memory.source(leaf.source), leaf.dtype.size());
+            let by = leaf.by().map(|by| self.memory.source(self.region.leaves[by].source));
             if let Some(panel) = self.panel
                 && self.space.is_turned(i)
             {
@@ -221,17 +240,24 @@ impl<'a, 'm: 'a> Frame<'a, 'm> {
                 spare += 1;
                 continue;
             }
-            self.slots[i] = self.space.in_place(i, point, n, memory).unwrap_or_else(|| {
+            let place = match by {
+                None => self.space.in_place(i, point, n, memory),
+                Some(by) => self.space.chosen_in_place(i, point, n, memory, by),
+            };
+            self.slots[i] = place.unwrap_or_else(|| {
                 let strip = self.strip(spare, n, size);
                 let phase = point % self.space.period(i);
                 let (start, len) = self.gathered[i];
                 if start != phase || len < n {
-                    self.space.gather(i, point, memory, strip);
+                    match by {
+                        None => self.space.gather(i, point, memory, strip),
+                        Some(by) => self.space.gather_chosen(i, point, memory, by, strip),
+                    }
                     self.gathered[i] = (phase, n);
                 }
                 strip
             });
-            spare += usize::from(!self.space.is_linear(i));
+            spare += usize::from(takes_strip(self.region, self.space, i));
         }
     }
 }

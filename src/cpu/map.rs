@@ -10,6 +10,7 @@ use super::scratch::with_scratch;
 use super::space::{Space, Walked};
 use super::strip::Span;
 use super::threads;
+use crate::Shape;
 use crate::base::layout::Layout;
 
 /// Elements a thread takes at a time.
@@ -35,6 +36,11 @@ pub(super) struct Destination<'a> {
 impl Map {
     pub(super) fn new(region: Region) -> Self {
         Self { region, space: OnceLock::new() }
+    }
+
+    /// The shape it walks, and the bytes it must read and write.
+    pub(super) fn traffic(&self) -> (Shape, usize) {
+        (self.region.shape.clone(), self.region.bytes_read() + self.region.bytes())
     }
 
     /// Writes output `i` to `to[i]`.

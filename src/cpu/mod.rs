@@ -9,8 +9,10 @@
     reason = "a function that is not inlined into a loop is compiled without the instruction set of that loop"
 )]
 
+mod astray;
 mod bandwidth;
 mod buffer;
+mod choose;
 mod contract;
 mod fold;
 mod formula;

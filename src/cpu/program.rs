@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashSet;
 use smallvec::SmallVec;
 
 use super::Buffer;
+use super::astray::Astray;
 use super::contract::{self, Contract, Factor};
 use super::fold::FoldLoops;
 use super::frame::Memory;
@@ -15,11 +16,12 @@ use super::locks::Locks;
 use super::map::{Destination, Map};
 use super::profile;
 use super::reduce::{Folded, Reduce};
-use super::region::Region;
+use super::region::{self, Region, Temps};
 use super::strip::Span;
+use crate::base::layout::Layout;
 use crate::base::storage::Storage;
 use crate::expr::contraction::Contraction;
-use crate::expr::graph::{Fold, Graph, Id, Step};
+use crate::expr::graph::{Fold, Graph, Id, Step, Take, Value};
 use crate::{BinaryOp, Error, Result, Shape, Tensor};
 
 /// How many programs this process has made, and how many passes it has run.
@@ -45,6 +47,8 @@ impl std::fmt::Debug for Program {
 enum Job {
     Reduce(Box<Reduce>),
     Contract(Box<Contract>),
+    /// What indices choose, into a temporary.
+    Choose(Box<Map>, usize),
 }
 
 impl Job {
@@ -52,6 +56,7 @@ impl Job {
         match self {
             Self::Reduce(reduce) => reduce.parts_bytes(),
             Self::Contract(contract) => contract.parts_bytes(),
+            Self::Choose(..) => 0,
         }
     }
 }
@@ -65,7 +70,7 @@ struct Store {
     copies: Option<usize>,
 }
 
-/// Memory for the results of a reduction, or for a factor of a matrix product.
+/// Memory for the results of a reduction, for a factor of a matrix product, or for what indices choose.
 struct Temp {
     bytes: usize,
     /// The root that is this and nothing else.
@@ -80,20 +85,30 @@ impl Temp {
     }
 }
 
-/// The temporary that holds the results of each reduction.
-type TempOf = FxHashMap<Id, usize>;
-
 impl Program {
     pub(super) fn new(op: &'static str, graph: &Graph) -> Result<Self> {
         PROGRAMS.fetch_add(1, Ordering::Relaxed);
         let groups = groups(graph);
-        let temp_of: TempOf = groups.iter().flat_map(Group::ids).enumerate().map(|(temp, &id)| (id, temp)).collect();
-        let bytes = |id: Id| graph.values[id].shape.numel() * graph.values[id].dtype.size();
-        let mut temps: Vec<Temp> =
-            groups.iter().flat_map(Group::ids).map(|&id| Temp { bytes: bytes(id), root: None }).collect();
+        let mut temp_of = Temps::default();
+        let mut temps: Vec<Temp> = Vec::new();
         let mut jobs = Vec::new();
         for group in &groups {
+            for &id in group.results() {
+                let Value { shape, dtype, .. } = &graph.values[id];
+                temp_of.insert(id, region::Temp { index: temps.len(), layout: Layout::contiguous(shape.clone()) });
+                temps.push(Temp { bytes: shape.numel() * dtype.size(), root: None });
+            }
             jobs.push(match group {
+                Group::Choose(id) => {
+                    let Value { shape, dtype, .. } = &graph.values[*id];
+                    let region = Region::new(op, graph, shape, &[(*id, *dtype)], &temp_of, true)?;
+                    let constant = region.constant_dims();
+                    let region = region.narrowed(&constant);
+                    let layout = Layout::contiguous(region.shape.clone()).broadcast_to(shape, op)?;
+                    temp_of.insert(*id, region::Temp { index: temps.len(), layout });
+                    temps.push(Temp { bytes: region.shape.numel() * dtype.size(), root: None });
+                    Job::Choose(Box::new(Map::new(region)), temps.len() - 1)
+                }
                 Group::Fold(ids) => Job::Reduce(Box::new(reduce(op, graph, ids, &temp_of)?)),
                 Group::Product(id, found) => {
                     Job::Contract(Box::new(contract(op, graph, *id, found, &temp_of, &mut temps)?))
@@ -103,7 +118,9 @@ impl Program {
 
         let mut by_shape: BTreeMap<(&[usize], Option<usize>), Vec<usize>> = BTreeMap::new();
         for (i, root) in graph.roots.iter().enumerate() {
-            let temp = temp_of.get(&root.value).copied().filter(|_| graph.values[root.value].dtype == root.dtype);
+            let value = &graph.values[root.value];
+            let is_result = matches!(value.step, Step::Reduce { .. }) && value.dtype == root.dtype;
+            let temp = temp_of.get(&root.value).filter(|_| is_result).map(|temp| temp.index);
             if let Some(temp) = temp {
                 temps[temp].root.get_or_insert(i);
             }
@@ -131,8 +148,13 @@ impl Program {
         // All memory that will be needed, before any target is written.
         let held = self.held(op, &to)?;
         let mut own = held.iter().map(|buffer| own(buffer));
-        let mut memory =
-            Memory { buffers: SmallVec::new(), temps: SmallVec::new(), parts: Span::EMPTY, scalars: graph.numbers() };
+        let mut memory = Memory {
+            buffers: SmallVec::new(),
+            temps: SmallVec::new(),
+            parts: Span::EMPTY,
+            scalars: graph.numbers(),
+            astray: Astray::default(),
+        };
         for (storage, _) in &graph.buffers {
             memory.buffers.push(locked(&locks, storage.id()));
         }
@@ -151,7 +173,13 @@ impl Program {
                     contract.run(&memory);
                     profile::note(start, "contract", || contract.traffic());
                 }
+                Job::Choose(map, temp) => {
+                    let layout = Layout::contiguous(map.region.shape.clone());
+                    map.run(&[Destination { memory: memory.temps[*temp], layout: &layout, buffer: None }], &memory);
+                    profile::note(start, "choose", || map.traffic());
+                }
             }
+            memory.astray.check()?;
         }
         let mut passes = self.jobs.len() as u64;
         for Store { map, roots, copies } in &self.stores {
@@ -170,7 +198,8 @@ impl Program {
             };
             let start = profile::now();
             map.run(to, &memory);
-            profile::note(start, "map", || (map.region.shape.clone(), map.region.bytes_read() + map.region.bytes()));
+            profile::note(start, "map", || map.traffic());
+            memory.astray.check()?;
         }
         PASSES.fetch_add(passes, Ordering::Relaxed);
         Ok(())
@@ -206,7 +235,7 @@ fn on_cpu(storage: &Storage) -> Option<&Buffer> {
 }
 
 /// The pass for reductions over one domain and the same dims.
-fn reduce(op: &'static str, graph: &Graph, ids: &[Id], temp_of: &TempOf) -> Result<Reduce> {
+fn reduce(op: &'static str, graph: &Graph, ids: &[Id], temp_of: &Temps) -> Result<Reduce> {
     let (mut outputs, mut folds, mut over, mut domain) = (Vec::new(), Vec::new(), SmallVec::new(), &Shape::default());
     for &id in ids {
         let value = &graph.values[id];
@@ -222,7 +251,7 @@ fn reduce(op: &'static str, graph: &Graph, ids: &[Id], temp_of: &TempOf) -> Resu
             _ => None,
         };
         outputs.extend(factors.map_or(vec![*arg], Vec::from).into_iter().map(|x| (x, value.dtype)));
-        folds.push(Folded { loops, output, product: factors.is_some(), temp: temp_of[&id] });
+        folds.push(Folded { loops, output, product: factors.is_some(), temp: temp_of[&id].index });
         (over, domain) = (dims.clone(), &graph.values[*arg].shape);
     }
     Ok(Reduce::new(Region::new(op, graph, domain, &outputs, temp_of, false)?, folds, over))
@@ -234,7 +263,7 @@ fn contract(
     graph: &Graph,
     id: Id,
     found: &Contraction,
-    temp_of: &TempOf,
+    temp_of: &Temps,
     temps: &mut Vec<Temp>,
 ) -> Result<Contract> {
     let value = &graph.values[id];
@@ -247,7 +276,7 @@ fn contract(
         })
     };
     let factors = [factor(found.a, &found.columns)?, factor(found.b, &found.rows)?];
-    Contract::new(domain, &value.shape, found, factors, value.dtype, temp_of[&id])
+    Contract::new(domain, &value.shape, found, factors, value.dtype, temp_of[&id].index)
 }
 
 /// A shape or some dims, as a key that has an order.
@@ -257,18 +286,22 @@ type Sizes<'a> = &'a [usize];
 enum Group {
     Fold(Vec<Id>),
     Product(Id, Contraction),
+    /// Where an index has elements read, which is looked at before they are.
+    Choose(Id),
 }
 
 impl Group {
-    fn ids(&self) -> &[Id] {
+    /// The reductions whose results it writes.
+    fn results(&self) -> &[Id] {
         match self {
             Self::Fold(ids) => ids,
             Self::Product(id, _) => std::slice::from_ref(id),
+            Self::Choose(_) => &[],
         }
     }
 }
 
-/// The reductions that roots need, grouped by pass, in an order in which none needs a later one.
+/// The reductions and the indices that roots need, grouped by pass, in an order in which none needs a later one.
 fn groups(graph: &Graph) -> Vec<Group> {
     let mut stack: Vec<Id> = graph.roots.iter().map(|root| root.value).collect();
     let mut live: FxHashSet<Id> = FxHashSet::default();
@@ -277,25 +310,34 @@ fn groups(graph: &Graph) -> Vec<Group> {
             stack.extend(graph.values[id].step.args());
         }
     }
-    // For each value, the number of reductions on the longest way to it.
+    // For each value, the number of passes on the longest way to it.
     let mut depth = vec![0; graph.values.len()];
-    let mut products: BTreeMap<usize, Vec<Group>> = BTreeMap::new();
+    let mut alone: BTreeMap<usize, Vec<Group>> = BTreeMap::new();
+    let mut chosen: FxHashSet<Id> = FxHashSet::default();
     // Folds by depth, domain and dims: those of one key share a pass.
     let mut folds: BTreeMap<(usize, Sizes<'_>, Sizes<'_>), Vec<Id>> = BTreeMap::new();
     for (id, value) in graph.values.iter().enumerate() {
         let args = value.step.args().iter().map(|&arg| depth[arg]).max().unwrap_or(0);
         depth[id] = args;
+        if let Step::Take(Take { at, .. }) = value.step
+            && live.contains(&id)
+        {
+            depth[id] = args.max(depth[at] + 1);
+            if chosen.insert(at) {
+                alone.entry(depth[at] + 1).or_default().push(Group::Choose(at));
+            }
+        }
         if let Step::Reduce { dims, arg, .. } = &value.step
             && live.contains(&id)
         {
             depth[id] += 1;
             match Contraction::of(graph, id, contract::LEAST) {
-                Some(found) => products.entry(depth[id]).or_default().push(Group::Product(id, found)),
+                Some(found) => alone.entry(depth[id]).or_default().push(Group::Product(id, found)),
                 None => folds.entry((depth[id], &graph.values[*arg].shape, dims)).or_default().push(id),
             }
         }
     }
-    let mut by_depth = products;
+    let mut by_depth = alone;
     for ((depth, ..), ids) in folds {
         by_depth.entry(depth).or_default().push(Group::Fold(ids));
     }

@@ -8,8 +8,9 @@ use super::loops::Loop;
 use super::moments::Moments;
 use super::strips;
 use crate::base::access::Access;
+use crate::base::bounds::Bounds;
 use crate::base::layout::Layout;
-use crate::expr::graph::{Graph, Id, Step};
+use crate::expr::graph::{self, Graph, Id, Step, Take};
 use crate::{DType, Error, Result, Shape};
 
 /// Index of a value of a [`Region`]: the leaves first, then the constants, then the results of the code, in its order.
@@ -37,6 +38,33 @@ pub(super) struct Leaf {
     pub(super) source: Source,
     pub(super) access: Access,
     pub(super) dtype: DType,
+    pub(super) reading: Reading,
+}
+
+/// How a leaf is read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Reading {
+    Plain,
+    /// Each element so many places on from where the access puts it as this leaf says.
+    By(usize),
+    /// Not at all by itself: it says where another is read.
+    Index,
+}
+
+impl Leaf {
+    /// The leaf that says where this one is read.
+    pub(super) fn by(&self) -> Option<usize> {
+        if let Reading::By(by) = self.reading { Some(by) } else { None }
+    }
+}
+
+/// Where the values of a graph are that were computed by an earlier pass.
+pub(super) type Temps = FxHashMap<Id, Temp>;
+
+/// A temporary, and how a value lies in it.
+pub(super) struct Temp {
+    pub(super) index: usize,
+    pub(super) layout: Layout,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -64,6 +92,8 @@ pub(super) enum Call {
     Moments(Moments),
     /// None: the `Moments` before it has already written this result.
     Placeholder,
+    /// An index looked at, and counted from the start of its dim.
+    Bounded(Bounds),
 }
 
 pub(super) struct Instruction {
@@ -102,7 +132,7 @@ impl Region {
         graph: &Graph,
         shape: &Shape,
         outputs: &[(Id, DType)],
-        temps: &FxHashMap<Id, usize>,
+        temps: &Temps,
         stored: bool,
     ) -> Result<Self> {
         let mut builder = Builder { graph, leaves: Vec::new(), constants: Vec::new(), code: Vec::new() };
@@ -151,7 +181,9 @@ impl Region {
 impl Region {
     /// The leaf that is the only output as it stands.
     pub(super) fn plain(&self) -> Option<&Leaf> {
-        self.leaves.get(self.outputs[0]).filter(|leaf| self.outputs.len() == 1 && leaf.dtype == self.dtypes[0])
+        self.leaves
+            .get(self.outputs[0])
+            .filter(|leaf| self.outputs.len() == 1 && leaf.dtype == self.dtypes[0] && leaf.by().is_none())
     }
 
     /// The last instruction that reads buffer `buffer` of the graph, if one does.
@@ -162,13 +194,28 @@ impl Region {
     /// Bytes of memory that it reads, counting each element once.
     pub(super) fn bytes_read(&self) -> usize {
         let mut views: SmallVec<[(Source, &Layout, DType); 8]> = SmallVec::new();
-        for leaf in self.leaves.iter().filter(|leaf| leaf.source != Source::Index) {
+        for leaf in self.leaves.iter().filter(|leaf| leaf.source != Source::Index && leaf.by().is_none()) {
             let view = (leaf.source, leaf.access.footprint(), leaf.dtype);
             if !views.contains(&view) {
                 views.push(view);
             }
         }
-        views.iter().map(|(_, layout, dtype)| layout.touched() * dtype.size()).sum()
+        let plain: usize = views.iter().map(|(_, layout, dtype)| layout.touched() * dtype.size()).sum();
+        plain + self.leaves.iter().filter(|leaf| leaf.by().is_some()).map(|leaf| self.chosen(leaf)).sum::<usize>()
+    }
+
+    /// Bytes of the elements that an index chooses, each as often as it is chosen.
+    fn chosen(&self, leaf: &Leaf) -> usize {
+        let varies = |leaf: &Leaf, d: usize| leaf.access.layout().is_none_or(|layout| layout.strides()[d] != 0);
+        let by = leaf.by().map_or(leaf, |by| &self.leaves[by]);
+        let dims = self.shape.iter().enumerate().filter(|&(d, _)| varies(leaf, d) || varies(by, d));
+        dims.map(|(_, &n)| n).product::<usize>() * leaf.dtype.size()
+    }
+
+    /// The dims along which it is the same everywhere.
+    pub(super) fn constant_dims(&self) -> SmallVec<[usize; 4]> {
+        let varies = |leaf: &Leaf, d: usize| leaf.access.layout().is_none_or(|layout| layout.strides()[d] != 0);
+        (0..self.shape.rank()).filter(|&d| self.leaves.iter().all(|leaf| !varies(leaf, d))).collect()
     }
 
     /// Bytes of all outputs.
@@ -207,11 +254,11 @@ fn elementwise(graph: &Graph, outputs: impl Iterator<Item = Id>) -> Vec<Id> {
 
 /// Whether a region reads this value from memory.
 pub(super) fn is_source(graph: &Graph, id: Id) -> bool {
-    matches!(graph.values[id].step, Step::Reduce { .. } | Step::Read { .. })
+    matches!(graph.values[id].step, Step::Reduce { .. } | Step::Read { .. } | Step::Take(_))
 }
 
 impl Builder<'_> {
-    fn value(&mut self, id: Id, origins: &FxHashMap<Id, Origin>, temps: &FxHashMap<Id, usize>) -> Option<Origin> {
+    fn value(&mut self, id: Id, origins: &FxHashMap<Id, Origin>, temps: &Temps) -> Option<Origin> {
         let graph = self.graph;
         let value = &graph.values[id];
         let dtype_of = |id: Id| graph.values[id].dtype;
@@ -224,10 +271,26 @@ impl Builder<'_> {
             Step::Index { access } => self.leaf(Source::Index, access.clone(), value.dtype),
             &Step::Scalar { slot } => self.constant(Constant::Scalar(slot), value.dtype),
             Step::Reduce { .. } => {
-                let access = Layout::contiguous(value.shape.clone()).into();
-                self.leaf(Source::Temp(*temps.get(&id)?), access, value.dtype)
+                let Temp { index, layout } = temps.get(&id)?;
+                self.leaf(Source::Temp(*index), layout.clone().into(), value.dtype)
             }
-            Step::Read { of, access } => self.leaf(Source::Temp(*temps.get(of)?), access.clone(), value.dtype),
+            Step::Read { of, access } => self.leaf(Source::Temp(temps.get(of)?.index), access.clone(), value.dtype),
+            Step::Take(Take { from, access, at, .. }) => {
+                let (source, dtype) = match *from {
+                    graph::Source::Buffer(buffer) => (Source::Buffer(buffer), graph.buffers[buffer].1),
+                    graph::Source::Reduced(of) => (Source::Temp(temps.get(&of)?.index), value.dtype),
+                };
+                let Temp { index, layout } = temps.get(at)?;
+                let (index, places) = (Source::Temp(*index), layout.clone().into());
+                self.leaves.push(Leaf { source: index, access: places, dtype: dtype_of(*at), reading: Reading::Index });
+                let reading = Reading::By(self.leaves.len() - 1);
+                self.leaves.push(Leaf { source, access: access.clone(), dtype, reading });
+                self.convert(Origin::Leaf(self.leaves.len() - 1), dtype, value.dtype)?
+            }
+            &Step::Bounded(bounds, a) => {
+                self.code.push((Call::Bounded(bounds), vec![origins[&a]], value.dtype));
+                Origin::Code(self.code.len() - 1)
+            }
             &Step::Unary(op, a) => self.push(strips::unary(op, dtype_of(a)), vec![origins[&a]], value.dtype),
             &Step::Binary(op, a, b) => {
                 self.push(strips::binary(op, dtype_of(a)), vec![origins[&a], origins[&b]], value.dtype)
@@ -257,7 +320,7 @@ impl Builder<'_> {
     }
 
     fn leaf(&mut self, source: Source, access: Access, dtype: DType) -> Origin {
-        self.leaves.push(Leaf { source, access, dtype });
+        self.leaves.push(Leaf { source, access, dtype, reading: Reading::Plain });
         Origin::Leaf(self.leaves.len() - 1)
     }
 

@@ -20,23 +20,25 @@ const LONG_ROW: usize = 256;
 pub(super) struct Space {
     sizes: SmallVec<[usize; 8]>,
     pub(super) numel: usize,
-    tracks: Vec<Track>,
+    pub(super) tracks: Vec<Track>,
 }
 
 /// Where the elements of one tensor lie along a space.
-struct Track {
-    strides: Strides,
+pub(super) struct Track {
+    pub(super) strides: Strides,
     offset: isize,
     /// Bytes of an element.
-    size: usize,
+    pub(super) size: usize,
     /// Each block of this many points lies in a row in memory.
     span: usize,
     /// The elements repeat after this many points.
     period: usize,
     /// The stages of the access after the first.
-    chain: Vec<Layout>,
+    pub(super) chain: Vec<Layout>,
     /// Whether the tensor is none: each element is its own position, as an i32.
     is_index: bool,
+    /// The track of what says how many places to go on.
+    pub(super) by: Option<usize>,
 }
 
 /// A tensor to be walked: its layout over the domain, the stages that follow, and the bytes of an element.
@@ -46,11 +48,13 @@ pub(super) struct Walked<'a> {
     size: usize,
     /// Whether it is no tensor: each element is its own position, as an i32.
     is_index: bool,
+    /// The tensor whose elements say how many places to go on.
+    by: Option<usize>,
 }
 
 impl<'a> Walked<'a> {
     pub(super) fn access(access: &'a Access, size: usize) -> Self {
-        Self { layout: &access.stages()[0], chain: &access.stages()[1..], size, is_index: false }
+        Self { layout: &access.stages()[0], chain: &access.stages()[1..], size, is_index: false, by: None }
     }
 
     pub(super) fn index(access: &'a Access) -> Self {
@@ -58,7 +62,11 @@ impl<'a> Walked<'a> {
     }
 
     pub(super) fn layout(layout: &'a Layout, size: usize) -> Self {
-        Self { layout, chain: &[], size, is_index: false }
+        Self { layout, chain: &[], size, is_index: false, by: None }
+    }
+
+    pub(super) fn by(self, by: Option<usize>) -> Self {
+        Self { by, ..self }
     }
 
     pub(super) fn stride(&self, dim: usize) -> isize {
@@ -88,17 +96,26 @@ impl Space {
             .map(|(tensor, strides)| Track {
                 offset: tensor.layout.offset() as isize,
                 size: tensor.size,
-                span: if tensor.chain.is_empty() && !tensor.is_index { span(&sizes, &strides) } else { 0 },
-                period: period(&sizes, &strides),
+                span: if tensor.chain.is_empty() && !tensor.is_index && tensor.by.is_none() {
+                    span(&sizes, &strides)
+                } else {
+                    0
+                },
+                period: if tensor.by.is_none() { period(&sizes, &strides) } else { ordered.numel() },
                 chain: tensor.chain.to_vec(),
                 is_index: tensor.is_index,
+                by: tensor.by,
                 strides,
             })
             .collect();
         Self { numel: ordered.numel(), sizes, tracks }
     }
 
-    fn inner(&self) -> usize {
+    pub(super) fn rank(&self) -> usize {
+        self.sizes.len()
+    }
+
+    pub(super) fn inner(&self) -> usize {
         self.sizes[self.sizes.len() - 1]
     }
 
@@ -136,15 +153,20 @@ impl Space {
 
     /// Whether neighbours in memory are neighbours in a column of the last two dims, not in a row.
     pub(super) fn is_turned(&self, track: usize) -> bool {
-        let Track { strides, chain, is_index, .. } = &self.tracks[track];
+        let Track { strides, chain, is_index, by, .. } = &self.tracks[track];
         let rank = strides.len();
         let step = |d: usize| strides[d].unsigned_abs();
-        !is_index && chain.is_empty() && rank >= 2 && step(rank - 2) > 0 && step(rank - 2) < step(rank - 1)
+        !is_index
+            && by.is_none()
+            && chain.is_empty()
+            && rank >= 2
+            && step(rank - 2) > 0
+            && step(rank - 2) < step(rank - 1)
     }
 
     /// Where the first stage of `track` puts `point`.
     #[inline]
-    fn locate(&self, track: &Track, mut point: usize) -> isize {
+    pub(super) fn locate(&self, track: &Track, mut point: usize) -> isize {
         let mut at = track.offset;
         for d in (1..self.sizes.len()).rev() {
             at += (point % self.sizes[d]) as isize * track.strides[d];
@@ -174,7 +196,7 @@ impl Space {
     }
 
     /// Calls `f` with each piece of the strip that lies in even steps.
-    fn pieces(&self, track: &Track, point: usize, n: usize, mut f: impl FnMut(Piece)) {
+    pub(super) fn pieces(&self, track: &Track, point: usize, n: usize, mut f: impl FnMut(Piece)) {
         let rank = self.sizes.len();
         let inner = self.inner();
         let step = track.strides[rank - 1];
@@ -336,19 +358,19 @@ impl Space {
 }
 
 /// Rows of elements in even steps.
-struct Piece {
-    start: isize,
-    rows: usize,
-    row_step: isize,
+pub(super) struct Piece {
+    pub(super) start: isize,
+    pub(super) rows: usize,
+    pub(super) row_step: isize,
     /// Elements of a row.
-    count: usize,
-    step: isize,
+    pub(super) count: usize,
+    pub(super) step: isize,
 }
 
 impl Piece {
     /// Where element `i` of row `row` lies.
     #[inline]
-    fn at(&self, row: usize, i: usize) -> isize {
+    pub(super) fn at(&self, row: usize, i: usize) -> isize {
         self.start + row as isize * self.row_step + i as isize * self.step
     }
 }

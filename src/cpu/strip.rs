@@ -134,6 +134,11 @@ impl<'a> Strip<'a> {
         self.extent.len()
     }
 
+    /// Bytes of an element.
+    pub(super) fn size(self) -> usize {
+        self.extent.size()
+    }
+
     fn bytes(self) -> usize {
         self.len() * self.extent.size()
     }

@@ -6,7 +6,7 @@
 //! same.
 
 use rustc_hash::FxHashMap;
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 
 use super::graph::{Fold, Graph, Id, Step};
 use super::op::BinaryOp;
@@ -73,11 +73,14 @@ fn varies(graph: &Graph, id: Id, known: &mut FxHashMap<Id, u32>) -> u32 {
             }
             Step::Reduce { .. } => Some(steps(&Layout::contiguous(value.shape.clone()))),
             step => {
-                let args = step.args();
+                let (own, args) = match step {
+                    Step::Take(take) => (steps(&take.access.stages()[0]), smallvec![take.at]),
+                    step => (0, step.args()),
+                };
                 let missing = args.iter().copied().filter(|arg| !known.contains_key(arg));
                 let before = stack.len();
                 stack.extend(missing);
-                (stack.len() == before).then(|| args.iter().fold(0, |bits, arg| bits | known[arg]))
+                (stack.len() == before).then(|| args.iter().fold(own, |bits, arg| bits | known[arg]))
             }
         };
         if let Some(bits) = bits {

@@ -19,6 +19,7 @@ mod parse;
 mod pointwise;
 pub(crate) mod range;
 mod reduce;
+mod take;
 mod views;
 
 pub(crate) use cell::Number;

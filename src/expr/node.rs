@@ -10,6 +10,7 @@ use super::cell::Number;
 use super::graph::Graph;
 use super::op::{BinaryOp, ReduceOp, UnaryOp};
 use super::range::check_integer;
+use crate::base::bounds::Bounds;
 use crate::base::dtype::Standing;
 use crate::base::views::View;
 use crate::{DType, Error, Result, Scalar, Shape, Tensor};
@@ -66,6 +67,13 @@ pub(crate) enum Op {
     /// The argument itself, through which no gradient passes.
     Detach,
     View(View),
+    /// The elements of dim `dim` of the second argument that the first, which is `Bounded`, chooses. The first broadcasts to
+    /// the node's shape; the second has it in all other dims.
+    Take {
+        dim: usize,
+    },
+    /// An index into a dim, from 0 on, of one that may be out of bounds or negative.
+    Bounded(Bounds),
     /// Over these dims of the argument, in rising order; they go.
     Reduce(ReduceOp, SmallVec<[usize; 4]>),
     /// A mistake made in building, to be returned by whatever evaluates this.
@@ -212,6 +220,8 @@ fn write_node(f: &mut fmt::Formatter<'_>, expr: &Expr, depth: usize) -> fmt::Res
         Op::Cast => "cast",
         Op::Promote => "promote",
         Op::View(view) => view.name(),
+        Op::Take { .. } => "take_along_dim",
+        Op::Bounded(_) => "bounded",
         Op::Detach => "detach",
         Op::Reduce(op, _) => op.name(),
         Op::Invalid(error) => return write!(f, "<{error}>"),

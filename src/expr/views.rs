@@ -65,6 +65,9 @@ impl Expr {
     pub fn permute(&self, dims: &[isize]) -> Self {
         carry(self.check().and_then(|()| {
             let dims = resolve_permutation(self.shape(), dims)?;
+            if dims.is_sorted() {
+                return Ok(self.clone());
+            }
             let shape = dims.iter().map(|&d| self.shape()[d]).collect();
             Ok(self.view(View::Permute(dims), shape))
         }))

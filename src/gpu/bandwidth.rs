@@ -19,7 +19,7 @@ impl Context {
         if let Some(measured) = self.bandwidth.get() {
             return Ok(*measured);
         }
-        self.synchronize(OP)?;
+        self.settle(OP)?;
         let workgroups = self.workgroups()?;
         let measured = self.measure_bandwidth(&workgroups)?;
         Ok(*self.bandwidth.get_or_init(|| measured))

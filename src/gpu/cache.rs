@@ -17,7 +17,7 @@ use super::context::lock;
 use super::pipeline::Pipeline;
 use super::shifts::Shifts;
 use crate::Result;
-use crate::expr::graph::{Graph, Root, Step, Value};
+use crate::expr::graph::{Graph, Root, Source, Step, Take, Value};
 use crate::kernel::{Caps, Launch, Plan, Spec, Target, plan};
 
 /// Plans kept, at most. One takes a few kB.
@@ -80,7 +80,9 @@ fn hash(graph: &Graph, targets: &[Target], shifts: &Shifts, fast_math: bool) -> 
     let mut hasher = FxHasher::default();
     (graph.hash, fast_math).hash(&mut hasher);
     for value in &graph.values {
-        if let Step::Load { buffer, access } = &value.step {
+        if let Step::Load { buffer, access } | Step::Take(Take { from: Source::Buffer(buffer), access, .. }) =
+            &value.step
+        {
             (access.footprint().offset() - shifts.of_buffer(*buffer)).hash(&mut hasher);
         }
     }

@@ -134,8 +134,14 @@ impl Context {
         lock(&self.recorder)
     }
 
+    /// Submits what is recorded and waits for all of it. An error if one of its indices was out of bounds.
+    pub(crate) fn synchronize(self: &Arc<Self>, op: &'static str) -> Result<()> {
+        self.settle(op)?;
+        self.check_marks(op)
+    }
+
     /// Submits what is recorded and waits for all of it.
-    pub(crate) fn synchronize(&self, op: &'static str) -> Result<()> {
+    pub(super) fn settle(&self, op: &'static str) -> Result<()> {
         self.recorder().submit(self, op)?;
         self.wait(op, None)
     }
@@ -147,7 +153,7 @@ impl Context {
         let recorder = self.recorder();
         self.guard(op, || Ok(self.queue.submit(None)))?;
         drop(recorder);
-        self.synchronize(op)
+        self.settle(op)
     }
 
     /// Lets a thread wait for a submission and wake the future that waits for its mapping.

@@ -104,7 +104,7 @@ impl Context {
         };
         attempt().or_else(|error| match error {
             Error::OutOfMemory { .. } => {
-                self.synchronize(op)?;
+                self.settle(op)?;
                 self.trim();
                 self.look(op)?;
                 attempt()

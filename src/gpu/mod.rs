@@ -8,6 +8,7 @@ mod disk;
 mod faults;
 mod label;
 mod limits;
+mod marks;
 mod memory;
 #[cfg(test)]
 mod mutants;
@@ -42,7 +43,7 @@ pub(crate) fn run(op: &'static str, context: &Arc<Context>, graph: &Graph, tenso
     let bytes = |memory: &Memory| match *memory {
         Memory::Buffer(i) => own(&graph.buffers[i].0).size(),
         Memory::Target(i) => own(tensors[i].storage()).size(),
-        Memory::Temp(_) => 0,
+        Memory::Temp(_) | Memory::Marks => 0,
     };
     let shifts = Shifts::new(graph, &targets, most, bytes);
     let ready = context.ready(op, graph, &targets, &shifts)?;
@@ -57,6 +58,7 @@ pub(crate) fn run(op: &'static str, context: &Arc<Context>, graph: &Graph, tenso
             Memory::Buffer(i) => &graph.buffers[i].0,
             Memory::Target(i) => tensors[i].storage(),
             Memory::Temp(i) => return &temps[i],
+            Memory::Marks => unreachable!("the recorder binds them"),
         };
         own(storage)
     };
@@ -82,6 +84,9 @@ pub(crate) fn run(op: &'static str, context: &Arc<Context>, graph: &Graph, tenso
         }
         for &(word, memory) in &launch.offsets {
             uniforms[word] = uniforms[word].wrapping_add(shifts.of(memory) as u32);
+        }
+        for &(bounds, word) in &launch.bounds {
+            uniforms[word] = recorder.marks.of(bounds);
         }
         recorder.start_timing(context, launch)?;
         recorder.launch(context, op, pipeline, &bound, &uniforms, [launch.grid.x, launch.grid.y])?;

@@ -24,6 +24,8 @@ pub(super) struct Pipeline {
     pub(super) pipeline: wgpu::ComputePipeline,
     pub(super) layout: wgpu::BindGroupLayout,
     pub(super) uniform_bytes: u64,
+    /// Whether marks are bound after all else.
+    pub(super) has_marks: bool,
 }
 
 impl Pipeline {
@@ -34,7 +36,7 @@ impl Pipeline {
         log::trace!("compiling\n{source}");
         let (pipeline, layout) = context.guard(op, || Ok(compile(context, spec, source)))?;
         let id = context.counts.compiled.fetch_add(1, Ordering::Relaxed);
-        Ok(Self { id, pipeline, layout, uniform_bytes: uniform_bytes(spec) })
+        Ok(Self { id, pipeline, layout, uniform_bytes: uniform_bytes(spec), has_marks: spec.has_marks() })
     }
 }
 
@@ -54,6 +56,7 @@ fn compile(context: &Context, spec: &Spec, source: String) -> (wgpu::ComputePipe
     let storage = |read_only| wgpu::BufferBindingType::Storage { read_only };
     let entries: Vec<_> = std::iter::once(entry(0, wgpu::BufferBindingType::Uniform, true, uniform_bytes(spec)))
         .chain(spec.bindings.iter().zip(1..).map(|(b, i)| entry(i, storage(!b.write), false, 0)))
+        .chain(spec.has_marks().then(|| entry(spec.bindings.len() as u32 + 1, storage(false), false, 0)))
         .collect();
     let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries: &entries });
     let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {

@@ -117,7 +117,7 @@ impl Context {
 
     /// The kernels that have run since the profile started.
     pub(crate) fn finish_profile(&self) -> Result<(Clock, Vec<KernelTime>)> {
-        self.synchronize(OP)?;
+        self.settle(OP)?;
         let Some(profiler) = self.recorder().profiler.take() else { return Ok((Clock::Host, Vec::new())) };
         let Profiler { sets, timestamps, launches, .. } = *profiler;
         let mut stamps = Vec::new();

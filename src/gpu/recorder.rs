@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
+use super::marks::Marks;
 use super::pipeline::Pipeline;
 use super::profile::Profiler;
 use super::{Buffer, Context};
@@ -31,12 +32,13 @@ pub(super) struct Bound<'a> {
     pub(super) write: bool,
 }
 
-/// A copy of `bytes` bytes to the start of a buffer.
+/// A copy to the start of a buffer, and after it of marks, which are cleared.
 pub(super) struct Copy<'a> {
-    pub(super) from: &'a wgpu::Buffer,
-    pub(super) offset: u64,
+    /// A buffer, and offset and number of the bytes that are copied of it.
+    pub(super) from: Option<(&'a wgpu::Buffer, u64, u64)>,
+    /// Bytes of marks.
+    pub(super) marks: u64,
     pub(super) to: &'a wgpu::Buffer,
-    pub(super) bytes: u64,
 }
 
 /// The pipeline's id; then each binding's buffer id, offset and size.
@@ -61,6 +63,7 @@ pub(super) struct Recorder {
     /// Numbers of the recordings that wgpu refused: their results were never written.
     refused: Vec<u64>,
     bytes: u64,
+    pub(super) marks: Marks,
     pub(super) profiler: Option<Box<Profiler>>,
 }
 
@@ -86,6 +89,7 @@ impl Recorder {
             batch: 1,
             refused: Vec::new(),
             bytes: 0,
+            marks: Marks::new(device, limits),
             profiler: None,
         }
     }
@@ -159,7 +163,8 @@ impl Recorder {
             self.forget_bind_groups(context);
             self.released = released;
         }
-        let group = context.guard(op, || Ok(bind_group(context, pipeline, &self.uniform, bound)))?;
+        let marks = if pipeline.has_marks { Some(&self.marks.buffer) } else { None };
+        let group = context.guard(op, || Ok(bind_group(context, pipeline, &self.uniform, bound, marks)))?;
         self.bind_groups.insert(key, group.clone());
         Ok(group)
     }
@@ -218,8 +223,15 @@ impl Recorder {
     ) -> Result<wgpu::SubmissionIndex> {
         let submitted = context.guard(op, || {
             self.end_pass();
-            if let Some(Copy { from, offset, to, bytes }) = copy {
-                encoder.copy_buffer_to_buffer(from, *offset, to, 0, *bytes);
+            if let Some(&Copy { from, marks, to }) = copy {
+                if let Some((buffer, offset, bytes)) = from {
+                    encoder.copy_buffer_to_buffer(buffer, offset, to, 0, bytes);
+                }
+                if marks > 0 {
+                    let after = from.map_or(0, |from| from.2);
+                    encoder.copy_buffer_to_buffer(&self.marks.buffer, 0, to, after, marks);
+                    encoder.clear_buffer(&self.marks.buffer, 0, Some(marks));
+                }
             }
             // The queue writes after all earlier submissions and before this one, so one buffer serves them all. A loop
             // that repeats an evaluation finds the uniforms written already.
@@ -250,7 +262,13 @@ impl Recorder {
 #[error("the work that was to write this tensor was refused when it was handed over")]
 struct Refused;
 
-fn bind_group(context: &Context, pipeline: &Pipeline, uniform: &wgpu::Buffer, bound: &[Bound<'_>]) -> wgpu::BindGroup {
+fn bind_group(
+    context: &Context,
+    pipeline: &Pipeline,
+    uniform: &wgpu::Buffer,
+    bound: &[Bound<'_>],
+    marks: Option<&wgpu::Buffer>,
+) -> wgpu::BindGroup {
     let buffer = |buffer, offset, size| {
         wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size: std::num::NonZero::new(size) })
     };
@@ -260,6 +278,10 @@ fn bind_group(context: &Context, pipeline: &Pipeline, uniform: &wgpu::Buffer, bo
             .chain(bound.iter().zip(1..).map(|(b, binding)| wgpu::BindGroupEntry {
                 binding,
                 resource: buffer(b.buffer.raw(), b.offset, b.size),
+            }))
+            .chain(marks.map(|marks| wgpu::BindGroupEntry {
+                binding: bound.len() as u32 + 1,
+                resource: buffer(marks, 0, marks.size()),
             }))
             .collect();
     context.device.create_bind_group(&wgpu::BindGroupDescriptor {

@@ -8,8 +8,7 @@ use std::sync::OnceLock;
 
 use smallvec::SmallVec;
 
-use crate::base::layout::Layout;
-use crate::expr::graph::{Graph, Step, Value};
+use crate::expr::graph::{Graph, Source, Step, Take, Value};
 use crate::kernel::{Memory, Target};
 
 /// Shifts are multiples of this, in bytes, so that what is aligned stays aligned.
@@ -27,19 +26,23 @@ impl Shifts {
         // The lowest element of each that is read or written.
         let mut buffers = SmallVec::from_elem(usize::MAX, graph.buffers.len());
         let mut others = SmallVec::from_elem(usize::MAX, targets.len());
-        let lower = |lowest: &mut usize, layout: &Layout| {
-            *lowest = layout.bounds().map_or(*lowest, |bounds| bounds.0.min(*lowest));
+        let lower = |lowest: &mut usize, bounds: Option<(usize, usize)>| {
+            *lowest = bounds.map_or(*lowest, |bounds| bounds.0.min(*lowest));
         };
         for value in &graph.values {
-            if let Step::Load { buffer, access } = &value.step {
-                lower(&mut buffers[*buffer], access.footprint());
+            match &value.step {
+                Step::Load { buffer, access } => lower(&mut buffers[*buffer], access.footprint().bounds()),
+                Step::Take(take @ Take { from: Source::Buffer(buffer), .. }) => {
+                    lower(&mut buffers[*buffer], take.bounds());
+                }
+                _ => {}
             }
         }
         for target in targets {
             match target.memory {
-                Memory::Buffer(i) => lower(&mut buffers[i], &target.layout),
-                Memory::Target(i) => lower(&mut others[i], &target.layout),
-                Memory::Temp(_) => {}
+                Memory::Buffer(i) => lower(&mut buffers[i], target.layout.bounds()),
+                Memory::Target(i) => lower(&mut others[i], target.layout.bounds()),
+                Memory::Temp(_) | Memory::Marks => {}
             }
         }
         let shift = |lowest: usize, memory: Memory, size: usize| {
@@ -67,7 +70,7 @@ impl Shifts {
         match memory {
             Memory::Buffer(i) => self.buffers[i],
             Memory::Target(i) => self.targets[i],
-            Memory::Temp(_) => 0,
+            Memory::Temp(_) | Memory::Marks => 0,
         }
     }
 
@@ -76,6 +79,14 @@ impl Shifts {
         match (&ours.step, &value.step) {
             (Step::Load { buffer, access }, Step::Load { buffer: other, access: from }) => {
                 buffer == other
+                    && access.is_moved(from, self.of_buffer(*buffer))
+                    && (&ours.shape, ours.dtype) == (&value.shape, value.dtype)
+            }
+            (
+                Step::Take(Take { from: Source::Buffer(buffer), access, at, reach }),
+                Step::Take(Take { from: Source::Buffer(other), access: from, at: from_at, reach: from_reach }),
+            ) => {
+                (buffer, at, reach) == (other, from_at, from_reach)
                     && access.is_moved(from, self.of_buffer(*buffer))
                     && (&ours.shape, ours.dtype) == (&value.shape, value.dtype)
             }
@@ -93,7 +104,9 @@ impl Shifts {
     pub(super) fn applied(&self, graph: &Graph, targets: &[Target]) -> (Graph, Vec<Target>) {
         let value = |value: &Value| {
             let mut value = value.clone();
-            if let Step::Load { buffer, access } = &mut value.step {
+            if let Step::Load { buffer, access } | Step::Take(Take { from: Source::Buffer(buffer), access, .. }) =
+                &mut value.step
+            {
                 *access = access.moved(self.of_buffer(*buffer));
             }
             value

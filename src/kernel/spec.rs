@@ -232,6 +232,17 @@ pub(crate) enum Inst {
     Load(usize),
     /// The positions where an operand's elements would lie, as numbers. The operand has no binding.
     Index(usize),
+    /// The elements of an operand so many places on as a line says.
+    Take(usize, usize),
+    /// Whether such an element lies in what is bound of the operand's memory.
+    Within(usize, usize),
+    /// Which elements of a dim indices are. The word of the uniforms holds the dim's size, the next one the place of the
+    /// mark of an index out of bounds.
+    Bounded {
+        index: usize,
+        word: usize,
+        from_end: bool,
+    },
     /// For each element, whether an operand of mode `Found` has it.
     Has(usize),
     /// A scalar of the uniforms, by the position of its first word.
@@ -249,7 +260,7 @@ pub(crate) enum Inst {
 impl Line {
     /// Whether its value is neither read from memory nor passed by the host.
     pub(crate) const fn is_computed(&self) -> bool {
-        !matches!(self.inst, Inst::Load(_) | Inst::Index(_) | Inst::Scalar(_))
+        !matches!(self.inst, Inst::Load(_) | Inst::Take(..) | Inst::Index(_) | Inst::Scalar(_))
     }
 }
 
@@ -258,7 +269,12 @@ impl Inst {
     pub(crate) fn args(&self) -> impl Iterator<Item = usize> {
         let (args, n) = match *self {
             Self::Load(_) | Self::Index(_) | Self::Has(_) | Self::Scalar(_) | Self::Term(_) => ([0; 3], 0),
-            Self::Unary(_, a) | Self::Convert(a) | Self::Round(_, a) => ([a, 0, 0], 1),
+            Self::Unary(_, a)
+            | Self::Convert(a)
+            | Self::Round(_, a)
+            | Self::Take(_, a)
+            | Self::Within(_, a)
+            | Self::Bounded { index: a, .. } => ([a, 0, 0], 1),
             Self::Binary(_, a, b) => ([a, b, 0], 2),
             Self::Select(c, a, b) => ([c, a, b], 3),
             Self::Random(_, args) => (args, 3),
@@ -290,6 +306,11 @@ impl Spec {
             };
             binding.pairs = binding.wide && loaded && in_fours;
         }
+    }
+
+    /// Whether it looks at indices, and binds the marks of those out of bounds after everything else.
+    pub(crate) fn has_marks(&self) -> bool {
+        self.kernel.codes().flat_map(|code| &code.lines).any(|line| matches!(line.inst, Inst::Bounded { .. }))
     }
 
     /// Words an operand's offset and strides take, rounded up to whole `vec4u`s.

@@ -202,6 +202,20 @@ fn node(expr: &Expr, args: &[Rc<Values>]) -> Result<Rc<Values>> {
             Some(value) => vec![shaped(value.get(), dtype); elements.len()],
             None => args[0].gather(&view::source(view, &args[0].shape, shape), shape).items,
         },
+        &Op::Take { dim } => {
+            let index = Argument::new(&args[0], shape);
+            let chosen = view::chosen(&args[1].shape, shape, dim, |i| index.at(i).v as usize);
+            let known = |i: usize, x: Approx| if index.at(i).is_exact() { x } else { Approx::unknown(x.v) };
+            args[1].gather(&chosen, shape).items.into_iter().enumerate().map(|(i, x)| known(i, x)).collect()
+        }
+        Op::Bounded(bounds) => {
+            let index = operand(0, common);
+            let at = |x: Approx| match bounds.resolve(x.v as i64) {
+                Some(at) => Ok(Approx { v: at.into(), ..x }),
+                None => Err(bounds.error(x.v as i64)),
+            };
+            elements.map(|i| at(index.at(i))).collect::<Result<_>>()?
+        }
         Op::Reduce(op, dims) => {
             let parts = parts(&args[0], dims, shape);
             parts.iter().map(|part| reduce::reduce(*op, part, node.args[0].dtype(), dtype)).collect()

@@ -81,6 +81,18 @@ pub(super) fn source(view: &View, from: &[usize], to: &[usize]) -> Vec<usize> {
     out
 }
 
+/// The element of the argument (shape `from`) that each element of `to` is whose coordinate along `dim` an index gives.
+pub(super) fn chosen(from: &[usize], to: &[usize], dim: usize, index: impl Fn(usize) -> usize) -> Vec<usize> {
+    let mut out = Vec::with_capacity(numel(to));
+    let mut source = vec![0; from.len()];
+    for_each(to, |at| {
+        source.copy_from_slice(at);
+        source[dim] = index(out.len());
+        out.push(number(from, source.iter().copied()));
+    });
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

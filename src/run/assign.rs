@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 
 use super::eval::{device_of, mismatch};
 use crate::base::layout::Layout;
-use crate::expr::graph::{Graph, Step};
+use crate::expr::graph::{Graph, Source, Step, Take};
 use crate::expr::range::check_element;
 use crate::{DType, Device, Error, Expr, Result, Scalar, Tensor};
 
@@ -124,6 +124,9 @@ impl Update {
                 let same = self.graph.buffers[*buffer].0.id() == tensor.storage().id();
                 same && access.footprint().may_overlap(tensor.layout())
             }
+            Step::Take(Take { from: Source::Buffer(buffer), .. }) => {
+                self.graph.buffers[*buffer].0.id() == tensor.storage().id()
+            }
             _ => false,
         })
     }
@@ -189,8 +192,14 @@ fn writes_before_it_reads(graph: &Graph, targets: &[Tensor]) -> bool {
     let reduces = graph.values.iter().any(|v| matches!(v.step, Step::Reduce { .. }));
     let one_pass = !reduces && targets.iter().all(|t| t.shape() == targets[0].shape());
     graph.values.iter().any(|value| {
-        let Step::Load { buffer, access } = &value.step else {
-            return false;
+        let (buffer, access) = match &value.step {
+            Step::Load { buffer, access } => (buffer, access),
+            // Which elements an index chooses, nobody knows.
+            Step::Take(Take { from: Source::Buffer(buffer), .. }) => {
+                let id = graph.buffers[*buffer].0.id();
+                return targets.iter().any(|target| id == target.storage().id());
+            }
+            _ => return false,
         };
         let id = graph.buffers[*buffer].0.id();
         targets.iter().any(|target| {

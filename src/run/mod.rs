@@ -9,4 +9,5 @@ mod display;
 pub(crate) mod eval;
 pub(crate) mod explain;
 pub(crate) mod profile;
+mod select;
 mod tensor;

@@ -14,7 +14,8 @@ pub(super) fn run(data: &[u8]) {
     let i = Tensor::from_slice(&[1_i32, -2, 3, i32::MIN], [4], &device).unwrap();
     let p = Tensor::from_slice(&[true, false, true, true], [4], &device).unwrap();
     let h = x.to_dtype(DType::F16).unwrap().permute(&[2, 0, 1]).unwrap();
-    let names = [("a", &a), ("b", &b), ("c", &c), ("s", &s), ("x", &x), ("i", &i), ("p", &p), ("h", &h)];
+    let j = Tensor::from_slice(&[1_i64, -1, 0, 1], [4], &device).unwrap();
+    let names = [("a", &a), ("b", &b), ("c", &c), ("s", &s), ("x", &x), ("i", &i), ("j", &j), ("p", &p), ("h", &h)];
     let expr = match Expr::parse(&text, &names) {
         Ok(expr) => expr,
         Err(Error::Parse { text: shown, column, .. }) => {
@@ -31,8 +32,14 @@ pub(super) fn run(data: &[u8]) {
     }
     for expr in derived.iter().flatten().chain([&expr]) {
         expr.explain().unwrap_or_else(|error| panic!("{expr:?}: {error}"));
-        let got = expr.eval().unwrap_or_else(|error| panic!("{expr:?}: {error}"));
-        let comparison = reference::compare(&got, &reference::eval(expr).unwrap()).unwrap();
+        // The elements of `i` are no indices of most dims.
+        let comparison = match (expr.eval(), reference::eval(expr)) {
+            (Err(Error::Index { .. }), Err(Error::Index { .. })) => continue,
+            (got, want) => {
+                let got = got.unwrap_or_else(|error| panic!("{expr:?}: {error}"));
+                reference::compare(&got, &want.unwrap_or_else(|error| panic!("{expr:?}: {error}"))).unwrap()
+            }
+        };
         assert!(comparison.passed(), "{expr:?}: {comparison}");
     }
 }

@@ -221,7 +221,7 @@ impl Program<'_> {
 
     /// An expression over the tensors there are.
     fn expr(&mut self, depth: usize) -> Expr {
-        let kind = if depth == 0 { self.choices.below(2) } else { self.choices.below(11) };
+        let kind = if depth == 0 { self.choices.below(2) } else { self.choices.below(12) };
         let expr = match kind {
             0 => Expr::from(self.place().tensor),
             1 => match self.choices.below(3) {
@@ -244,6 +244,7 @@ impl Program<'_> {
                 let dim = self.choices.below(x.shape().rank() + 1) as isize;
                 x.reduce(self.choices.pick(&ReduceOp::ALL), dim)
             }
+            11 => self.taken(depth - 1),
             9 if !self.parts.is_empty() => self.parts[self.choices.below(self.parts.len())].clone(),
             _ => {
                 let x = self.expr(depth - 1);
@@ -267,6 +268,29 @@ impl Program<'_> {
         }
         self.parts.push(expr.clone());
         expr
+    }
+}
+
+impl Program<'_> {
+    /// What an index chooses of an expression, or an update of it by one. Indices are in range: one that is not is an error
+    /// that a GPU reports later.
+    fn taken(&mut self, depth: usize) -> Expr {
+        let x = self.expr(depth);
+        let Some(dim) = self.choices.below(x.shape().rank() + 1).checked_sub(1) else { return x };
+        let (size, n) = (x.shape()[dim], 1 + self.choices.below(4));
+        let (kind, first, step) = (self.choices.below(4), self.choices.below(8), self.choices.below(4));
+        if size == 0 {
+            return x.index(dim as isize, Expr::arange(0));
+        }
+        let at = |i: usize| ((first + i * step) % size) as i64;
+        let values: Vec<i64> = (0..n).map(|i| if kind == 1 { at(i) - size as i64 } else { at(i) }).collect();
+        let index = Tensor::from_slice(&values, [n], device()).unwrap();
+        let dim = dim as isize;
+        match kind {
+            0 | 1 => x.index(dim, &index),
+            2 => x.index_add(dim, &index, x.index(dim, &index)),
+            _ => x.index_copy(dim, &index, x.index(dim, Expr::from(&index)).flip(dim)),
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use half::bf16;
 
 use crate::base::access::Access;
 use crate::base::dtype::for_dtype;
-use crate::expr::graph::{Fold, Graph, Step};
+use crate::expr::graph::{Fold, Graph, Source, Step, Take};
 use crate::{BinaryOp, DType, Element, Expr, Tensor};
 
 /// The elements of a tensor, in row-major order.
@@ -66,6 +66,16 @@ pub(super) fn evaluate(exprs: &[(&Expr, DType)]) -> Vec<Vec<f64>> {
             &Step::Scalar { slot } => vec![fit(graph.scalars[slot].get().to_f64(), dtype)],
             Step::Index { access } => (0..n).map(|i| access.at(i) as f64).collect(),
             Step::Read { of, access } => read(access, &values[*of]),
+            Step::Take(Take { from, access, at: steps, .. }) => {
+                let from = match from {
+                    Source::Buffer(buffer) => &buffers[*buffer],
+                    Source::Reduced(of) => &values[*of],
+                };
+                (0..n).map(|i| from[access.at(i).saturating_add_signed(at(*steps, i) as isize)]).collect()
+            }
+            &Step::Bounded(bounds, index) => {
+                (0..n).map(|i| bounds.resolve(at(index, i) as i64).unwrap().into()).collect()
+            }
             &Step::Unary(op, a) => (0..n).map(|i| fit(op.apply(at(a, i)), dtype)).collect(),
             &Step::Binary(op, a, b) if dtype == DType::I32 => {
                 (0..n).map(|i| f64::from(op.apply_i32(at(a, i) as i32, at(b, i) as i32))).collect()

@@ -11,6 +11,7 @@ use super::views::view;
 use super::{at_rank, typed, unbroadcast};
 use crate::expr::node::{Expr, Op};
 use crate::expr::op::ReduceOp;
+use crate::expr::take::scattered;
 use crate::{DType, Dims, Shape};
 
 /// The gradient of argument `i` of `expr`, whose own gradient is `grad`: an expression that broadcasts to the argument's
@@ -28,7 +29,11 @@ pub(super) fn argument(expr: &Expr, i: usize, grad: &Expr) -> Option<Expr> {
         Op::Cast | Op::Promote => Some(grad.clone()),
         Op::View(of) => return view(of, grad, expr, args[0].shape()),
         Op::Reduce(op, dims) => return reduce(*op, dims, grad, &args[0], expr),
-        Op::Leaf(_) | Op::Number(_) | Op::Index | Op::Random(_) | Op::Detach | Op::Invalid(_) => None,
+        &Op::Take { dim } => {
+            let grad = typed(grad, expr.dtype()).broadcast_to(shape);
+            return Some(scattered(&grad, &args[0], dim, args[1].shape()[dim]));
+        }
+        Op::Leaf(_) | Op::Number(_) | Op::Index | Op::Random(_) | Op::Detach | Op::Bounded(_) | Op::Invalid(_) => None,
     };
     Some(unbroadcast(&part?, shape, args[i].shape()))
 }

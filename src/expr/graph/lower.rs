@@ -3,7 +3,8 @@
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
-use super::{Fold, Id, Root, Step, Value};
+use super::take::Place;
+use super::{Fold, Id, Root, Source, Step, Value};
 use crate::base::access::Access;
 use crate::base::layout::Layout;
 use crate::base::storage::Storage;
@@ -19,13 +20,24 @@ use crate::{DType, Error, Result, Scalar, Shape};
 /// puts views down as it goes: the sum is read through pile 1 = `[transpose]`, so is `y`, and `x` through pile 2 =
 /// `[flip, transpose]`. At a leaf the pile is applied to the tensor's layout, the flip first, then the transpose; that
 /// gives one [`Access`], and no step of the graph is a view.
-struct Pile {
+pub(super) struct Pile {
     /// The view nearest the expression.
-    view: View,
+    pub(super) layer: Layer,
     /// The pile below it, nearer the domain; 0 is no view at all.
-    parent: usize,
+    pub(super) parent: usize,
     /// The shape that is walked.
     domain: Shape,
+}
+
+#[derive(Clone, PartialEq)]
+pub(super) enum Layer {
+    View(View),
+    /// The elements of a dim that an index chooses, `len` of them: its value, seen through the pile below.
+    Take {
+        dim: usize,
+        len: usize,
+        index: Id,
+    },
 }
 
 #[derive(Default)]
@@ -36,7 +48,7 @@ pub(super) struct Lowering {
     /// The value of a node read through a pile.
     memo: FxHashMap<(*const Node, usize), Id>,
     /// Pile `i + 1` stands at `i`.
-    piles: Vec<Pile>,
+    pub(super) piles: Vec<Pile>,
     pub(super) buffers: Vec<(Storage, DType)>,
     pub(super) scalars: Vec<Number>,
     /// The value of each number: by its kind (none for a cell), its bits, and the dtype it is used in.
@@ -68,13 +80,20 @@ impl Lowering {
             }
             let waiting = stack.len();
             let mut args: SmallVec<[Option<Id>; 3]> = SmallVec::new();
-            for arg in &expr.0.args {
+            for (i, arg) in expr.0.args.iter().enumerate() {
                 // A number becomes a value where it is used, in the dtype it is used in.
                 if arg.as_number().is_some() {
                     args.push(None);
                     continue;
                 }
-                let arg_pile = self.pile_for_arg(expr, arg, pile);
+                let arg_pile = match (&expr.0.op, i) {
+                    (&Op::Take { dim }, 1) => {
+                        // The index, which comes first, must be a value by now.
+                        let Some(&Some(index)) = args.first() else { break };
+                        self.put(Layer::Take { dim, len: expr.shape()[dim], index }, expr.shape(), pile)
+                    }
+                    _ => self.pile_for_arg(expr, arg, pile),
+                };
                 match self.memo.get(&(std::ptr::from_ref::<Node>(&arg.0), arg_pile)) {
                     Some(&id) => args.push(Some(id)),
                     None => stack.push((arg, arg_pile)),
@@ -93,30 +112,20 @@ impl Lowering {
     fn pile_for_arg(&mut self, expr: &Expr, arg: &Expr, pile: usize) -> usize {
         match &expr.0.op {
             Op::Reduce(..) => 0,
-            Op::View(view) => self.put(view.clone(), expr.shape(), pile),
+            Op::View(view) => self.put(Layer::View(view.clone()), expr.shape(), pile),
             _ if arg.shape() == expr.shape() => pile,
-            _ => self.put(View::Broadcast(expr.shape().clone()), expr.shape(), pile),
+            _ => self.put(Layer::View(View::Broadcast(expr.shape().clone())), expr.shape(), pile),
         }
     }
 
-    fn put(&mut self, view: View, shape: &Shape, parent: usize) -> usize {
+    fn put(&mut self, layer: Layer, shape: &Shape, parent: usize) -> usize {
         let domain = if parent == 0 { shape.clone() } else { self.piles[parent - 1].domain.clone() };
-        let same = |p: &Pile| p.parent == parent && p.view == view && p.domain == domain;
+        let same = |p: &Pile| p.parent == parent && p.layer == layer && p.domain == domain;
         if let Some(found) = self.piles.iter().position(same) {
             return found + 1;
         }
-        self.piles.push(Pile { view, parent, domain });
+        self.piles.push(Pile { layer, parent, domain });
         self.piles.len()
-    }
-
-    /// `access` as seen from the domain, through the pile of views.
-    fn through(&self, mut access: Access, mut pile: usize) -> Result<Access> {
-        while pile != 0 {
-            let Pile { view, parent, .. } = &self.piles[pile - 1];
-            access = view.of(&access)?;
-            pile = *parent;
-        }
-        Ok(access)
     }
 
     /// The value of a node seen through `pile`; `args` are its arguments' values, but for numbers. Long only because each
@@ -134,14 +143,15 @@ impl Lowering {
         let row_major = || Access::from(Layout::contiguous(node.shape.clone()));
         Ok(match &node.op {
             Op::Leaf(tensor) => {
-                let access = self.through(tensor.layout().clone().into(), pile)?;
+                let place = self.through(tensor.layout().clone().into(), pile, &domain)?;
                 let buffer = self.buffer(tensor.storage(), tensor.dtype());
-                self.push(Step::Load { buffer, access }, domain, dtype)
+                let load = |access| Step::Load { buffer, access };
+                self.read_at(Source::Buffer(buffer), load, place, domain, dtype)
             }
             Op::Number(number) => self.number(number.clone(), dtype),
             Op::Index => {
-                let access = self.through(row_major(), pile)?;
-                self.push(Step::Index { access }, domain, dtype)
+                let place = self.through(row_major(), pile, &domain)?;
+                self.number_at(place, &domain)
             }
             &Op::Random(word) => {
                 let args = [0, 1, 2].map(|i| arg(self, i, DType::I32));
@@ -176,12 +186,17 @@ impl Lowering {
                 }
             }
             Op::Detach | Op::View(_) => arg(self, 0, dtype),
+            Op::Take { .. } => arg(self, 1, dtype),
+            &Op::Bounded(bounds) => {
+                let index = arg(self, 0, node.args[0].dtype().compute());
+                self.push(Step::Bounded(bounds, index), domain, dtype)
+            }
             Op::Reduce(op, dims) => {
                 let x = arg(self, 0, dtype);
                 let id = self.reduce(*op, dims, x, node);
                 if pile > 0 {
-                    let access = self.through(row_major(), pile)?;
-                    return self.read(id, &access, &domain);
+                    let place = self.through(row_major(), pile, &domain)?;
+                    return self.read(id, &place, &domain);
                 }
                 id
             }
@@ -238,17 +253,20 @@ impl Lowering {
 
     /// What follows a reduction read through views: the reduction itself is read, the rest is computed again over
     /// the new domain.
-    fn read(&mut self, id: Id, access: &Access, shape: &Shape) -> Result<Id> {
+    fn read(&mut self, id: Id, place: &Place, shape: &Shape) -> Result<Id> {
         let Value { step, dtype, .. } = self.values[id].clone();
         Ok(match step {
             Step::Scalar { .. } => id,
-            Step::Reduce { .. } => self.push(Step::Read { of: id, access: access.clone() }, shape.clone(), dtype),
+            Step::Reduce { .. } => {
+                let read = |access| Step::Read { of: id, access };
+                self.read_at(Source::Reduced(id), read, place.clone(), shape.clone(), dtype)
+            }
             Step::Binary(op, a, b) => {
-                let (a, b) = (self.read(a, access, shape)?, self.read(b, access, shape)?);
+                let (a, b) = (self.read(a, place, shape)?, self.read(b, place, shape)?);
                 self.push(Step::Binary(op, a, b), shape.clone(), dtype)
             }
             Step::Convert(a) => {
-                let a = self.read(a, access, shape)?;
+                let a = self.read(a, place, shape)?;
                 self.convert(a, dtype)
             }
             other => {

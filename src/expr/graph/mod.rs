@@ -8,6 +8,7 @@ mod convert;
 mod lower;
 mod print;
 mod stages;
+mod take;
 
 use std::any::Any;
 use std::hash::{Hash, Hasher};
@@ -21,6 +22,7 @@ use super::cell::Number;
 use super::node::Expr;
 use super::op::{BinaryOp, UnaryOp};
 use crate::base::access::Access;
+use crate::base::bounds::Bounds;
 use crate::base::storage::Storage;
 use crate::{DType, Result, Scalar, Shape};
 
@@ -74,6 +76,38 @@ pub(crate) enum Step {
         of: Id,
         access: Access,
     },
+    /// Elements `at` places on from where an access puts them: what an index tensor chooses.
+    Take(Take),
+    /// An index into a dim, as an i32 from 0 on. What is out of bounds is an error of the run, and an element of the
+    /// dim.
+    Bounded(Bounds, Id),
+}
+
+/// See [`Step::Take`].
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Take {
+    pub(crate) from: Source,
+    pub(crate) access: Access,
+    /// The value, i32 or i64, that says how many elements to go on.
+    pub(crate) at: Id,
+    /// The least and the most it may be.
+    pub(crate) reach: (isize, isize),
+}
+
+/// What a [`Take`] reads.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Source {
+    Buffer(usize),
+    /// A reduction's row-major result.
+    Reduced(Id),
+}
+
+impl Take {
+    /// The lowest and the highest element it may read, if any.
+    pub(crate) fn bounds(&self) -> Option<(usize, usize)> {
+        let (low, high) = self.access.footprint().bounds()?;
+        Some((low.saturating_add_signed(self.reach.0), high.saturating_add_signed(self.reach.1)))
+    }
 }
 
 impl Step {
@@ -81,7 +115,9 @@ impl Step {
     pub(crate) fn args(&self) -> SmallVec<[Id; 3]> {
         match *self {
             Self::Load { .. } | Self::Index { .. } | Self::Scalar { .. } => smallvec![],
-            Self::Unary(_, a) | Self::Convert(a) | Self::Round(_, a) => smallvec![a],
+            Self::Unary(_, a) | Self::Convert(a) | Self::Round(_, a) | Self::Bounded(_, a) => smallvec![a],
+            Self::Take(Take { from: Source::Buffer(_), at, .. }) => smallvec![at],
+            Self::Take(Take { from: Source::Reduced(of), at, .. }) => smallvec![of, at],
             Self::Reduce { arg, .. } => smallvec![arg],
             Self::Read { of, .. } => smallvec![of],
             Self::Binary(_, a, b) => smallvec![a, b],
@@ -96,8 +132,15 @@ impl Step {
             Self::Unary(_, a)
             | Self::Convert(a)
             | Self::Round(_, a)
+            | Self::Bounded(_, a)
             | Self::Reduce { arg: a, .. }
             | Self::Read { of: a, .. } => *a = f(*a),
+            Self::Take(Take { from, at, .. }) => {
+                if let Source::Reduced(of) = from {
+                    *of = f(*of);
+                }
+                *at = f(*at);
+            }
             Self::Binary(_, a, b) => (*a, *b) = (f(*a), f(*b)),
             Self::Select(c, a, b) | Self::Random(_, [c, a, b]) => (*c, *a, *b) = (f(*c), f(*a), f(*b)),
         }
@@ -163,6 +206,10 @@ impl Graph {
             match &value.step {
                 Step::Load { buffer, access } => {
                     (buffer, &value.shape, value.dtype).hash(&mut hasher);
+                    access.hash_shape(&mut hasher);
+                }
+                Step::Take(Take { from, access, at, reach }) => {
+                    (from, at, reach, &value.shape, value.dtype).hash(&mut hasher);
                     access.hash_shape(&mut hasher);
                 }
                 _ => value.hash(&mut hasher),

@@ -12,7 +12,7 @@
 
 use std::fmt::{self, Write};
 
-use super::{Graph, Id, Step};
+use super::{Graph, Id, Source, Step, Take};
 use crate::Scalar;
 use crate::base::access::Access;
 use crate::base::layout::Layout;
@@ -58,6 +58,13 @@ impl Graph {
             Step::Round(dtype, x) => format!("round(v{x}) to {dtype}"),
             Step::Reduce { op, dims, arg } => format!("{}(v{arg}) over {:?}", op.name(), dims.as_slice()),
             Step::Read { of, access } => format!("v{of}[{}]", element(access)),
+            Step::Take(Take { from: Source::Buffer(buffer), access, at, .. }) => {
+                format!("b{buffer}[{} + v{at}]", element(access))
+            }
+            Step::Take(Take { from: Source::Reduced(of), access, at, .. }) => {
+                format!("v{of}[{} + v{at}]", element(access))
+            }
+            Step::Bounded(bounds, x) => format!("v{x} below {}", bounds.size),
         }
     }
 }

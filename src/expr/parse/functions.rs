@@ -3,6 +3,7 @@
 use super::absent::ABSENT;
 use super::aliases;
 use super::arguments::Arguments;
+use super::indexing::INDEXING;
 use super::pointwise::POINTWISE;
 use super::shapes::SHAPES;
 use super::special::{SPECIALS, Special};
@@ -28,7 +29,7 @@ pub(super) enum Function {
 
 impl Function {
     fn all() -> impl Iterator<Item = Self> {
-        let special = POINTWISE.iter().chain(&SPECIALS).chain(&SHAPES).map(Self::Special);
+        let special = POINTWISE.iter().chain(&SPECIALS).chain(&SHAPES).chain(&INDEXING).map(Self::Special);
         // Those with a parameter more than their operation, or with another meaning of it, come first.
         let has_more = |name: &str| POINTWISE.iter().any(|special| special.name == name);
         let unary = UnaryOp::ALL.into_iter().filter(move |op| !has_more(op.name())).map(Self::Unary);
@@ -196,6 +197,7 @@ mod tests {
         assert!(SPECIALS.windows(2).all(|pair| pair[0].name < pair[1].name));
         assert!(POINTWISE.windows(2).all(|pair| pair[0].name < pair[1].name));
         assert!(SHAPES.windows(2).all(|pair| pair[0].name < pair[1].name));
+        assert!(INDEXING.windows(2).all(|pair| pair[0].name < pair[1].name));
         let names: Vec<_> = Function::all().map(Function::name).collect();
         assert!((0..names.len()).all(|i| !names[..i].contains(&names[i])));
     }

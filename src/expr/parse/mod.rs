@@ -11,6 +11,7 @@ mod aliases;
 mod arguments;
 mod functions;
 mod grammar;
+mod indexing;
 mod lexer;
 mod names;
 mod operators;

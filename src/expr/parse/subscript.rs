@@ -5,6 +5,7 @@ use super::lexer::Token;
 use super::value::{Kind, Mistake, Value, mistake};
 use crate::base::index::{position, range};
 use crate::expr::Expr;
+use crate::expr::views::carry;
 use crate::{DType, Index, Result, Scalar, Shape};
 
 /// What stands between two commas of a subscript.
@@ -20,23 +21,37 @@ impl Parser<'_> {
     pub(super) fn subscript(&mut self, value: Value, column: usize) -> Result<Value, Mistake> {
         let start = value.column;
         let items = self.subscript_items()?;
-        let mut basic = Vec::new();
+        let rank = if let Kind::Expr(x) = &value.kind { x.shape().rank() } else { 0 };
+        let (mut basic, mut chosen) = (Vec::new(), Vec::new());
         for item in items {
             match item {
                 Item::Basic(index) => basic.push(index),
-                Item::Tensor(index, column) => return mistake(column, refused(&index)),
+                Item::Tensor(index, column) => {
+                    refuse(&index, column)?;
+                    chosen.push((basic.len(), Value { kind: Kind::Expr(index), column }));
+                    basic.push(Index::from(..));
+                }
             }
         }
+        let dims: Vec<usize> = chosen.iter().map(|&(item, _)| dim_of(&basic, item, rank)).collect();
         let value = match value.kind {
             Kind::Expr(_) => value,
+            Kind::List(_) if !chosen.is_empty() => {
+                return mistake(column, "an index of a list is an integer or a slice, found a tensor");
+            }
             Kind::List(list) => return of_list(list, &basic, column),
             other => return mistake(column, format!("an index is for tensors, found {}", other.describe())),
         };
         let written: Vec<String> = basic.iter().map(Index::to_string).collect();
         let name = format!("[{}]", written.join(", "));
-        let mut found = self.build(&name, column, vec![value], |mut values| match values.pop() {
-            Some(Value { kind: Kind::Expr(x), .. }) => Ok(x.at(&basic[..])),
-            _ => unreachable!("checked above"),
+        // Tensors stand where a whole dim was put for them.
+        let name = dims.iter().fold(name, |name, dim| format!("{name}@{dim}"));
+        let values = std::iter::once(value).chain(chosen.into_iter().map(|(_, index)| index)).collect();
+        let mut found = self.build(&name, column, values, |values| {
+            let mut values = values.into_iter().map(Value::expr).collect::<Result<Vec<_>, _>>()?;
+            let x = values.remove(0).at(&basic[..]);
+            let indices: Vec<(usize, Expr)> = dims.into_iter().zip(values).collect();
+            Ok(if indices.is_empty() { x } else { carry(x.chosen("index", &indices, true)) })
         })?;
         found.column = start;
         Ok(found)
@@ -140,11 +155,24 @@ fn saturated(i: i64) -> isize {
     isize::try_from(i).unwrap_or(if i < 0 { isize::MIN } else { isize::MAX })
 }
 
-/// Why a tensor is no index.
-fn refused(index: &Expr) -> String {
+/// The dim of the result that item `item` makes; the result is of something with `rank` dims.
+fn dim_of(items: &[Index], item: usize, rank: usize) -> usize {
+    let taken = items.iter().filter(|item| matches!(item, Index::At(_) | Index::Slice { .. })).count();
+    let dims = |index: &Index| match index {
+        Index::At(_) => 0,
+        Index::Slice { .. } | Index::NewAxis => 1,
+        Index::Ellipsis => rank.saturating_sub(taken),
+    };
+    items[..item].iter().map(dims).sum()
+}
+
+/// Refuses a tensor that is no index.
+fn refuse(index: &Expr, column: usize) -> Result<(), Mistake> {
     match index.dtype() {
-        DType::Bool => "what a mask selects has a shape that depends on values: write where(mask, x, 0)".to_owned(),
-        dtype if dtype.is_float() => format!("a tensor as an index is of integers, found {dtype}"),
-        _ => "an index by a tensor is not in the language: integers, slices, None and '...' are".to_owned(),
+        DType::Bool | DType::U8 => {
+            mistake(column, "what a mask selects has a shape that depends on values: write where(mask, x, 0)")
+        }
+        dtype if dtype.is_float() => mistake(column, format!("a tensor as an index is of integers, found {dtype}")),
+        _ => Ok(()),
     }
 }

@@ -1,7 +1,7 @@
 //! Straight-line code: loads, arithmetic and stores, one value a line.
 
 use super::line;
-use super::load::scalar;
+use super::load::{scalar, scalar_word};
 use super::operation::{binary, convert, of_words, round, suffix, unary};
 use crate::DType;
 use crate::expr::BinaryOp;
@@ -23,6 +23,8 @@ pub(super) struct Scope<'a> {
     placed_scalars: bool,
     /// Whether all components of a value are the same result, which is stored once.
     pub(super) one_output: bool,
+    /// Which elements of a group there are: kernels run over ends.
+    inside: String,
 }
 
 impl<'a> Scope<'a> {
@@ -35,6 +37,7 @@ impl<'a> Scope<'a> {
             tail: map.tail,
             placed_scalars: false,
             one_output: false,
+            inside: below(spec, "i", "n"),
         }
     }
 
@@ -44,7 +47,12 @@ impl<'a> Scope<'a> {
             Strategy::Inner | Strategy::Rows => reduce.kept_rank + reduce.reduced_rank,
             Strategy::Outer => reduce.kept_rank,
         };
-        Self { prefix: "v", stride_word, placed_scalars: true, ..Self::of_epilogue(spec, reduce) }
+        let inside = match reduce.strategy {
+            Strategy::Inner => below(spec, "r", "n_reduced"),
+            Strategy::Outer => below(spec, "place.k", "n"),
+            Strategy::Rows => "B(place.k < uniforms.n)".to_owned(),
+        };
+        Self { prefix: "v", stride_word, placed_scalars: true, inside, ..Self::of_epilogue(spec, reduce) }
     }
 
     /// What is computed from the results.
@@ -57,6 +65,7 @@ impl<'a> Scope<'a> {
             tail: reduce.tail,
             placed_scalars: false,
             one_output: reduce.strategy == Strategy::Inner,
+            inside: if reduce.strategy == Strategy::Inner { "B(true)".to_owned() } else { below(spec, "k", "n") },
         }
     }
 
@@ -82,6 +91,9 @@ impl<'a> Scope<'a> {
         let from = |j: usize| code.lines[j].dtype;
         match code.lines[i].inst {
             Inst::Load(operand) => self.load(operand),
+            Inst::Take(operand, at) => self.take(operand, &arg(at), from(at)),
+            Inst::Within(operand, at) => self.within(operand, &arg(at), from(at)),
+            Inst::Bounded { index, word, from_end } => self.bounded(&arg(index), from(index), word, from_end),
             Inst::Index(operand) => format!("bitcast<I>(U({}))", self.neighbours(operand).join(", ")),
             Inst::Has(operand) => {
                 let each = (0..self.spec.width).map(|c| format!("find_{operand}(i + {c}u) != NOWHERE"));
@@ -105,6 +117,22 @@ impl<'a> Scope<'a> {
             Inst::Convert(a) => convert(from(a), dtype, &arg(a)),
             Inst::Round(to, a) => round(to, from(a), &arg(a)),
         }
+    }
+}
+
+impl Scope<'_> {
+    fn bounded(&self, index: &str, dtype: DType, word: usize, from_end: bool) -> String {
+        let index = if dtype == DType::I64 { format!("nearest_i({index})") } else { index.to_owned() };
+        let (size, mark) = (scalar_word(word), scalar_word(word + 1));
+        format!("bounded({index}, {size}, {mark}, {from_end}, {})", self.inside)
+    }
+}
+
+/// Which elements of a group whose first is number `first` are below a count of the uniforms.
+fn below(spec: &Spec, first: &str, count: &str) -> String {
+    match spec.width {
+        1 => format!("{first} < uniforms.{count}"),
+        _ => format!("U({first}) + vec4u(0u, 1u, 2u, 3u) < U(uniforms.{count})"),
     }
 }
 

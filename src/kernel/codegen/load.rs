@@ -28,14 +28,40 @@ impl Scope<'_> {
 
     /// The elements of a group, in the dtype they are computed in.
     pub(super) fn load(&self, operand: usize) -> String {
-        let &Operand { binding, dtype, mode, ref stages, .. } = &self.spec.operands[operand];
+        let &Operand { binding, mode, ref stages, .. } = &self.spec.operands[operand];
         if mode == Mode::Vec && self.spec.width > 1 && self.spec.bindings[binding].wide {
             return self.load_wide(operand);
         }
-        let elements: Vec<String> = match (mode, stages.is_empty()) {
-            (Mode::Splat, true) => vec![self.raw(binding, &format!("p{operand}"))],
-            _ => self.neighbours(operand).iter().map(|p| self.raw(binding, p)).collect(),
-        };
+        match (mode, stages.is_empty()) {
+            (Mode::Splat, true) => self.load_from(operand, &[format!("p{operand}")]),
+            _ => self.load_from(operand, &self.neighbours(operand)),
+        }
+    }
+
+    /// The elements that lie so many places on from those of a group as `steps` says, whose words are of `dtype`.
+    pub(super) fn take(&self, operand: usize, steps: &str, dtype: DType) -> String {
+        self.load_from(operand, &self.on(operand, steps, dtype))
+    }
+
+    /// Whether those elements are bound: positions before the window wrap round to beyond it.
+    pub(super) fn within(&self, operand: usize, steps: &str, dtype: DType) -> String {
+        let &Operand { binding, dtype: of, .. } = &self.spec.operands[operand];
+        let each = self.on(operand, steps, dtype).join(", ");
+        let to_a_word = (size_of::<u32>() / of.size()).max(1);
+        format!("U({each}) < U(arrayLength(&b{binding}) * {to_a_word}u)")
+    }
+
+    fn on(&self, operand: usize, steps: &str, dtype: DType) -> Vec<String> {
+        // Of two words, the lower one: positions have 32 bits.
+        let steps = if dtype == DType::I64 { format!("{steps}.low") } else { steps.to_owned() };
+        let step = |c: usize| if self.spec.width == 1 { steps.clone() } else { format!("{steps}[{c}]") };
+        self.neighbours(operand).iter().enumerate().map(|(c, place)| format!("{place} + u32({})", step(c))).collect()
+    }
+
+    /// The elements at these positions; at a single one, for all of a group.
+    fn load_from(&self, operand: usize, positions: &[String]) -> String {
+        let &Operand { binding, dtype, .. } = &self.spec.operands[operand];
+        let elements: Vec<String> = positions.iter().map(|p| self.raw(binding, p)).collect();
         if dtype == DType::I64 {
             let word = |of: &str| elements.iter().map(|e| format!("{e}.{of}")).collect::<Vec<_>>().join(", ");
             return format!("L(U({}), U({}))", word("x"), word("y"));
@@ -86,9 +112,14 @@ impl Scope<'_> {
     }
 }
 
+/// A word of the scalars of the uniforms.
+pub(super) fn scalar_word(word: usize) -> String {
+    format!("uniforms.scalars[{}].{}", word / 4, component(word))
+}
+
 /// A scalar of the uniforms, whose first word is `word`.
 pub(super) fn scalar(word: usize, dtype: DType) -> String {
-    let bits = |w: usize| format!("uniforms.scalars[{}].{}", w / 4, component(w));
+    let bits = scalar_word;
     match dtype {
         DType::Bool => format!("B({} != 0u)", bits(word)),
         DType::I32 => format!("I(bitcast<i32>({}))", bits(word)),

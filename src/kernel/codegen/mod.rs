@@ -53,6 +53,8 @@ static LIBRARY: LazyLock<Vec<File>> = LazyLock::new(|| {
         include_str!("../../../shaders/lib/long.wgsl"),
         include_str!("../../../shaders/lib/long_bits.wgsl"),
         include_str!("../../../shaders/lib/long_f64.wgsl"),
+        include_str!("../../../shaders/lib/bounded.wgsl"),
+        include_str!("../../../shaders/lib/bounded_long.wgsl"),
         include_str!("../../../shaders/lib/keep.wgsl"),
         include_str!("../../../shaders/lib/numeric.wgsl"),
         include_str!("../../../shaders/lib/pairs.wgsl"),
@@ -167,6 +169,17 @@ fn bindings(out: &mut String, spec: &Spec) {
         let access = if binding.write { "read_write" } else { "read" };
         let element = element_type(binding);
         line(out, 0, &format!("@group(0) @binding({}) var<storage, {access}> b{i}: array<{element}>;", i + 1));
+    }
+    if spec.has_marks() {
+        let binding = spec.bindings.len() + 1;
+        line(out, 0, &format!("@group(0) @binding({binding}) var<storage, read_write> marks: array<atomic<u32>>;"));
+        let (some, most) = match spec.width {
+            1 => ("x", "x"),
+            _ => ("any(x)", "max(max(x.x, x.y), max(x.z, x.w))"),
+        };
+        line(out, 0, "");
+        line(out, 0, &format!("fn some(x: B) -> bool {{ return {some}; }}"));
+        line(out, 0, &format!("fn most(x: U) -> u32 {{ return {most}; }}"));
     }
 }
 

@@ -152,6 +152,9 @@ fn place_fields(spec: &Spec, reduce: &Reduce) -> Vec<(String, String)> {
             fields.push((format!("n{i}: {}", alias(*dtype)), scalar(word, *dtype)));
         }
     }
+    if spec.has_marks() {
+        fields.push(("k: u32".to_owned(), "k".to_owned()));
+    }
     if fields.is_empty() {
         fields.push(("unused: u32".to_owned(), "0u".to_owned()));
     }
@@ -280,7 +283,13 @@ fn operands_of(code: &Code) -> Vec<usize> {
     let mut found: Vec<usize> = code
         .lines
         .iter()
-        .filter_map(|l| if let Inst::Load(i) | Inst::Index(i) = l.inst { Some(i) } else { None })
+        .filter_map(|l| {
+            if let Inst::Load(i) | Inst::Take(i, _) | Inst::Within(i, _) | Inst::Index(i) = l.inst {
+                Some(i)
+            } else {
+                None
+            }
+        })
         .chain(code.stores.iter().map(|s| s.0))
         .collect();
     found.sort_unstable();

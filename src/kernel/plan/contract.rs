@@ -78,6 +78,7 @@ impl Planner<'_> {
 
     /// Both factors as memory to be read over the domain, or `None` if what is summed does not step as one in both.
     fn factors(&mut self, found: &Contraction, domain: &Shape, dtype: DType) -> Result<Option<[View; 2]>> {
+        self.store_far_takes(&[found.a, found.b])?;
         let sides = [(found.a, &found.columns), (found.b, &found.rows)];
         let fits = |&(id, _): &(Id, _)| {
             self.fits(&Region::of(self.graph, &self.stored, &[], &[id]), std::iter::once(Memory::Temp(usize::MAX)))

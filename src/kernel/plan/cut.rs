@@ -5,7 +5,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::region::Region;
 use super::view::View;
 use super::{Memory, Output, Planner, Target};
-use crate::expr::graph::{Graph, Id, Step};
+use crate::expr::graph::{Graph, Id, Source, Step, Take};
 use crate::{Error, Result, Shape};
 
 /// Values in one kernel beyond which an expression is cut: a driver's compile time grows faster than the text.
@@ -31,21 +31,26 @@ impl Planner<'_> {
     pub(super) fn more_windows(&self, region: &Region) -> usize {
         let mut reads: FxHashMap<Memory, Vec<View>> = FxHashMap::default();
         for value in region.values.iter().filter(|id| !self.stored.contains_key(id)).map(|&id| &self.graph.values[id]) {
-            let (memory, dtype, access) = match &value.step {
-                Step::Load { buffer, access } => (Memory::Buffer(*buffer), self.graph.buffers[*buffer].1, access),
-                Step::Read { of, access } => match self.stored.get(of) {
-                    Some(&(memory, dtype)) => (memory, dtype, access),
-                    None => continue,
-                },
+            let from = match value.step {
+                Step::Load { buffer, .. } => Source::Buffer(buffer),
+                Step::Read { of, .. } => Source::Reduced(of),
+                Step::Take(Take { from, .. }) => from,
                 _ => continue,
             };
-            reads.entry(memory).or_default().push(View::new(memory, dtype, access.clone()));
+            let Some((memory, dtype)) = self.memory_from(from) else { continue };
+            let view = match &value.step {
+                Step::Take(take) => View::of_take(memory, dtype, take),
+                Step::Load { access, .. } | Step::Read { access, .. } => View::new(memory, dtype, access.clone()),
+                _ => continue,
+            };
+            reads.entry(memory).or_default().push(view);
         }
         reads.values().map(|views| self.spans(views).0.len() - 1).sum()
     }
 
     /// Stores values on the way to `roots` until a kernel that computes the rest fits.
     pub(super) fn cut_until_it_fits(&mut self, roots: &[Id], targets: &[Memory]) -> Result<()> {
+        self.store_far_takes(roots)?;
         loop {
             let region = Region::of(self.graph, &self.stored, &[], roots);
             if self.fits(&region, targets.iter().copied()) {

@@ -7,8 +7,9 @@ use super::view::View;
 use super::{Memory, Stored};
 use crate::DType;
 use crate::base::access::Access;
+use crate::base::bounds::Bounds;
 use crate::base::layout::Layout;
-use crate::expr::graph::{Graph, Id, Step};
+use crate::expr::graph::{Graph, Id, Source, Step};
 use crate::kernel::spec::{Code, Inst, Line};
 
 /// Code, with the views it reads in the order in which it names them.
@@ -23,6 +24,8 @@ pub(super) struct Emitted {
 pub(super) struct Scalars {
     /// For each, its slot in the graph, its dtype, and its first word among those of all.
     pub(super) list: Vec<(usize, DType, usize)>,
+    /// Bounds of indices, each with the word of its size; the word after that is for its mark.
+    pub(super) bounds: Vec<(Bounds, usize)>,
     pub(super) words: usize,
 }
 
@@ -36,6 +39,16 @@ impl Scalars {
         self.words += if dtype.size() == 8 { 2 } else { 1 };
         self.list.push((slot, dtype, word));
         word
+    }
+
+    /// The first word of some bounds, which join the list unless they are there already.
+    fn word_of_bounds(&mut self, bounds: Bounds) -> usize {
+        if let Some(found) = self.bounds.iter().find(|found| found.0 == bounds) {
+            return found.1;
+        }
+        self.words += 2;
+        self.bounds.push((bounds, self.words - 2));
+        self.words - 2
     }
 }
 
@@ -93,6 +106,17 @@ impl Emitter<'_> {
                 (None, Some(&(memory, dtype))) => Inst::Load(self.read(Some(memory), dtype, access.clone())),
                 (None, None) => unreachable!("a reduction is stored before it is read"),
             },
+            Step::Take(take) => {
+                let (memory, dtype) = match take.from {
+                    Source::Buffer(buffer) => (Memory::Buffer(buffer), self.graph.buffers[buffer].1),
+                    Source::Reduced(of) => self.stored[&of],
+                };
+                Inst::Take(self.read_view(View::of_take(memory, dtype, take)), self.lines[&take.at])
+            }
+            &Step::Bounded(bounds, index) => {
+                let word = self.scalars.word_of_bounds(bounds);
+                Inst::Bounded { index: self.lines[&index], word, from_end: bounds.from_end }
+            }
             Step::Reduce { .. } => unreachable!("a reduction is stored before it is read"),
             &Step::Scalar { slot } => Inst::Scalar(self.scalars.word(slot, value.dtype)),
             &Step::Unary(op, a) => Inst::Unary(op, self.lines[&a]),
@@ -110,7 +134,10 @@ impl Emitter<'_> {
 
     /// The operand of a view that is read; equal views are one operand.
     fn read(&mut self, memory: Option<Memory>, dtype: DType, access: Access) -> usize {
-        let read = View { memory, dtype, access };
+        self.read_view(View { memory, dtype, access, taken: None })
+    }
+
+    fn read_view(&mut self, read: View) -> usize {
         let reads = &mut self.out.reads;
         let found = reads.iter().position(|r| *r == read).unwrap_or_else(|| {
             reads.push(read);

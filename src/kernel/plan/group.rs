@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 use super::cut::MAX_LINES;
 use super::region::Region;
 use super::{Memory, Output, Planner};
-use crate::expr::graph::{Id, Step};
+use crate::expr::graph::{Id, Source, Step, Take};
 use crate::{Result, Shape};
 
 impl Planner<'_> {
@@ -153,6 +153,10 @@ impl Planner<'_> {
         let placed_alike = |id: Id| match &self.graph.values[id].step {
             Step::Read { of, access } => access.layout().is_some() && (!group.contains(of) || access.is_identity()),
             Step::Load { access, .. } | Step::Index { access } => access.layout().is_some(),
+            Step::Take(take) => {
+                let here = matches!(take.from, Source::Reduced(of) if group.contains(&of));
+                take.access.layout().is_some() && !here && !self.is_far(take)
+            }
             _ => true,
         };
         !here.is_empty()
@@ -195,7 +199,11 @@ impl Planner<'_> {
         let region = Region::of(self.graph, &self.stored, &[], args);
         for id in region.values {
             let value = &self.graph.values[id];
-            let (Step::Load { access, .. } | Step::Index { access } | Step::Read { access, .. }) = &value.step else {
+            let (Step::Load { access, .. }
+            | Step::Index { access }
+            | Step::Read { access, .. }
+            | Step::Take(Take { access, .. })) = &value.step
+            else {
                 continue;
             };
             if access.layout().is_some() || self.stored.contains_key(&id) {

@@ -46,8 +46,10 @@ impl Operands {
     /// Adds the operand of the next view. Views of one window share a binding, which is written if any of them is, and
     /// wide if all of them allow it. `stages` are the offset and strides of each stage of the view.
     pub(super) fn add(&mut self, view: &View, mode: Mode, order: Order, stages: &[(usize, Strides)]) {
-        let (write, wide) = (self.list.len() >= self.n_loads, mode == Mode::Vec);
-        let (mut mode, mut number) = (mode, 0);
+        // A position is no load, wide or narrow, and what an index chooses is loaded one by one.
+        let alone = view.memory.is_none() || view.taken.is_some();
+        let mode = if mode == Mode::Vec && alone { Mode::Step } else { mode };
+        let (write, wide, mut number) = (self.list.len() >= self.n_loads, mode == Mode::Vec, 0);
         if view.memory.is_some() {
             number = self.windows.of[self.list.len()];
             // Windows are in the order in which views first need them.
@@ -57,9 +59,6 @@ impl Operands {
             } else {
                 self.bindings.push(Binding { dtype: view.dtype, wide, pairs: false, write });
             }
-        } else if wide {
-            // A position is no load, wide or narrow.
-            mode = Mode::Step;
         }
         let later = stages[1..].iter().map(|stage| stage.1.len()).collect();
         self.list.push(Operand { binding: number, dtype: view.dtype, mode, order, stages: later });
@@ -114,9 +113,14 @@ impl Planner<'_> {
         uniforms.resize(spec.uniform_words(), 0);
         let offsets = offsets(&spec, &windows);
         let at = spec.scalars_at();
+        // What is known of bounds by now; their marks are not.
+        for &(bounds, word) in &scalars.bounds {
+            uniforms[at + word] = bounds.size;
+        }
+        let bounds = scalars.bounds.iter().map(|&(bounds, word)| (bounds, at + word + 1)).collect();
         let scalars: Vec<(usize, DType, usize)> =
             scalars.list.into_iter().map(|(slot, dtype, word)| (slot, dtype, at + word)).collect();
-        self.launches.push(Launch { spec, windows: windows.list, uniforms, scalars, offsets, grid, bytes });
+        self.launches.push(Launch { spec, windows: windows.list, uniforms, scalars, bounds, offsets, grid, bytes });
         Ok(())
     }
 

@@ -14,6 +14,7 @@ mod patch;
 mod pieces;
 mod reduce;
 mod region;
+mod take;
 #[cfg(test)]
 pub(super) mod tests;
 mod view;
@@ -24,9 +25,10 @@ use rustc_hash::FxHashMap;
 use self::region::Region;
 use self::view::View;
 pub(crate) use self::windows::Window;
+use crate::base::bounds::Bounds;
 use crate::base::layout::Layout;
 use crate::expr::contraction::Contraction;
-use crate::expr::graph::{Graph, Id, Step};
+use crate::expr::graph::{Graph, Id, Source, Step};
 use crate::kernel::grid::Grid;
 use crate::kernel::spec::Spec;
 use crate::kernel::tuning::Tuning;
@@ -59,6 +61,8 @@ pub(crate) struct Launch {
     pub(crate) uniforms: Vec<u32>,
     /// The graph's scalar, its dtype, and the word of the uniforms it goes to.
     pub(crate) scalars: Vec<(usize, DType, usize)>,
+    /// The bounds of indices, and the word of the uniforms for the mark that says one is out of them.
+    pub(crate) bounds: Vec<(Bounds, usize)>,
     /// Words of the uniforms that say where in some memory a view begins.
     pub(crate) offsets: Vec<(usize, Memory)>,
     pub(crate) grid: Grid,
@@ -74,6 +78,8 @@ pub(crate) enum Memory {
     /// A target's memory that the graph does not read.
     Target(usize),
     Temp(usize),
+    /// What kernels tell the host of indices out of bounds.
+    Marks,
 }
 
 /// Where a root is written.
@@ -254,12 +260,15 @@ impl Planner<'_> {
             Step::Load { buffer, access } if Memory::Buffer(*buffer) == target.memory => {
                 Some(View::new(target.memory, target.dtype, access.clone()))
             }
+            Step::Take(take) if matches!(take.from, Source::Buffer(b) if Memory::Buffer(b) == target.memory) => {
+                Some(View::of_take(target.memory, target.dtype, take))
+            }
             _ => None,
         });
         let written = outputs.iter().filter(|o| o.target.memory == target.memory);
         let views: Vec<View> =
             loads.chain(written.map(|o| View::new(target.memory, target.dtype, o.target.layout.clone()))).collect();
-        let elsewhere = views.iter().any(|v| v.access.layout() != Some(&target.layout));
+        let elsewhere = views.iter().any(|v| v.access.layout() != Some(&target.layout) || v.taken.is_some());
         elsewhere && !self.within_reach(views.iter())
     }
 

@@ -52,6 +52,7 @@ impl Planner<'_> {
     /// apart to be bound together: cut by numbers, each piece would still touch all of them.
     pub(super) fn lay_out(&mut self, view: &mut View) -> Result<()> {
         while let Some(memory) = view.memory
+            && view.taken.is_none()
             && view.access.layout().is_none()
             && self.beyond(std::slice::from_ref(view)) > 0.0
         {

@@ -3,7 +3,7 @@
 use rustc_hash::FxHashSet;
 
 use super::{Memory, Stored};
-use crate::expr::graph::{Graph, Id, Step};
+use crate::expr::graph::{Graph, Id, Source, Step, Take};
 
 /// What computing some values takes, without their code.
 pub(super) struct Region {
@@ -42,6 +42,17 @@ impl Region {
                 Step::Load { buffer, .. } => drop(memory.insert(Memory::Buffer(*buffer))),
                 Step::Reduce { .. } => drop(reads.insert(id)),
                 Step::Read { of, .. } => drop(reads.insert(*of)),
+                Step::Take(Take { from, at, .. }) => {
+                    match from {
+                        Source::Buffer(buffer) => drop(memory.insert(Memory::Buffer(*buffer))),
+                        Source::Reduced(of) => drop(reads.insert(*of)),
+                    }
+                    stack.push(*at);
+                }
+                Step::Bounded(_, index) => {
+                    memory.insert(Memory::Marks);
+                    stack.push(*index);
+                }
                 step => stack.extend(step.args()),
             }
         }

@@ -3,6 +3,7 @@
 use super::Memory;
 use crate::DType;
 use crate::base::access::Access;
+use crate::expr::graph::Take;
 
 /// Memory that a kernel reads or writes, element by element of its domain.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -11,11 +12,23 @@ pub(super) struct View {
     pub(super) memory: Option<Memory>,
     pub(super) dtype: DType,
     pub(super) access: Access,
+    /// Where an index says which elements are read: the lowest and the highest that may be.
+    pub(super) taken: Option<(usize, usize)>,
 }
 
 impl View {
     pub(super) fn new(memory: Memory, dtype: DType, access: impl Into<Access>) -> Self {
-        Self { memory: Some(memory), dtype, access: access.into() }
+        Self { memory: Some(memory), dtype, access: access.into(), taken: None }
+    }
+
+    /// What an index chooses of some memory.
+    pub(super) fn of_take(memory: Memory, dtype: DType, take: &Take) -> Self {
+        Self { taken: take.bounds(), ..Self::new(memory, dtype, take.access.clone()) }
+    }
+
+    /// The lowest and the highest element it may touch, if any.
+    pub(super) fn bounds(&self) -> Option<(usize, usize)> {
+        self.taken.or_else(|| self.access.footprint().bounds())
     }
 
     /// The same over a part of the domain.
@@ -33,6 +46,11 @@ impl View {
         if self.memory.is_none() {
             return 0;
         }
-        (self.access.footprint().touched() * self.dtype.size()) as u64
+        let elements = match self.taken {
+            None => self.access.footprint().touched(),
+            // As many as there are places to read: how often the index is the same, nobody knows.
+            Some(_) => self.access.shape().numel(),
+        };
+        (elements * self.dtype.size()) as u64
     }
 }

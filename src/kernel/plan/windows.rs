@@ -52,7 +52,7 @@ fn span(read: &View) -> Span {
         return (0, 0);
     }
     let size = read.dtype.size();
-    let Some((low, high)) = read.access.footprint().bounds() else { return (0, 0) };
+    let Some((low, high)) = read.bounds() else { return (0, 0) };
     ((low * size) as u64 / ALIGNMENT * ALIGNMENT, ((high + 1) * size).next_multiple_of(16) as u64)
 }
 

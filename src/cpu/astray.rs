@@ -1,0 +1,58 @@
+//! Indices that are looked at as they are computed, and those that are out of bounds.
+
+use std::cell::Cell;
+use std::sync::{Mutex, PoisonError};
+
+use super::strip::Strip;
+use crate::base::bounds::Bounds;
+use crate::{DType, Result};
+
+/// An index out of bounds that a run came by, if it did.
+#[derive(Default)]
+pub(super) struct Astray(Mutex<Option<(Bounds, i64)>>);
+
+impl Astray {
+    /// Keeps one of all that are found, the same at each run: threads come by them in any order.
+    fn note(&self, bounds: Bounds, index: i64) {
+        let mut found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if found.is_none_or(|found| (bounds, index) < found) {
+            *found = Some((bounds, index));
+        }
+    }
+
+    pub(super) fn check(&self) -> Result<()> {
+        let found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        found.map_or(Ok(()), |(bounds, index)| Err(bounds.error(index)))
+    }
+
+    /// Writes indices of a dtype counted from the start of their dim; the first element for one out of bounds.
+    pub(super) fn look(&self, bounds: Bounds, dtype: DType, indices: Strip<'_>, out: Strip<'_>) {
+        let out = out.cells::<i32>();
+        match dtype {
+            DType::I64 => self.each(bounds, indices.cells::<i64>(), out),
+            _ => self.each(bounds, indices.cells::<i32>(), out),
+        }
+    }
+
+    fn each<T: Copy + Into<i64>>(&self, bounds: Bounds, indices: &[Cell<T>], out: &[Cell<i32>]) {
+        let mut lowest = None;
+        let mut look = |index: &Cell<T>| {
+            let index: i64 = index.get().into();
+            bounds.resolve(index).unwrap_or_else(|| {
+                lowest = Some(lowest.map_or(index, |lowest: i64| lowest.min(index)));
+                0
+            })
+        };
+        if let ([index], true) = (indices, out.len() > 1) {
+            let at = look(index);
+            out.iter().for_each(|out| out.set(at));
+        } else {
+            for (index, out) in indices.iter().zip(out) {
+                out.set(look(index));
+            }
+        }
+        if let Some(index) = lowest {
+            self.note(bounds, index);
+        }
+    }
+}
