@@ -72,14 +72,14 @@ fn an_index_may_choose_of_anything() {
         judge("a chain", &x.transpose(0, 2).reshape([12, 2]).index(0, &long))?;
         judge("chains of chains", &x.transpose(0, 2).reshape([12, 2]).transpose(0, 1).reshape([24]).index(0, &long))?;
         judge("an index of an index", &x.index(1, &i).index(2, &i).index(0, &i))?;
-        judge("one index by another", &x.index(2, &i.index(0, &i)))?;
+        judge("one index by another", &x.index(2, i.index(0, &i)))?;
         judge("a sum", &x.sum(1).index(1, &i))?;
         judge("a mean and more", &(x.mean(2) * 2).exp().index(1, &i))?;
         judge("a sum of a sum", &x.index(0, &i).sum(0).index(1, &i).sum(..))?;
         judge("coordinates", &Expr::arange(9).reshape([3, 3]).transpose(0, 1).index(0, &i))?;
         judge(
             "a product of matrices",
-            &x.index(0, &i).reshape([20, 3]).matmul(x.at(0).index(1, &(&i * 2 / 2).cast(DType::I16))),
+            &x.index(0, &i).reshape([20, 3]).matmul(x.at(0).index(1, (&i * 2 / 2).cast(DType::I16))),
         )?;
         for dtype in [DType::I8, DType::I16, DType::I32, DType::I64] {
             judge("a dtype", &x.index(1, i.cast(dtype)))?;
@@ -87,8 +87,8 @@ fn an_index_may_choose_of_anything() {
         for dtype in [DType::Bool, DType::U8, DType::I8, DType::F16, DType::I64] {
             judge("of a dtype", &x.cast(dtype).index(1, &i))?;
         }
-        judge("nothing", &x.index(1, &i.narrow(0, 0, 0)))?;
-        judge("nothing of nothing", &x.narrow(1, 0, 0).index(1, &i.narrow(0, 0, 0)))
+        judge("nothing", &x.index(1, i.narrow(0, 0, 0)))?;
+        judge("nothing of nothing", &x.narrow(1, 0, 0).index(1, i.narrow(0, 0, 0)))
     });
 }
 
@@ -146,22 +146,22 @@ fn an_index_out_of_range_is_an_error() {
         let along = |i: i64| indices(&[i, 0, 0], device).reshape([1, 3]).unwrap();
         let update = Tensor::zeros([1, 3], DType::F32, device).unwrap();
         for (op, expr, index, dim, size) in [
-            ("index", x.index(0, &indices(&[0, 4], device)), 4, 0, 4),
-            ("index", x.index(1, &indices(&[0, -4], device)), -4, 1, 3),
+            ("index", x.index(0, indices(&[0, 4], device)), 4, 0, 4),
+            ("index", x.index(1, indices(&[0, -4], device)), -4, 1, 3),
             ("index", x.index(0, Expr::from(&indices(&[0, 4], device)).cast(DType::I32)).sum(..), 4, 0, 4),
-            ("index", x.narrow(0, 1, 1).index(0, &indices(&[1], device)), 1, 0, 1),
-            ("index", x.sum(0).broadcast_to([2, 3]).index(0, &indices(&[2], device)), 2, 0, 2),
-            ("index_select", x.index_select(0, &indices(&[-1], device)), -1, 0, 4),
-            ("take", x.take(&indices(&[12], device)), 12, 0, 12),
-            ("take_along_dim", x.take_along_dim(&along(4), 0), 4, 0, 4),
-            ("gather", x.gather(0, &along(-1)), -1, 0, 4),
-            ("index_add", x.index_add(0, &indices(&[7], device), &update), 7, 0, 4),
-            ("index_copy", x.index_copy(0, &indices(&[7], device), &update), 7, 0, 4),
-            ("index_fill", x.index_fill(0, &indices(&[-1], device), 1.0), -1, 0, 4),
-            ("scatter_add", x.scatter_add(0, &along(5), &update), 5, 0, 4),
+            ("index", x.narrow(0, 1, 1).index(0, indices(&[1], device)), 1, 0, 1),
+            ("index", x.sum(0).broadcast_to([2, 3]).index(0, indices(&[2], device)), 2, 0, 2),
+            ("index_select", x.index_select(0, indices(&[-1], device)), -1, 0, 4),
+            ("take", x.take(indices(&[12], device)), 12, 0, 12),
+            ("take_along_dim", x.take_along_dim(along(4), 0), 4, 0, 4),
+            ("gather", x.gather(0, along(-1)), -1, 0, 4),
+            ("index_add", x.index_add(0, indices(&[7], device), &update), 7, 0, 4),
+            ("index_copy", x.index_copy(0, indices(&[7], device), &update), 7, 0, 4),
+            ("index_fill", x.index_fill(0, indices(&[-1], device), 1.0), -1, 0, 4),
+            ("scatter_add", x.scatter_add(0, along(5), &update), 5, 0, 4),
             (
                 "index",
-                x.index(0, &indices(&[1 << 40], device)),
+                x.index(0, indices(&[1 << 40], device)),
                 if device.is_gpu() { i32::MAX.into() } else { 1 << 40 },
                 0,
                 4,
@@ -266,8 +266,8 @@ fn updates_by_index_are_in_order() {
         expect("scatter", &read(x.scatter(0, &at, &source))?, &vec![20., 1., 2., 3., 4., 5., 40., 7.])?;
         expect("scatter a number", &read(x.scatter(0, &at, 9))?, &vec![9., 1., 2., 3., 4., 5., 9., 7.])?;
         expect("scatter_add", &read(x.scatter_add(0, &at, &source))?, &vec![20., 1., 2., 3., 4., 5., 46., 7.])?;
-        judge("columns", &x.index_add(1, &indices(&[1, 1], device), &x))?;
-        judge("bytes", &x.cast(DType::U8).index_add(1, &indices(&[1, 1], device), (&x * 40).cast(DType::U8)))?;
+        judge("columns", &x.index_add(1, indices(&[1, 1], device), &x))?;
+        judge("bytes", &x.cast(DType::U8).index_add(1, indices(&[1, 1], device), (&x * 40).cast(DType::U8)))?;
         judge("a tensor by its own elements", &x.index_copy(0, &i, x.index(0, &i)))
     });
 }
@@ -311,12 +311,12 @@ fn gradients_go_where_was_read() {
         };
         expect("index", &gradient((e.index(0, &i) * &weights).sum(..))?, &vec![0., 0., 0., 0., 4., 6., 2., 3.])?;
         expect("along", &gradient(e.take_along_dim(&along, 1).sum(..))?, &vec![1., 0., 0., 1., 0., 1., 1., 0.])?;
-        let added = e.index_add(0, &indices(&[2, 3, 2], device), &weights);
+        let added = e.index_add(0, indices(&[2, 3, 2], device), &weights);
         expect("index_add", &gradient(added.square().sum(..))?, &vec![0., 2., 4., 6., 16., 22., 16., 20.])?;
-        let copied = e.index_copy(0, &indices(&[2], device), weights.narrow(0, 0, 1).unwrap());
+        let copied = e.index_copy(0, indices(&[2], device), weights.narrow(0, 0, 1).unwrap());
         expect("index_copy", &gradient(copied.sum(..))?, &vec![1., 1., 1., 1., 0., 0., 1., 1.])?;
         // Into what is written.
-        let into = e.index_add(0, &indices(&[2, 3, 2], device), &weights).square().sum(..).grad(&[&weights]);
+        let into = e.index_add(0, indices(&[2, 3, 2], device), &weights).square().sum(..).grad(&[&weights]);
         let into = into.and_then(|mut g| g.remove(0).eval()?.to_vec::<f32>()).map_err(|error| error.to_string())?;
         expect("the source", &into, &vec![16., 22., 16., 20., 16., 22.])
     });
@@ -336,7 +336,7 @@ fn what_is_no_index_is_refused() {
         (x.gather(0, &i), "an index with 2 dims"),
         (x.take_along_dim(Expr::from(&i).reshape([1, 2]), 0), "fits [4, 3] in all dims but 0"),
         (x.index_add(0, &i, &x), "a source of shape [2, 3]"),
-        (x.cast(DType::I32).index_add(0, &indices(&[0, 1, 2, 3], &device), &x), "a source that i32 holds"),
+        (x.cast(DType::I32).index_add(0, indices(&[0, 1, 2, 3], &device), &x), "a source that i32 holds"),
         (x.narrow(0, 0, 0).index(0, &i), "whose size is 0"),
     ] {
         let error = expr.error().unwrap_or_else(|| panic!("{part}: not refused")).to_string();
