@@ -3,6 +3,8 @@
 use std::cell::Cell;
 use std::sync::{Mutex, PoisonError};
 
+use pulp::Arch;
+
 use super::strip::Strip;
 use crate::base::bounds::Bounds;
 use crate::{DType, Result};
@@ -26,15 +28,19 @@ impl Astray {
     }
 
     /// Writes indices of a dtype counted from the start of their dim; the first element for one out of bounds.
-    pub(super) fn look(&self, bounds: Bounds, dtype: DType, indices: Strip<'_>, out: Strip<'_>) {
+    pub(super) fn look(&self, arch: Arch, bounds: Bounds, dtype: DType, indices: Strip<'_>, out: Strip<'_>) {
         let out = out.cells::<i32>();
         match dtype {
-            DType::I64 => self.each(bounds, indices.cells::<i64>(), out),
-            _ => self.each(bounds, indices.cells::<i32>(), out),
+            DType::I64 => self.each(arch, bounds, indices.cells::<i64>(), out),
+            _ => self.each(arch, bounds, indices.cells::<i32>(), out),
         }
     }
 
-    fn each<T: Copy + Into<i64>>(&self, bounds: Bounds, indices: &[Cell<T>], out: &[Cell<i32>]) {
+    fn each<T: Copy + Into<i64>>(&self, arch: Arch, bounds: Bounds, indices: &[Cell<T>], out: &[Cell<i32>]) {
+        // Mostly all are within, and then nothing has to be decided one by one.
+        if indices.len() == out.len() && arch.dispatch(|| all_within(bounds, indices, out)) {
+            return;
+        }
         let mut lowest = None;
         let mut look = |index: &Cell<T>| {
             let index: i64 = index.get().into();
@@ -55,4 +61,20 @@ impl Astray {
             self.note(bounds, index);
         }
     }
+}
+
+/// Writes indices counted from the start of their dim, and tells whether all were within; if not, what is written is of
+/// no meaning.
+#[inline(always)]
+fn all_within<T: Copy + Into<i64>>(bounds: Bounds, indices: &[Cell<T>], out: &[Cell<i32>]) -> bool {
+    let size = i64::from(bounds.size);
+    let back = if bounds.from_end { size } else { 0 };
+    let mut astray = false;
+    for (index, out) in indices.iter().zip(out) {
+        let index: i64 = index.get().into();
+        let at = if index < 0 { index.wrapping_add(back) } else { index };
+        astray |= at < 0 || at >= size;
+        out.set(at as i32);
+    }
+    !astray
 }

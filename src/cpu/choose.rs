@@ -7,8 +7,11 @@ use std::cell::Cell;
 
 use bytemuck::Pod;
 
-use super::space::{Space, Track};
-use super::strip::{Span, Steps, Strip, copy, copy_steps};
+use super::space::{Piece, Space, Track};
+use super::strip::{Span, Strip, copy, fetch};
+
+/// How many rows ahead memory is asked for.
+const AHEAD: usize = 4;
 
 /// Where an index's own elements lie, and what they say.
 #[derive(Clone, Copy)]
@@ -81,41 +84,77 @@ impl Space {
         out: Strip<'_>,
     ) {
         let (from, origin) = memory.cells::<T>();
-        let mut out = out.cells::<T>();
-        let mut point = point;
+        let (mut point, mut out) = (point, out.cells::<T>());
         let rank = self.rank();
-        let index_step = index.strides[rank - 1];
         let index_row_step = if rank > 1 { index.strides[rank - 2] } else { 0 };
-        let through =
-            |track: &Track, at: isize| track.chain.iter().fold(at as usize, |at, layout| layout.at(at)) as isize;
         self.pieces(track, point, out.len(), |piece| {
-            let index_start = self.locate(index, point);
+            let at = Walk { start: self.locate(index, point), steps: [index_row_step, index.strides[rank - 1]] };
+            let piece = Piece { start: origin + piece.start, ..piece };
             point += piece.rows * piece.count;
             let (now, later) = out.split_at(piece.rows * piece.count);
             out = later;
-            for (row, now) in now.chunks_exact(piece.count).enumerate() {
-                let index_start = index_start + row as isize * index_row_step;
-                let start = piece.start + row as isize * piece.row_step;
-                if !track.chain.is_empty() || !index.chain.is_empty() {
-                    for (i, out) in now.iter().enumerate() {
-                        let on = places.get(through(index, index_start + i as isize * index_step) as usize);
-                        out.set(from[(origin + through(track, piece.at(row, i)) + on) as usize].get());
-                    }
-                } else if index_step == 0 {
-                    let first = (origin + start + places.get(index_start as usize)) as usize;
-                    if piece.step == 1 {
-                        copy(&from[first..][..piece.count], now);
-                    } else {
-                        let from = Steps { cells: from, first, steps: [0, piece.step] };
-                        copy_steps(from, Steps { cells: now, first: 0, steps: [0, 1] }, [1, piece.count]);
-                    }
-                } else {
-                    for (i, out) in now.iter().enumerate() {
-                        let on = places.get((index_start + i as isize * index_step) as usize);
-                        out.set(from[(origin + start + i as isize * piece.step + on) as usize].get());
-                    }
+            if !track.chain.is_empty() || !index.chain.is_empty() {
+                gather_through([track, index], from, &piece, places, at, now);
+            } else if at.steps[1] == 0 && piece.step == 1 {
+                copy_rows(from, &piece, places, at, now);
+            } else {
+                match places {
+                    Places::I32(places) => gather_each(from, &piece, |i| places[i].get() as isize, at, now),
+                    Places::I64(places) => gather_each(from, &piece, |i| places[i].get() as isize, at, now),
                 }
             }
         });
+    }
+}
+
+/// Where an index's elements lie: the first, and the steps from row to row and from element to element.
+#[derive(Clone, Copy)]
+struct Walk {
+    start: isize,
+    steps: [isize; 2],
+}
+
+impl Walk {
+    #[inline(always)]
+    fn at(self, row: usize, i: usize) -> usize {
+        (self.start + row as isize * self.steps[0] + i as isize * self.steps[1]) as usize
+    }
+}
+
+/// Rows that lie in a row, each of them where its index says.
+fn copy_rows<T: Pod>(from: &[Cell<T>], piece: &Piece, places: Places<'_>, at: Walk, out: &[Cell<T>]) {
+    let first = |row: usize| (piece.at(row, 0) + places.get(at.at(row, 0))) as usize;
+    for (row, out) in out.chunks_exact(piece.count).enumerate() {
+        // Rows lie anywhere: memory is asked for one while those before it are copied.
+        if row + AHEAD < piece.rows {
+            fetch(from, first(row + AHEAD), piece.count);
+        }
+        copy(&from[first(row)..][..piece.count], out);
+    }
+}
+
+fn gather_each<T: Pod>(from: &[Cell<T>], piece: &Piece, place: impl Fn(usize) -> isize, at: Walk, out: &[Cell<T>]) {
+    for (row, out) in out.chunks_exact(piece.count).enumerate() {
+        for (i, out) in out.iter().enumerate() {
+            out.set(from[(piece.at(row, i) + place(at.at(row, i))) as usize].get());
+        }
+    }
+}
+
+/// Where one of them is found by several stages.
+fn gather_through<T: Pod>(
+    [track, index]: [&Track; 2],
+    from: &[Cell<T>],
+    piece: &Piece,
+    places: Places<'_>,
+    at: Walk,
+    out: &[Cell<T>],
+) {
+    let through = |track: &Track, at: usize| track.chain.iter().fold(at, |at, layout| layout.at(at));
+    for (row, out) in out.chunks_exact(piece.count).enumerate() {
+        for (i, out) in out.iter().enumerate() {
+            let on = places.get(through(index, at.at(row, i)));
+            out.set(from[through(track, piece.at(row, i) as usize).wrapping_add_signed(on)].get());
+        }
     }
 }

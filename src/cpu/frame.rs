@@ -172,7 +172,9 @@ impl<'a, 'm: 'a> Frame<'a, 'm> {
     /// Evaluates the strip of `n` points from `point` on. Output `i` may be written straight to `direct[i]`; see
     /// [`output`](Self::output) for where it is.
     pub(super) fn eval(&mut self, point: usize, n: usize, direct: &[Direct<'a>]) {
-        self.load(point, n);
+        // What an index chooses, if that is all there is to write, goes where it belongs.
+        let straight = if self.region.code.is_empty() { direct.first().and_then(|direct| direct.at) } else { None };
+        self.load(point, n, straight);
         let first = self.slots.len() - self.region.code.len();
         for (i, instruction) in self.region.code.iter().enumerate() {
             let mut args: SmallVec<[Strip<'_>; 8]> = SmallVec::new();
@@ -216,7 +218,7 @@ impl<'a, 'm: 'a> Frame<'a, 'm> {
                     let out = free.map_or_else(|| self.strip(instruction.register, len, instruction.size), |p| p.0);
                     // i64 has 8 bytes, i32 has 4, and nothing else is an index here.
                     let dtype = if args[0].size() == size_of::<i64>() { DType::I64 } else { DType::I32 };
-                    self.memory.astray.look(bounds, dtype, args[0], out);
+                    self.memory.astray.look(self.arch, bounds, dtype, args[0], out);
                     self.slots[first + i] = out;
                 }
             }
@@ -224,7 +226,7 @@ impl<'a, 'm: 'a> Frame<'a, 'm> {
     }
 
     /// Finds the strip of every leaf: where it lies, in its panel, or gathered.
-    fn load(&mut self, point: usize, n: usize) {
+    fn load(&mut self, point: usize, n: usize, straight: Option<Strip<'a>>) {
         let mut spare = self.region.registers;
         for (i, leaf) in self.region.leaves.iter().enumerate() {
             if leaf.reading == Reading::Index {
@@ -245,10 +247,11 @@ impl<'a, 'm: 'a> Frame<'a, 'm> {
                 Some(by) => self.space.chosen_in_place(i, point, n, memory, by),
             };
             self.slots[i] = place.unwrap_or_else(|| {
-                let strip = self.strip(spare, n, size);
+                let straight = straight.filter(|_| by.is_some());
+                let strip = straight.unwrap_or_else(|| self.strip(spare, n, size));
                 let phase = point % self.space.period(i);
                 let (start, len) = self.gathered[i];
-                if start != phase || len < n {
+                if start != phase || len < n || straight.is_some() {
                     match by {
                         None => self.space.gather(i, point, memory, strip),
                         Some(by) => self.space.gather_chosen(i, point, memory, by, strip),
