@@ -159,12 +159,10 @@ fn i64_converts_exactly_or_rounded_once() {
         assert_eq!(wide, i32s.iter().map(|&x| x.into()).collect::<Vec<i64>>(), "{device}: i32 to i64");
         let whole = tensor(&floats, &device).cast(DType::I64).eval().unwrap().to_vec::<i64>().unwrap();
         assert_eq!(whole, floats.map(|x| x as i64), "{device}: f32 to i64");
-        if device.info().f64 {
-            let f64s = a.cast(DType::F64).eval().unwrap();
-            assert_eq!(f64s.to_vec::<f64>().unwrap(), x.iter().map(|&x| x as f64).collect::<Vec<_>>(), "{device}: f64");
-            let whole = f64s.cast(DType::I64).eval().unwrap().to_vec::<i64>().unwrap();
-            assert_eq!(whole, x.iter().map(|&x| x as f64 as i64).collect::<Vec<_>>(), "{device}: f64 to i64");
-        }
+        let f64s = a.cast(DType::F64).eval().unwrap();
+        assert_eq!(f64s.to_vec::<f64>().unwrap(), x.iter().map(|&x| x as f64).collect::<Vec<_>>(), "{device}: f64");
+        let whole = f64s.cast(DType::I64).eval().unwrap().to_vec::<i64>().unwrap();
+        assert_eq!(whole, x.iter().map(|&x| x as f64 as i64).collect::<Vec<_>>(), "{device}: f64 to i64");
     }
 }
 

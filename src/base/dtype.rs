@@ -28,7 +28,7 @@ pub enum DType {
     BF16,
     /// IEEE 754 single precision.
     F32,
-    /// IEEE 754 double precision: on the CPU, and on adapters that have it.
+    /// IEEE 754 double precision. Adapters that cannot compute in it hold it, copy it and convert it.
     F64,
 }
 

@@ -87,8 +87,8 @@ pub enum Error {
         /// The names of what there is.
         available: Vec<String>,
     },
-    /// A device that cannot do what was asked, such as f64 on an adapter without it.
-    #[error("{op}: {what} is not supported by {device}")]
+    /// A device that cannot do what was asked, such as arithmetic in f64 on an adapter without it.
+    #[error("{op}: {device} does not support {what}")]
     Unsupported {
         /// The operation.
         op: &'static str,

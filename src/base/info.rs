@@ -42,7 +42,7 @@ pub struct DeviceInfo {
     pub driver: String,
     /// What kind of hardware it is.
     pub kind: DeviceKind,
-    /// Whether f64 tensors can be computed with.
+    /// Whether f64 tensors can be computed with. Without, they can be read, written, viewed, copied and cast.
     pub f64: bool,
     /// Whether shaders have 64-bit integers. No tensor is made of them; kernels may fetch two words as one.
     pub i64: bool,

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::Context;
 use super::faults::Faults;
 use crate::base::pool::{Pool, size_class};
-use crate::{DType, Error, Result};
+use crate::{Error, Result};
 
 /// How many bytes are uploaded at most before they are waited for, where more follow.
 #[cfg(feature = "io")]
@@ -61,12 +61,9 @@ pub(crate) struct Buffer {
 }
 
 impl Context {
-    /// Memory for `bytes` bytes of `dtype` elements, with undefined contents.
-    pub(crate) fn buffer(self: &Arc<Self>, op: &'static str, bytes: u64, dtype: DType) -> Result<Arc<Buffer>> {
+    /// Memory for `bytes` bytes, with undefined contents.
+    pub(crate) fn buffer(self: &Arc<Self>, op: &'static str, bytes: u64) -> Result<Arc<Buffer>> {
         self.check(op)?;
-        if dtype == DType::F64 && !self.info().f64 {
-            return Err(Error::Unsupported { op, what: "f64".to_owned(), device: self.label().to_owned() });
-        }
         let class = self.class(op, bytes)?;
         let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
         let raw = Some(self.raw(op, "hadamard tensor", class, usage)?);

@@ -51,7 +51,7 @@ pub(crate) fn run(op: &'static str, context: &Arc<Context>, graph: &Graph, tenso
         .plan
         .temps
         .iter()
-        .map(|t| context.buffer(op, (t.numel * t.dtype.size()) as u64, t.dtype))
+        .map(|t| context.buffer(op, (t.numel * t.dtype.size()) as u64))
         .collect::<Result<SmallVec<[Arc<Buffer>; 4]>>>()?;
     let buffer = |memory: &Memory| -> &Buffer {
         let storage = match *memory {

@@ -3,6 +3,7 @@
 //! Nothing here knows wgpu, so `explain` and the tests of plans and shaders need no GPU.
 
 mod codegen;
+mod double;
 mod grid;
 mod plan;
 mod spec;

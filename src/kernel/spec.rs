@@ -123,6 +123,16 @@ impl Kernel {
         body.into_iter().chain(epilogue)
     }
 
+    /// The same, to be altered.
+    pub(crate) fn codes_mut(&mut self) -> impl Iterator<Item = &mut Code> {
+        let (body, epilogue) = match self {
+            Self::Map(map) => (Some(&mut map.body), None),
+            Self::Reduce(reduce) => (Some(&mut reduce.body), Some(&mut reduce.epilogue)),
+            Self::Contract(_) => (None, None),
+        };
+        body.into_iter().chain(epilogue)
+    }
+
     /// The reductions it does.
     pub(crate) fn folds(&self) -> Vec<Fold> {
         match self {
@@ -221,7 +231,7 @@ pub(crate) struct Code {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Line {
     pub(crate) inst: Inst,
-    /// bool, i32, f32 or f64.
+    /// bool, i32, i64, f32 or f64; i64, too, where a device that cannot compute in f64 holds one as its bits.
     pub(crate) dtype: DType,
 }
 
@@ -254,6 +264,11 @@ pub(crate) enum Inst {
     Select(usize, usize, usize),
     Random(u8, [usize; 3]),
     Convert(usize),
+    /// As `Convert`, from f64, which is given by its bits.
+    FromBits(usize),
+    /// The bits of what `Convert` to f64 gives.
+    ToBits(usize),
+    /// Of an i64 it rounds the f64 with these bits: integers are converted before they are rounded.
     Round(DType, usize),
 }
 
@@ -271,6 +286,8 @@ impl Inst {
             Self::Load(_) | Self::Index(_) | Self::Has(_) | Self::Scalar(_) | Self::Term(_) => ([0; 3], 0),
             Self::Unary(_, a)
             | Self::Convert(a)
+            | Self::FromBits(a)
+            | Self::ToBits(a)
             | Self::Round(_, a)
             | Self::Take(_, a)
             | Self::Within(_, a)

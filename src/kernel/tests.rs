@@ -115,6 +115,33 @@ fn every_operation_makes_a_valid_shader() {
     }
 }
 
+/// Where an adapter cannot compute in f64, its type is not in any shader that only moves and converts.
+#[test]
+fn f64_is_moved_and_converted_without_its_type() {
+    let x = tensor(&[5, 8], DType::F64);
+    let mut exprs: Vec<Expr> = DType::ALL.into_iter().map(|to| x.cast(to)).collect();
+    exprs.extend(DType::ALL.map(|from| tensor(&[5, 8], from).cast(DType::F64)));
+    exprs.extend(
+        DType::ALL.map(|to| Expr::select(tensor(&[8], DType::Bool), x.cast(to).cast(DType::F64), 0.5).cast(to)),
+    );
+    exprs.extend([x.cast(DType::F32).sum(0).cast(DType::F64), x.any(1), x.transpose(0, 1).unwrap().into()]);
+    let mut kernels = 0;
+    for (expr, caps) in exprs.iter().flat_map(|expr| all_caps().map(|caps| (expr, Caps { f64: false, ..caps }))) {
+        for launch in plan_for(expr, &caps).launches {
+            let source = super::source(&launch.spec);
+            let (module, _) = module_of(&source);
+            let is_f64 = |scalar: &naga::Scalar| scalar.kind == naga::ScalarKind::Float && scalar.width == 8;
+            let has_f64 = module.types.iter().any(|(_, t)| match &t.inner {
+                naga::TypeInner::Scalar(scalar) | naga::TypeInner::Vector { scalar, .. } => is_f64(scalar),
+                _ => false,
+            });
+            assert!(!has_f64, "{expr:?}\n{source}");
+            kernels += 1;
+        }
+    }
+    assert!(kernels >= exprs.len() * 4, "only {kernels} kernels");
+}
+
 #[test]
 fn views_of_every_kind_make_valid_shaders() {
     let x = tensor(&[6, 10, 12], DType::F16);

@@ -102,7 +102,7 @@ impl Backend {
         let bytes = numel * dtype.size();
         on!(self,
             cpu => cpu::Buffer::new(op, bytes).map(Storage::new),
-            context => context.buffer(op, bytes as u64, dtype).map(Storage::new))
+            context => context.buffer(op, bytes as u64).map(Storage::new))
     }
 
     /// Uploads `bytes` to the start of a buffer.

@@ -115,6 +115,8 @@ impl<'a> Scope<'a> {
                 format!("bitcast<I>(philox({counter}, {key0}, {key1}).x{word} >> U(8u))")
             }
             Inst::Convert(a) => convert(from(a), dtype, &arg(a)),
+            Inst::FromBits(a) => format!("f64_bits_to_{}({})", suffix(dtype), arg(a)),
+            Inst::ToBits(a) => format!("{}_to_f64_bits({})", suffix(from(a)), arg(a)),
             Inst::Round(to, a) => round(to, from(a), &arg(a)),
         }
     }

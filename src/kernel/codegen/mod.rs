@@ -49,6 +49,7 @@ static LIBRARY: LazyLock<Vec<File>> = LazyLock::new(|| {
     let shared = [
         include_str!("../../../shaders/lib/philox.wgsl"),
         include_str!("../../../shaders/lib/double.wgsl"),
+        include_str!("../../../shaders/lib/double_bits.wgsl"),
         include_str!("../../../shaders/lib/half.wgsl"),
         include_str!("../../../shaders/lib/long.wgsl"),
         include_str!("../../../shaders/lib/long_bits.wgsl"),

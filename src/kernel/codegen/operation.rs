@@ -73,7 +73,12 @@ pub(super) fn convert(from: DType, to: DType, a: &str) -> String {
 
 /// A value as the f32 that a rounding to f16 or bf16 starts from.
 pub(super) fn round_source(from: DType, a: &str) -> String {
-    if from == DType::F64 { format!("f64_to_odd_f32({a})") } else { a.to_owned() }
+    match from {
+        DType::F64 => format!("f64_to_odd_f32({a})"),
+        // The bits of one.
+        DType::I64 => format!("f64_bits_to_odd_f({a})"),
+        _ => a.to_owned(),
+    }
 }
 
 pub(super) fn round(to: DType, from: DType, a: &str) -> String {

@@ -98,6 +98,9 @@ impl Planner<'_> {
         let Operands { windows, bindings, list, table, .. } = operands;
         let (n_scalars, fast_math) = (scalars.words, self.caps.fast_math);
         let mut spec = Spec { kernel, width, workgroup, bindings, operands: list, n_scalars, fast_math };
+        if !self.caps.f64 {
+            spec.hold_f64_as_bits();
+        }
         if self.caps.pairs {
             spec.fetch_pairs();
         }

@@ -29,6 +29,7 @@ use crate::base::bounds::Bounds;
 use crate::base::layout::Layout;
 use crate::expr::contraction::Contraction;
 use crate::expr::graph::{Graph, Id, Source, Step};
+use crate::kernel::double::refuse_arithmetic;
 use crate::kernel::grid::Grid;
 use crate::kernel::spec::Spec;
 use crate::kernel::tuning::Tuning;
@@ -125,6 +126,8 @@ pub(crate) struct Caps {
     pub(crate) max_workgroup_memory: u32,
     /// Invocations that every subgroup has at least; 0 where there are none.
     pub(crate) subgroup: u32,
+    /// Whether it computes in f64.
+    pub(crate) f64: bool,
     /// Whether kernels fetch words in pairs.
     pub(crate) pairs: bool,
     /// As in [`Spec`].
@@ -133,7 +136,7 @@ pub(crate) struct Caps {
 }
 
 impl Caps {
-    /// A discrete GPU with no more than WebGPU promises.
+    /// A discrete GPU with no more than WebGPU promises, but for f64, in which any expression may be.
     pub(crate) fn webgpu() -> Self {
         Self {
             tuning: Tuning::discrete(),
@@ -142,6 +145,7 @@ impl Caps {
             max_workgroups: 65_535,
             max_workgroup_memory: 16_384,
             subgroup: 0,
+            f64: true,
             pairs: false,
             fast_math: false,
             device: "webgpu".to_owned(),
@@ -158,6 +162,7 @@ impl Caps {
             max_workgroups: info.max_workgroups,
             max_workgroup_memory: info.max_workgroup_memory,
             subgroup: info.subgroup.map_or(0, |sizes| sizes.0),
+            f64: info.f64,
             fast_math,
             device: device.to_owned(),
         }
@@ -170,6 +175,9 @@ pub(super) type Stored = FxHashMap<Id, (Memory, DType)>;
 /// Plans a graph whose root `i` is written to `targets[i]`. A target may be read at the very element that is written,
 /// if all targets have its shape and nothing is reduced.
 pub(crate) fn plan(op: &'static str, graph: &Graph, targets: &[Target], caps: &Caps) -> Result<Plan> {
+    if !caps.f64 {
+        refuse_arithmetic(graph, caps)?;
+    }
     let product = |id: Id| Contraction::of(graph, id, contract::LEAST).map(|found| (id, found));
     let mut planner = Planner {
         op,
