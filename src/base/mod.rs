@@ -10,6 +10,7 @@ pub(crate) mod index;
 pub(crate) mod info;
 pub(crate) mod layout;
 pub(crate) mod nearest;
+pub(crate) mod numpy;
 pub(crate) mod pool;
 pub(crate) mod shape;
 pub(crate) mod storage;

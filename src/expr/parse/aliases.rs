@@ -1,6 +1,7 @@
 //! Other names of what there is: PyTorch's aliases, NumPy's and numexpr's names, modules, keywords and dtypes.
 
 use crate::DType;
+use crate::base::numpy::{self, Kind, Type};
 
 /// A function by another name, wherever it is written. Alphabetical.
 const ALIASES: [(&str, &str); 36] = [
@@ -126,19 +127,23 @@ pub(super) fn cast_method(name: &str) -> Option<DType> {
 
 /// A dtype by our name, PyTorch's or NumPy's. Bare `int` and `float` are Python's types, of 64 bits.
 pub(super) fn dtype(name: &str) -> Option<DType> {
-    match name {
-        "bool_" => Some(DType::Bool),
-        "float16" => Some(DType::F16),
-        "bfloat16" => Some(DType::BF16),
-        "float32" => Some(DType::F32),
-        "float64" | "float" => Some(DType::F64),
-        "int8" => Some(DType::I8),
-        "int16" => Some(DType::I16),
-        "int32" => Some(DType::I32),
-        "int64" | "int" => Some(DType::I64),
-        "uint8" => Some(DType::U8),
+    match (name, numpy::named(name)) {
+        // The other names that NumPy has are PyTorch's for another type, or too short to be told from a tensor's.
+        (_, Some(Type { name: full, kind: Kind::Own(dtype), .. })) if *full == name => Some(*dtype),
+        ("bool_" | "float" | "int", Some(Type { kind: Kind::Own(dtype), .. })) => Some(*dtype),
         _ => name.parse().ok().or_else(|| cast_method(name)),
     }
+}
+
+/// What to write for a dtype that PyTorch and NumPy have and this library has not.
+pub(super) fn missing_dtype(name: &str) -> Option<String> {
+    let (numpy, bits) = match name {
+        "u16" | "uint16" => ("uint16", "cast(x, i32) & 65535"),
+        "u32" | "uint32" => ("uint32", "cast(x, i64) & 4294967295"),
+        "u64" | "uint64" => ("uint64", "cast(x, i64), which holds what is below 2**63"),
+        _ => return None,
+    };
+    Some(format!("there is no dtype {numpy} here: write {bits}"))
 }
 
 /// A dtype after `torch.`, where `int` and `float` are of 32 bits.
@@ -146,21 +151,21 @@ pub(super) fn torch_dtype(name: &str) -> Option<DType> {
     cast_method(name).or_else(|| dtype(name))
 }
 
+/// What is said of a text that names no dtype.
+pub(super) fn unknown_dtype(name: &str) -> String {
+    missing_dtype(name).unwrap_or_else(|| format!("unknown dtype '{name}'"))
+}
+
 /// A dtype as NumPy's `astype` reads a text: digits behind a single letter count bytes. What is none, and why.
 pub(super) fn numpy_dtype(name: &str) -> Result<DType, String> {
     let code = name.trim_start_matches(['<', '=', '|']);
-    match code {
-        "?" | "b1" => Ok(DType::Bool),
-        "f2" | "e" => Ok(DType::F16),
-        "f4" | "f" => Ok(DType::F32),
-        "f8" | "d" => Ok(DType::F64),
-        "i1" | "b" => Ok(DType::I8),
-        "i2" | "h" => Ok(DType::I16),
-        "i4" => Ok(DType::I32),
-        "i8" => Ok(DType::I64),
-        "u1" | "B" => Ok(DType::U8),
-        "f16" => Err("\"f16\" is NumPy's float of 128 bits: write astype(f16) or \"float16\"".to_owned()),
-        other => dtype(other).ok_or_else(|| format!("unknown dtype '{name}'")),
+    if code == "f16" {
+        return Err("\"f16\" is NumPy's float of 128 bits: write astype(f16) or \"float16\"".to_owned());
+    }
+    match numpy::named(code) {
+        Some(Type { kind: Kind::Own(dtype), .. }) => Ok(*dtype),
+        Some(Type { name, kind: Kind::Unsigned(_), .. }) => Err(unknown_dtype(name)),
+        _ => dtype(code).ok_or_else(|| unknown_dtype(name)),
     }
 }
 

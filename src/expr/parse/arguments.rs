@@ -110,7 +110,7 @@ impl Arguments {
         match &value.kind {
             Kind::DType(found) => Ok(*found),
             Kind::Text(name) => {
-                aliases::dtype(name).map_or_else(|| mistake(value.column, format!("unknown dtype '{name}'")), Ok)
+                aliases::dtype(name).map_or_else(|| mistake(value.column, aliases::unknown_dtype(name)), Ok)
             }
             _ => self.refuse(value, "a dtype"),
         }

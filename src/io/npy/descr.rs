@@ -2,35 +2,7 @@
 
 use super::super::elements::Encoding;
 use crate::DType;
-
-/// A type: its name, other names for it, and how its elements are read; `None` if they are not.
-struct Row(&'static str, &'static [&'static str], Option<Encoding>);
-
-/// Every type that has a name of its own. Those of texts, dates and raw bytes have a size in their names.
-const TYPES: [Row; 21] = [
-    Row("bool", &["b1", "?", "bool_", "bool8"], Some(Encoding::Plain(DType::Bool))),
-    Row("uint8", &["u1", "B", "ubyte"], Some(Encoding::Plain(DType::U8))),
-    Row("int32", &["i4", "i", "intc"], Some(Encoding::Plain(DType::I32))),
-    Row("float16", &["f2", "e", "half"], Some(Encoding::Plain(DType::F16))),
-    Row("bfloat16", &[], Some(Encoding::Plain(DType::BF16))),
-    Row("float32", &["f4", "f", "single"], Some(Encoding::Plain(DType::F32))),
-    Row("float64", &["f8", "d", "double", "float", "float_"], Some(Encoding::Plain(DType::F64))),
-    // The only type of ml_dtypes that is a float to NumPy.
-    Row("float8_e5m2", &["f1"], Some(Encoding::F8E5M2)),
-    Row("float8_e4m3fn", &[], Some(Encoding::F8E4M3)),
-    Row("int8", &["i1", "b", "byte"], Some(Encoding::Plain(DType::I8))),
-    Row("int16", &["i2", "h", "short"], Some(Encoding::Plain(DType::I16))),
-    Row("int64", &["i8", "l", "q", "p", "int", "int_", "intp", "long", "longlong"], Some(Encoding::Plain(DType::I64))),
-    Row("uint16", &["u2", "H", "ushort"], Some(Encoding::Unsigned(2))),
-    Row("uint32", &["u4", "I", "uintc"], Some(Encoding::Unsigned(4))),
-    Row("uint64", &["u8", "L", "Q", "P", "uint", "uintp", "ulong", "ulonglong"], Some(Encoding::Unsigned(8))),
-    Row("complex64", &["c8", "F", "csingle"], None),
-    Row("complex128", &["c16", "D", "complex", "complex_", "cdouble"], None),
-    Row("complex256", &["c32", "c24", "G", "clongdouble", "complex192"], None),
-    Row("longdouble", &["f16", "f12", "g", "float128", "float96", "longfloat"], None),
-    Row("object", &["O", "O4", "O8", "object_"], None),
-    Row("void", &["V"], None),
-];
+use crate::base::numpy::{self, Kind, TYPES};
 
 /// How elements of a type are read, and whether they are big-endian.
 pub(super) fn read_as(descr: &str) -> Result<(Encoding, bool), String> {
@@ -38,12 +10,15 @@ pub(super) fn read_as(descr: &str) -> Result<(Encoding, bool), String> {
         Some(order @ ('<' | '>' | '|' | '=')) => (order, &descr[1..]),
         _ => ('=', descr),
     };
-    let row = TYPES.iter().find(|row| row.0 == kind || row.1.contains(&kind));
-    let encoding = match row {
-        Some(&Row(_, _, Some(encoding))) => encoding,
+    let row = numpy::named(kind);
+    let encoding = match row.map(|row| row.kind) {
+        Some(Kind::Own(dtype)) => Encoding::Plain(dtype),
+        Some(Kind::F8E4M3) => Encoding::F8E4M3,
+        Some(Kind::F8E5M2) => Encoding::F8E5M2,
+        Some(Kind::Unsigned(size)) => Encoding::Unsigned(size),
         // As ml_dtypes and JAX save bfloat16. NumPy's own raw bytes have no order.
         None if kind == "V2" && matches!(order, '<' | '>') => Encoding::Plain(DType::BF16),
-        _ => return Err(refusal(descr, kind, row.map(|row| row.0))),
+        Some(Kind::Foreign) | None => return Err(refusal(descr, kind, row.map(|row| row.name))),
     };
     let big = order == '>' || matches!(order, '=' | '|') && cfg!(target_endian = "big");
     Ok((encoding, big && encoding.size() > 1))
@@ -72,7 +47,7 @@ fn refusal(descr: &str, kind: &str, name: Option<&str>) -> String {
         },
     };
     let what = if what.is_empty() { String::new() } else { format!(" ({what})") };
-    let known: Vec<&str> = TYPES.iter().filter(|row| row.2.is_some()).map(|row| row.0).collect();
+    let known: Vec<&str> = TYPES.iter().filter(|row| row.kind != Kind::Foreign).map(|row| row.name).collect();
     let (last, others) = known.split_last().unwrap_or((&"", &[]));
     format!("elements of type '{descr}'{what} are not supported: {} and {last} are ({instead})", others.join(", "))
 }
@@ -107,8 +82,6 @@ mod tests {
         assert_eq!(read_as(">d"), Ok((Encoding::Plain(F64), true)));
         assert_eq!(read_as(">b1"), Ok((Encoding::Plain(Bool), false)));
         assert_eq!(read_as("<f1"), Ok((Encoding::F8E5M2, false)));
-        let names: Vec<&str> = TYPES.iter().flat_map(|row| row.1.iter().chain([&row.0])).copied().collect();
-        assert!(names.iter().enumerate().all(|(i, name)| !names[..i].contains(name)), "a name stands for one type");
     }
 
     #[test]
