@@ -61,8 +61,8 @@ pub fn npz_names(path: impl AsRef<Path>) -> Result<Vec<String>> {
 ///
 /// # Errors
 ///
-/// [`Error::File`](crate::Error::File) if the file cannot be written, two tensors have one name, or for bf16, which
-/// NumPy does not have; what the device reports.
+/// [`Error::File`](crate::Error::File) if the file cannot be written, or two tensors have one name; what the device
+/// reports.
 pub fn write_npz(path: impl AsRef<Path>, tensors: &[(&str, &Tensor)]) -> Result<()> {
     let path = path.as_ref();
     let mut names: Vec<&str> = tensors.iter().map(|&(name, _)| name).collect();
@@ -94,8 +94,8 @@ impl Tensor {
     ///
     /// # Errors
     ///
-    /// [`Error::File`](crate::Error::File) if there is a file and it is no `.npz` file, it cannot be written, or for
-    /// bf16, which NumPy does not have; what the device reports. Then the file is as it was.
+    /// [`Error::File`](crate::Error::File) if there is a file and it is no `.npz` file, or it cannot be written; what
+    /// the device reports. Then the file is as it was.
     pub fn write_npz(&self, path: impl AsRef<Path>, name: &str) -> Result<()> {
         let path = path.as_ref();
         if !path.exists() {
@@ -140,7 +140,7 @@ struct Member<'a> {
 
 impl<'a> Member<'a> {
     fn new(path: &Path, name: &str, tensor: &'a Tensor) -> Result<Self> {
-        let preamble = Preamble::new(tensor).map_err(|message| refuse(path, format!("'{name}': {message}")))?;
+        let preamble = Preamble::new(tensor);
         let file_name = format!("{name}.npy");
         if file_name.len() > usize::from(u16::MAX) {
             return Err(refuse(path, format!("a name of {} bytes is too long for a zip archive", name.len())));

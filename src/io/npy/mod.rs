@@ -10,7 +10,7 @@ use std::io::Write;
 use std::path::Path;
 
 use self::header::Header;
-use super::file::{Opened, Source, failed, open, refuse, write_whole};
+use super::file::{Opened, Source, failed, open, write_whole};
 use super::{elements, kind};
 use crate::{DType, Device, Result, Shape, Tensor};
 
@@ -22,10 +22,10 @@ const LONGEST_HEADER: u64 = 1 << 20;
 impl Tensor {
     /// Reads a `.npy` file, as `numpy.save` writes it.
     ///
-    /// The dtypes are bool, uint8, int32, float16, float32 and float64, of either byte order, under each of NumPy's
-    /// names for them; and bfloat16, which `ml_dtypes` and JAX save as `<V2`. `float8_e5m2` becomes f32; nothing else
-    /// is converted. An array in Fortran order becomes a permuted view. A file with no elements gives a tensor with
-    /// none.
+    /// The dtypes are bool, uint8, int8, int16, int32, int64, float16, float32 and float64, of either byte order, under
+    /// each of NumPy's names for them; and bfloat16, which `ml_dtypes` and JAX save as `<V2`. `float8_e5m2` becomes f32,
+    /// uint16 becomes i32, uint32 and uint64 become i64, in which numbers from 2⁶³ on are refused; nothing else is
+    /// converted. An array in Fortran order becomes a permuted view. A file with no elements gives a tensor with none.
     ///
     /// ```
     /// use hadamard::{Device, Tensor};
@@ -46,15 +46,15 @@ impl Tensor {
         read(&mut Source::new(path, None, &mut file, size), "read_npy", device)
     }
 
-    /// Writes a `.npy` file, which `numpy.load` reads. An existing file is replaced once the new one is whole.
+    /// Writes a `.npy` file, which `numpy.load` reads. An existing file is replaced once the new one is whole. A bf16,
+    /// which NumPy does not have, is written as `ml_dtypes` writes it: `numpy.load(path).view(ml_dtypes.bfloat16)`.
     ///
     /// # Errors
     ///
-    /// [`Error::File`](crate::Error::File) if the file cannot be written, or for bf16, which NumPy does not have;
-    /// what the device reports.
+    /// [`Error::File`](crate::Error::File) if the file cannot be written; what the device reports.
     pub fn write_npy(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
-        let preamble = Preamble::new(self).map_err(|message| refuse(path, message))?;
+        let preamble = Preamble::new(self);
         write_whole(path, |out| preamble.write(path, "write_npy", self, out))
     }
 }
@@ -107,8 +107,7 @@ fn read_header(source: &mut Source<'_>) -> Result<Header> {
 pub(super) struct Preamble(Vec<u8>);
 
 impl Preamble {
-    /// Fails, saying why, if NumPy does not have the dtype.
-    pub(super) fn new(tensor: &Tensor) -> Result<Self, String> {
+    pub(super) fn new(tensor: &Tensor) -> Self {
         let descr = match tensor.dtype() {
             DType::Bool => "|b1",
             DType::U8 => "|u1",
@@ -119,7 +118,8 @@ impl Preamble {
             DType::F16 => "<f2",
             DType::F32 => "<f4",
             DType::F64 => "<f8",
-            DType::BF16 => return Err("NumPy has no bf16: write .safetensors, or cast first".to_owned()),
+            // As ml_dtypes saves it, whose type it is.
+            DType::BF16 => "<V2",
         };
         let sizes: Vec<String> = tensor.shape().iter().map(ToString::to_string).collect();
         // In Python, a comma makes a tuple of one out of a number in parentheses.
@@ -133,7 +133,7 @@ impl Preamble {
         header.push('\n');
         // At most 8 sizes of 20 digits: far below 65,536.
         let length = (header.len() as u16).to_le_bytes();
-        Ok(Self([&MAGIC[..], &[1, 0], &length, header.as_bytes()].concat()))
+        Self([&MAGIC[..], &[1, 0], &length, header.as_bytes()].concat())
     }
 
     /// Bytes of the whole file.
