@@ -91,6 +91,30 @@ fn eval_prints_what_it_computes() {
     assert_eq!(told(&folder, &["eval", "-b", "--device=cpu", "b=b.npy"]).lines().next(), Some("[ -10.0, -100.0]"));
 }
 
+/// On a device that cannot compute in f64, too: what is cast first is computed, all else refused.
+#[test]
+fn f64s_that_are_cast_are_computed_on_every_device() {
+    let folder = inputs();
+    let d = Tensor::from_slice(&[0.1, 1e300, -2.5], [3], &Device::cpu()).unwrap();
+    d.write_npy(folder.path().join("d.npy")).unwrap();
+    let devices = std::env::var("HADAMARD_TEST_DEVICES").unwrap_or_default();
+    for name in devices.split(',').filter(|name| !name.is_empty() && !name.ends_with("-small")).chain(["cpu"]) {
+        for cast in ["cast(d, f32) * 2", "d.float() + d.to(torch.float32)", "cast(d[0:], f32) * 2"] {
+            let values = told(&folder, &["--device", name, "eval", cast, "d=d.npy"]);
+            assert_eq!(values, "[ 0.2,  inf, -5.0]\n", "{name}: {cast}");
+        }
+        // What the tool casts before it uploads needs no f64 of the kernel.
+        let kernel = told(&folder, &["--device", name, "explain", "cast(d, f32) * 2", "d=d.npy"]);
+        assert_eq!(kernel.contains("moves 24 B"), name != "cpu", "{kernel}");
+        if Device::named(name).unwrap().info().f64 {
+            assert!(told(&folder, &["--device", name, "eval", "d * 2", "d=d.npy"]).contains("2.0e+300"), "{name}");
+        } else {
+            let said = refused(&folder, &["--device", name, "eval", "d * 2", "d=d.npy"]);
+            assert!(said.contains("does not support arithmetic in f64; cast first, as in cast(x, f32)"), "{said}");
+        }
+    }
+}
+
 #[test]
 fn eval_writes_files() {
     let folder = inputs();

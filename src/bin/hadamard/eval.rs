@@ -44,7 +44,7 @@ fn build(text: &str, inputs: &[Input], device: &Device) -> Result<Expr> {
     let named = Expr::names_in(text);
     let load = |input: &Input| {
         if named.contains(&input.name.as_str()) {
-            return input.load(device);
+            return input.load(text, device);
         }
         let unread = input.path().map_or_else(String::new, |path| format!(", so {} is not read", path.display()));
         crate::note(&format!("note: '{}' is not in the expression{unread}", input.name));

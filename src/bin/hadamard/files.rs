@@ -60,12 +60,21 @@ impl Input {
         Ok(Self { name: name.to_owned(), value })
     }
 
-    /// The number, or the tensor from the file.
-    pub(crate) fn load(&self, device: &Device) -> Result<Expr> {
-        match &self.value {
-            Value::Number(number) => Ok((*number).into()),
-            Value::File(location) => Ok(location.read(device)?.into()),
+    /// The number, or the tensor from the file. One that `text` only casts to fewer bytes is cast before it is uploaded:
+    /// there is less to move, and a device without f64 need not hold it.
+    pub(crate) fn load(&self, text: &str, device: &Device) -> Result<Expr> {
+        let location = match &self.value {
+            Value::Number(number) => return Ok((*number).into()),
+            Value::File(location) => location,
+        };
+        let Some(dtype) = Expr::cast_in(text, &self.name).filter(|_| device.is_gpu()) else {
+            return Ok(location.read(device)?.into());
+        };
+        let mut tensor = location.read(&Device::cpu())?;
+        if dtype.size() < tensor.dtype().size() {
+            tensor = tensor.cast(dtype).eval()?;
         }
+        Ok(tensor.to_device(device)?.into())
     }
 
     /// What it is read from, if it is no number.

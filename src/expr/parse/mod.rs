@@ -9,6 +9,7 @@
 mod absent;
 mod aliases;
 mod arguments;
+mod casts;
 mod functions;
 mod grammar;
 mod indexing;
