@@ -49,7 +49,7 @@ impl From<&ScalarCell> for Seed {
 /// 24 random bits for each element, as an i32. `word` is 0 to 3: four draws that are independent of each other.
 fn bits(shape: &Shape, seed: &Seed, word: u8) -> Expr {
     let counter = match shape.checked_numel("random") {
-        Ok(numel) => Expr::arange(numel).reshape(shape.clone()),
+        Ok(numel) => Expr::numbers(numel).reshape(shape.clone()),
         Err(error) => Expr::invalid(error),
     };
     if counter.error().is_some() {

@@ -270,8 +270,8 @@ fn an_expression_is_evaluated_where_it_is_said() {
     for device in devices::devices() {
         let x = Expr::arange(5).eval_on(&device).unwrap();
         assert_eq!(x.device().to_string(), device.to_string());
-        assert_eq!(x.to_vec::<i32>().unwrap(), [0, 1, 2, 3, 4]);
-        assert_eq!((&x + 1).eval_on(&device).unwrap().to_vec::<i32>().unwrap(), [1, 2, 3, 4, 5]);
+        assert_eq!(x.to_vec::<i64>().unwrap(), [0, 1, 2, 3, 4]);
+        assert_eq!((&x + 1).eval_on(&device).unwrap().to_vec::<i64>().unwrap(), [1, 2, 3, 4, 5]);
         let explained = Expr::arange(5).explain_on(&device).unwrap();
         if device.is_gpu() {
             assert_eq!(explained.device, device.to_string());

@@ -129,7 +129,7 @@ impl Expr {
     /// The coordinate along a dim of an expression of some rank, of size 1 in the other dims.
     pub(super) fn coordinate(size: usize, dim: usize, rank: usize) -> Self {
         let trailing = std::iter::repeat_n(1, rank - dim - 1);
-        Self::arange(size).reshape(std::iter::once(size).chain(trailing).collect::<Shape>())
+        Self::numbers(size).reshape(std::iter::once(size).chain(trailing).collect::<Shape>())
     }
 
     /// The elements along `dim` again and again, each `each` times, over `size` places, with the first at `start`: at

@@ -144,7 +144,7 @@ impl Expr {
             let [.., rows, columns] = *self.shape().dims() else {
                 return Err(Error::argument(op, "a tensor of at least two dims", self.shape().to_string()));
             };
-            let above = Self::arange(columns) - Self::arange(rows).unsqueeze(1);
+            let above = Self::numbers(columns) - Self::numbers(rows).unsqueeze(1);
             let zero = if self.dtype() == DType::Bool { Self::from(false) } else { Self::from(0) };
             Ok(Self::select(keep(above), self, zero))
         }))

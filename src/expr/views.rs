@@ -16,7 +16,7 @@ pub(super) fn carry(result: Result<Expr>) -> Expr {
 }
 
 impl Expr {
-    /// The whole numbers from 0 to `n - 1`, as i32: PyTorch's `arange(n)`.
+    /// The whole numbers from 0 to `n - 1`, as i64: PyTorch's `arange(n)`.
     ///
     /// They are computed where they are used and take no memory. Reshaped and broadcast they are coordinates.
     ///
@@ -33,6 +33,11 @@ impl Expr {
     /// More elements than i32 has numbers for are a mistake that the result carries.
     #[must_use]
     pub fn arange(n: usize) -> Self {
+        Self::numbers(n).convert(DType::I64)
+    }
+
+    /// The same as i32, as coordinates are computed.
+    pub(crate) fn numbers(n: usize) -> Self {
         if n > 1 << 31 {
             let error = Error::argument("arange", "at most 2147483648 elements, which i32 can number", n.to_string());
             return Self::invalid(error);

@@ -27,7 +27,7 @@ impl Expr {
     /// ```
     /// use hadamard::{Device, Expr};
     /// let device = Device::cpu();
-    /// assert_eq!(Expr::arange(3).eval_on(&device)?.to_vec::<i32>()?, [0, 1, 2]);
+    /// assert_eq!(Expr::arange(3).eval_on(&device)?.to_vec::<i64>()?, [0, 1, 2]);
     /// # Ok::<(), hadamard::Error>(())
     /// ```
     ///

@@ -167,14 +167,14 @@ fn views(table: &mut Table) {
 /// Numbers that no memory holds: alone, through every view, and in and after reductions.
 fn indices(table: &mut Table) {
     for n in [0, 1, 3, 4, 5, 67, 1024, 70_001] {
-        table.expr("arange", format!("{n}"), &[DType::I32], move |_| Ok(Expr::arange(n)));
+        table.expr("arange", format!("{n}"), &[DType::I64], move |_| Ok(Expr::arange(n)));
         table.expr("arange", format!("{n} and a tensor"), &[DType::F32], move |inputs| {
-            Ok(inputs.f32([n], Fill::Whole(-9, 9))? * Expr::arange(n) + n as f64)
+            Ok(inputs.f32([n], Fill::Whole(-9, 9))? * Expr::numbers(n) + n as f64)
         });
     }
     for (name, view) in VIEWS {
         for (numel, shape) in [(840, [6, 10, 14]), (60, [6, 10, 1]), (10, [1, 10, 1]), (1, [1, 1, 1])] {
-            let index = move || view(&Expr::arange(numel).reshape(shape).broadcast_to([6, 10, 14]));
+            let index = move || view(&Expr::numbers(numel).reshape(shape).broadcast_to([6, 10, 14]));
             table.expr("arange", format!("{shape:?} {name}"), &[DType::F32], move |inputs| {
                 let x = index();
                 Ok(inputs.f32(x.shape(), Fill::Whole(-9, 9))? * &x + x)
@@ -186,28 +186,28 @@ fn indices(table: &mut Table) {
         }
     }
     for (rows, columns) in [(7, 5), (129, 64), (3, 4096), (4096, 12), (1, 20_000)] {
-        let row = move || Expr::arange(rows).reshape([rows, 1]);
+        let row = move || Expr::numbers(rows).reshape([rows, 1]);
         for dims in [&[0_isize][..], &[1], &[0, 1]] {
             let name = format!("coordinates of [{rows}, {columns}] in a sum over {dims:?}");
             table.expr("arange", name, &[DType::F32], move |inputs| {
                 let x = inputs.f32([rows, columns], Fill::Whole(-3, 3))?;
-                Ok(Expr::select(row().lt(Expr::arange(columns)), x, row() + 2).sum(dims))
+                Ok(Expr::select(row().lt(Expr::numbers(columns)), x, row() + 2).sum(dims))
             });
         }
         table.expr("arange", format!("[{rows}, {columns}] numbered, summed"), &[DType::I32], move |_| {
-            Ok(Expr::arange(rows * columns).reshape([rows, columns]).sum(1))
+            Ok(Expr::numbers(rows * columns).reshape([rows, columns]).sum(1))
         });
         table.expr("arange", format!("after a sum of [{rows}, {columns}]"), &[DType::F32], move |inputs| {
             let x = inputs.f32([rows, columns], Fill::Whole(-3, 3))?;
-            Ok(x.sum(0) * Expr::arange(columns) + Expr::arange(2 * columns).slice(0, 1, 2 * columns, 2))
+            Ok(x.sum(0) * Expr::numbers(columns) + Expr::numbers(2 * columns).slice(0, 1, 2 * columns, 2))
         });
         table.expr("arange", format!("after a sum of [{columns}, {rows}] by rows"), &[DType::F32], move |inputs| {
             let x = inputs.f32([columns, rows], Fill::Whole(-3, 3))?;
-            Ok(x.sum(1) + Expr::arange(columns).flip(0))
+            Ok(x.sum(1) + Expr::numbers(columns).flip(0))
         });
     }
     table.expr("arange", "one of u8", &[DType::U8], |inputs| {
-        Ok(inputs.tensor([9, 67], DType::U8, Fill::Whole(0, 9))? + Expr::arange(67).cast(DType::U8))
+        Ok(inputs.tensor([9, 67], DType::U8, Fill::Whole(0, 9))? + Expr::numbers(67).cast(DType::U8))
     });
 }
 

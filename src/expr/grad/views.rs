@@ -68,7 +68,7 @@ fn pad(x: &Expr, dim: usize, place: Place, size: usize) -> Expr {
         inside.push(i.lt(end as i64));
     }
     if step > 1 {
-        let within = Expr::arange(step).periodic(0, 1, start, size).reshape(i.shape());
+        let within = Expr::numbers(step).periodic(0, 1, start, size).reshape(i.shape());
         inside.push(within.eq(0));
     }
     let repeated = x.periodic(dim, step, start, size);
@@ -284,7 +284,7 @@ mod tests {
         ];
         for (steps, distance, run, ahead) in cases {
             let walk = walk(steps);
-            let walked = Expr::arange(walk.sizes().numel()).reshape(walk.sizes());
+            let walked = Expr::numbers(walk.sizes().numel()).reshape(walk.sizes());
             let (memory, start) = unrolled(walked, &walk, distance);
             assert_eq!((memory.shape().numel(), start), (run, ahead), "{steps:?}, {distance}");
         }

@@ -69,6 +69,12 @@ impl Lowering {
             };
             return self.scalar(value, dtype);
         }
+        // What an i32 became on the way, it became exactly.
+        if let Value { step: Step::Convert(from), dtype: DType::I64, .. } = self.values[id]
+            && self.values[from].dtype == DType::I32
+        {
+            return self.convert(from, dtype);
+        }
         let shape = self.values[id].shape.clone();
         self.push(Step::Convert(id), shape, dtype)
     }

@@ -35,7 +35,7 @@ pub(super) static INDEXING: [Special; 10] = [
 fn take_along_dim(c: &Arguments) -> Result<Expr, Mistake> {
     let (x, index) = (c.expr(0)?, c.expr(1)?);
     if c.is_none(2) {
-        return Ok(x.flatten(0, -1).take_along_dim(index.flatten(0, -1), 0));
+        return Ok(x.flatten(0, -1).gather(0, index.flatten(0, -1)));
     }
     Ok(x.take_along_dim(index, c.integer(2)?))
 }

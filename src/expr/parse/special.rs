@@ -4,7 +4,7 @@ use super::arguments::Arguments;
 use super::value::{Kind, Mistake, Value, mistake};
 use crate::expr::einsum::einsum;
 use crate::expr::{BinaryOp, Expr, ReduceOp};
-use crate::{DType, Dims, Result, Shape};
+use crate::{DType, Dims, Result, Scalar, Shape};
 
 /// A function that is not one operation.
 pub(super) struct Special {
@@ -32,7 +32,7 @@ pub(super) static SPECIALS: [Special; 42] = [
     special("addcmul", &["input", "tensor1", "tensor2", "value"], 3, |c| {
         Ok(c.expr(0)?.addcmul(c.expr(1)?, c.expr(2)?, c.or(3, 1)?))
     }),
-    special("arange", &["end"], 1, |c| Ok(Expr::arange(c.size(0)?))),
+    special("arange", &["start", "end", "step", "dtype"], 1, arange),
     special("bmm", &["input", "mat2"], 2, |c| Ok(c.expr(0)?.bmm(c.expr(1)?))),
     special("broadcast_to", &["input", "size"], 2, |c| Ok(c.expr(0)?.broadcast_to(c.sizes(1)?))),
     special("cast", &["input", "dtype"], 2, |c| Ok(c.expr(0)?.cast(c.dtype(1)?))),
@@ -80,6 +80,33 @@ pub(super) static SPECIALS: [Special; 42] = [
     special("where", &["condition", "input", "other"], 1, choose),
     special("zeros_like", &["input"], 1, |c| Ok(c.expr(0)?.zeros_like())),
 ];
+
+/// Python's `range`, of floats if one of the numbers is.
+fn arange(c: &Arguments) -> Result<Expr, Mistake> {
+    let whole = |i: usize| {
+        c.is_none(i) || matches!(&c.values[i].kind, Kind::Expr(x) if matches!(x.as_scalar(), Some(Scalar::Int(_))))
+    };
+    let numbers = if (0..3).all(whole) {
+        let (start, end) = if c.is_none(1) { (0, c.integer(0)?) } else { (c.integer(0)?, c.integer(1)?) };
+        let step = c.integer_or(2, 1)?;
+        let n = match step {
+            0 => return mistake(c.values[2].column, "a step of 0 goes nowhere"),
+            1.. => (end.saturating_sub(start).max(0) as usize).div_ceil(step as usize),
+            _ => (start.saturating_sub(end).max(0) as usize).div_ceil(step.unsigned_abs()),
+        };
+        let steps = if step == 1 { Expr::arange(n) } else { Expr::arange(n) * step as i64 };
+        if start == 0 { steps } else { steps + start as i64 }
+    } else {
+        let (start, end) = if c.is_none(1) { (0.0, c.number(0, 0.0)?) } else { (c.number(0, 0.0)?, c.number(1, 0.0)?) };
+        let step = c.number(2, 1.0)?;
+        let n = ((end - start) / step).ceil();
+        if !n.is_finite() {
+            return mistake(c.column, format!("arange from {start} to {end} in steps of {step} has no end"));
+        }
+        Expr::arange(n.max(0.0) as usize) * step + start
+    };
+    Ok(if c.is_none(3) { numbers } else { numbers.cast(c.dtype(3)?) })
+}
 
 fn choose(c: &Arguments) -> Result<Expr, Mistake> {
     if c.is_none(1) || c.is_none(2) {

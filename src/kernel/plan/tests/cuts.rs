@@ -137,7 +137,7 @@ fn partial_results_are_put_together_by_a_pass_of_their_own() {
 fn rows_are_split_no_further_than_partial_results_can_be_bound() {
     let splits = |max_binding, max_workgroups, outputs: usize| {
         let caps = Caps { max_binding, max_workgroups, ..Caps::webgpu() };
-        let plan = plan_for(&Expr::arange(outputs << 16).reshape([1 << 16, outputs]).amax(0), &caps);
+        let plan = plan_for(&Expr::numbers(outputs << 16).reshape([1 << 16, outputs]).amax(0), &caps);
         plan.temps.iter().map(|t| t.numel / outputs).collect::<Vec<_>>()
     };
     assert_eq!(splits(1 << 20, 65_535, 64), [128], "as many as keep the device busy");
@@ -168,15 +168,15 @@ fn work_beyond_what_indices_count_is_cut_and_beyond_all_limits_refused() {
     let sizes =
         |e: &Expr| plan_for(e, &caps).launches.iter().map(|l| (head(l).n, head(l).n_reduced)).collect::<Vec<_>>();
     let (most, half) = ((1 << 31) - 1, 1 << 30);
-    let bytes = |n: usize| Expr::arange(n).cast(DType::U8);
+    let bytes = |n: usize| Expr::numbers(n).cast(DType::U8);
     assert_eq!(sizes(&bytes(most as usize)), [(most, 0)]);
     assert_eq!(sizes(&bytes(most as usize + 1)), [(half, 0), (half, 0)]);
-    let largest = |n: usize| Expr::arange(n).amax(..);
+    let largest = |n: usize| Expr::numbers(n).amax(..);
     assert_eq!(sizes(&largest(most as usize)), [(1, most), (1, 1024)]);
     assert_eq!(sizes(&largest(most as usize + 1)), [(1, half), (1, half), (1, 1024)]);
     // Launches of 64 elements each.
     let caps = Caps { max_binding: 256, ..Caps::webgpu() };
-    let pieces = |n: usize| try_plan(&[Expr::arange(64 * n)], &caps).map(|plan| plan.launches.len());
+    let pieces = |n: usize| try_plan(&[Expr::numbers(64 * n)], &caps).map(|plan| plan.launches.len());
     assert_eq!(pieces(1 << 16).unwrap(), 1 << 16);
     let refused = pieces(1 << 17).unwrap_err();
     assert!(matches!(refused, Error::Limit { max: 65_536, found: 65_537, .. }), "{refused}");

@@ -40,7 +40,7 @@ fn neighbours_are_taken_together_where_memory_allows() {
         (narrow(4, 39) + 1, "map 1: step step"),
         (&of_46 + 1, "map 4: step vec"),
         (x.transpose(0, 1).unwrap() + 1, "map 4: step vec"),
-        (&x + Expr::arange(48), "map 4: step vec vec"),
+        (&x + Expr::numbers(48), "map 4: step vec vec"),
         (&f64 * 2, "map 1: step step"),
         // Packed ones are always written in fours.
         (&f16_odd * &f16_row, "map 4: each vec vec"),
@@ -57,7 +57,7 @@ fn neighbours_are_taken_together_where_memory_allows() {
         (x.sum(0), "reduce_outer 4: vec vec"),
         ((&x * &row).sum(0), "reduce_outer 4: vec vec vec"),
         ((&x * &column).sum(0), "reduce_outer 4: splat vec vec"),
-        ((&x + Expr::arange(48)).sum(0), "reduce_outer 4: step vec vec"),
+        ((&x + Expr::numbers(48)).sum(0), "reduce_outer 4: step vec vec"),
         (odd.sum(0), "reduce_outer 1: step step"),
         (narrow(4, 40).sum(0), "reduce_outer 4: vec vec"),
         (narrow(3, 40).sum(0), "reduce_outer 4: step vec"),
@@ -247,7 +247,7 @@ fn each_element_read_or_written_counts_once() {
     let bytes = |e: &Expr| plan_for(e, &Caps::webgpu()).launches.iter().map(|l| l.bytes).collect::<Vec<_>>();
     assert_eq!(bytes(&(&x * &row)), [(3072 + 48 + 3072) * 4]);
     assert_eq!(bytes(&(&x * &row).sum(1)), [(3072 + 48 + 64) * 4]);
-    assert_eq!(bytes(&(Expr::arange(48) + &row).cast(DType::F16)), [48 * 4 + 48 * 2]);
+    assert_eq!(bytes(&(Expr::numbers(48) + &row).cast(DType::F16)), [48 * 4 + 48 * 2]);
     assert_eq!(bytes(&einsum("ik,kj->ij", &[f32s(&[30, 20]), f32s(&[20, 40])])), [(600 + 800 + 1200) * 4]);
     // Values beside a packed target, then both and what is kept of the target.
     let target = tensor(&[100], DType::U8).narrow(0, 1, 50).unwrap();
