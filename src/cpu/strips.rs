@@ -141,7 +141,7 @@ binary_float!(binary_f32, f32, libm::nextafterf);
 binary_float!(binary_f64, f64, libm::nextafter);
 
 macro_rules! binary_integer {
-    ($name:ident, $t:ident) => {
+    ($name:ident, $t:ident, $floor_divide:expr, $remainder:expr, $fmod:expr) => {
         fn $name(op: BinaryOp) -> Option<Loop> {
             Some(match op {
                 BinaryOp::Add => map2_in_place($t::wrapping_add),
@@ -153,8 +153,9 @@ macro_rules! binary_integer {
                 BinaryOp::BitwiseAnd => map2(|a: $t, b: $t| a & b),
                 BinaryOp::BitwiseOr => map2(|a: $t, b: $t| a | b),
                 BinaryOp::BitwiseXor => map2(|a: $t, b: $t| a ^ b),
-                BinaryOp::FloorDivide => map2(|a: $t, b: $t| a.floored(b).0),
-                BinaryOp::Remainder => map2(|a: $t, b: $t| a.floored(b).1),
+                BinaryOp::FloorDivide => map2($floor_divide),
+                BinaryOp::Remainder => map2($remainder),
+                BinaryOp::Fmod => map2($fmod),
                 BinaryOp::BitwiseLeftShift => map2(<$t as Integer>::shifted_left),
                 BinaryOp::BitwiseRightShift => map2(<$t as Integer>::shifted_right),
                 _ => compare!(op, $t),
@@ -162,8 +163,14 @@ macro_rules! binary_integer {
         }
     };
 }
-binary_integer!(binary_i32, i32);
-binary_integer!(binary_i64, i64);
+binary_integer!(binary_i32, i32, math::floor_divide, math::remainder, math::fmod);
+binary_integer!(
+    binary_i64,
+    i64,
+    |a: i64, b: i64| a.floored(b).0,
+    |a: i64, b: i64| a.floored(b).1,
+    |a: i64, b: i64| if b == 0 { 0 } else { a.wrapping_rem(b) }
+);
 
 fn binary_bool(op: BinaryOp) -> Option<Loop> {
     Some(match op {
