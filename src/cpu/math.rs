@@ -52,6 +52,21 @@ pub(super) fn f32_to_f16(x: f32) -> u16 {
     (value | sign) as u16
 }
 
+/// The half next to `x`, as [`f32_to_f16`] has it, in half the time of going there and back.
+#[inline(always)]
+pub(super) fn nearest_f16(x: f32) -> f32 {
+    let magnitude = x.to_bits() & 0x7fff_ffff;
+    let odd = (magnitude >> 13) & 1;
+    let normal = (magnitude + 0xfff + odd) & !0x1fff;
+    // Subnormal halves are multiples of 2^-24, as sums from 1/2 to 1 are.
+    let small = (f32::from_bits(magnitude) + 0.5 - 0.5).to_bits();
+    let value = if magnitude < (113 << 23) { small } else { normal };
+    // What is rounded to 65536 is infinite.
+    let large = if magnitude > 0x7f80_0000 { 0x7fc0_0000 } else { 0x7f80_0000 };
+    let value = if value >= (143 << 23) { large } else { value };
+    f32::from_bits(value).copysign(x)
+}
+
 /// Exact.
 #[inline(always)]
 pub(super) fn bf16_to_f32(bits: u16) -> f32 {
@@ -144,6 +159,21 @@ mod tests {
                 assert!(bf16::from_bits(f32_to_bf16(bf16_to_f32(bits))).is_nan());
             } else {
                 assert_eq!(f32_to_bf16(bf16_to_f32(bits)), bits);
+            }
+        }
+    }
+
+    #[test]
+    fn the_nearest_half_is_the_one_there_and_back() {
+        let middles = (0..=0x7c00_u16).map(|bits| f16_to_f32(bits).to_bits() + 0x1000);
+        let around = middles.flat_map(|bits| [bits - 1, bits, bits + 1]);
+        for bits in around.chain((0..=u32::MAX).step_by(997)) {
+            for x in [f32::from_bits(bits), -f32::from_bits(bits)] {
+                let (got, want) = (nearest_f16(x), f16_to_f32(f32_to_f16(x)));
+                assert!(
+                    got.to_bits() == want.to_bits() || got.is_nan() && want.is_nan(),
+                    "{x:e}: {got:e} not {want:e}"
+                );
             }
         }
     }

@@ -194,7 +194,7 @@ pub(super) fn select(dtype: DType) -> Loop {
 /// To the nearest value that `to` can hold, in the dtype `to` is computed in.
 pub(super) fn round(from: DType, to: DType) -> Option<Loop> {
     Some(match (from, to) {
-        (DType::F32, DType::F16) => map1(|x: f32| math::f16_to_f32(math::f32_to_f16(x))),
+        (DType::F32, DType::F16) => map1(math::nearest_f16),
         (DType::F64, DType::F16) => map1(|x: f64| math::f16_to_f32(math::f32_to_f16(math::to_odd(x)))),
         (DType::F32, DType::BF16) => map1(|x: f32| math::bf16_to_f32(math::f32_to_bf16(x))),
         (DType::F64, DType::BF16) => map1(|x: f64| math::bf16_to_f32(math::f32_to_bf16(math::to_odd(x)))),
