@@ -22,7 +22,7 @@ use super::math::{maximum, minimum};
 use super::strip::Strip;
 use crate::DType;
 use crate::expr::graph::Fold;
-use rows::{COLUMNS, LANES, Middle, add_each_cell, fold_products, fold_row};
+use rows::{COLUMNS, Middle, add_each_cell, fold_products, fold_row};
 
 /// Rows whose terms are folded by pairs in their own dtype, so that their accumulators are read and written less often.
 pub(super) const ROWS: usize = 8;
@@ -58,6 +58,8 @@ pub(super) struct FoldLoops {
     pub(super) spread: fn(out: Strip<'_>, x: Strip<'_>),
     /// Folds `x`, of `outer` by `reduced` by `inner` elements, over its middle dim into the elements `out`.
     pub(super) middle: fn(arch: Arch, out: Strip<'_>, x: Strip<'_>, sizes: [usize; 3]),
+    /// As `middle`, of the products of the elements of two rows, where `inner` is 1.
+    pub(super) middle_product: for<'a> fn(arch: Arch, out: Strip<'a>, x: Factors<'a>, reduced: usize),
     /// Folds each accumulator of `x` into that of `acc`.
     pub(super) merge: fn(arch: Arch, acc: Strip<'_>, x: Strip<'_>),
     /// Rounds accumulators to elements.
@@ -184,6 +186,7 @@ fn loops<T: Element, R: Join<T>>() -> FoldLoops {
         multiply: map2(T::times),
         spread: spread::<T>,
         middle: middle::<T, R>,
+        middle_product: middle_product::<T, R>,
         merge: merge::<T, R>,
         narrow: narrow::<T, R>,
     }
@@ -221,27 +224,29 @@ fn accumulate<T: Element, R: Join<T>>(arch: Arch, acc: Strip<'_>, x: Strip<'_>) 
 }
 
 fn accumulate_rows<'a, T: Element, R: Join<T>>(arch: Arch, acc: Strip<'a>, x: [Strip<'a>; ROWS]) {
-    arch.dispatch(Rows::<T, R> { acc: acc.cells(), x: x.map(Strip::cells) });
+    arch.dispatch(Rows::<T, R, false> { acc: acc.cells(), x: x.map(Strip::cells) });
 }
 
-struct Rows<'a, T, R: Join<T>> {
+/// Several rows, or the squares of their elements.
+struct Rows<'a, T, R: Join<T>, const SQUARES: bool> {
     acc: &'a [Cell<R::Acc>],
     x: [&'a [Cell<T>]; ROWS],
 }
 
-impl<T: Element, R: Join<T>> NullaryFnOnce for Rows<'_, T, R> {
+impl<T: Element, R: Join<T>, const SQUARES: bool> NullaryFnOnce for Rows<'_, T, R, SQUARES> {
     type Output = ();
     #[inline(always)]
     fn call(self) {
+        let term = |x: &Cell<T>| if SQUARES { x.get().times(x.get()) } else { x.get() };
         let (acc, rest) = self.acc.as_chunks::<COLUMNS>();
         let x = self.x.map(|x| x.as_chunks::<COLUMNS>().0);
         for (column, acc) in acc.iter().enumerate() {
             let x = x.map(|x| &x[column]);
-            add_each_cell::<T, R, COLUMNS>(acc, |i| R::eight(|k| x[k][i].get()));
+            add_each_cell::<T, R, COLUMNS>(acc, |i| R::eight(|k| term(&x[k][i])));
         }
         let first = self.acc.len() - rest.len();
         for (i, acc) in rest.iter().enumerate() {
-            acc.set(R::with(acc.get(), R::eight(|k| self.x[k][first + i].get())));
+            acc.set(R::with(acc.get(), R::eight(|k| term(&self.x[k][first + i]))));
         }
     }
 }
@@ -257,6 +262,10 @@ fn accumulate_product<'a, T: Element, R: Join<T>>(arch: Arch, acc: Strip<'a>, x:
 }
 
 fn accumulate_products<'a, T: Element, R: Join<T>>(arch: Arch, acc: Strip<'a>, x: [Factors<'a>; ROWS]) {
+    // Half the loads of a product of two rows.
+    if x.iter().all(|[a, b]| a.is(*b)) {
+        return arch.dispatch(Rows::<T, R, true> { acc: acc.cells(), x: x.map(|[a, _]| a.cells()) });
+    }
     let (acc, x) = (acc.cells(), x.map(|factors| factors.map(Strip::cells)));
     arch.dispatch(Products::<T, R> { acc, x });
 }
@@ -298,7 +307,7 @@ impl<T: Element, R: Join<T>> NullaryFnOnce for Total<'_, T, R> {
     type Output = R::Acc;
     #[inline(always)]
     fn call(self) -> R::Acc {
-        fold_row::<T, R, LANES>(self.0)
+        fold_row::<T, R>(self.0)
     }
 }
 
@@ -322,6 +331,30 @@ fn middle<T: Element, R: Join<T>>(arch: Arch, out: Strip<'_>, x: Strip<'_>, [out
     debug_assert_eq!((out.len(), x.len()), (outer * inner, outer * reduced * inner), "elements of these sizes");
     let (out, x) = (out.cells(), x.cells());
     arch.dispatch(Middle::<T, R> { out, x, reduced, inner, join: PhantomData });
+}
+
+fn middle_product<'a, T: Element, R: Join<T>>(arch: Arch, out: Strip<'a>, x: Factors<'a>, reduced: usize) {
+    let (out, x) = (out.cells(), x.map(Strip::cells));
+    debug_assert!(x.iter().all(|x| x.len() == out.len() * reduced), "a row of each for each result");
+    arch.dispatch(MiddleProduct::<T, R> { out, x, reduced, join: PhantomData });
+}
+
+struct MiddleProduct<'a, T, R> {
+    out: &'a [Cell<T>],
+    x: Cells<'a, T>,
+    reduced: usize,
+    join: PhantomData<R>,
+}
+
+impl<T: Element, R: Join<T>> NullaryFnOnce for MiddleProduct<'_, T, R> {
+    type Output = ();
+    #[inline(always)]
+    fn call(self) {
+        let [a, b] = self.x.map(|x| x.chunks_exact(self.reduced));
+        for (out, (a, b)) in self.out.iter().zip(a.zip(b)) {
+            out.set(R::narrow(fold_products::<T, R>(a, b)));
+        }
+    }
 }
 
 fn merge<T, R: Join<T>>(arch: Arch, acc: Strip<'_>, x: Strip<'_>) {

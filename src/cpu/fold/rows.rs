@@ -48,12 +48,12 @@ pub(super) fn add_each_cell<T: Element, R: Join<T>, const N: usize>(acc: &[Cell<
 
 /// Folds a row in interleaved accumulators.
 #[inline(always)]
-pub(super) fn fold_row<T: Element, R: Join<T>, const N: usize>(x: &[Cell<T>]) -> R::Acc {
-    let (chunks, rest) = x.as_chunks::<N>();
+pub(super) fn fold_row<T: Element, R: Join<T>>(x: &[Cell<T>]) -> R::Acc {
+    let (chunks, rest) = x.as_chunks::<LANES>();
     let (several, chunks) = chunks.as_chunks::<EIGHT>();
-    let mut lanes = [R::NONE; N];
+    let mut lanes = [R::NONE; LANES];
     for x in several {
-        add_each::<T, R, N>(&mut lanes, |i| R::eight(|k| x[k][i].get()));
+        add_each::<T, R, LANES>(&mut lanes, |i| R::eight(|k| x[k][i].get()));
     }
     for chunk in chunks {
         for (lane, x) in lanes.iter_mut().zip(chunk) {
@@ -65,7 +65,7 @@ pub(super) fn fold_row<T: Element, R: Join<T>, const N: usize>(x: &[Cell<T>]) ->
     for (lane, x) in all.iter_mut().zip(rest) {
         *lane = R::with(*lane, x.get());
     }
-    join_halves::<T, R, _>(&all)
+    join_lanes::<T, R>(&all)
 }
 
 /// As [`fold_row`], of a row so short that it matters how its accumulators are joined.
@@ -88,13 +88,12 @@ fn fold_short_row<T: Element, R: Join<T>>(x: &[Cell<T>]) -> R::Acc {
     for x in ones {
         add_each::<T, R, SHORT>(&mut lanes, |i| x[i].get());
     }
-    let four: [R::Acc; 4] = std::array::from_fn(|i| R::join(lanes[i], lanes[i + 4]));
-    let two: [R::Acc; 2] = std::array::from_fn(|i| R::join(four[i], four[i + 2]));
+    let sum_of_lanes = join_eight::<T, R>(lanes);
     // Apart from the lanes, for which it does not wait.
     let (fours, ones) = rest.as_chunks::<FOUR>();
     let sum = fours.iter().fold(R::NONE, |sum, x| R::with(sum, R::four(|k| x[k].get())));
     let sum = ones.iter().fold(sum, |sum, x| R::with(sum, x.get()));
-    R::join(R::join(two[0], two[1]), sum)
+    R::join(sum_of_lanes, sum)
 }
 
 /// As [`fold_row`], of the products of the elements of two rows.
@@ -116,21 +115,23 @@ pub(super) fn fold_products<T: Element, R: Join<T>>(a: &[Cell<T>], b: &[Cell<T>]
     for (lane, (a, b)) in all.iter_mut().zip(a_rest.iter().zip(b_rest)) {
         *lane = R::with(*lane, a.get().times(b.get()));
     }
-    join_halves::<T, R, _>(&all)
+    join_lanes::<T, R>(&all)
 }
 
 /// Folds accumulators by halves. Apart, so that the loop before it is compiled as if nothing followed.
 #[inline(never)]
-fn join_halves<T, R: Join<T>, const N: usize>(lanes: &[R::Acc; N]) -> R::Acc {
-    let mut lanes = *lanes;
-    let mut n = N / 2;
-    while n > 0 {
-        for i in 0..n {
-            lanes[i] = R::join(lanes[i], lanes[i + n]);
-        }
-        n /= 2;
-    }
-    lanes[0]
+fn join_lanes<T, R: Join<T>>(lanes: &[R::Acc; LANES]) -> R::Acc {
+    let sixteen: [R::Acc; 16] = std::array::from_fn(|i| R::join(lanes[i], lanes[i + 16]));
+    let eight: [R::Acc; 8] = std::array::from_fn(|i| R::join(sixteen[i], sixteen[i + 8]));
+    join_eight::<T, R>(eight)
+}
+
+/// As [`join_lanes`].
+#[inline(always)]
+fn join_eight<T, R: Join<T>>(lanes: [R::Acc; 8]) -> R::Acc {
+    let four: [R::Acc; 4] = std::array::from_fn(|i| R::join(lanes[i], lanes[i + 4]));
+    let two: [R::Acc; 2] = std::array::from_fn(|i| R::join(four[i], four[i + 2]));
+    R::join(two[0], two[1])
 }
 
 /// Folds a block of `outer` by `reduced` by `inner` elements over its middle dim.
@@ -167,7 +168,7 @@ impl<T: Element, R: Join<T>> NullaryFnOnce for Middle<'_, T, R> {
             }
             (_, 1) => {
                 for (out, row) in out.iter().zip(x.chunks_exact(reduced)) {
-                    out.set(R::narrow(fold_row::<T, R, LANES>(row)));
+                    out.set(R::narrow(fold_row::<T, R>(row)));
                 }
             }
             _ => {

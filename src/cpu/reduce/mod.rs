@@ -3,7 +3,7 @@
 //! The dims are put in the order in which memory is walked, and told apart into three: `outer`, kept; `reduced`; and
 //! `inner`, kept and walked fastest. What is folded is evaluated strip by strip and never stored. There are three ways:
 //!
-//! - *packed*: where `reduced × inner` fits a strip, whole blocks of it are folded strip by strip;
+//! - *packed*: where `reduced × inner` fits a strip, whole blocks of it are folded strip by strip, or long rows one by one;
 //! - *rows*: where `inner` is 1, and rows are longer than a strip or consist of products, each strip is folded to one
 //!   value;
 //! - *columns*: otherwise, strips are folded into accumulators, one for each column, walking down the rows, eight at a

@@ -21,6 +21,9 @@ pub(super) const COLUMNS: usize = 4096;
 const ACCUMULATORS: usize = 1024;
 /// From how many elements on the products of a row are not written down.
 const LONG_ROW: usize = 1024;
+/// From how many elements on a packed row is folded where it is evaluated, and its products are not written down. Shorter
+/// ones are put beside each other first: to set up and join the accumulators of each would take longer.
+const PACKED_ROW: usize = 512;
 /// Rows that are folded by themselves before they are folded into the rest, so that errors of f64 grow less.
 pub(super) const BLOCK: usize = 64;
 
@@ -121,6 +124,11 @@ impl Partition {
     pub(super) fn is_in_place(&self, region: &Region, output: usize) -> bool {
         let value = region.outputs[output];
         value < region.leaves.len() && self.space.is_linear(value)
+    }
+
+    /// Whether packed rows are so long that each is folded where it is evaluated.
+    pub(super) fn has_long_rows(&self) -> bool {
+        self.inner == 1 && self.reduced >= PACKED_ROW
     }
 
     pub(super) fn units(&self) -> usize {

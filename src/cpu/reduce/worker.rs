@@ -99,17 +99,21 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
     }
 
     fn packed(&self, frame: &mut Frame<'a, 'm>, piece: &Piece) {
-        let Partition { reduced, inner, most, .. } = *self.partition;
+        let Partition { ref space, reduced, inner, most, .. } = *self.partition;
         let block = reduced * inner;
-        let at_once = (most / block).max(1);
+        let strip = space.strip(piece.outer.start * block, piece.outer.end * block, most);
+        let at_once = (if self.partition.has_long_rows() { strip } else { most } / block).max(1);
         let mut outer = piece.outer.start;
         while outer < piece.outer.end {
             let n = at_once.min(piece.outer.end - outer);
-            self.assemble(frame, outer * block, n * block, |fold, loops, x| {
+            self.assemble(frame, outer * block, n * block, |fold, loops, terms| {
                 let (start, len) = (outer * inner, n * inner);
                 let place = self.place(fold, start, len);
                 let out = place.unwrap_or_else(|| self.results(fold, len));
-                (loops.middle)(self.arch, out, x, [n, reduced, inner]);
+                match terms {
+                    Terms::One(x) => (loops.middle)(self.arch, out, x, [n, reduced, inner]),
+                    Terms::Product(a, b) => (loops.middle_product)(self.arch, out, [a, b], reduced),
+                }
                 if place.is_none() {
                     self.store(fold, start, out);
                 }
@@ -225,12 +229,16 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
     ) {
         frame.eval(point, n, &[]);
         for (i, fold) in self.reduce.folds.iter().enumerate() {
-            let factors = if fold.product { Some([0, 1].map(|j| frame.output(fold.output + j))) } else { None };
-            let terms = match factors {
-                Some([a, b]) if a.len() == n && b.len() == n => Terms::Product(a, b),
-                _ => Terms::One(self.elements(frame, fold, self.spare(i, 0, n))),
-            };
-            f(i, &fold.loops, terms);
+            f(i, &fold.loops, self.terms(frame, fold, self.spare(i, 0, n)));
+        }
+    }
+
+    /// What the evaluated strip has for a fold: two rows as long as `spare`, or elements, if need be at `spare`.
+    fn terms(&self, frame: &Frame<'a, 'm>, fold: &Folded, spare: Strip<'a>) -> Terms<'a> {
+        let factors = if fold.product { Some([0, 1].map(|j| frame.output(fold.output + j))) } else { None };
+        match factors {
+            Some([a, b]) if a.len() == spare.len() && b.len() == spare.len() => Terms::Product(a, b),
+            _ => Terms::One(self.elements(frame, fold, spare)),
         }
     }
 
@@ -250,24 +258,29 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
         value
     }
 
-    /// Evaluates points that may be more than one strip of the space, and hands each fold its elements.
+    /// Evaluates points that may be more than one strip of the space, and hands each fold its terms.
     fn assemble(
         &self,
         frame: &mut Frame<'a, 'm>,
         start: usize,
         len: usize,
-        mut f: impl FnMut(usize, &FoldLoops, Strip<'a>),
+        mut f: impl FnMut(usize, &FoldLoops, Terms<'a>),
     ) {
         let Partition { space, most, .. } = self.partition;
+        let products = self.partition.has_long_rows();
         let (mut point, end) = (start, start + len);
         while point < end {
             let n = space.strip(point, end, *most);
             frame.eval(point, n, &[]);
             for (i, fold) in self.reduce.folds.iter().enumerate() {
                 let to = self.spare(i, point - start, n);
+                if n == len && products {
+                    f(i, &fold.loops, self.terms(frame, fold, to));
+                    continue;
+                }
                 let x = self.elements(frame, fold, to);
                 if n == len {
-                    f(i, &fold.loops, x);
+                    f(i, &fold.loops, Terms::One(x));
                 } else if !x.is(to) {
                     x.copy_to(to);
                 }
@@ -278,7 +291,7 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
             }
         }
         for (i, loops) in self.loops() {
-            f(i, loops, self.spare(i, 0, len));
+            f(i, loops, Terms::One(self.spare(i, 0, len)));
         }
     }
 
