@@ -208,6 +208,7 @@ fn choices_and_conversions() {
     twice("clamp by tensors", &memory(), |x| x[0].clamp(-&x[1], &x[1]));
     twice("lerp", &memory(), |x| x[0].lerp(&x[1], 0.3) + x[0].lerp(&x[1], x[1].square()));
     twice("gelu", &memory(), |x| x[0].gelu());
+    twice("ndtr", &memory(), |x| x[0].ndtr());
     twice("to integers and back", &memory(), |x| x[0].cast(DType::I32).cast(DType::F64) * &x[1]);
     twice("to bool and back", &memory(), |x| x[0].cast(DType::Bool) * &x[1]);
 }

@@ -163,6 +163,7 @@ fn every_function_in_every_form() {
         ("square(a)", a.square()),
         ("reciprocal(a)", a.reciprocal()),
         ("gelu(a)", a.gelu()),
+        ("torch.special.ndtr(a)", a.ndtr()),
         ("norm(a)", a.norm(2, ..)),
         ("norm(a, 1)", a.abs().sum(..)),
         ("norm(a, dim=1, keepdim=True)", a.norm(2, 1).keepdim()),

@@ -1,7 +1,8 @@
 // lib/gelu.wgsl
 //
-// x Phi(x) of f32, where Phi is the normal distribution. Near 0 it is x (1/2 + x p(x^2)). Further out, and of a = |x|, it
-// is -t or x - t with t = a Phi(-a) = e^(-a^2/2) (1/sqrt(2 pi) - u(a) / v(a)): nothing cancels.
+// x Phi(x) and Phi(x) of f32, where Phi is the normal distribution. Near 0, Phi(x) is 1/2 + x p(x^2). Further out, and of
+// a = |x|, x Phi(x) is -t or x - t with t = a Phi(-a) = e^(-a^2/2) (1/sqrt(2 pi) - u(a) / v(a)), and Phi(x) is t / a or
+// 1 - t / a: nothing cancels.
 // p interpolates (Phi(x) - 1/2) / x at the Chebyshev nodes of x^2 from 0 to 1; what rounding takes from its first
 // coefficient, times 3.6 and -2.7, is put on the next two. u / v interpolates what is missing to 1/sqrt(2 pi) at the
 // Chebyshev nodes of (a - 2) / (a + 2) for a from 1 to 14.5. Both were solved for with 80 digits (mpmath).
@@ -33,7 +34,8 @@ fn gelu_tail(size: F) -> F {
     return scale_f(t + t * e, I(n));
 }
 
-fn gelu_f(x: F) -> F {
+// Phi(x), for x from -1 to 1.
+fn gelu_near(x: F) -> F {
     let z = x * x;
     var p = F(5.37264327e-7);
     p = p * z + F(-9.27440124e-6);
@@ -42,9 +44,19 @@ fn gelu_f(x: F) -> F {
     p = p * z + F(9.97358095e-3);
     p = p * z + F(-6.64904192e-2);
     p = p * z + F(3.98942292e-1);
-    let near = x * (F(0.5) + x * p);
+    return F(0.5) + x * p;
+}
+
+fn gelu_f(x: F) -> F {
     let tail = gelu_tail(abs(x));
-    let y = select(select(x - tail, -tail, x < F(0.0)), near, abs(x) < F(1.0));
+    let y = select(select(x - tail, -tail, x < F(0.0)), x * gelu_near(x), abs(x) < F(1.0));
     // Minus infinity times 0.
     return select(select(y, nan_f(), bitcast<U>(x) == U(0xff800000u)), x, isnan_f(x));
+}
+
+fn ndtr_f(x: F) -> F {
+    let size = abs(x);
+    let tail = gelu_tail(size) / max(size, F(1.0));
+    let y = select(select(F(1.0) - tail, tail, x < F(0.0)), gelu_near(x), size < F(1.0));
+    return select(y, x, isnan_f(x));
 }

@@ -1,7 +1,7 @@
 // lib/gelu_f64.wgsl
 //
-// x Phi(x) of f64, as in lib/gelu.wgsl, but that u / v interpolates at the Chebyshev nodes of (a - 5/2) / (a + 5/2) for a
-// from 1 to 38.6.
+// x Phi(x) and Phi(x) of f64, as in lib/gelu.wgsl, but that u / v interpolates at the Chebyshev nodes of
+// (a - 5/2) / (a + 5/2) for a from 1 to 38.6.
 //
 // From the prelude: D, F, I. From lib/exp_f64.wgsl: exp_whole_f64, exp_rest_f64, expm1_short_f64; from lib/double.wgsl:
 // isnan_f64, isfinite_f64, rounded_f64, scale_f64; from lib/numeric.wgsl: nan_f.
@@ -40,7 +40,8 @@ fn gelu_tail_f64(size: D) -> D {
     return scale_f64(t + t * e, I(n));
 }
 
-fn gelu_f64(x: D) -> D {
+// Phi(x), for x from -1 to 1.
+fn gelu_near_f64(x: D) -> D {
     let z = x * x;
     var p = D(-1.6878231631896875e-13);
     p = p * z + D(5.0030334589193677e-12);
@@ -54,10 +55,20 @@ fn gelu_f64(x: D) -> D {
     p = p * z + D(9.9735570100358741e-03);
     p = p * z + D(-6.6490380066905538e-02);
     p = p * z + D(3.9894228040143270e-01);
-    let near = x * (D(0.5) + x * p);
+    return D(0.5) + x * p;
+}
+
+fn gelu_f64(x: D) -> D {
     let tail = gelu_tail_f64(abs(x));
-    let y = select(select(x - tail, -tail, x < D(0.0)), near, abs(x) < D(1.0));
+    let y = select(select(x - tail, -tail, x < D(0.0)), x * gelu_near_f64(x), abs(x) < D(1.0));
     // Minus infinity times 0.
     let minus_infinite = !isfinite_f64(x) & (x < D(0.0));
     return select(select(y, D(nan_f()), minus_infinite), x, isnan_f64(x));
+}
+
+fn ndtr_f64(x: D) -> D {
+    let size = abs(x);
+    let tail = gelu_tail_f64(size) / select(D(1.0), size, size > D(1.0));
+    let y = select(select(D(1.0) - tail, tail, x < D(0.0)), gelu_near_f64(x), size < D(1.0));
+    return select(y, x, isnan_f64(x));
 }

@@ -6,7 +6,7 @@
 use super::loops::{Body, Loop, map1, map2, map2_in_place, map3};
 use super::plain::Plain;
 use super::{math, philox, vector};
-use crate::expr::op::{Integer, gelu};
+use crate::expr::op::{Integer, gelu, ndtr};
 use crate::{BinaryOp, DType, UnaryOp};
 
 /// `op` on elements of a compute dtype, by a loop of its own or by the one that all share.
@@ -27,7 +27,7 @@ fn plain(plain: Plain) -> Loop {
 }
 
 macro_rules! unary_float {
-    ($name:ident, $t:ident, $exp:path, $log:path, $tanh:path, $sigmoid:path, $erf:path, $gelu:path) => {
+    ($name:ident, $t:ident, $exp:path, $log:path, $tanh:path, $sigmoid:path, $erf:path, $gelu:path, $ndtr:path) => {
         #[allow(unreachable_patterns, reason = "an operation need not have a loop of its own")]
         fn $name(op: UnaryOp) -> Option<Loop> {
             Some(match op {
@@ -48,6 +48,7 @@ macro_rules! unary_float {
                 UnaryOp::Relu => map1(|x: $t| if x <= 0.0 { 0.0 } else { x }),
                 UnaryOp::Erf => map1(|x: $t| $erf(x)),
                 UnaryOp::Gelu => map1(|x: $t| $gelu(x)),
+                UnaryOp::Ndtr => map1(|x: $t| $ndtr(x)),
                 UnaryOp::Floor => map1(|x: $t| x.floor()),
                 UnaryOp::Ceil => map1(|x: $t| x.ceil()),
                 UnaryOp::Round => map1(|x: $t| x.round_ties_even()),
@@ -59,8 +60,18 @@ macro_rules! unary_float {
         }
     };
 }
-unary_float!(unary_f32, f32, vector::exp, vector::log, vector::tanh, vector::sigmoid, vector::erf, vector::gelu);
-unary_float!(unary_f64, f64, f64::exp, f64::ln, f64::tanh, math::sigmoid, libm::erf, gelu);
+unary_float!(
+    unary_f32,
+    f32,
+    vector::exp,
+    vector::log,
+    vector::tanh,
+    vector::sigmoid,
+    vector::erf,
+    vector::gelu,
+    vector::ndtr
+);
+unary_float!(unary_f64, f64, f64::exp, f64::ln, f64::tanh, math::sigmoid, libm::erf, gelu, ndtr);
 
 macro_rules! unary_integer {
     ($name:ident, $t:ident) => {

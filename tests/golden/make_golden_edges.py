@@ -16,7 +16,7 @@ import torch.nn.functional as F
 INF, NAN = math.inf, math.nan
 POINTS = [0.0, -0.0, 1.0, -1.0, 2.0, INF, -INF, NAN]
 UNARY = ("abs sign sqrt rsqrt exp expm1 log log1p log2 sin cos tanh sigmoid relu erf floor ceil round trunc "
-         "gelu square reciprocal").split()
+         "gelu square reciprocal ndtr").split()
 # Of one argument, elementwise.
 FORMULAS = ["-x", "x + 1", "x * 2", "x / 2", "1 / x", "0 / x", "x * x", "x / x", "x - x", "abs(x) * x",
             "clamp(x, -1.5, 1.5)", "clamp(x, 1.5, -1.5)", "clamp(x, min=0.5)", "clamp(x, max=0.5)", "maximum(x, x)", "lerp(x, x * 2, 0.25)", "lerp(x, x * 2, 0.75)",
@@ -41,9 +41,9 @@ DEVIATIONS = ["var(x, 1)", "std(x, 1)", "var(x, 1, correction=0)", "std(x, 1, co
 ROWS = [[0, 0, 0], [0, 1, 2], [-0.0, 0.0, 1], [1, 1, 2], [1, -1, 1], [2, 2, 2], [-1, -1, 0], [3, 0, -4],
         [INF, 1, 2], [INF, INF, 1], [-INF, 1, 2], [-INF, -INF, -INF], [INF, -INF, 1], [NAN, 1, 2], [NAN, NAN, 0], [0, NAN, 0]]
 
-FUNCTIONS = {n: getattr(torch, n) for n in UNARY if n not in ("gelu",)}
+FUNCTIONS = {n: getattr(torch, n) for n in UNARY if n not in ("gelu", "ndtr")}
 FUNCTIONS |= {n: getattr(torch, n) for n in "maximum minimum atan2 lerp where sum mean prod amax amin std var softmax log_softmax logsumexp clamp".split()}
-FUNCTIONS |= {"gelu": F.gelu, "layer_norm": F.layer_norm, "norm": torch.linalg.vector_norm, "inf": INF, "nan": NAN}
+FUNCTIONS |= {"gelu": F.gelu, "ndtr": torch.special.ndtr, "layer_norm": F.layer_norm, "norm": torch.linalg.vector_norm, "inf": INF, "nan": NAN}
 
 
 def gradients(expr, shape, **inputs):

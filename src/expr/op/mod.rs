@@ -12,9 +12,9 @@
 mod binary;
 mod division;
 mod functions;
-mod gelu;
 mod hyperbolic;
 mod integer;
+mod normal;
 mod reduce;
 mod row;
 mod special;
@@ -24,7 +24,7 @@ mod whole;
 
 pub(crate) use binary::BinaryBound;
 pub use binary::BinaryOp;
-pub(crate) use gelu::gelu;
+pub(crate) use normal::{gelu, ndtr};
 pub use reduce::ReduceOp;
 pub(crate) use row::{DTypeRule, Draw, Form, Integers, Logic, Row, Wgsl};
 pub(crate) use unary::UnaryBound;

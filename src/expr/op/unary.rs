@@ -2,10 +2,9 @@
 
 use std::f64::consts::{FRAC_1_SQRT_2, LN_2, SQRT_2};
 
-use super::gelu::{gelu, slope};
 use super::listed;
 use super::row::{DTypeRule, Draw, EVERYWHERE, Form, Grad, Integers, Logic, Row, Wgsl, Whole, lib, row, stays, wraps};
-use super::{hyperbolic, special, trig};
+use super::{hyperbolic, normal, special, trig};
 use crate::expr::grad::typed;
 use crate::{Expr, Tensor};
 
@@ -46,6 +45,8 @@ listed! {
         Erf = method erf(), 4.0;
         /// The Gaussian error linear unit, `x * (1 + erf(x / √2)) / 2` ([Hendrycks and Gimpel, 2016](https://arxiv.org/abs/1606.08415)).
         Gelu = method gelu(), 4.0;
+        /// The distribution function of the normal distribution, `(1 + erf(x / √2)) / 2`, accurate far below 0, too.
+        Ndtr = method ndtr(), 4.0;
         /// The tangent, in radians; on GPUs accurate up to 10,000.
         Tan = method tan(), 4.0;
         /// The angle from -π/2 to π/2 of which this is the sine; NaN beyond 1.
@@ -268,17 +269,8 @@ impl UnaryOp {
                 places: &[],
             }),
             Self::Erf => row!(special::ERF),
-            Self::Gelu => row!(Row {
-                rule: DTypeRule::OnlyFloat,
-                meaning: |[x]| gelu(x),
-                integers: Integers::Converted,
-                grad: Grad::Parts([|grad, [x], y| Some(grad * slope(x, y))]),
-                bound: UnaryBound::Valley { bottom: -0.751_791_524_693_564_5 },
-                wgsl: Wgsl::call(&[lib!("gelu"), lib!("gelu_f64")]),
-                domain: [EVERYWHERE],
-                draws: &[[Draw::Uniform(-6.0, 6.0)], [Draw::Uniform(-1e-3, 1e-3)], [Draw::Uniform(-40.0, 40.0)]],
-                places: &[[0.0], [0.5], [0.751_791_5], [1.0], [5.0], [8.0], [13.146], [14.5], [30.0], [37.6], [38.6]],
-            }),
+            Self::Gelu => row!(normal::GELU),
+            Self::Ndtr => row!(normal::NDTR),
             Self::Tan => row!(trig::TAN),
             Self::Asin => row!(trig::ASIN),
             Self::Acos => row!(trig::ACOS),
