@@ -203,6 +203,14 @@ mod tests {
     }
 
     #[test]
+    fn the_table_from_pytorch_names_every_function() {
+        let table = include_str!("../../../docs/pytorch.md");
+        let missing: Vec<_> =
+            Function::all().map(Function::name).filter(|name| !table.contains(&format!("`{name}`"))).collect();
+        assert!(missing.is_empty(), "not in docs/pytorch.md: {}", missing.join(", "));
+    }
+
+    #[test]
     fn what_is_absent_is_not_there() {
         assert!(ABSENT.windows(2).all(|pair| pair[0].0 < pair[1].0));
         for (name, _) in ABSENT {
