@@ -124,8 +124,10 @@ fn a_sum_over_chosen_rows_is_one_pass() {
         let before = device.counters().kernels;
         let y = sum.eval().map_err(|error| error.to_string())?;
         let kernels = device.counters().kernels - before;
-        // The CPU, which looks at the indices in a pass of its own, counts those of all tests.
-        expect("passes", &kernels, &if device.is_gpu() { 1 } else { kernels })?;
+        // The CPU, which looks at the indices in a pass of its own, counts those of all tests; and such a pass binds three
+        // tensors, the result and the marks.
+        let one_pass = device.is_gpu() && device.info().max_bindings >= 5;
+        expect("passes", &kernels, &if one_pass { 1 } else { kernels })?;
         let want: Vec<f32> =
             (0..400).map(|k| (0..8).map(|c| floats(400)[k * 11 % 50 * 8 + c] * (k * 8 + c) as f32).sum()).collect();
         expect("sums", &y.to_vec::<f32>().unwrap(), &want)
