@@ -73,6 +73,10 @@ def sums(torch, peer, a, b):
     peer.time("(a*b).sum(1)", lambda: (a * b).sum(1))
     peer.time("(a*b).sum()", lambda: (a * b).sum())
     peer.time("einsum ik,ik->k", lambda: torch.einsum("ik,ik->k", a, b))
+    rows = a.shape[0]
+    i = torch.arange(rows, device=a.device) * 7919 % rows
+    peer.time("a[i]", lambda: a[i])
+    peer.time("(a[i]*b).sum(1)", lambda: (a[i] * b).sum(1))
     for case, f in [("(a*b).sum(0)", lambda a, b: (a * b).sum(0)), ("(a*b).sum(1)", lambda a, b: (a * b).sum(1)),
                     ("(a*b).sum()", lambda a, b: (a * b).sum())]:
         compiled = torch.compile(f)

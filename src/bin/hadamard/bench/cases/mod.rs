@@ -176,6 +176,22 @@ pub(crate) const ALL: &[Case] = &[
         work: |x| Ok(Work::values(vec![einsum("ik,ik->k", &[&x.a, &x.b])])),
     },
     Case {
+        name: "a[i]",
+        code: "out.assign(a.index(0, &i))  // rows in any order",
+        limit: Limit::Copy,
+        elements: |s| 2 * s.numel() + s.rows,
+        roundings: |_| 0,
+        work: |x| Ok(Work::write(&x.out, x.a.index(0, &x.rows_in_any_order()?))),
+    },
+    Case {
+        name: "(a[i]*b).sum(1)",
+        code: "(a.index(0, &i) * &b).sum(1).eval()",
+        limit: Limit::Read,
+        elements: |s| 2 * s.numel() + 2 * s.rows,
+        roundings: |s| s.columns + 1,
+        work: |x| Ok(Work::values(vec![(x.a.index(0, &x.rows_in_any_order()?) * &x.b).sum(1)])),
+    },
+    Case {
         name: "sgd",
         code: "SGD::new(&[&w]).step(&[&g])",
         limit: Limit::Copy,

@@ -35,6 +35,14 @@ impl Inputs {
         })
     }
 
+    /// Each row once, neighbours far apart: by a step that shares no factor with their number.
+    pub(super) fn rows_in_any_order(&self) -> Result<Tensor> {
+        let n = self.size.rows as i64;
+        let step = [7919, 7907, 7901].into_iter().find(|step| n % step != 0).unwrap_or(1);
+        let numbers: Vec<i64> = (0..n).map(|i| i * step % n).collect();
+        Tensor::from_slice(&numbers, [self.size.rows], &self.a.device())
+    }
+
     pub(super) fn combined(&self) -> Expr {
         &self.w * &self.a + (1.0 - &self.w) * &self.b
     }
