@@ -1,8 +1,10 @@
 // lib/long_bits.wgsl
 //
-// Divisions, shifts and bits of integers of 64 bits, as lib/long.wgsl has them. Divisions by 0 give 0.
+// Divisions, shifts and bits of integers of 64 bits in two words, as lib/long.wgsl has them; of native ones,
+// lib/long_bits_native.wgsl has the same. Divisions by 0 give 0.
 //
-// From the prelude: L, I, U, B. From lib/long.wgsl: abs_l, neg_l, add_l, sub_l, select_l, shifted_l, is_minus_l.
+// From the prelude: L, I, U, B. From lib/long.wgsl: neg_l, sub_l, select_l, shifted_l, is_minus_l. From
+// lib/long_numeric.wgsl: abs_l.
 
 struct Quotient {
     whole: L,
@@ -36,26 +38,6 @@ fn truncated_l(a: L, b: L) -> Quotient {
         select_l(sizes.whole, neg_l(sizes.whole), opposite),
         select_l(sizes.rest, neg_l(sizes.rest), is_minus_l(a))
     );
-}
-
-// Whether something is left that has another sign than the divisor.
-fn is_across_l(rest: L, b: L) -> B {
-    return ((rest.low | rest.high) != U(0u)) & (bitcast<I>(rest.high ^ b.high) < I(0));
-}
-
-fn fmod_l(a: L, b: L) -> L {
-    return truncated_l(a, b).rest;
-}
-
-fn remainder_l(a: L, b: L) -> L {
-    let rest = truncated_l(a, b).rest;
-    return select_l(rest, add_l(rest, b), is_across_l(rest, b));
-}
-
-fn floor_divide_l(a: L, b: L) -> L {
-    let quotient = truncated_l(a, b);
-    let one = L(U(1u), U(0u));
-    return select_l(quotient.whole, sub_l(quotient.whole, one), is_across_l(quotient.rest, b));
 }
 
 fn bitwise_and_l(a: L, b: L) -> L {

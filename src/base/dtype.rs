@@ -20,7 +20,7 @@ pub enum DType {
     I16,
     /// A 32-bit signed integer; arithmetic wraps.
     I32,
-    /// A 64-bit signed integer; arithmetic wraps. On GPUs, two words of 32 bits.
+    /// A 64-bit signed integer; arithmetic wraps. On GPUs without them, two words of 32 bits.
     I64,
     /// IEEE 754 half precision; computed in f32, rounded when stored.
     F16,

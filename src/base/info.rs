@@ -44,7 +44,7 @@ pub struct DeviceInfo {
     pub kind: DeviceKind,
     /// Whether f64 tensors can be computed with. Without, they can be read, written, viewed, copied and cast.
     pub f64: bool,
-    /// Whether shaders have 64-bit integers. No tensor is made of them; kernels may fetch two words as one.
+    /// Whether shaders have 64-bit integers. Without, those of i64 tensors are computed as two words of 32 bits.
     pub i64: bool,
     /// Whether the adapter has f16 arithmetic. f16 tensors work without it.
     pub f16: bool,

@@ -21,6 +21,8 @@ pub(crate) struct Spec {
     pub(crate) n_scalars: usize,
     /// Whether drivers may simplify floats as if there were no NaN, infinity or rounding.
     pub(crate) fast_math: bool,
+    /// Whether an i64 is the device's own: else it is two words. False where there is none.
+    pub(crate) native_i64: bool,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -323,6 +325,12 @@ impl Spec {
             };
             binding.pairs = binding.wide && loaded && in_fours;
         }
+    }
+
+    /// Whether there are values of `dtype` in the kernel, or in what it binds.
+    pub(crate) fn has(&self, dtype: DType) -> bool {
+        let computed = || self.kernel.codes().flat_map(|code| &code.lines).any(|line| line.dtype == dtype);
+        self.operands.iter().any(|operand| operand.dtype == dtype) || computed()
     }
 
     /// Whether it looks at indices, and binds the marks of those out of bounds after everything else.

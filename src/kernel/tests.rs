@@ -6,6 +6,7 @@ use std::path::Path;
 
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 
+use super::plan::Launch;
 use super::plan::tests::{caps, plan_for, tensor};
 use super::spec::HEAD_WORDS;
 use super::tuning::Tuning;
@@ -13,11 +14,12 @@ use super::uniforms::{Dim, Head};
 use super::{Caps, Spec};
 use crate::{BinaryOp, DType, Expr, ReduceOp, Tensor, UnaryOp, einsum};
 
-/// The largest device, WebGPU's defaults, wgpu's smallest, and a software adapter.
+/// The largest device, WebGPU's defaults, wgpu's smallest, and a software adapter. The first and the last have i64.
 fn all_caps() -> [Caps; 4] {
     let software = Tuning::software();
     let discrete = Tuning::discrete();
-    [caps(100, discrete), Caps::webgpu(), caps(4, discrete), Caps { pairs: true, ..caps(8, software) }]
+    let largest = Caps { i64: true, ..caps(100, discrete) };
+    [largest, Caps::webgpu(), caps(4, discrete), Caps { i64: true, ..caps(8, software) }]
 }
 
 fn module_of(source: &str) -> (naga::Module, naga::valid::ModuleInfo) {
@@ -142,6 +144,33 @@ fn f64_is_moved_and_converted_without_its_type() {
     assert!(kernels >= exprs.len() * 4, "only {kernels} kernels");
 }
 
+/// Elsewhere there is nothing of 64 bits, which a driver would refuse. Words fetched in pairs are another matter.
+#[test]
+fn i64_is_native_exactly_where_a_device_has_it() {
+    let x = tensor(&[62, 48], DType::I64);
+    let row = tensor(&[48], DType::I64);
+    let others = [DType::Bool, DType::I16, DType::I32, DType::F16, DType::F32];
+    let mut exprs: Vec<Expr> = others.map(|to| x.cast(to)).into();
+    exprs.extend(others.map(|from| tensor(&[7], from).cast(DType::I64)));
+    exprs.extend([&x * &row, x.floor_divide(&row), x.pow(3), x.sum(0), x.prod(1), x.amax(..), x.gt(&row)]);
+    exprs.extend([
+        x.narrow(1, 1, 2).unwrap().amin(1),
+        Expr::select(tensor(&[48], DType::Bool), &x, 5),
+        x.gather(1, &x),
+    ]);
+    let unpaired = |caps: Caps| Caps { tuning: Tuning { pairs: false, ..caps.tuning }, ..caps };
+    for (expr, caps) in exprs.iter().flat_map(|expr| all_caps().map(|caps| (expr, unpaired(caps)))) {
+        let long = |launch: &Launch| {
+            let source = super::source(&launch.spec);
+            let types = module_of(&source).0.types;
+            let is_long = |scalar: naga::Scalar| scalar.width == 8 && scalar.kind != naga::ScalarKind::Float;
+            types.iter().any(|(_, t)| t.inner.scalar().is_some_and(is_long))
+        };
+        let found: Vec<bool> = plan_for(expr, &caps).launches.iter().map(long).collect();
+        assert!(found.iter().all(|found| *found == caps.i64), "{expr:?}: {found:?} on a device with i64: {}", caps.i64);
+    }
+}
+
 #[test]
 fn views_of_every_kind_make_valid_shaders() {
     let x = tensor(&[6, 10, 12], DType::F16);
@@ -158,7 +187,7 @@ fn views_of_every_kind_make_valid_shaders() {
 #[test]
 fn the_key_of_a_kernel_holds_only_what_alters_its_text() {
     let mut specs: HashMap<String, Spec> = HashMap::new();
-    for dtype in [DType::F32, DType::F16, DType::U8, DType::I32, DType::F64] {
+    for dtype in [DType::F32, DType::F16, DType::U8, DType::I32, DType::I64, DType::F64] {
         for [m, n] in [[4, 8], [5, 7], [62, 8], [64, 48], [65, 47], [4096, 64], [100_000, 4]] {
             let [x, row, column, one] = [&[m, n][..], &[n], &[m, 1], &[1]].map(|shape| tensor(shape, dtype));
             let part = x.narrow(1, 1, 2).unwrap();

@@ -194,7 +194,7 @@ impl<const N: usize> Grad<N> {
 }
 
 /// How an operation is written in WGSL in each dtype that floats and integers are computed in; bools are written as
-/// f32s are. On i64, which WGSL has no operators for, everything is a function of `shaders/lib`: the operation's name
+/// f32s are. On i64, for which not every device has operators, everything is a function of `shaders/lib`: the operation's name
 /// with `_l` after it.
 #[derive(Clone, Copy)]
 pub(crate) struct Wgsl {

@@ -2,7 +2,7 @@
 
 use super::line;
 use super::load::{scalar, scalar_word};
-use super::operation::{binary, convert, of_words, round, suffix, unary};
+use super::operation::{binary, convert, round, select, suffix, unary};
 use crate::DType;
 use crate::expr::BinaryOp;
 use crate::kernel::spec::{Code, Inst, Line, Map, Reduce, Spec, Strategy};
@@ -107,9 +107,7 @@ impl<'a> Scope<'a> {
                 binary(op, from(a), &arg(a), &format!("apart_{}({})", suffix(from(b)), arg(b)))
             }
             Inst::Binary(op, a, b) => binary(op, from(a), &arg(a), &arg(b)),
-            Inst::Select(c, a, b) => {
-                of_words(dtype, |word| format!("select({}{word}, {}{word}, {})", arg(b), arg(a), arg(c)))
-            }
+            Inst::Select(c, a, b) => select(dtype, &arg(c), &arg(a), &arg(b)),
             Inst::Random(word, args) => {
                 let [counter, key0, key1] = args.map(|a| format!("bitcast<U>({})", arg(a)));
                 format!("bitcast<I>(philox({counter}, {key0}, {key1}).x{word} >> U(8u))")

@@ -53,7 +53,7 @@ impl Scope<'_> {
 
     fn on(&self, operand: usize, steps: &str, dtype: DType) -> Vec<String> {
         // Of two words, the lower one: positions have 32 bits.
-        let steps = if dtype == DType::I64 { format!("{steps}.low") } else { steps.to_owned() };
+        let steps = if dtype == DType::I64 { format!("low_l({steps})") } else { steps.to_owned() };
         let step = |c: usize| if self.spec.width == 1 { steps.clone() } else { format!("{steps}[{c}]") };
         self.neighbours(operand).iter().enumerate().map(|(c, place)| format!("{place} + u32({})", step(c))).collect()
     }
@@ -62,9 +62,9 @@ impl Scope<'_> {
     fn load_from(&self, operand: usize, positions: &[String]) -> String {
         let &Operand { binding, dtype, .. } = &self.spec.operands[operand];
         let elements: Vec<String> = positions.iter().map(|p| self.raw(binding, p)).collect();
-        if dtype == DType::I64 {
+        if dtype == DType::I64 && !self.spec.native_i64 {
             let word = |of: &str| elements.iter().map(|e| format!("{e}.{of}")).collect::<Vec<_>>().join(", ");
-            return format!("L(U({}), U({}))", word("x"), word("y"));
+            return format!("l_of(U({}), U({}))", word("x"), word("y"));
         }
         let elements = elements.join(", ");
         match dtype {
@@ -124,7 +124,7 @@ pub(super) fn scalar(word: usize, dtype: DType) -> String {
         DType::Bool => format!("B({} != 0u)", bits(word)),
         DType::I32 => format!("I(bitcast<i32>({}))", bits(word)),
         DType::F32 => format!("F(bitcast<f32>({}))", bits(word)),
-        DType::I64 => format!("L(U({}), U({}))", bits(word), bits(word + 1)),
+        DType::I64 => format!("l_of(U({}), U({}))", bits(word), bits(word + 1)),
         DType::F64 => format!("D(f64_from_bits({}, {}))", bits(word), bits(word + 1)),
         DType::F16 | DType::BF16 | DType::U8 | DType::I8 | DType::I16 => {
             unreachable!("scalars have a dtype that arithmetic is done in")

@@ -40,7 +40,23 @@ struct File {
     text: &'static str,
     /// The beginnings of calls of its functions: `exp_f(`.
     calls: Vec<String>,
+    /// The only value of [`Spec::native_i64`] it is for. The other value has a file with the same functions.
+    native_i64: Option<bool>,
 }
+
+impl File {
+    fn new(text: &'static str, native_i64: Option<bool>) -> Self {
+        Self { text, calls: functions(text).map(|name| format!("{name}(")).collect(), native_i64 }
+    }
+}
+
+/// The functions that know how an i64 is held, and the value of [`Spec::native_i64`] each file is for.
+const LONG: [(&str, bool); 4] = [
+    (include_str!("../../../shaders/lib/long.wgsl"), false),
+    (include_str!("../../../shaders/lib/long_native.wgsl"), true),
+    (include_str!("../../../shaders/lib/long_bits.wgsl"), false),
+    (include_str!("../../../shaders/lib/long_bits_native.wgsl"), true),
+];
 
 /// The files that rows of operations name, then those of conversions and of functions that files share.
 static LIBRARY: LazyLock<Vec<File>> = LazyLock::new(|| {
@@ -51,8 +67,9 @@ static LIBRARY: LazyLock<Vec<File>> = LazyLock::new(|| {
         include_str!("../../../shaders/lib/double.wgsl"),
         include_str!("../../../shaders/lib/double_bits.wgsl"),
         include_str!("../../../shaders/lib/half.wgsl"),
-        include_str!("../../../shaders/lib/long.wgsl"),
-        include_str!("../../../shaders/lib/long_bits.wgsl"),
+        include_str!("../../../shaders/lib/long_numeric.wgsl"),
+        include_str!("../../../shaders/lib/long_division.wgsl"),
+        include_str!("../../../shaders/lib/long_f32.wgsl"),
         include_str!("../../../shaders/lib/long_f64.wgsl"),
         include_str!("../../../shaders/lib/bounded.wgsl"),
         include_str!("../../../shaders/lib/bounded_long.wgsl"),
@@ -63,9 +80,10 @@ static LIBRARY: LazyLock<Vec<File>> = LazyLock::new(|| {
     let mut files: Vec<File> = Vec::new();
     for &text in unary.chain(binary).chain(&shared) {
         if files.iter().all(|file| file.text != text) {
-            files.push(File { text, calls: functions(text).map(|name| format!("{name}(")).collect() });
+            files.push(File::new(text, None));
         }
     }
+    files.extend(LONG.map(|(text, native)| File::new(text, Some(native))));
     files
 });
 
@@ -89,7 +107,8 @@ pub(crate) fn source(spec: &Spec) -> String {
         text.push_str(file);
     }
     // Files are joined only where they are called, if only by one another: a driver compiles every function it is given.
-    let mut rest: Vec<&File> = LIBRARY.iter().collect();
+    let is_for = |file: &&File| file.native_i64.is_none_or(|native| native == spec.native_i64);
+    let mut rest: Vec<&File> = LIBRARY.iter().filter(is_for).collect();
     while let Some(at) = rest.iter().position(|file| file.calls.iter().any(|call| text.contains(call))) {
         text.push('\n');
         text.push_str(rest.remove(at).text);
@@ -135,14 +154,13 @@ fn aliases(out: &mut String, spec: &Spec) {
     for (alias, scalar) in [("F", "f32"), ("I", "i32"), ("U", "u32"), ("B", "bool")] {
         line(out, 0, &format!("alias {alias} = {};", vector(scalar)));
     }
-    let has = |dtype: DType| {
-        let computed = || spec.kernel.codes().flat_map(|code| &code.lines).any(|line| line.dtype == dtype);
-        spec.operands.iter().any(|o| o.dtype == dtype) || computed()
-    };
-    if has(DType::F64) {
+    if spec.has(DType::F64) {
         line(out, 0, &format!("alias D = {};", vector("f64")));
     }
-    if has(DType::I64) {
+    if spec.native_i64 {
+        line(out, 0, &format!("alias L = {};", vector("i64")));
+        line(out, 0, &format!("alias W = {};", vector("u64")));
+    } else if spec.has(DType::I64) {
         line(out, 0, "struct L { low: U, high: U }");
     }
 }
@@ -168,7 +186,7 @@ fn bindings(out: &mut String, spec: &Spec) {
     line(out, 0, "@group(0) @binding(0) var<uniform> uniforms: Uniforms;");
     for (i, binding) in spec.bindings.iter().enumerate() {
         let access = if binding.write { "read_write" } else { "read" };
-        let element = element_type(binding);
+        let element = element_type(binding, spec.native_i64);
         line(out, 0, &format!("@group(0) @binding({}) var<storage, {access}> b{i}: array<{element}>;", i + 1));
     }
     if spec.has_marks() {
@@ -194,7 +212,7 @@ fn line(out: &mut String, depth: usize, text: &str) {
     out.push('\n');
 }
 
-fn element_type(binding: &Binding) -> &'static str {
+fn element_type(binding: &Binding, native_i64: bool) -> &'static str {
     let &Binding { dtype, wide, pairs, .. } = binding;
     match dtype {
         DType::F32 | DType::I32 if pairs => "vec2<u64>",
@@ -203,6 +221,7 @@ fn element_type(binding: &Binding) -> &'static str {
         DType::F32 => "f32",
         DType::I32 if wide => "vec4i",
         DType::I32 => "i32",
+        DType::I64 if native_i64 => "i64",
         DType::I64 => "vec2u",
         DType::F64 => "f64",
         DType::I16 | DType::F16 | DType::BF16 if wide => "vec2u",

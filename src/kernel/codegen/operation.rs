@@ -45,9 +45,22 @@ pub(super) fn binary(op: BinaryOp, dtype: DType, a: &str, b: &str) -> String {
     }
 }
 
-/// What `f` makes of a value: of both words of an i64, which are `.low` and `.high`, or of all of another.
-pub(super) fn of_words(dtype: DType, f: impl Fn(&str) -> String) -> String {
-    if dtype == DType::I64 { format!("L({}, {})", f(".low"), f(".high")) } else { f("") }
+/// What `f` makes of values: of both words of i64s, or of all of others. Its argument is the text of a value to that of
+/// what it is to use of it.
+pub(super) fn of_words(dtype: DType, f: impl Fn(&dyn Fn(&str) -> String) -> String) -> String {
+    if dtype == DType::I64 {
+        let word = |name: &'static str| move |value: &str| format!("{name}({value})");
+        format!("l_of({}, {})", f(&word("low_l")), f(&word("high_l")))
+    } else {
+        f(&str::to_owned)
+    }
+}
+
+/// `a` where a condition holds, else `b`.
+pub(super) fn select(dtype: DType, condition: &str, a: &str, b: &str) -> String {
+    // select() takes no structs.
+    let name = if dtype == DType::I64 { "select_l" } else { "select" };
+    format!("{name}({b}, {a}, {condition})")
 }
 
 pub(super) fn convert(from: DType, to: DType, a: &str) -> String {
@@ -58,11 +71,11 @@ pub(super) fn convert(from: DType, to: DType, a: &str) -> String {
         (DType::I32, DType::I64) => format!("i_to_l({a})"),
         (DType::F32, DType::I64) => format!("f_to_l({a})"),
         (DType::F64, DType::I64) => format!("f64_to_l({a})"),
-        (DType::Bool, DType::I64) => format!("L(select(U(0u), U(1u), {a}), U(0u))"),
-        (DType::I64, DType::I32) => format!("bitcast<I>({a}.low)"),
+        (DType::Bool, DType::I64) => format!("b_to_l({a})"),
+        (DType::I64, DType::I32) => format!("l_to_i({a})"),
         (DType::I64, DType::F32) => format!("l_to_f({a})"),
         (DType::I64, DType::F64) => format!("l_to_f64({a})"),
-        (DType::I64, DType::Bool) => format!("({a}.low | {a}.high) != U(0u)"),
+        (DType::I64, DType::Bool) => format!("l_to_b({a})"),
         // No adapter has to select f64s.
         (DType::Bool, DType::F64) => format!("D(select(F(0), F(1), {a}))"),
         (DType::Bool, _) => format!("select({0}(0), {0}(1), {a})", alias(to)),

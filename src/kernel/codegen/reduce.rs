@@ -2,7 +2,7 @@
 
 use super::code::Scope;
 use super::load::scalar;
-use super::operation::{binary, of_words, suffix as float_suffix};
+use super::operation::{binary, of_words, select, suffix as float_suffix};
 use super::place::{coordinates, dot, stage_word};
 use super::{alias, line};
 use crate::DType;
@@ -94,11 +94,12 @@ fn turned(out: &mut String, reduce: &Reduce) {
     line(out, 0, "// What each row's components come to, as the components of one vector.");
     line(out, 0, "fn turned(rows: Terms) -> GroupTerms {");
     for c in ["x", "y", "z", "w"] {
-        let row = |g: u32, j: usize, word: &str| format!("rows.g{g}.t{j}{word}.{c}");
-        let of = |j: usize, word: &str| (0..reduce.groups).map(|g| row(g, j, word)).collect::<Vec<_>>().join(", ");
-        let all = terms(reduce, |j, _, dtype| match dtype {
-            DType::I64 => of_words(dtype, |word| format!("U({})", of(j, word))),
-            _ => format!("{}({})", alias(dtype), of(j, "")),
+        let all = terms(reduce, |j, _, dtype| {
+            let of = if dtype == DType::I64 { "U" } else { alias(dtype) };
+            of_words(dtype, |word| {
+                let row = |g: u32| format!("{}.{c}", word(&format!("rows.g{g}.t{j}")));
+                format!("{of}({})", (0..reduce.groups).map(row).collect::<Vec<_>>().join(", "))
+            })
         });
         line(out, 1, &format!("let {c} = {all};"));
     }
@@ -241,7 +242,7 @@ fn ends(out: &mut String, width: u32, reduce: &Reduce) {
         1,
         if width == 1 { "let inside = r < end;" } else { "let inside = U(r) + vec4u(0u, 1u, 2u, 3u) < U(end);" },
     );
-    let chosen = |j, _, dtype| of_words(dtype, |word| format!("select(nothing.t{j}{word}, terms.t{j}{word}, inside)"));
+    let chosen = |j, _, dtype| select(dtype, "inside", &format!("terms.t{j}"), &format!("nothing.t{j}"));
     line(out, 1, &return_terms(reduce, chosen));
     line(out, 0, "}");
     line(out, 0, "");
@@ -251,7 +252,7 @@ fn ends(out: &mut String, width: u32, reduce: &Reduce) {
         line(out, 1, "return terms;");
     } else {
         let swizzle = |s: &'static str, from: &'static str| {
-            terms(reduce, |j, _, dtype| of_words(dtype, |word| format!("{from}.t{j}{word}.{s}")))
+            terms(reduce, |j, _, dtype| of_words(dtype, |word| format!("{}.{s}", word(&format!("{from}.t{j}")))))
         };
         line(out, 1, &format!("let pairs = combine(terms, {});", swizzle("zwxy", "terms")));
         line(out, 1, &format!("return combine(pairs, {});", swizzle("yxwz", "pairs")));
@@ -305,7 +306,7 @@ fn identity(fold: Fold, dtype: DType) -> String {
             Fold::Amax => (0, 1 << 31),
             Fold::Amin => (u32::MAX, u32::MAX >> 1),
         };
-        return format!("L(U({low}u), U({high}u))");
+        return format!("l_of(U({low}u), U({high}u))");
     }
     let of = alias(dtype);
     let (smallest, largest) = match dtype {

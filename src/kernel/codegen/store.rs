@@ -21,7 +21,7 @@ impl Scope<'_> {
         let stored = format!("s{operand}");
         line(out, 1, &format!("let {stored} = {value};"));
         if self.one_output {
-            let one = component(&stored, dtype, (self.spec.width > 1).then_some(0));
+            let one = self.component(&stored, dtype, (self.spec.width > 1).then_some(0));
             line(out, 1, &format!("b{binding}[p{operand}] = {one};"));
         } else if let Some(bits) = packed_bits {
             self.store_packed(out, operand, &stored, bits);
@@ -36,7 +36,8 @@ impl Scope<'_> {
     fn store_each(&self, out: &mut String, operand: usize, stored: &str) {
         let (binding, index) = (self.spec.operands[operand].binding, self.index);
         for (c, place) in self.neighbours(operand).iter().enumerate() {
-            let component = component(stored, self.spec.operands[operand].dtype, (self.spec.width > 1).then_some(c));
+            let component =
+                self.component(stored, self.spec.operands[operand].dtype, (self.spec.width > 1).then_some(c));
             if c == 0 || !self.tail {
                 line(out, 1, &format!("b{binding}[{place}] = {component};"));
             } else {
@@ -96,10 +97,14 @@ impl Scope<'_> {
             line(out, 1, "}");
         }
     }
-}
 
-/// A component of a value, or all of one that has none, as it is stored.
-fn component(value: &str, dtype: DType, at: Option<usize>) -> String {
-    let at = at.map(|at| format!("[{at}]")).unwrap_or_default();
-    if dtype == DType::I64 { format!("vec2u({value}.low{at}, {value}.high{at})") } else { format!("{value}{at}") }
+    /// A component of a value, or all of one that has none, as it is stored.
+    fn component(&self, value: &str, dtype: DType, at: Option<usize>) -> String {
+        let at = at.map(|at| format!("[{at}]")).unwrap_or_default();
+        if dtype == DType::I64 && !self.spec.native_i64 {
+            format!("vec2u(low_l({value}){at}, high_l({value}){at})")
+        } else {
+            format!("{value}{at}")
+        }
+    }
 }

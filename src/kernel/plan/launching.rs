@@ -97,11 +97,13 @@ impl Planner<'_> {
         operands.narrow_modes();
         let Operands { windows, bindings, list, table, .. } = operands;
         let (n_scalars, fast_math) = (scalars.words, self.caps.fast_math);
-        let mut spec = Spec { kernel, width, workgroup, bindings, operands: list, n_scalars, fast_math };
+        let mut spec =
+            Spec { kernel, width, workgroup, bindings, operands: list, n_scalars, fast_math, native_i64: false };
         if !self.caps.f64 {
             spec.hold_f64_as_bits();
         }
-        if self.caps.pairs {
+        spec.native_i64 = self.caps.i64 && spec.has(DType::I64);
+        if self.caps.tuning.pairs && self.caps.i64 {
             spec.fetch_pairs();
         }
 

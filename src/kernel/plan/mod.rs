@@ -128,8 +128,8 @@ pub(crate) struct Caps {
     pub(crate) subgroup: u32,
     /// Whether it computes in f64.
     pub(crate) f64: bool,
-    /// Whether kernels fetch words in pairs.
-    pub(crate) pairs: bool,
+    /// Whether it computes in i64.
+    pub(crate) i64: bool,
     /// As in [`Spec`].
     pub(crate) fast_math: bool,
     pub(crate) device: String,
@@ -146,23 +146,22 @@ impl Caps {
             max_workgroup_memory: 16_384,
             subgroup: 0,
             f64: true,
-            pairs: false,
+            i64: false,
             fast_math: false,
             device: "webgpu".to_owned(),
         }
     }
 
     pub(crate) fn of(info: &DeviceInfo, device: &str, fast_math: bool) -> Self {
-        let tuning = Tuning::of(info);
         Self {
-            pairs: tuning.pairs && info.i64,
-            tuning,
+            tuning: Tuning::of(info),
             max_bindings: info.max_bindings as usize,
             max_binding: info.max_binding,
             max_workgroups: info.max_workgroups,
             max_workgroup_memory: info.max_workgroup_memory,
             subgroup: info.subgroup.map_or(0, |sizes| sizes.0),
             f64: info.f64,
+            i64: info.i64,
             fast_math,
             device: device.to_owned(),
         }
