@@ -50,7 +50,7 @@ fn translated() -> String {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap();
         // Those are about positions, lanes, words and integers.
-        if !["uniforms", "index", "lanes", "long", "tree", "pairs", "half", "philox"]
+        if !["uniforms", "index", "lanes", "bounded", "long", "double_bits", "tree", "pairs", "half", "philox"]
             .iter()
             .any(|other| name.starts_with(other))
         {
