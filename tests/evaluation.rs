@@ -264,6 +264,22 @@ fn what_fuzzing_found_stays_right() {
     }
 }
 
+/// A number that is reduced is given a shape first, and no other dtype.
+#[test]
+fn numbers_of_every_dtype_are_reduced_beside_tensors() {
+    for device in devices::devices() {
+        let x = Tensor::ones([257], DType::F32, &device).unwrap();
+        let of = |number: Expr| number.broadcast_to([257]).amax(0);
+        let all = [x.sum(0), of(true.into()), of(false.into()), of(3.into()), of(0.5.into())];
+        let found: Vec<f64> = hadamard::eval_all(&all)
+            .unwrap_or_else(|error| panic!("{device}: {error}"))
+            .iter()
+            .map(|y| y.to_dtype(DType::F32).unwrap().item::<f32>().unwrap().into())
+            .collect();
+        assert_eq!(found, [257.0, 1.0, 0.0, 3.0, 0.5], "{device}");
+    }
+}
+
 /// Where no tensor says which device, the caller does.
 #[test]
 fn an_expression_is_evaluated_where_it_is_said() {

@@ -38,7 +38,7 @@ impl Expr {
     /// The rows that `index` chooses of this, a table: PyTorch's `embedding(index, table)`. Negative numbers are out of
     /// range; see [`index`](Self::index).
     #[must_use]
-    pub fn rows(&self, index: impl Into<Self>) -> Self {
+    pub fn embedding(&self, index: impl Into<Self>) -> Self {
         let build = |index| self.chosen("embedding", &[(self.shape().dim(0, "embedding")?, index)], false);
         carry(self.check().and_then(|()| build(index.into())))
     }

@@ -8,7 +8,7 @@ use crate::expr::Expr;
 
 /// Alphabetical.
 pub(super) static INDEXING: [Special; 10] = [
-    special("embedding", &["input", "weight"], 2, |c| Ok(c.expr(1)?.rows(c.expr(0)?))),
+    special("embedding", &["input", "weight"], 2, |c| Ok(c.expr(1)?.embedding(c.expr(0)?))),
     special("gather", &["input", "dim", "index"], 3, |c| Ok(c.expr(0)?.gather(c.integer(1)?, c.expr(2)?))),
     special("index_add", &["input", "dim", "index", "source", "alpha"], 4, |c| {
         let source = if c.is_none(4) { c.expr(3)? } else { c.expr(3)? * c.expr(4)? };

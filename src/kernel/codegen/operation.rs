@@ -65,9 +65,9 @@ pub(super) fn select(dtype: DType, condition: &str, a: &str, b: &str) -> String 
 
 pub(super) fn convert(from: DType, to: DType, a: &str) -> String {
     match (from, to) {
+        _ if from == to => a.to_owned(),
         (DType::F32, DType::I32) => format!("to_i32({a})"),
         (DType::F64, DType::I32) => format!("f64_to_i32({a})"),
-        (DType::I64, DType::I64) => a.to_owned(),
         (DType::I32, DType::I64) => format!("i_to_l({a})"),
         (DType::F32, DType::I64) => format!("f_to_l({a})"),
         (DType::F64, DType::I64) => format!("f64_to_l({a})"),

@@ -37,7 +37,7 @@ expression_methods! {
     matmul(other: impl Into<Expr>), mm(other: impl Into<Expr>), mv(other: impl Into<Expr>), bmm(other: impl Into<Expr>),
     outer(other: impl Into<Expr>),
     index(dim: isize, index: impl Into<Expr>), index_select(dim: isize, index: impl Into<Expr>), take(index: impl Into<Expr>),
-    rows(index: impl Into<Expr>), take_along_dim(index: impl Into<Expr>, dim: isize), gather(dim: isize, index: impl Into<Expr>),
+    embedding(index: impl Into<Expr>), take_along_dim(index: impl Into<Expr>, dim: isize), gather(dim: isize, index: impl Into<Expr>),
     index_add(dim: isize, index: impl Into<Expr>, source: impl Into<Expr>),
     index_copy(dim: isize, index: impl Into<Expr>, source: impl Into<Expr>),
     index_fill(dim: isize, index: impl Into<Expr>, value: impl Into<Expr>),
