@@ -177,7 +177,7 @@ impl Layout {
     /// Every `step`th element of `dim` from `start`, `len` of them. The caller has checked the range.
     pub(crate) fn narrow(&self, dim: usize, start: usize, len: usize, step: usize) -> Self {
         let mut out = self.clone();
-        out.shape = self.shape.iter().enumerate().map(|(d, &n)| if d == dim { len } else { n }).collect();
+        out.shape = self.shape.resized(dim, len);
         // A view of nothing stays where it is: its buffer may have no element to begin at.
         if out.numel() > 0 {
             out.offset = (self.offset as isize + start as isize * self.strides[dim]) as usize;
@@ -192,7 +192,7 @@ impl Layout {
     /// Element 0 of `dim`, `len` times: from there an index that is not known yet steps on.
     pub(crate) fn taken(&self, dim: usize, len: usize) -> Self {
         let mut out = self.clone();
-        out.shape = self.shape.iter().enumerate().map(|(d, &n)| if d == dim { len } else { n }).collect();
+        out.shape = self.shape.resized(dim, len);
         out.strides[dim] = 0;
         out
     }

@@ -52,6 +52,13 @@ impl Shape {
         self.0.iter().enumerate().map(|(d, &n)| if dims.contains(&d) { 1 } else { n }).collect()
     }
 
+    /// The shape with another size of one dim.
+    pub(crate) fn resized(&self, dim: usize, size: usize) -> Self {
+        let mut out = self.clone();
+        out.0[dim] = size;
+        out
+    }
+
     /// The sizes as a slice.
     pub fn dims(&self) -> &[usize] {
         &self.0

@@ -137,7 +137,7 @@ impl Expr {
     pub(super) fn periodic(&self, dim: usize, each: usize, start: usize, size: usize) -> Self {
         let sizes = self.shape();
         let len = sizes[dim];
-        let to: Shape = sizes.iter().enumerate().map(|(d, &n)| if d == dim { size } else { n }).collect();
+        let to = sizes.resized(dim, size);
         if len == 1 {
             return self.broadcast_to(to);
         }

@@ -229,8 +229,7 @@ impl Expr {
     /// The elements of `dim` that an index of as many dims chooses, both broadcast to each other in the other dims.
     fn read_by(&self, bounded: &Self, dim: usize) -> Self {
         let result = self.beside(bounded, dim);
-        let whole: Shape =
-            result.iter().enumerate().map(|(d, &n)| if d == dim { self.shape()[d] } else { n }).collect();
+        let whole = result.resized(dim, self.shape()[dim]);
         Self::new(Op::Take { dim }, smallvec![bounded.clone(), self.broadcast_to(whole)], result, self.dtype())
     }
 
@@ -287,7 +286,7 @@ impl Expr {
         let dim = self.shape().dim(dim, op)?;
         let index = self.slices(op, dim, index)?;
         let n = index.shape()[dim];
-        let wanted: Shape = self.shape().iter().enumerate().map(|(d, &size)| if d == dim { n } else { size }).collect();
+        let wanted = self.shape().resized(dim, n);
         if *source.shape() != wanted {
             return Err(Error::argument(op, format!("a source of shape {wanted}"), source.shape().to_string()));
         }

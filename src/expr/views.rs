@@ -100,8 +100,7 @@ impl Expr {
     pub fn slice(&self, dim: isize, start: usize, end: usize, step: usize) -> Self {
         carry(self.check().and_then(|()| {
             let (dim, len) = check_slice(self.shape(), dim, start, end, step)?;
-            let shape = self.shape().iter().enumerate().map(|(d, &n)| if d == dim { len } else { n }).collect();
-            Ok(self.view(View::Narrow { dim, start, len, step }, shape))
+            Ok(self.view(View::Narrow { dim, start, len, step }, self.shape().resized(dim, len)))
         }))
     }
 

@@ -4,7 +4,7 @@ use super::domain::Domain;
 use super::emit::Scalars;
 use super::map::MapJob;
 use super::view::View;
-use super::windows::{best_cut, excess, halves, resized};
+use super::windows::{best_cut, excess, halves};
 use super::{Memory, Output, Planner};
 use crate::base::layout::Layout;
 use crate::kernel::spec::{Code, Inst, Line};
@@ -14,7 +14,7 @@ impl MapJob {
     /// The same over a part of the domain.
     fn narrow(&self, dim: usize, start: usize, len: usize) -> Self {
         let views = self.views.iter().map(|view| view.narrow(dim, start, len)).collect();
-        Self { shape: resized(&self.shape, dim, len), views, ..self.clone() }
+        Self { shape: self.shape.resized(dim, len), views, ..self.clone() }
     }
 
     /// The same with as few dims as its views allow.

@@ -162,8 +162,3 @@ pub(super) fn halves(size: usize) -> [(usize, usize); 2] {
     let at = (size / 2).next_multiple_of(unit);
     [(0, at), (at, size - at)]
 }
-
-/// A shape with another size of one dim.
-pub(super) fn resized(shape: &Shape, dim: usize, size: usize) -> Shape {
-    shape.iter().enumerate().map(|(d, &n)| if d == dim { size } else { n }).collect()
-}

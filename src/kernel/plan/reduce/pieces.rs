@@ -9,7 +9,7 @@ use crate::base::layout::Layout;
 use crate::expr::graph::Fold;
 use crate::kernel::plan::emit::{Emitted, Scalars};
 use crate::kernel::plan::view::View;
-use crate::kernel::plan::windows::{best_cut, excess, halves, resized};
+use crate::kernel::plan::windows::{best_cut, excess, halves};
 use crate::kernel::plan::{Planner, Window};
 use crate::kernel::spec::{Code, Inst, Line, Strategy};
 use crate::{DType, Result, Shape};
@@ -18,7 +18,7 @@ impl ReduceJob<'_> {
     /// The same over a part of the domain.
     fn narrow(&self, dim: usize, start: usize, len: usize) -> Self {
         let mut out = self.clone();
-        out.domain = resized(&self.domain, dim, len);
+        out.domain = self.domain.resized(dim, len);
         out.body.reads.iter_mut().for_each(|r| *r = r.narrow(dim, start, len));
         if let Some(kept) = self.walk.kept.iter().position(|&d| d == dim) {
             out.cuts.push((kept, start, len));
