@@ -6,8 +6,8 @@ use std::sync::{Mutex, PoisonError};
 use pulp::Arch;
 
 use super::strip::Strip;
+use crate::Result;
 use crate::base::bounds::Bounds;
-use crate::{DType, Result};
 
 /// An index out of bounds that a run came by, if it did.
 #[derive(Default)]
@@ -27,38 +27,28 @@ impl Astray {
         found.map_or(Ok(()), |(bounds, index)| Err(bounds.error(index)))
     }
 
-    /// Writes indices of a dtype counted from the start of their dim; the first element for one out of bounds.
-    pub(super) fn look(&self, arch: Arch, bounds: Bounds, dtype: DType, indices: Strip<'_>, out: Strip<'_>) {
+    /// Writes indices, i32s or i64s, counted from the start of their dim; the first element for one out of bounds. `out` is
+    /// as long as they are.
+    pub(super) fn look(&self, arch: Arch, bounds: Bounds, indices: Strip<'_>, out: Strip<'_>) {
         let out = out.cells::<i32>();
-        match dtype {
-            DType::I64 => self.each(arch, bounds, indices.cells::<i64>(), out),
-            _ => self.each(arch, bounds, indices.cells::<i32>(), out),
+        if indices.size() == size_of::<i64>() {
+            self.each(arch, bounds, indices.cells::<i64>(), out);
+        } else {
+            self.each(arch, bounds, indices.cells::<i32>(), out);
         }
     }
 
     fn each<T: Copy + Into<i64>>(&self, arch: Arch, bounds: Bounds, indices: &[Cell<T>], out: &[Cell<i32>]) {
         // Mostly all are within, and then nothing has to be decided one by one.
-        if indices.len() == out.len() && arch.dispatch(|| all_within(bounds, indices, out)) {
+        if arch.dispatch(|| all_within(bounds, indices, out)) {
             return;
         }
-        let mut lowest = None;
-        let mut look = |index: &Cell<T>| {
+        for (index, out) in indices.iter().zip(out) {
             let index: i64 = index.get().into();
-            bounds.resolve(index).unwrap_or_else(|| {
-                lowest = Some(lowest.map_or(index, |lowest: i64| lowest.min(index)));
+            out.set(bounds.resolve(index).unwrap_or_else(|| {
+                self.note(bounds, index);
                 0
-            })
-        };
-        if let ([index], true) = (indices, out.len() > 1) {
-            let at = look(index);
-            out.iter().for_each(|out| out.set(at));
-        } else {
-            for (index, out) in indices.iter().zip(out) {
-                out.set(look(index));
-            }
-        }
-        if let Some(index) = lowest {
-            self.note(bounds, index);
+            }));
         }
     }
 }

@@ -88,42 +88,29 @@ impl Space {
         let rank = self.rank();
         let index_row_step = if rank > 1 { index.strides[rank - 2] } else { 0 };
         self.pieces(track, point, out.len(), |piece| {
-            let at = Walk { start: self.locate(index, point), steps: [index_row_step, index.strides[rank - 1]] };
+            let (start, step) = (self.locate(index, point), index.strides[rank - 1]);
+            let at = Piece { start, row_step: index_row_step, step, ..piece };
             let piece = Piece { start: origin + piece.start, ..piece };
             point += piece.rows * piece.count;
             let (now, later) = out.split_at(piece.rows * piece.count);
             out = later;
             if !track.chain.is_empty() || !index.chain.is_empty() {
-                gather_through([track, index], from, &piece, places, at, now);
-            } else if at.steps[1] == 0 && piece.step == 1 {
-                copy_rows(from, &piece, places, at, now);
+                gather_through([track, index], from, &piece, places, &at, now);
+            } else if at.step == 0 && piece.step == 1 {
+                copy_rows(from, &piece, places, &at, now);
             } else {
                 match places {
-                    Places::I32(places) => gather_each(from, &piece, |i| places[i].get() as isize, at, now),
-                    Places::I64(places) => gather_each(from, &piece, |i| places[i].get() as isize, at, now),
+                    Places::I32(places) => gather_each(from, &piece, |i| places[i].get() as isize, &at, now),
+                    Places::I64(places) => gather_each(from, &piece, |i| places[i].get() as isize, &at, now),
                 }
             }
         });
     }
 }
 
-/// Where an index's elements lie: the first, and the steps from row to row and from element to element.
-#[derive(Clone, Copy)]
-struct Walk {
-    start: isize,
-    steps: [isize; 2],
-}
-
-impl Walk {
-    #[inline(always)]
-    fn at(self, row: usize, i: usize) -> usize {
-        (self.start + row as isize * self.steps[0] + i as isize * self.steps[1]) as usize
-    }
-}
-
 /// Rows that lie in a row, each of them where its index says.
-fn copy_rows<T: Pod>(from: &[Cell<T>], piece: &Piece, places: Places<'_>, at: Walk, out: &[Cell<T>]) {
-    let first = |row: usize| (piece.at(row, 0) + places.get(at.at(row, 0))) as usize;
+fn copy_rows<T: Pod>(from: &[Cell<T>], piece: &Piece, places: Places<'_>, at: &Piece, out: &[Cell<T>]) {
+    let first = |row: usize| (piece.at(row, 0) + places.get(at.at(row, 0) as usize)) as usize;
     for (row, out) in out.chunks_exact(piece.count).enumerate() {
         // Rows lie anywhere: memory is asked for one while those before it are copied.
         if row + AHEAD < piece.rows {
@@ -133,10 +120,10 @@ fn copy_rows<T: Pod>(from: &[Cell<T>], piece: &Piece, places: Places<'_>, at: Wa
     }
 }
 
-fn gather_each<T: Pod>(from: &[Cell<T>], piece: &Piece, place: impl Fn(usize) -> isize, at: Walk, out: &[Cell<T>]) {
+fn gather_each<T: Pod>(from: &[Cell<T>], piece: &Piece, place: impl Fn(usize) -> isize, at: &Piece, out: &[Cell<T>]) {
     for (row, out) in out.chunks_exact(piece.count).enumerate() {
         for (i, out) in out.iter().enumerate() {
-            out.set(from[(piece.at(row, i) + place(at.at(row, i))) as usize].get());
+            out.set(from[(piece.at(row, i) + place(at.at(row, i) as usize)) as usize].get());
         }
     }
 }
@@ -147,13 +134,13 @@ fn gather_through<T: Pod>(
     from: &[Cell<T>],
     piece: &Piece,
     places: Places<'_>,
-    at: Walk,
+    at: &Piece,
     out: &[Cell<T>],
 ) {
     let through = |track: &Track, at: usize| track.chain.iter().fold(at, |at, layout| layout.at(at));
     for (row, out) in out.chunks_exact(piece.count).enumerate() {
         for (i, out) in out.iter().enumerate() {
-            let on = places.get(through(index, at.at(row, i)));
+            let on = places.get(through(index, at.at(row, i) as usize));
             out.set(from[through(track, piece.at(row, i) as usize).wrapping_add_signed(on)].get());
         }
     }

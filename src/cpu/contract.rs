@@ -13,7 +13,7 @@ use bytemuck::Pod;
 use smallvec::SmallVec;
 
 use super::frame::Memory;
-use super::map::{Destination, Map};
+use super::map::Map;
 use super::region::{Region, Source};
 use super::strip::Span;
 use super::threads;
@@ -194,8 +194,7 @@ impl Contract {
             return;
         }
         for (map, temp) in self.factors.iter().filter_map(|f| f.map.as_ref()) {
-            let layout = Layout::contiguous(map.region.shape.clone());
-            map.run(&[Destination { memory: memory.temps[*temp], layout: &layout, buffer: None }], memory);
+            map.fill(*temp, memory);
         }
         match self.dtype {
             DType::F32 => self.multiply::<f32>(memory),

@@ -216,9 +216,7 @@ impl<'a, 'm: 'a> Frame<'a, 'm> {
                 Call::Bounded(bounds) => {
                     let free = place(instruction).filter(|(_, last_read)| last_read.is_none_or(|last| last < i));
                     let out = free.map_or_else(|| self.strip(instruction.register, len, instruction.size), |p| p.0);
-                    // i64 has 8 bytes, i32 has 4, and nothing else is an index here.
-                    let dtype = if args[0].size() == size_of::<i64>() { DType::I64 } else { DType::I32 };
-                    self.memory.astray.look(self.arch, bounds, dtype, args[0], out);
+                    self.memory.astray.look(self.arch, bounds, args[0], out);
                     self.slots[first + i] = out;
                 }
             }

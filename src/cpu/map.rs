@@ -43,6 +43,12 @@ impl Map {
         (self.region.shape.clone(), self.region.bytes_read() + self.region.bytes())
     }
 
+    /// Writes its only output to a temporary, in row-major order.
+    pub(super) fn fill(&self, temp: usize, memory: &Memory<'_>) {
+        let layout = Layout::contiguous(self.region.shape.clone());
+        self.run(&[Destination { memory: memory.temps[temp], layout: &layout, buffer: None }], memory);
+    }
+
     /// Writes output `i` to `to[i]`.
     ///
     /// Threads take chunks of the domain, and no target has two indices at one element. A load that touches a target

@@ -174,8 +174,7 @@ impl Program {
                     profile::note(start, "contract", || contract.traffic());
                 }
                 Job::Choose(map, temp) => {
-                    let layout = Layout::contiguous(map.region.shape.clone());
-                    map.run(&[Destination { memory: memory.temps[*temp], layout: &layout, buffer: None }], &memory);
+                    map.fill(*temp, &memory);
                     profile::note(start, "choose", || map.traffic());
                 }
             }

@@ -56,6 +56,11 @@ impl Leaf {
     pub(super) fn by(&self) -> Option<usize> {
         if let Reading::By(by) = self.reading { Some(by) } else { None }
     }
+
+    /// Whether it reads other elements at other indices of a dim.
+    fn varies(&self, dim: usize) -> bool {
+        self.access.layout().is_none_or(|layout| layout.strides()[dim] != 0)
+    }
 }
 
 /// Where the values of a graph are that were computed by an earlier pass.
@@ -206,16 +211,15 @@ impl Region {
 
     /// Bytes of the elements that an index chooses, each as often as it is chosen.
     fn chosen(&self, leaf: &Leaf) -> usize {
-        let varies = |leaf: &Leaf, d: usize| leaf.access.layout().is_none_or(|layout| layout.strides()[d] != 0);
-        let by = leaf.by().map_or(leaf, |by| &self.leaves[by]);
-        let dims = self.shape.iter().enumerate().filter(|&(d, _)| varies(leaf, d) || varies(by, d));
+        let by = leaf.by().map(|by| &self.leaves[by]);
+        let varies = |d: usize| leaf.varies(d) || by.is_some_and(|by| by.varies(d));
+        let dims = self.shape.iter().enumerate().filter(|&(d, _)| varies(d));
         dims.map(|(_, &n)| n).product::<usize>() * leaf.dtype.size()
     }
 
     /// The dims along which it is the same everywhere.
     pub(super) fn constant_dims(&self) -> SmallVec<[usize; 4]> {
-        let varies = |leaf: &Leaf, d: usize| leaf.access.layout().is_none_or(|layout| layout.strides()[d] != 0);
-        (0..self.shape.rank()).filter(|&d| self.leaves.iter().all(|leaf| !varies(leaf, d))).collect()
+        (0..self.shape.rank()).filter(|&d| !self.leaves.iter().any(|leaf| leaf.varies(d))).collect()
     }
 
     /// Bytes of all outputs.

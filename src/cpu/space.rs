@@ -358,6 +358,7 @@ impl Space {
 }
 
 /// Rows of elements in even steps.
+#[derive(Clone, Copy)]
 pub(super) struct Piece {
     pub(super) start: isize,
     pub(super) rows: usize,
