@@ -51,6 +51,12 @@ impl Index {
     }
 }
 
+/// How many dims of `rank` an ellipsis among these items stands for; `None` if the others take more than there are.
+pub(crate) fn dims_of_ellipsis(items: &[Index], rank: usize) -> Option<usize> {
+    let taken = items.iter().filter(|item| matches!(item, Index::At(_) | Index::Slice { .. })).count();
+    rank.checked_sub(taken)
+}
+
 /// As Python writes it.
 impl fmt::Display for Index {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -144,8 +150,7 @@ impl IntoIndex for Vec<Index> {
 /// The views that an index is of something of `shape`, each with the shape it gives: slices, then a reshape that drops
 /// the dims taken by integers and adds new ones.
 pub(crate) fn views(shape: &Shape, items: &[Index]) -> Result<Vec<(View, Shape)>> {
-    let taken = items.iter().filter(|item| matches!(item, Index::At(_) | Index::Slice { .. })).count();
-    let rest = shape.rank().checked_sub(taken).ok_or_else(|| {
+    let rest = dims_of_ellipsis(items, shape.rank()).ok_or_else(|| {
         Error::argument(OP, format!("at most {} integers and slices for shape {shape}", shape.rank()), written(items))
     })?;
     if items.iter().filter(|&&item| item == Index::Ellipsis).count() > 1 {

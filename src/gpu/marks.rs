@@ -14,7 +14,6 @@ pub(super) struct Marks {
     pub(super) buffer: wgpu::Buffer,
     /// What each mark is of; none if nothing is recorded that could raise one.
     of: Vec<Bounds>,
-    most: usize,
 }
 
 /// Marks on their way to the host.
@@ -28,16 +27,17 @@ impl Marks {
         let descriptor =
             wgpu::BufferDescriptor { label: Some("hadamard marks"), size: 4 * most, usage, mapped_at_creation: false };
         // wgpu clears it before its first use.
-        Self { buffer: device.create_buffer(&descriptor), of: Vec::new(), most: most as usize }
+        Self { buffer: device.create_buffer(&descriptor), of: Vec::new() }
     }
 
     /// The mark of some bounds, for a launch.
     pub(super) fn of(&mut self, bounds: Bounds) -> u32 {
+        let last = self.buffer.size() as usize / 4 - 1;
         let found = self.of.iter().position(|&of| of == bounds).unwrap_or(self.of.len());
-        if found == self.of.len() && found < self.most {
+        if found == self.of.len() && found <= last {
             self.of.push(bounds);
         }
-        found.min(self.most - 1) as u32
+        found.min(last) as u32
     }
 
     /// Bytes of the buffer that hold those that may be raised.

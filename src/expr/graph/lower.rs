@@ -145,8 +145,7 @@ impl Lowering {
             Op::Leaf(tensor) => {
                 let place = self.through(tensor.layout().clone().into(), pile, &domain)?;
                 let buffer = self.buffer(tensor.storage(), tensor.dtype());
-                let load = |access| Step::Load { buffer, access };
-                self.read_at(Source::Buffer(buffer), load, place, domain, dtype)
+                self.read_at(Source::Buffer(buffer), place, domain, dtype)
             }
             Op::Number(number) => self.number(number.clone(), dtype),
             Op::Index => {
@@ -257,10 +256,7 @@ impl Lowering {
         let Value { step, dtype, .. } = self.values[id].clone();
         Ok(match step {
             Step::Scalar { .. } => id,
-            Step::Reduce { .. } => {
-                let read = |access| Step::Read { of: id, access };
-                self.read_at(Source::Reduced(id), read, place.clone(), shape.clone(), dtype)
-            }
+            Step::Reduce { .. } => self.read_at(Source::Reduced(id), place.clone(), shape.clone(), dtype),
             Step::Binary(op, a, b) => {
                 let (a, b) = (self.read(a, place, shape)?, self.read(b, place, shape)?);
                 self.push(Step::Binary(op, a, b), shape.clone(), dtype)

@@ -78,19 +78,14 @@ impl Lowering {
         Place { access: start.into(), chosen }
     }
 
-    /// The elements that lie there: those of `load`, if no index has a say.
-    pub(super) fn read_at(
-        &mut self,
-        from: Source,
-        load: impl FnOnce(Access) -> Step,
-        place: Place,
-        domain: Shape,
-        dtype: DType,
-    ) -> Id {
+    /// The elements that lie there.
+    pub(super) fn read_at(&mut self, from: Source, place: Place, domain: Shape, dtype: DType) -> Id {
         let reach = reach(&place.chosen);
-        let step = match self.steps_on(&place.chosen, reach, &domain) {
-            Some(at) => Step::Take(Take { from, access: place.access, at, reach }),
-            None => load(place.access),
+        let access = place.access;
+        let step = match (self.steps_on(&place.chosen, reach, &domain), from) {
+            (Some(at), _) => Step::Take(Take { from, access, at, reach }),
+            (None, Source::Buffer(buffer)) => Step::Load { buffer, access },
+            (None, Source::Reduced(of)) => Step::Read { of, access },
         };
         self.push(step, domain, dtype)
     }

@@ -3,7 +3,7 @@
 use super::Parser;
 use super::lexer::Token;
 use super::value::{Kind, Mistake, Value, mistake};
-use crate::base::index::{position, range};
+use crate::base::index::{dims_of_ellipsis, position, range};
 use crate::expr::Expr;
 use crate::expr::views::carry;
 use crate::{DType, Index, Result, Scalar, Shape};
@@ -157,11 +157,11 @@ fn saturated(i: i64) -> isize {
 
 /// The dim of the result that item `item` makes; the result is of something with `rank` dims.
 fn dim_of(items: &[Index], item: usize, rank: usize) -> usize {
-    let taken = items.iter().filter(|item| matches!(item, Index::At(_) | Index::Slice { .. })).count();
     let dims = |index: &Index| match index {
         Index::At(_) => 0,
         Index::Slice { .. } | Index::NewAxis => 1,
-        Index::Ellipsis => rank.saturating_sub(taken),
+        // Too many items are refused when they are used.
+        Index::Ellipsis => dims_of_ellipsis(items, rank).unwrap_or(0),
     };
     items[..item].iter().map(dims).sum()
 }

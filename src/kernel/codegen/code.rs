@@ -37,7 +37,7 @@ impl<'a> Scope<'a> {
             tail: map.tail,
             placed_scalars: false,
             one_output: false,
-            inside: below(spec, "i", "n"),
+            inside: below(spec.width, "i", "uniforms.n"),
         }
     }
 
@@ -48,8 +48,8 @@ impl<'a> Scope<'a> {
             Strategy::Outer => reduce.kept_rank,
         };
         let inside = match reduce.strategy {
-            Strategy::Inner => below(spec, "r", "n_reduced"),
-            Strategy::Outer => below(spec, "place.k", "n"),
+            Strategy::Inner => below(spec.width, "r", "uniforms.n_reduced"),
+            Strategy::Outer => below(spec.width, "place.k", "uniforms.n"),
             Strategy::Rows => "B(place.k < uniforms.n)".to_owned(),
         };
         Self { prefix: "v", stride_word, placed_scalars: true, inside, ..Self::of_epilogue(spec, reduce) }
@@ -65,7 +65,11 @@ impl<'a> Scope<'a> {
             tail: reduce.tail,
             placed_scalars: false,
             one_output: reduce.strategy == Strategy::Inner,
-            inside: if reduce.strategy == Strategy::Inner { "B(true)".to_owned() } else { below(spec, "k", "n") },
+            inside: if reduce.strategy == Strategy::Inner {
+                "B(true)".to_owned()
+            } else {
+                below(spec.width, "k", "uniforms.n")
+            },
         }
     }
 
@@ -128,11 +132,11 @@ impl Scope<'_> {
     }
 }
 
-/// Which elements of a group whose first is number `first` are below a count of the uniforms.
-fn below(spec: &Spec, first: &str, count: &str) -> String {
-    match spec.width {
-        1 => format!("{first} < uniforms.{count}"),
-        _ => format!("U({first}) + vec4u(0u, 1u, 2u, 3u) < U(uniforms.{count})"),
+/// Which elements of a group whose first is number `first` lie below `end`.
+pub(super) fn below(width: u32, first: &str, end: &str) -> String {
+    match width {
+        1 => format!("{first} < {end}"),
+        _ => format!("U({first}) + vec4u(0u, 1u, 2u, 3u) < U({end})"),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The functions a reduction's kernel calls: where rows begin, what is reduced, how results combine, what is stored.
 
-use super::code::Scope;
+use super::code::{Scope, below};
 use super::load::scalar;
 use super::operation::{binary, of_words, select, suffix as float_suffix};
 use super::place::{coordinates, dot, stage_word};
@@ -237,11 +237,7 @@ fn ends(out: &mut String, width: u32, reduce: &Reduce) {
     line(out, 0, "fn masked(place: Place, r: u32, end: u32) -> Terms {");
     line(out, 1, "let terms = body(place, r);");
     line(out, 1, "let nothing = identity();");
-    line(
-        out,
-        1,
-        if width == 1 { "let inside = r < end;" } else { "let inside = U(r) + vec4u(0u, 1u, 2u, 3u) < U(end);" },
-    );
+    line(out, 1, &format!("let inside = {};", below(width, "r", "end")));
     let chosen = |j, _, dtype| select(dtype, "inside", &format!("terms.t{j}"), &format!("nothing.t{j}"));
     line(out, 1, &return_terms(reduce, chosen));
     line(out, 0, "}");

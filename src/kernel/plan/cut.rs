@@ -3,6 +3,7 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::region::Region;
+use super::take::memory_from;
 use super::view::View;
 use super::{Memory, Output, Planner, Target};
 use crate::expr::graph::{Graph, Id, Source, Step, Take};
@@ -37,7 +38,7 @@ impl Planner<'_> {
                 Step::Take(Take { from, .. }) => from,
                 _ => continue,
             };
-            let Some((memory, dtype)) = self.memory_from(from) else { continue };
+            let Some((memory, dtype)) = memory_from(self.graph, &self.stored, from) else { continue };
             let view = match &value.step {
                 Step::Take(take) => View::of_take(memory, dtype, take),
                 Step::Load { access, .. } | Step::Read { access, .. } => View::new(memory, dtype, access.clone()),

@@ -3,13 +3,14 @@
 use rustc_hash::FxHashMap;
 
 use super::region::Region;
+use super::take::memory_from;
 use super::view::View;
 use super::{Memory, Stored};
 use crate::DType;
 use crate::base::access::Access;
 use crate::base::bounds::Bounds;
 use crate::base::layout::Layout;
-use crate::expr::graph::{Graph, Id, Source, Step};
+use crate::expr::graph::{Graph, Id, Step};
 use crate::kernel::spec::{Code, Inst, Line};
 
 /// Code, with the views it reads in the order in which it names them.
@@ -107,9 +108,8 @@ impl Emitter<'_> {
                 (None, None) => unreachable!("a reduction is stored before it is read"),
             },
             Step::Take(take) => {
-                let (memory, dtype) = match take.from {
-                    Source::Buffer(buffer) => (Memory::Buffer(buffer), self.graph.buffers[buffer].1),
-                    Source::Reduced(of) => self.stored[&of],
+                let Some((memory, dtype)) = memory_from(self.graph, self.stored, take.from) else {
+                    unreachable!("a reduction is stored before it is read");
                 };
                 Inst::Take(self.read_view(View::of_take(memory, dtype, take)), self.lines[&take.at])
             }

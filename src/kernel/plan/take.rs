@@ -8,24 +8,25 @@ use super::map::MapJob;
 use super::region::Region;
 use super::view::View;
 use super::windows::Window;
-use super::{Memory, Planner};
+use super::{Memory, Planner, Stored};
 use crate::base::layout::Layout;
-use crate::expr::graph::{Id, Source, Step, Take};
+use crate::expr::graph::{Graph, Id, Source, Step, Take};
 use crate::kernel::spec::{Code, Inst, Line};
 use crate::{DType, Result};
 
-impl Planner<'_> {
-    /// The memory that is read, and its dtype; none for a reduction that is not stored yet.
-    pub(super) fn memory_from(&self, from: Source) -> Option<(Memory, DType)> {
-        match from {
-            Source::Buffer(buffer) => Some((Memory::Buffer(buffer), self.graph.buffers[buffer].1)),
-            Source::Reduced(of) => self.stored.get(&of).copied(),
-        }
+/// The memory that is read, and its dtype; none for a reduction that is not stored yet.
+pub(super) fn memory_from(graph: &Graph, stored: &Stored, from: Source) -> Option<(Memory, DType)> {
+    match from {
+        Source::Buffer(buffer) => Some((Memory::Buffer(buffer), graph.buffers[buffer].1)),
+        Source::Reduced(of) => stored.get(&of).copied(),
     }
+}
 
+impl Planner<'_> {
     /// Whether an index may choose elements too far apart for one binding.
     pub(super) fn is_far(&self, take: &Take) -> bool {
-        let view = self.memory_from(take.from).map(|(memory, dtype)| View::of_take(memory, dtype, take));
+        let view =
+            memory_from(self.graph, &self.stored, take.from).map(|(memory, dtype)| View::of_take(memory, dtype, take));
         view.is_some_and(|view| self.beyond(&[view]) > 0.0)
     }
 
@@ -43,7 +44,7 @@ impl Planner<'_> {
     }
 
     fn take_in_windows(&mut self, id: Id, take: &Take) -> Result<()> {
-        let Some((memory, dtype)) = self.memory_from(take.from) else { return Ok(()) };
+        let Some((memory, dtype)) = memory_from(self.graph, &self.stored, take.from) else { return Ok(()) };
         let Some((low, high)) = take.bounds() else { return Ok(()) };
         // Positions have 32 bits.
         if u32::try_from(high).is_err() {
