@@ -103,6 +103,15 @@ impl<'a> Builder<'a> {
             DType::I16 => {
                 Tensor::from_slice(&values.iter().map(|&v| (v * 900.0) as i16).collect::<Vec<_>>(), shape, device)
             }
+            DType::U16 => {
+                Tensor::from_slice(&values.iter().map(|&v| (v * 9e3) as i32 as u16).collect::<Vec<_>>(), shape, device)
+            }
+            DType::U32 => {
+                Tensor::from_slice(&values.iter().map(|&v| (v * 6e8) as i64 as u32).collect::<Vec<_>>(), shape, device)
+            }
+            DType::U64 => {
+                Tensor::from_slice(&values.iter().map(|&v| (v * 9e9) as i64 as u64).collect::<Vec<_>>(), shape, device)
+            }
             DType::I64 => {
                 Tensor::from_slice(&values.iter().map(|&v| (v * 9e9) as i64).collect::<Vec<_>>(), shape, device)
             }

@@ -22,6 +22,12 @@ pub enum DType {
     I32,
     /// A 64-bit signed integer; arithmetic wraps. On GPUs without them, two words of 32 bits.
     I64,
+    /// A 16-bit unsigned integer; arithmetic wraps at 65,536. See [`promote`](Self::promote).
+    U16,
+    /// A 32-bit unsigned integer; arithmetic wraps at 2³².
+    U32,
+    /// A 64-bit unsigned integer; arithmetic wraps at 2⁶⁴. Not every operation on integers takes it.
+    U64,
     /// IEEE 754 half precision; computed in f32, rounded when stored.
     F16,
     /// bfloat16; computed in f32, rounded when stored.
@@ -42,16 +48,29 @@ pub(crate) enum Category {
 
 impl DType {
     /// Every dtype.
-    pub const ALL: [Self; 10] =
-        [Self::Bool, Self::U8, Self::I8, Self::I16, Self::I32, Self::I64, Self::F16, Self::BF16, Self::F32, Self::F64];
+    pub const ALL: [Self; 13] = [
+        Self::Bool,
+        Self::U8,
+        Self::I8,
+        Self::I16,
+        Self::I32,
+        Self::I64,
+        Self::U16,
+        Self::U32,
+        Self::U64,
+        Self::F16,
+        Self::BF16,
+        Self::F32,
+        Self::F64,
+    ];
 
     /// Bytes an element takes in memory.
     pub const fn size(self) -> usize {
         match self {
             Self::Bool | Self::U8 | Self::I8 => 1,
-            Self::I16 | Self::F16 | Self::BF16 => 2,
-            Self::I32 | Self::F32 => 4,
-            Self::I64 | Self::F64 => 8,
+            Self::I16 | Self::U16 | Self::F16 | Self::BF16 => 2,
+            Self::I32 | Self::U32 | Self::F32 => 4,
+            Self::I64 | Self::U64 | Self::F64 => 8,
         }
     }
 
@@ -64,6 +83,9 @@ impl DType {
             Self::I16 => "i16",
             Self::I32 => "i32",
             Self::I64 => "i64",
+            Self::U16 => "u16",
+            Self::U32 => "u32",
+            Self::U64 => "u64",
             Self::F16 => "f16",
             Self::BF16 => "bf16",
             Self::F32 => "f32",
@@ -79,39 +101,54 @@ impl DType {
     pub(crate) const fn category(self) -> Category {
         match self {
             Self::Bool => Category::Bool,
-            Self::U8 | Self::I8 | Self::I16 | Self::I32 | Self::I64 => Category::Int,
+            Self::U8 | Self::I8 | Self::I16 | Self::I32 | Self::I64 | Self::U16 | Self::U32 | Self::U64 => {
+                Category::Int
+            }
             Self::F16 | Self::BF16 | Self::F32 | Self::F64 => Category::Float,
         }
     }
 
-    /// The dtype arithmetic on elements of this one is carried out in.
+    /// The dtype arithmetic on elements of this one is carried out in. It holds each of them, but for u64: an i64 has the
+    /// same bits.
     pub(crate) const fn compute(self) -> Self {
         match self {
             Self::Bool => Self::Bool,
-            Self::U8 | Self::I8 | Self::I16 | Self::I32 => Self::I32,
-            Self::I64 => Self::I64,
+            Self::U8 | Self::I8 | Self::I16 | Self::I32 | Self::U16 => Self::I32,
+            Self::I64 | Self::U32 | Self::U64 => Self::I64,
             Self::F16 | Self::BF16 | Self::F32 => Self::F32,
             Self::F64 => Self::F64,
         }
     }
 
-    /// The dtype of an operation on two tensors of equal standing, as `torch.promote_types`.
+    /// The dtype of an operation on two tensors of equal standing, as `torch.promote_types`: `None` for u16, u32 and u64
+    /// beside another dtype that is no float, which PyTorch refuses.
     ///
     /// ```
-    /// use hadamard::DType::{BF16, F16, F32, I8, I16, I32, U8};
-    /// assert_eq!(F16.promote(BF16), F32);
-    /// assert_eq!(I32.promote(F16), F16);
-    /// assert_eq!(U8.promote(I32), I32);
-    /// assert_eq!(U8.promote(I8), I16);
+    /// use hadamard::DType::{BF16, F16, F32, I8, I16, I32, U8, U32};
+    /// assert_eq!(F16.promote(BF16), Some(F32));
+    /// assert_eq!(I32.promote(F16), Some(F16));
+    /// assert_eq!(U8.promote(I32), Some(I32));
+    /// assert_eq!(U8.promote(I8), Some(I16));
+    /// assert_eq!(U32.promote(F16), Some(F16));
+    /// assert_eq!(U32.promote(I32), None);
     /// ```
     #[must_use]
-    pub fn promote(self, other: Self) -> Self {
+    pub fn promote(self, other: Self) -> Option<Self> {
+        let stands_alone = |dtype| matches!(dtype, Self::U16 | Self::U32 | Self::U64);
         match (self, other) {
-            (Self::F16, Self::BF16) | (Self::BF16, Self::F16) => Self::F32,
+            (a, b) if a == b => Some(a),
+            (Self::F16, Self::BF16) | (Self::BF16, Self::F16) => Some(Self::F32),
             // The smallest that holds the values of both.
-            (Self::U8, Self::I8) | (Self::I8, Self::U8) => Self::I16,
-            (a, b) => a.max(b),
+            (Self::U8, Self::I8) | (Self::I8, Self::U8) => Some(Self::I16),
+            (a, b) if (stands_alone(a) || stands_alone(b)) && !a.max(b).is_float() => None,
+            (a, b) => Some(a.max(b)),
         }
+    }
+
+    /// The dtype that both are promoted to, or the error of an operation on them.
+    pub(crate) fn promoted(self, other: Self, op: &'static str) -> Result<Self> {
+        const EXPECTED: &str = "dtypes that are promoted to a common one (cast one to the other's)";
+        self.promote(other).ok_or_else(|| Error::argument(op, EXPECTED, format!("{self} and {other}")))
     }
 
     /// The dtype floating-point functions of this one give: itself if it is a float, else f32.
@@ -126,9 +163,12 @@ impl DType {
         if self.is_float() { self } else { Self::I64 }
     }
 
-    /// The least and the largest value, of the integers.
+    /// The least and the largest value, of the integers; of u64, the largest that is a number in an expression.
     pub(crate) const fn integer_range(self) -> Option<(i64, i64)> {
         match self {
+            Self::U16 => Some((0, u16::MAX as i64)),
+            Self::U32 => Some((0, u32::MAX as i64)),
+            Self::U64 => Some((0, i64::MAX)),
             Self::U8 => Some((0, u8::MAX as i64)),
             Self::I8 => Some((i8::MIN as i64, i8::MAX as i64)),
             Self::I16 => Some((i16::MIN as i64, i16::MAX as i64)),
@@ -138,14 +178,16 @@ impl DType {
         }
     }
 
-    /// An integer as one of this dtype, wrapped; for dtypes that are no integers, as it is.
+    /// An integer as one of this dtype, wrapped; as it is for dtypes that are no integers, and for u64, whose bits it is.
     pub(crate) const fn wrap(self, value: i64) -> i64 {
         match self {
             Self::U8 => value as u8 as i64,
             Self::I8 => value as i8 as i64,
             Self::I16 => value as i16 as i64,
             Self::I32 => value as i32 as i64,
-            Self::I64 | Self::Bool | Self::F16 | Self::BF16 | Self::F32 | Self::F64 => value,
+            Self::U16 => value as u16 as i64,
+            Self::U32 => value as u32 as i64,
+            Self::I64 | Self::U64 | Self::Bool | Self::F16 | Self::BF16 | Self::F32 | Self::F64 => value,
         }
     }
 
@@ -156,7 +198,15 @@ impl DType {
             Self::F32 => 2f64.powi(-24),
             Self::F16 => 2f64.powi(-11),
             Self::BF16 => 2f64.powi(-8),
-            Self::Bool | Self::U8 | Self::I8 | Self::I16 | Self::I32 | Self::I64 => 0.0,
+            Self::Bool
+            | Self::U8
+            | Self::I8
+            | Self::I16
+            | Self::I32
+            | Self::I64
+            | Self::U16
+            | Self::U32
+            | Self::U64 => 0.0,
         }
     }
 }
@@ -189,19 +239,19 @@ pub(crate) enum Standing {
 }
 
 /// The dtype of an operation on operands of these dtypes and standings, as `torch.result_type`.
-pub(crate) fn result_type(operands: impl IntoIterator<Item = (DType, Standing)>) -> DType {
+pub(crate) fn result_type(op: &'static str, operands: impl IntoIterator<Item = (DType, Standing)>) -> Result<DType> {
     let mut level: [Option<DType>; 3] = [None; 3];
     for (dtype, standing) in operands {
         let slot = &mut level[standing as usize];
-        *slot = Some(slot.map_or(dtype, |d| d.promote(dtype)));
+        *slot = Some(slot.map_or(Ok(dtype), |d| d.promoted(dtype, op))?);
     }
     // A weaker level speaks only where it is of a stronger kind of number.
     let combine = |strong: Option<DType>, weak: Option<DType>| match (strong, weak) {
-        (Some(s), Some(w)) if w.category() > s.category() => Some(s.promote(w)),
-        (s, w) => s.or(w),
+        (Some(s), Some(w)) if w.category() > s.category() => s.promoted(w, op).map(Some),
+        (s, w) => Ok(s.or(w)),
     };
     let [weak, zero, tensor] = level;
-    combine(tensor, combine(zero, weak)).unwrap_or(DType::F32)
+    Ok(combine(tensor, combine(zero, weak)?)?.unwrap_or(DType::F32))
 }
 
 /// A number in an expression. It is weak: it takes the dtype of what it meets, within its kind.
@@ -260,7 +310,7 @@ macro_rules! scalar_from {
         }
     )*};
 }
-scalar_from!(bool => Bool as bool, u8 => Int as i64, i8 => Int as i64, i16 => Int as i64, i32 => Int as i64, i64 => Int as i64, f32 => Float as f64, f64 => Float as f64);
+scalar_from!(bool => Bool as bool, u8 => Int as i64, u16 => Int as i64, u32 => Int as i64, i8 => Int as i64, i16 => Int as i64, i32 => Int as i64, i64 => Int as i64, f32 => Float as f64, f64 => Float as f64);
 
 mod private {
     pub trait Sealed {}
@@ -301,14 +351,17 @@ element!(
     i16, I16, |x| f64::from(x), |v| v as i16;
     i32, I32, |x| f64::from(x), |v| v as i32;
     i64, I64, |x| x as f64, |v| v as i64;
-    u8, U8, |x| f64::from(x), |v| v as u8
+    u8, U8, |x| f64::from(x), |v| v as u8;
+    u16, U16, |x| f64::from(x), |v| v as u16;
+    u32, U32, |x| f64::from(x), |v| v as u32;
+    u64, U64, |x| x as f64, |v| v as u64
 );
 
 /// A value of `$body` with `$T` the type of a dtype's elements.
 macro_rules! for_dtype {
     ($dtype:expr, $T:ident => $body:expr) => {
         for_dtype!(@each $dtype, $T => $body;
-            Bool bool, U8 u8, I8 i8, I16 i16, I32 i32, I64 i64, F16 half::f16, BF16 half::bf16, F32 f32, F64 f64)
+            Bool bool, U8 u8, I8 i8, I16 i16, I32 i32, I64 i64, U16 u16, U32 u32, U64 u64, F16 half::f16, BF16 half::bf16, F32 f32, F64 f64)
     };
     (@each $dtype:expr, $T:ident => $body:expr; $($variant:ident $element:ty),*) => {
         match $dtype {
@@ -353,15 +406,21 @@ mod tests {
 
     #[test]
     fn numbers_and_scalars_are_weak() {
-        use DType::{Bool, F16, F32, F64, I8, I16, I32, I64, U8};
+        use DType::{Bool, F16, F32, F64, I8, I16, I32, I64, U8, U16, U32, U64};
         use Standing::{Tensor, Weak, ZeroDim};
-        assert_eq!(result_type([(F16, Tensor), (F32, Weak)]), F16);
-        assert_eq!(result_type([(I32, Tensor), (F32, Weak)]), F32);
-        assert_eq!(result_type([(U8, Tensor), (I32, Weak)]), U8);
-        assert_eq!(result_type([(F32, Tensor), (F64, ZeroDim)]), F32);
-        assert_eq!(result_type([(I32, Tensor), (F64, ZeroDim)]), F64);
-        assert_eq!(result_type([(Bool, Tensor), (I64, Weak)]), I64);
-        assert_eq!(result_type([(I8, Tensor), (I64, Weak)]), I8);
-        assert_eq!(result_type([(I8, Tensor), (U8, Tensor), (I64, ZeroDim)]), I16);
+        let result_type = |all: &[(DType, Standing)]| result_type("op", all.iter().copied()).ok();
+        assert_eq!(result_type(&[(F16, Tensor), (F32, Weak)]), Some(F16));
+        assert_eq!(result_type(&[(I32, Tensor), (F32, Weak)]), Some(F32));
+        assert_eq!(result_type(&[(U8, Tensor), (I32, Weak)]), Some(U8));
+        assert_eq!(result_type(&[(F32, Tensor), (F64, ZeroDim)]), Some(F32));
+        assert_eq!(result_type(&[(I32, Tensor), (F64, ZeroDim)]), Some(F64));
+        assert_eq!(result_type(&[(Bool, Tensor), (I64, Weak)]), Some(I64));
+        assert_eq!(result_type(&[(I8, Tensor), (I64, Weak)]), Some(I8));
+        assert_eq!(result_type(&[(I8, Tensor), (U8, Tensor), (I64, ZeroDim)]), Some(I16));
+        assert_eq!(result_type(&[(U16, Tensor), (I64, ZeroDim), (I64, Weak)]), Some(U16));
+        assert_eq!(result_type(&[(U64, Tensor), (F32, Weak)]), Some(F32));
+        assert_eq!(result_type(&[(U32, Tensor), (F16, Tensor)]), Some(F16));
+        assert_eq!(result_type(&[(U32, Tensor), (U64, Tensor)]), None);
+        assert_eq!(result_type(&[(U32, ZeroDim), (Bool, ZeroDim)]), None);
     }
 }

@@ -11,8 +11,6 @@ pub(crate) enum Kind {
     F8E4M3,
     /// A float of 8 bits with 5 of exponent.
     F8E5M2,
-    /// An unsigned integer of 2, 4 or 8 bytes.
-    Unsigned(usize),
     /// Nothing it has.
     Foreign,
 }
@@ -44,9 +42,9 @@ pub(crate) const TYPES: [Type; 21] = [
     of("int8", &["i1", "b", "byte"], Kind::Own(DType::I8)),
     of("int16", &["i2", "h", "short"], Kind::Own(DType::I16)),
     of("int64", &["i8", "l", "q", "p", "int", "int_", "intp", "long", "longlong"], Kind::Own(DType::I64)),
-    of("uint16", &["u2", "H", "ushort"], Kind::Unsigned(2)),
-    of("uint32", &["u4", "I", "uintc"], Kind::Unsigned(4)),
-    of("uint64", &["u8", "L", "Q", "P", "uint", "uintp", "ulong", "ulonglong"], Kind::Unsigned(8)),
+    of("uint16", &["u2", "H", "ushort"], Kind::Own(DType::U16)),
+    of("uint32", &["u4", "I", "uintc"], Kind::Own(DType::U32)),
+    of("uint64", &["u8", "L", "Q", "P", "uint", "uintp", "ulong", "ulonglong"], Kind::Own(DType::U64)),
     of("complex64", &["c8", "F", "csingle"], Kind::Foreign),
     of("complex128", &["c16", "D", "complex", "complex_", "cdouble"], Kind::Foreign),
     of("complex256", &["c32", "c24", "G", "clongdouble", "complex192"], Kind::Foreign),

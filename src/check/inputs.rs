@@ -124,6 +124,8 @@ pub(super) fn poison(dtype: DType) -> f64 {
         DType::Bool => 1.0,
         DType::U8 => 165.0,
         DType::I8 => -91.0,
+        DType::U16 => 53_184.0,
+        DType::U32 | DType::U64 => 2_779_096_485.0,
         DType::I32 | DType::I64 => -1_515_870_811.0,
         DType::I16 | DType::F16 | DType::BF16 | DType::F32 | DType::F64 => -12_352.0,
     }

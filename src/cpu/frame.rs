@@ -53,7 +53,9 @@ fn element(value: Scalar, dtype: DType) -> u64 {
         DType::I64 => bytes = value.to_i64().to_ne_bytes(),
         DType::F32 => bytes[..4].copy_from_slice(&(value.to_f64() as f32).to_ne_bytes()),
         DType::F64 => bytes = value.to_f64().to_ne_bytes(),
-        DType::U8 | DType::I8 | DType::I16 | DType::F16 | DType::BF16 => unreachable!("nothing is computed in {dtype}"),
+        DType::U8 | DType::I8 | DType::I16 | DType::U16 | DType::U32 | DType::U64 | DType::F16 | DType::BF16 => {
+            unreachable!("nothing is computed in {dtype}")
+        }
     }
     u64::from_ne_bytes(bytes)
 }

@@ -42,7 +42,7 @@ fn by_row<const N: usize, B>(row: &Row<N, B>, dtype: DType, args: [Strip<'_>; N]
         (DType::I64, false) => each(|x: [i64; N]| row.on_i64(x), args, out),
         (DType::I64, true) => each(|x: [i64; N]| u8::from(row.on_i64(x) != 0), args, out),
         (DType::Bool, _) => each(|x: [u8; N]| u8::from(meaning(x.map(f64::from)) != 0.0), args, out),
-        (DType::U8 | DType::I8 | DType::I16 | DType::F16 | DType::BF16, _) => {
+        (DType::U8 | DType::I8 | DType::I16 | DType::U16 | DType::U32 | DType::U64 | DType::F16 | DType::BF16, _) => {
             unreachable!("nothing is computed in {dtype}")
         }
     }

@@ -17,7 +17,7 @@ pub(super) fn unary(op: UnaryOp, dtype: DType) -> Loop {
         DType::I32 => unary_i32(op),
         DType::I64 => unary_i64(op),
         DType::Bool => unary_bool(op),
-        DType::U8 | DType::I8 | DType::I16 | DType::F16 | DType::BF16 => None,
+        DType::U8 | DType::I8 | DType::I16 | DType::U16 | DType::U32 | DType::U64 | DType::F16 | DType::BF16 => None,
     };
     own.unwrap_or_else(|| plain(Plain::Unary(op, dtype)))
 }
@@ -111,7 +111,7 @@ pub(super) fn binary(op: BinaryOp, dtype: DType) -> Loop {
         DType::I32 => binary_i32(op),
         DType::I64 => binary_i64(op),
         DType::Bool => binary_bool(op),
-        DType::U8 | DType::I8 | DType::I16 | DType::F16 | DType::BF16 => None,
+        DType::U8 | DType::I8 | DType::I16 | DType::U16 | DType::U32 | DType::U64 | DType::F16 | DType::BF16 => None,
     };
     own.unwrap_or_else(|| plain(Plain::Binary(op, dtype)))
 }
@@ -212,6 +212,8 @@ pub(super) fn round(from: DType, to: DType) -> Option<Loop> {
         (DType::I32, DType::U8) => map1(|x: i32| x & 0xff),
         (DType::I32, DType::I8) => map1(|x: i32| i32::from(x as i8)),
         (DType::I32, DType::I16) => map1(|x: i32| i32::from(x as i16)),
+        (DType::I32, DType::U16) => map1(|x: i32| x & 0xffff),
+        (DType::I64, DType::U32) => map1(|x: i64| x & 0xffff_ffff),
         _ => return None,
     })
 }
@@ -219,11 +221,13 @@ pub(super) fn round(from: DType, to: DType) -> Option<Loop> {
 /// From one dtype to another: between what is stored and what is computed with, and between the latter. The caller
 /// has seen that they differ.
 pub(super) fn convert(from: DType, to: DType) -> Option<Loop> {
-    use DType::{BF16, Bool, F16, F32, F64, I8, I16, I32, I64, U8};
+    use DType::{BF16, Bool, F16, F32, F64, I8, I16, I32, I64, U8, U16, U32};
     Some(match (from, to) {
         (Bool | U8, I32) => map1(|x: u8| i32::from(x)),
         (I8, I32) => map1(|x: i8| i32::from(x)),
         (I16, I32) => map1(|x: i16| i32::from(x)),
+        (U16, I32) => map1(|x: u16| i32::from(x)),
+        (U32, I64) => map1(|x: u32| i64::from(x)),
         (Bool, I64) => map1(|x: u8| i64::from(x)),
         (I32, I64) => map1(|x: i32| i64::from(x)),
         (I64, I32) => map1(|x: i64| x as i32),
@@ -249,6 +253,8 @@ pub(super) fn convert(from: DType, to: DType) -> Option<Loop> {
         (I32, U8) => map1(|x: i32| x as u8),
         (I32, I8) => map1(|x: i32| x as i8),
         (I32, I16) => map1(|x: i32| x as i16),
+        (I32, U16) => map1(|x: i32| x as u16),
+        (I64, U32) => map1(|x: i64| x as u32),
         (F32, F16) => map1(math::f32_to_f16),
         (F32, BF16) => map1(math::f32_to_bf16),
         (F64, F16) => map1(|x: f64| math::f32_to_f16(math::to_odd(x))),

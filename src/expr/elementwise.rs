@@ -6,6 +6,7 @@ use super::literal::{fold_binary, fold_unary};
 use super::node::{Expr, Op};
 use super::op::{BinaryOp, DTypeRule, Integers, Logic, UnaryOp};
 use super::range::{check_element, settle};
+use super::unsigned;
 use super::views::carry;
 use crate::base::dtype::result_type;
 use crate::{DType, Error, Result, Scalar, Shape};
@@ -36,6 +37,11 @@ impl Expr {
         if is_own_result {
             return Ok(self.clone());
         }
+        if from == DType::U64
+            && let Some(result) = unsigned::unary(op, self)
+        {
+            return Ok(result);
+        }
         match op {
             // A double negation is nothing.
             UnaryOp::Neg if matches!(self.0.op, Op::Unary(UnaryOp::Neg)) => return Ok(self.0.args[0].clone()),
@@ -62,7 +68,8 @@ impl Expr {
             return self.grounded().try_binary(op, &rhs.grounded());
         }
         let shape = self.shape().broadcast(rhs.shape(), op.name())?;
-        let promoted = result_type([(self.dtype(), self.0.standing), (rhs.dtype(), rhs.0.standing)]);
+        let operands = [(self.dtype(), self.0.standing), (rhs.dtype(), rhs.0.standing)];
+        let promoted = result_type(op.name(), operands)?;
         let rule = op.row().rule;
         let (from, to) = rule.dtypes(op.name(), promoted)?;
         if let Some(result) = settle(op, [self, rhs], from, to)? {
@@ -76,6 +83,11 @@ impl Expr {
         }
         if op == BinaryOp::Mul && shape == *rhs.shape() && to == rhs.dtype() && is_one(self) {
             return Ok(rhs.clone());
+        }
+        if from == DType::U64
+            && let Some(result) = unsigned::binary(op, self, rhs)?
+        {
+            return Ok(result);
         }
         // Arithmetic on bool is logic: one operation fewer for every backend to know.
         let op = match rule {
@@ -110,6 +122,11 @@ impl Expr {
         if self.error().is_some() || self.dtype() == dtype && self.as_number().is_none() {
             return self.clone();
         }
+        if self.as_number().is_none()
+            && let Some(result) = unsigned::cast(self, dtype)
+        {
+            return result;
+        }
         Self::new(Op::Cast, smallvec![self.clone()], self.shape().clone(), dtype)
     }
 
@@ -126,6 +143,9 @@ impl Expr {
         if self.as_number().is_some() || self.dtype() == dtype {
             return self.clone();
         }
+        if let Some(result) = unsigned::cast(self, dtype) {
+            return result;
+        }
         Self::new(Op::Promote, smallvec![self.clone()], self.shape().clone(), dtype)
     }
 
@@ -141,7 +161,7 @@ impl Expr {
             if c.dtype() != DType::Bool {
                 return Err(Error::DType { op: "where", expected: "a bool condition", found: c.dtype() });
             }
-            let dtype = result_type([(a.dtype(), a.0.standing), (b.dtype(), b.0.standing)]);
+            let dtype = result_type("where", [(a.dtype(), a.0.standing), (b.dtype(), b.0.standing)])?;
             for branch in [&a, &b] {
                 match branch.as_scalar() {
                     // PyTorch lets what is rounded more than once become an infinity.
@@ -188,10 +208,15 @@ impl Expr {
     #[must_use]
     pub fn lerp(&self, end: impl Into<Self>, weight: impl Into<Self>) -> Self {
         let (end, weight) = (end.into(), weight.into());
-        let dtype = self.dtype().promote(end.dtype());
         // The way from one integer to another may be longer than their dtype has numbers for.
-        if !dtype.is_float() && self.error().or(end.error()).is_none() {
-            return Self::invalid(Error::DType { op: "lerp", expected: "floats (cast integers first)", found: dtype });
+        if self.error().or(end.error()).is_none() {
+            match self.dtype().promoted(end.dtype(), "lerp") {
+                Ok(dtype) if dtype.is_float() => {}
+                Ok(found) => {
+                    return Self::invalid(Error::DType { op: "lerp", expected: "floats (cast integers first)", found });
+                }
+                Err(error) => return Self::invalid(error),
+            }
         }
         let step = &end - self;
         match weight.as_scalar() {

@@ -85,7 +85,7 @@ fn check_parts(op: &'static str, parts: &[Expr]) -> Result<()> {
 
 fn join(op: &'static str, parts: &[Expr], dim: isize) -> Result<Expr> {
     check_parts(op, parts)?;
-    let dtype = parts.iter().map(Expr::dtype).reduce(DType::promote).unwrap_or(parts[0].dtype());
+    let dtype = parts.iter().try_fold(parts[0].dtype(), |dtype, part| dtype.promoted(part.dtype(), op))?;
     let is_left_out = |part: &Expr| part.shape()[..] == [0];
     let kept: Vec<&Expr> = parts.iter().filter(|part| !is_left_out(part)).collect();
     let Some(first) = kept.first() else {

@@ -21,7 +21,7 @@ pub(super) fn fold_unary(op: UnaryOp, value: Scalar) -> Result<Scalar> {
 /// An operation on two numbers is a number, computed in f64 or, of integers that give one, in i64.
 pub(super) fn fold_binary(op: BinaryOp, a: Scalar, b: Scalar) -> Result<Scalar> {
     let row = op.row();
-    let promoted = a.dtype().promote(b.dtype());
+    let promoted = a.dtype().promoted(b.dtype(), op.name())?;
     let (_, to) = row.rule.dtypes(op.name(), promoted)?;
     let (x, y) = (a.to_i64(), b.to_i64());
     Ok(match to.category() {

@@ -20,6 +20,7 @@ mod pointwise;
 pub(crate) mod range;
 mod reduce;
 mod take;
+pub(crate) mod unsigned;
 mod views;
 
 pub(crate) use cell::Number;

@@ -178,9 +178,10 @@ impl Expr {
     #[must_use]
     pub fn heaviside(&self, values: impl Into<Self>) -> Self {
         let values = values.into();
-        let dtype = self.dtype().promote(values.dtype());
-        let step = Self::select(self.isnan(), self, self.gt(0).cast(dtype));
-        Self::select(self.eq(0), values, step)
+        carry(self.dtype().promoted(values.dtype(), "heaviside").map(|dtype| {
+            let step = Self::select(self.isnan(), self, self.gt(0).cast(dtype));
+            Self::select(self.eq(0), values, step)
+        }))
     }
 
     /// `self * log(other)`, and 0 where `self` is 0 and `other` is not NaN.

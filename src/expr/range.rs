@@ -24,7 +24,15 @@ impl DType {
             Self::BF16 => Some(half::bf16::MAX.to_f64()),
             Self::F32 => Some(f32::MAX.into()),
             Self::F64 => Some(f64::MAX),
-            Self::Bool | Self::U8 | Self::I8 | Self::I16 | Self::I32 | Self::I64 => None,
+            Self::Bool
+            | Self::U8
+            | Self::I8
+            | Self::I16
+            | Self::I32
+            | Self::I64
+            | Self::U16
+            | Self::U32
+            | Self::U64 => None,
         }
     }
 }
@@ -72,8 +80,9 @@ pub(super) fn settle(op: BinaryOp, [a, b]: [&Expr; 2], from: DType, to: DType) -
     let Some((low, high)) = from.integer_range() else { return Ok(None) };
     match op {
         BinaryOp::Eq | BinaryOp::Ne | BinaryOp::Lt | BinaryOp::Le | BinaryOp::Gt | BinaryOp::Ge => {
-            // It is compared in the dtype that elements are computed in, whose numbers are more.
-            let Some((least, largest)) = from.compute().integer_range() else { return Ok(None) };
+            // It is compared in the dtype that elements are computed in, whose numbers are more, but for u64.
+            let wide = if from == DType::U64 { from } else { from.compute() };
+            let Some((least, largest)) = wide.integer_range() else { return Ok(None) };
             if (least..=largest).contains(&number) {
                 return Ok(None);
             }
@@ -82,8 +91,8 @@ pub(super) fn settle(op: BinaryOp, [a, b]: [&Expr; 2], from: DType, to: DType) -
                 Some(_) => op.apply(number as f64, 0.0),
                 None => op.apply(0.0, number as f64),
             };
-            let always = if answer == 1.0 { BinaryOp::Le } else { BinaryOp::Gt };
-            Ok(Some(tensor.binary(always, largest)))
+            let always = if answer == 1.0 { BinaryOp::Eq } else { BinaryOp::Ne };
+            Ok(Some(tensor.binary(always, tensor)))
         }
         BinaryOp::Maximum | BinaryOp::Minimum if (low..=high).contains(&number) => Ok(None),
         BinaryOp::Maximum | BinaryOp::Minimum => {

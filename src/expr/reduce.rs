@@ -4,8 +4,9 @@ use smallvec::smallvec;
 
 use super::node::{Expr, Op};
 use super::op::ReduceOp;
+use super::unsigned;
 use super::views::carry;
-use crate::{Dims, Error};
+use crate::{DType, Dims, Error};
 
 impl Expr {
     /// Reduces over `dims`; the result does not have them.
@@ -17,6 +18,11 @@ impl Expr {
         carry(self.check().and_then(|()| {
             self.check_alone(op.name())?;
             let this = if self.as_number().is_some() { self.cast(self.dtype()) } else { self.clone() };
+            if this.dtype() == DType::U64
+                && let Some(result) = unsigned::reduce(op, &this, &dims)
+            {
+                return Ok(result);
+            }
             let dims = dims.resolve(this.shape(), op.name())?;
             let dtype = op.dtype(this.dtype()).ok_or(Error::DType {
                 op: op.name(),

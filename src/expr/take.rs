@@ -247,7 +247,7 @@ impl Expr {
 
     /// What is to be written into this, in its dtype, which must hold it.
     fn alike(&self, op: &'static str, source: &Self) -> Result<Self> {
-        if source.dtype().promote(self.dtype()) == self.dtype() {
+        if source.dtype().promote(self.dtype()) == Some(self.dtype()) {
             return Ok(source.cast(self.dtype()));
         }
         Err(Error::argument(op, format!("a source that {} holds", self.dtype()), source.dtype().to_string()))
@@ -358,7 +358,15 @@ fn bounded(op: &'static str, index: &Expr, dim: usize, size: usize, from_end: bo
     index.check_alone(op)?;
     match index.dtype() {
         DType::I8 | DType::I16 | DType::I32 | DType::I64 => {}
-        found @ (DType::Bool | DType::U8 | DType::F16 | DType::BF16 | DType::F32 | DType::F64) => {
+        found @ (DType::Bool
+        | DType::U8
+        | DType::U16
+        | DType::U32
+        | DType::U64
+        | DType::F16
+        | DType::BF16
+        | DType::F32
+        | DType::F64) => {
             return Err(Error::DType { op, expected: EXPECTED, found });
         }
     }

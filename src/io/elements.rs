@@ -14,9 +14,6 @@ pub(super) enum Encoding {
     F8E4M3,
     /// A float of 8 bits with 5 of exponent: the upper half of an f16. It is read as f32, too.
     F8E5M2,
-    /// An unsigned integer of 2, 4 or 8 bytes. It is read as the signed one that holds each: i32, i64, and i64 again, in
-    /// which the numbers from 2^63 on are refused.
-    Unsigned(usize),
 }
 
 impl Encoding {
@@ -25,7 +22,6 @@ impl Encoding {
         match self {
             Self::Plain(dtype) => dtype.size(),
             Self::F8E4M3 | Self::F8E5M2 => 1,
-            Self::Unsigned(size) => size,
         }
     }
 
@@ -34,9 +30,6 @@ impl Encoding {
             Self::Plain(dtype) => dtype.name(),
             Self::F8E4M3 => "f8_e4m3",
             Self::F8E5M2 => "f8_e5m2",
-            Self::Unsigned(2) => "u16",
-            Self::Unsigned(4) => "u32",
-            Self::Unsigned(_) => "u64",
         }
     }
 }
@@ -75,40 +68,7 @@ pub(super) fn read(
         }),
         Encoding::F8E4M3 => read_bytes_as(op, source, e4m3, shape, device),
         Encoding::F8E5M2 => read_bytes_as(op, source, e5m2, shape, device),
-        Encoding::Unsigned(size) => read_unsigned(op, source, size, swap, shape, device),
     }
-}
-
-/// Reads unsigned integers of `size` bytes as the signed ones that hold them.
-fn read_unsigned(
-    op: &'static str,
-    source: &mut Source<'_>,
-    size: usize,
-    swap: bool,
-    shape: Shape,
-    device: &Device,
-) -> Result<Tensor> {
-    let dtype = if size == 2 { DType::I32 } else { DType::I64 };
-    let mut read = Vec::new();
-    Tensor::filled_by(op, shape, dtype, device, |chunk| {
-        read.resize(chunk.len() / dtype.size() * size, 0);
-        source.read(&mut read)?;
-        if swap {
-            swap_bytes(&mut read, size);
-        }
-        for (element, bytes) in chunk.chunks_exact_mut(dtype.size()).zip(read.chunks_exact(size)) {
-            let mut number = [0; 8];
-            let start = if cfg!(target_endian = "big") { 8 - size } else { 0 };
-            number[start..start + size].copy_from_slice(bytes);
-            let number = u64::from_ne_bytes(number);
-            match i64::try_from(number) {
-                Ok(number) if dtype == DType::I32 => element.copy_from_slice(&(number as i32).to_ne_bytes()),
-                Ok(number) => element.copy_from_slice(&number.to_ne_bytes()),
-                Err(_) => return Err(source.refuse(format!("{number} is beyond i64, which u64 is read as"))),
-            }
-        }
-        Ok(())
-    })
 }
 
 /// Reads elements of one byte each, of which `value` makes the tensor's.

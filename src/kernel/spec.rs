@@ -319,9 +319,9 @@ impl Spec {
         let tail = self.kernel.tail();
         for (binding, loaded) in self.bindings.iter_mut().zip(loaded) {
             let in_fours = match binding.dtype {
-                DType::F32 | DType::I32 => !(binding.write && tail),
-                DType::I16 | DType::F16 | DType::BF16 => !binding.write,
-                DType::I64 | DType::F64 | DType::U8 | DType::I8 | DType::Bool => false,
+                DType::F32 | DType::I32 | DType::U32 => !(binding.write && tail),
+                DType::I16 | DType::U16 | DType::F16 | DType::BF16 => !binding.write,
+                DType::I64 | DType::U64 | DType::F64 | DType::U8 | DType::I8 | DType::Bool => false,
             };
             binding.pairs = binding.wide && loaded && in_fours;
         }

@@ -70,7 +70,7 @@ pub(crate) fn write_scalar(value: Scalar, dtype: DType, words: &mut [u32]) {
         DType::I64 => in_two(value.to_i64() as u64, words),
         DType::F64 => in_two(value.to_f64().to_bits(), words),
         DType::F32 => words[0] = (value.to_f64() as f32).to_bits(),
-        DType::F16 | DType::BF16 | DType::U8 | DType::I8 | DType::I16 => {
+        DType::F16 | DType::BF16 | DType::U8 | DType::I8 | DType::I16 | DType::U16 | DType::U32 | DType::U64 => {
             unreachable!("numbers have a dtype that arithmetic is done in")
         }
     }

@@ -10,9 +10,9 @@ pub(super) fn convert(x: Approx, from: DType, to: DType, is_cast: bool) -> Appro
             let surely_not_zero = x.v.abs() > x.e;
             Approx::of_truth(x.v != 0.0, x.is_exact() || surely_not_zero)
         }
-        DType::U8 | DType::I8 | DType::I16 | DType::I32 | DType::I64 => {
+        DType::U8 | DType::I8 | DType::I16 | DType::I32 | DType::I64 | DType::U16 | DType::U32 | DType::U64 => {
             // Rust's conversion truncates, saturates and makes 0 of NaN.
-            let low = |v: f64| if to == DType::I64 { v as i64 as f64 } else { f64::from(v as i32) };
+            let low = |v: f64| if to.compute() == DType::I64 { v as i64 as f64 } else { f64::from(v as i32) };
             let y = if from.is_float() { x.monotone(low) } else { x };
             let whole = from.is_float() && to.compute() == to;
             if whole { y } else { integer(y.v as i64, to, y.is_exact()) }
@@ -22,7 +22,9 @@ pub(super) fn convert(x: Approx, from: DType, to: DType, is_cast: bool) -> Appro
             let y = match (from, compute) {
                 (DType::F64, DType::F32) if !is_cast || to == DType::F32 => x.monotone(|v| round_to(DType::F32, v)),
                 // WGSL leaves the direction open in which a large integer is rounded.
-                (DType::I32 | DType::I64, DType::F32) if x.is_exact() && round_to(DType::F32, x.v) != x.v => {
+                (DType::I32 | DType::I64 | DType::U32, DType::F32)
+                    if x.is_exact() && round_to(DType::F32, x.v) != x.v =>
+                {
                     Approx { v: x.v, e: 2.0 * compute.epsilon() * x.v.abs() }
                 }
                 _ => x,

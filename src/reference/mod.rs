@@ -266,8 +266,8 @@ fn select(c: Approx, a: Approx, b: Approx) -> Approx {
 fn number(value: Scalar, compute: DType) -> Approx {
     match compute {
         DType::Bool => Approx::of_truth(value.to_bool(), true),
-        DType::I64 => approx::integer(value.to_i64(), compute, true),
-        DType::U8 | DType::I8 | DType::I16 | DType::I32 => Approx::exact(f64::from(value.to_i64() as i32)),
+        DType::I64 | DType::U32 | DType::U64 => approx::integer(value.to_i64(), compute, true),
+        DType::U8 | DType::I8 | DType::I16 | DType::U16 | DType::I32 => Approx::exact(f64::from(value.to_i64() as i32)),
         DType::F16 | DType::BF16 | DType::F32 | DType::F64 => {
             Approx::read(convert::round_to(compute, value.to_f64()), compute)
         }
@@ -303,7 +303,11 @@ fn decode(dtype: DType, bytes: &[u8]) -> Vec<f64> {
     fn as_f64<T: crate::Element>(bytes: &[u8]) -> Vec<f64> {
         T::from_bytes(bytes).into_iter().map(T::to_f64).collect()
     }
-    for_dtype!(dtype, T => as_f64::<T>(bytes))
+    match dtype {
+        // It is computed with as an i64.
+        DType::U64 => as_f64::<i64>(bytes),
+        _ => for_dtype!(dtype, T => as_f64::<T>(bytes)),
+    }
 }
 
 #[cfg(test)]

@@ -160,7 +160,9 @@ fn number_of(op: &'static str, number: Scalar, dtype: DType) -> Result<Expr> {
     check_element(op, number, dtype)?;
     Ok(match dtype {
         DType::Bool => number.to_bool().into(),
-        DType::U8 | DType::I8 | DType::I16 | DType::I32 | DType::I64 => number.to_i64().into(),
+        DType::U8 | DType::I8 | DType::I16 | DType::I32 | DType::I64 | DType::U16 | DType::U32 | DType::U64 => {
+            number.to_i64().into()
+        }
         DType::F16 | DType::BF16 | DType::F32 | DType::F64 => number.to_f64().into(),
     })
 }
@@ -171,6 +173,8 @@ impl Expr {
         self.check()?;
         let value = match self.as_scalar() {
             Some(number) => number_of(op, number, target.dtype())?,
+            // A store converts as backends do, who know no u64.
+            None if [self.dtype(), target.dtype()].contains(&DType::U64) => self.cast(target.dtype()),
             None => self.clone(),
         };
         if value.shape() == target.shape() {

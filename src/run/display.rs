@@ -128,13 +128,14 @@ fn read_corners(
     Ok(())
 }
 
-/// The elements as numbers that hold all of them exactly.
+/// The elements as numbers that hold all of them exactly; of u64s, the bits.
 fn read_values(tensor: &Tensor) -> Result<Vec<Scalar>> {
     fn read<T: Element>(tensor: &Tensor) -> Result<Vec<Scalar>> {
         Ok(tensor.to_vec::<T>()?.into_iter().map(|x| Scalar::Float(x.to_f64())).collect())
     }
     match tensor.dtype() {
         DType::I64 => Ok(tensor.to_vec::<i64>()?.into_iter().map(Scalar::Int).collect()),
+        DType::U64 => Ok(tensor.to_vec::<u64>()?.into_iter().map(|x| Scalar::Int(x as i64)).collect()),
         dtype => for_dtype!(dtype, T => read::<T>(tensor)),
     }
 }
@@ -144,6 +145,8 @@ fn read_values(tensor: &Tensor) -> Result<Vec<Scalar>> {
 enum Format {
     Bool,
     Integer,
+    /// A u64, whose bits the number has.
+    Unsigned,
     Float(Notation),
 }
 
@@ -160,7 +163,10 @@ impl Format {
     fn new(values: &[Scalar], dtype: DType) -> Self {
         let most = match dtype {
             DType::Bool => return Self::Bool,
-            DType::U8 | DType::I8 | DType::I16 | DType::I32 | DType::I64 => return Self::Integer,
+            DType::U8 | DType::I8 | DType::I16 | DType::I32 | DType::I64 | DType::U16 | DType::U32 => {
+                return Self::Integer;
+            }
+            DType::U64 => return Self::Unsigned,
             _ if values.len() == 1 => 17,
             DType::F16 | DType::BF16 => 4,
             DType::F32 => 6,
@@ -177,6 +183,7 @@ impl Format {
         match self {
             Self::Bool => (if value.to_bool() { "True" } else { "False" }).to_owned(),
             Self::Integer => value.to_i64().to_string(),
+            Self::Unsigned => (value.to_i64() as u64).to_string(),
             Self::Float(notation) => notation.cell(value.to_f64()),
         }
     }

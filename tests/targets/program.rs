@@ -340,6 +340,9 @@ fn number(expr: &Expr) -> Option<f64> {
 fn holds(dtype: DType, number: f64) -> bool {
     match dtype {
         DType::U8 => number.abs() <= 255.0,
+        DType::U16 => number.abs() <= 65_535.0,
+        DType::U32 => number.abs() <= f64::from(u32::MAX),
+        DType::U64 => number.abs() <= i64::MAX as f64,
         DType::I8 => number >= f64::from(i8::MIN) && number <= f64::from(i8::MAX),
         DType::I16 => number >= f64::from(i16::MIN) && number <= f64::from(i16::MAX),
         DType::I32 => number >= f64::from(i32::MIN) && number <= f64::from(i32::MAX),

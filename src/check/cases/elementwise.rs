@@ -3,6 +3,7 @@
 use super::super::inputs::{EXTREMES, Fill, Inputs, SPECIAL};
 use super::{EVERY, FLOATS, Table};
 use crate::expr::op::{DTypeRule, Integers};
+use crate::expr::unsigned;
 use crate::{BinaryOp, DType, Expr, Result, Tensor, UnaryOp};
 
 /// A prime a little above 4 workgroups of 64.
@@ -25,10 +26,12 @@ pub(super) fn add(table: &mut Table) {
 fn all_and_few(dtype: DType) -> [Fill; 2] {
     match dtype {
         DType::Bool | DType::U8 => [Fill::Whole(0, 255), Fill::Whole(0, 5)],
+        DType::U16 => [Fill::Whole(0, u16::MAX.into()), Fill::Whole(0, 5)],
         DType::I8 => [Fill::Whole(i8::MIN.into(), i8::MAX.into()), Fill::Whole(-3, 3)],
         DType::I16 => [Fill::Whole(i16::MIN.into(), i16::MAX.into()), Fill::Whole(-3, 3)],
         // Their products are still told apart by f64, and so by the reference.
         DType::I64 => [Fill::Whole(-90_000_000, 90_000_000), Fill::Whole(-3, 3)],
+        DType::U32 | DType::U64 => [Fill::Whole(0, 90_000_000), Fill::Whole(0, 5)],
         DType::I32 | DType::F16 | DType::BF16 | DType::F32 | DType::F64 => {
             [Fill::Whole(i32::MIN, i32::MAX), Fill::Whole(-3, 3)]
         }
@@ -42,9 +45,12 @@ fn domain(op: UnaryOp, dtype: DType) -> Vec<Fill> {
     match dtype {
         DType::Bool => vec![Fill::Whole(0, 1)],
         DType::U8 => vec![Fill::Whole(0, 255)],
+        DType::U16 | DType::U32 | DType::U64 if row.rule == DTypeRule::Float => vec![Fill::Whole(0, 255)],
         // A function of floats, of the same numbers cut to whole ones.
         DType::I8 | DType::I16 | DType::I32 | DType::I64 if row.rule == DTypeRule::Float => floats(),
-        DType::I8 | DType::I16 | DType::I32 | DType::I64 => all_and_few(dtype).to_vec(),
+        DType::I8 | DType::I16 | DType::I32 | DType::I64 | DType::U16 | DType::U32 | DType::U64 => {
+            all_and_few(dtype).to_vec()
+        }
         DType::F16 | DType::BF16 | DType::F32 | DType::F64 => floats(),
     }
 }
@@ -73,11 +79,11 @@ fn operands(op: BinaryOp, dtype: DType) -> Vec<[Fill; 2]> {
     let whole = |low, high| [Fill::Whole(low, high); 2];
     match dtype {
         DType::Bool => vec![whole(0, 1)],
-        DType::U8 | DType::I8 | DType::I16 | DType::I32 | DType::I64 => {
+        DType::U8 | DType::I8 | DType::I16 | DType::I32 | DType::I64 | DType::U16 | DType::U32 | DType::U64 => {
             let [all, few] = all_and_few(dtype);
             match row.integers {
                 // Large powers of i64 are beyond what f64, and so the reference, tells apart.
-                Integers::Wraps(_) if (op, dtype) == (BinaryOp::Pow, DType::I64) => {
+                Integers::Wraps(_) if op == BinaryOp::Pow && dtype.compute() == DType::I64 => {
                     vec![[few; 2], [Fill::Whole(0, 7), Fill::Whole(0, 13)]]
                 }
                 Integers::Wraps(_) => vec![[all; 2], [few; 2], [Fill::Whole(0, 7), Fill::Whole(0, 13)]],
@@ -95,7 +101,8 @@ fn operands(op: BinaryOp, dtype: DType) -> Vec<[Fill; 2]> {
 
 fn binary(table: &mut Table, op: BinaryOp) {
     for dtype in EVERY {
-        if op.row().rule.dtypes(op.name(), dtype).is_err() {
+        let is_refused = dtype == DType::U64 && unsigned::is_refused(op);
+        if is_refused || op.row().rule.dtypes(op.name(), dtype).is_err() {
             continue;
         }
         let operands = operands(op, dtype);
@@ -164,7 +171,7 @@ fn powers(table: &mut Table) {
 /// Every pair of dtypes, as tensors and with a tensor of rank 0.
 fn promotion(table: &mut Table) {
     for a in EVERY {
-        for b in EVERY {
+        for b in EVERY.into_iter().filter(|&b| a.promote(b).is_some()) {
             let fill = |dtype: DType| if dtype.is_float() { Fill::Quarters(-5, 5) } else { Fill::Whole(0, 100) };
             for op in [BinaryOp::Mul, BinaryOp::Lt, BinaryOp::Div] {
                 table.expr("promotion", format!("{a} {} {b}", op.name()), &[a, b], move |inputs| {

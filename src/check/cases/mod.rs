@@ -65,7 +65,7 @@ const FLOATS: [DType; 4] = [DType::F32, DType::F16, DType::BF16, DType::F64];
 type Part = fn(&Tensor) -> Result<Tensor>;
 
 /// f32 first: where it fails, the rest need not be read.
-const EVERY: [DType; 10] = [
+const EVERY: [DType; 13] = [
     DType::F32,
     DType::F16,
     DType::BF16,
@@ -74,6 +74,9 @@ const EVERY: [DType; 10] = [
     DType::I16,
     DType::I32,
     DType::I64,
+    DType::U16,
+    DType::U32,
+    DType::U64,
     DType::Bool,
     DType::F64,
 ];

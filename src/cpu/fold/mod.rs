@@ -86,7 +86,18 @@ impl FoldLoops {
             (Fold::Amin, DType::F64) => loops::<f64, Amin>(),
             (Fold::Amin, DType::I32) => loops::<i32, Amin>(),
             (Fold::Amin, DType::I64) => loops::<i64, Amin>(),
-            (_, DType::Bool | DType::U8 | DType::I8 | DType::I16 | DType::F16 | DType::BF16) => return None,
+            (
+                _,
+                DType::Bool
+                | DType::U8
+                | DType::I8
+                | DType::I16
+                | DType::U16
+                | DType::U32
+                | DType::U64
+                | DType::F16
+                | DType::BF16,
+            ) => return None,
         })
     }
 }

@@ -63,7 +63,14 @@ impl Lowering {
                 },
                 DType::I64 => Scalar::Int(value.to_i64()),
                 DType::F32 | DType::F64 => Scalar::Float(value.to_f64()),
-                DType::U8 | DType::I8 | DType::I16 | DType::F16 | DType::BF16 => {
+                DType::U8
+                | DType::I8
+                | DType::I16
+                | DType::U16
+                | DType::U32
+                | DType::U64
+                | DType::F16
+                | DType::BF16 => {
                     unreachable!("{dtype} is no dtype to compute in")
                 }
             };
@@ -82,8 +89,10 @@ impl Lowering {
     /// An integer that may have left the range of `dtype`, back in it, where that is narrower than what it is computed in.
     pub(super) fn wrapped(&mut self, id: Id, dtype: DType) -> Id {
         match dtype {
-            DType::U8 | DType::I8 | DType::I16 => self.round(dtype, id),
-            DType::Bool | DType::I32 | DType::I64 | DType::F16 | DType::BF16 | DType::F32 | DType::F64 => id,
+            DType::U8 | DType::I8 | DType::I16 | DType::U16 | DType::U32 => self.round(dtype, id),
+            DType::Bool | DType::I32 | DType::I64 | DType::U64 | DType::F16 | DType::BF16 | DType::F32 | DType::F64 => {
+                id
+            }
         }
     }
 
@@ -93,10 +102,10 @@ impl Lowering {
         if let Some(value) = self.known(id) {
             let float = value.to_f64() as f32;
             let value = match to {
-                DType::U8 | DType::I8 | DType::I16 => Scalar::Int(to.wrap(value.to_i64())),
+                DType::U8 | DType::I8 | DType::I16 | DType::U16 | DType::U32 => Scalar::Int(to.wrap(value.to_i64())),
                 DType::F16 => Scalar::Float(half::f16::from_f32(float).to_f64()),
                 DType::BF16 => Scalar::Float(half::bf16::from_f32(float).to_f64()),
-                DType::Bool | DType::I32 | DType::I64 | DType::F32 | DType::F64 => return id,
+                DType::Bool | DType::I32 | DType::I64 | DType::U64 | DType::F32 | DType::F64 => return id,
             };
             return self.scalar(value, to.compute());
         }
@@ -111,7 +120,7 @@ impl Lowering {
             (DType::F16 | DType::BF16, DType::F32) => self.round(dtype, id),
             // Straight from f64: by way of f32 it would round twice.
             (DType::F16 | DType::BF16, DType::F64) if known.is_none() => self.round(dtype, id),
-            (DType::F16 | DType::BF16 | DType::U8 | DType::I8 | DType::I16, _) => {
+            (DType::F16 | DType::BF16 | DType::U8 | DType::I8 | DType::I16 | DType::U16 | DType::U32, _) => {
                 let id = self.convert(id, dtype.compute());
                 self.round(dtype, id)
             }
@@ -119,6 +128,11 @@ impl Lowering {
             (DType::F32, _) => match known {
                 Some(value) => self.scalar(Scalar::Float((value.to_f64() as f32).into()), DType::F32),
                 None => self.convert(id, DType::F32),
+            },
+            // The bits of a u64; numbers from 2^63 on come as floats.
+            (DType::U64, _) => match known {
+                Some(Scalar::Float(value)) if value >= 0.0 => self.scalar(Scalar::Int(value as u64 as i64), DType::I64),
+                _ => self.convert(id, DType::I64),
             },
             (DType::Bool | DType::I32 | DType::I64 | DType::F64, _) => self.convert(id, dtype.compute()),
         }

@@ -62,6 +62,7 @@ impl Lowering {
         expr.check_alone("eval")?;
         let value = self.lower(expr)?;
         let value = self.spread(value, expr.shape());
+        let dtype = as_bits(dtype);
         let value = self.for_store(value, dtype);
         Ok(Root { value, shape: expr.shape().clone(), dtype })
     }
@@ -272,6 +273,7 @@ impl Lowering {
     }
 
     fn buffer(&mut self, storage: &Storage, dtype: DType) -> usize {
+        let dtype = as_bits(dtype);
         let same = |b: &(Storage, DType)| b.0.id() == storage.id();
         self.buffers.iter().position(same).unwrap_or_else(|| {
             self.buffers.push((storage.clone(), dtype));
@@ -288,4 +290,9 @@ impl Lowering {
         self.index.insert(value, self.values.len() - 1);
         self.values.len() - 1
     }
+}
+
+/// What a backend takes memory of this dtype for: u64s are i64s to it.
+fn as_bits(dtype: DType) -> DType {
+    if dtype == DType::U64 { DType::I64 } else { dtype }
 }

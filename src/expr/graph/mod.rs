@@ -62,8 +62,8 @@ pub(crate) enum Step {
     Select(Id, Id, Id),
     /// From one compute dtype to another: floats truncate to integers and saturate, NaN to 0; to bool is `!= 0`.
     Convert(Id),
-    /// To the nearest value that f16 or bf16 can hold (from f32 or f64), kept as f32; or wrapped to u8, i8 or i16, kept
-    /// as i32.
+    /// To the nearest value that f16 or bf16 can hold (from f32 or f64), kept as f32; or wrapped to u8, i8, i16 or u16, kept
+    /// as i32, or to u32, kept as i64.
     Round(DType, Id),
     /// Over these dims of the argument, in rising order; they go. Never over bool.
     Reduce {

@@ -135,17 +135,6 @@ pub(super) fn dtype(name: &str) -> Option<DType> {
     }
 }
 
-/// What to write for a dtype that PyTorch and NumPy have and this library has not.
-pub(super) fn missing_dtype(name: &str) -> Option<String> {
-    let (numpy, bits) = match name {
-        "u16" | "uint16" => ("uint16", "cast(x, i32) & 65535"),
-        "u32" | "uint32" => ("uint32", "cast(x, i64) & 4294967295"),
-        "u64" | "uint64" => ("uint64", "cast(x, i64), which holds what is below 2**63"),
-        _ => return None,
-    };
-    Some(format!("there is no dtype {numpy} here: write {bits}"))
-}
-
 /// A dtype after `torch.`, where `int` and `float` are of 32 bits.
 pub(super) fn torch_dtype(name: &str) -> Option<DType> {
     cast_method(name).or_else(|| dtype(name))
@@ -153,7 +142,7 @@ pub(super) fn torch_dtype(name: &str) -> Option<DType> {
 
 /// What is said of a text that names no dtype.
 pub(super) fn unknown_dtype(name: &str) -> String {
-    missing_dtype(name).unwrap_or_else(|| format!("unknown dtype '{name}'"))
+    format!("unknown dtype '{name}'")
 }
 
 /// A dtype as NumPy's `astype` reads a text: digits behind a single letter count bytes. What is none, and why.
@@ -164,7 +153,6 @@ pub(super) fn numpy_dtype(name: &str) -> Result<DType, String> {
     }
     match numpy::named(code) {
         Some(Type { kind: Kind::Own(dtype), .. }) => Ok(*dtype),
-        Some(Type { name, kind: Kind::Unsigned(_), .. }) => Err(unknown_dtype(name)),
         _ => dtype(code).ok_or_else(|| unknown_dtype(name)),
     }
 }

@@ -39,9 +39,6 @@ impl<'a> Parser<'a> {
         if let Some(dtype) = aliases::dtype(name) {
             return Ok(Value { kind: Kind::DType(dtype), column });
         }
-        if let Some(message) = aliases::missing_dtype(name) {
-            return mistake(column, message);
-        }
         if Function::named(name).is_some() {
             return mistake(column, format!("'{name}' is a function: call it, {name}(…)"));
         }
@@ -116,9 +113,7 @@ impl<'a> Parser<'a> {
                 (None, None) if Function::named(aliases::function(name, spelling)).is_some() => {
                     mistake(column, format!("'{name}' is a function: call it, {name}(…)"))
                 }
-                (None, None) => {
-                    mistake(column, aliases::missing_dtype(name).unwrap_or_else(|| format!("unknown name '{name}'")))
-                }
+                (None, None) => mistake(column, format!("unknown name '{name}'")),
             };
         }
     }

@@ -15,7 +15,6 @@ pub(super) fn read_as(descr: &str) -> Result<(Encoding, bool), String> {
         Some(Kind::Own(dtype)) => Encoding::Plain(dtype),
         Some(Kind::F8E4M3) => Encoding::F8E4M3,
         Some(Kind::F8E5M2) => Encoding::F8E5M2,
-        Some(Kind::Unsigned(size)) => Encoding::Unsigned(size),
         // As ml_dtypes and JAX save bfloat16. NumPy's own raw bytes have no order.
         None if kind == "V2" && matches!(order, '<' | '>') => Encoding::Plain(DType::BF16),
         Some(Kind::Foreign) | None => return Err(refusal(descr, kind, row.map(|row| row.name))),

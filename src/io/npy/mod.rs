@@ -22,10 +22,9 @@ const LONGEST_HEADER: u64 = 1 << 20;
 impl Tensor {
     /// Reads a `.npy` file, as `numpy.save` writes it.
     ///
-    /// The dtypes are bool, uint8, int8, int16, int32, int64, float16, float32 and float64, of either byte order, under
-    /// each of NumPy's names for them; and bfloat16, which `ml_dtypes` and JAX save as `<V2`. `float8_e5m2` becomes f32,
-    /// uint16 becomes i32, uint32 and uint64 become i64, in which numbers from 2⁶³ on are refused; nothing else is
-    /// converted. An array in Fortran order becomes a permuted view. A file with no elements gives a tensor with none.
+    /// The dtypes are bool, all of NumPy's integers, float16, float32 and float64, of either byte order, under each of
+    /// NumPy's names for them; and bfloat16, which `ml_dtypes` and JAX save as `<V2`. `float8_e5m2` becomes f32; nothing
+    /// else is converted. An array in Fortran order becomes a permuted view. A file with no elements gives a tensor with none.
     ///
     /// ```
     /// use hadamard::{Device, Tensor};
@@ -115,6 +114,9 @@ impl Preamble {
             DType::I16 => "<i2",
             DType::I32 => "<i4",
             DType::I64 => "<i8",
+            DType::U16 => "<u2",
+            DType::U32 => "<u4",
+            DType::U64 => "<u8",
             DType::F16 => "<f2",
             DType::F32 => "<f4",
             DType::F64 => "<f8",

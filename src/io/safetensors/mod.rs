@@ -20,8 +20,7 @@ use crate::{DType, Device, Result, Tensor};
 /// Reads every tensor of a `.safetensors` file, with its name, in the order of the file.
 ///
 /// A model in several files is read by its index, `model.safetensors.index.json`, as if it were one; so it is by every
-/// function here that reads. `F8_E4M3` and `F8_E5M2` become f32, `U16` i32, `U32` and `U64` i64; nothing
-/// else is converted.
+/// function here that reads. `F8_E4M3` and `F8_E5M2` become f32; nothing else is converted.
 ///
 /// ```
 /// use hadamard::{Device, Tensor, read_safetensors, write_safetensors};
@@ -141,16 +140,13 @@ fn encoding_of(dtype: Dtype) -> Result<Encoding, String> {
     let encoding = plain.or(match dtype {
         Dtype::F8_E4M3 => Some(Encoding::F8E4M3),
         Dtype::F8_E5M2 => Some(Encoding::F8E5M2),
-        Dtype::U16 => Some(Encoding::Unsigned(2)),
-        Dtype::U32 => Some(Encoding::Unsigned(4)),
-        Dtype::U64 => Some(Encoding::Unsigned(8)),
         _ => None,
     });
     encoding.ok_or_else(|| {
         let known: Vec<String> = DType::ALL.into_iter().map(|d| dtype_to(d).to_string()).collect();
         let instead = if dtype == Dtype::C64 { "save x.real and x.imag" } else { "convert with x.to" };
         format!(
-            "has elements of type {dtype}, which is not supported: {}, U16, U32, U64, F8_E4M3 and F8_E5M2 are ({instead})",
+            "has elements of type {dtype}, which is not supported: {}, F8_E4M3 and F8_E5M2 are ({instead})",
             known.join(", ")
         )
     })
@@ -164,6 +160,9 @@ fn dtype_to(dtype: DType) -> Dtype {
         DType::I16 => Dtype::I16,
         DType::I32 => Dtype::I32,
         DType::I64 => Dtype::I64,
+        DType::U16 => Dtype::U16,
+        DType::U32 => Dtype::U32,
+        DType::U64 => Dtype::U64,
         DType::F16 => Dtype::F16,
         DType::BF16 => Dtype::BF16,
         DType::F32 => Dtype::F32,

@@ -62,7 +62,7 @@ impl Scope<'_> {
     fn load_from(&self, operand: usize, positions: &[String]) -> String {
         let &Operand { binding, dtype, .. } = &self.spec.operands[operand];
         let elements: Vec<String> = positions.iter().map(|p| self.raw(binding, p)).collect();
-        if dtype == DType::I64 && !self.spec.native_i64 {
+        if matches!(dtype, DType::I64 | DType::U64) && !self.spec.native_i64 {
             let word = |of: &str| elements.iter().map(|e| format!("{e}.{of}")).collect::<Vec<_>>().join(", ");
             return format!("l_of(U({}), U({}))", word("x"), word("y"));
         }
@@ -70,11 +70,12 @@ impl Scope<'_> {
         match dtype {
             DType::F16 => format!("from_f16(U({elements}))"),
             DType::BF16 => format!("bitcast<F>(U({elements}) << U(16u))"),
-            DType::U8 => format!("bitcast<I>(U({elements}))"),
+            DType::U8 | DType::U16 => format!("bitcast<I>(U({elements}))"),
+            DType::U32 => unsigned(&elements),
             DType::Bool => format!("U({elements}) != U(0u)"),
             DType::I8 => extended(&format!("U({elements})"), 24),
             DType::I16 => extended(&format!("U({elements})"), 16),
-            DType::I32 | DType::I64 | DType::F32 | DType::F64 => format!("{}({elements})", alias(dtype)),
+            DType::I32 | DType::I64 | DType::U64 | DType::F32 | DType::F64 => format!("{}({elements})", alias(dtype)),
         }
     }
 
@@ -90,24 +91,30 @@ impl Scope<'_> {
             DType::BF16 => format!("bitcast<F>(unpack_f16({group}) << U(16u))"),
             DType::I16 if pairs => extended(&format!("unpack_f16(words_of_one({group}))"), 16),
             DType::I16 => extended(&format!("unpack_f16({group})"), 16),
+            DType::U16 if pairs => format!("bitcast<I>(unpack_f16(words_of_one({group})))"),
+            DType::U16 => format!("bitcast<I>(unpack_f16({group}))"),
+            DType::U32 if pairs => unsigned(&format!("words_of({group})")),
+            DType::U32 => unsigned(&group),
             DType::I8 => format!("bitcast<I>(U({group}) << vec4u(24u, 16u, 8u, 0u)) >> U(24u)"),
             DType::U8 => format!("bitcast<I>((U({group}) >> vec4u(0u, 8u, 16u, 24u)) & U(0xffu))"),
             DType::Bool => format!("((U({group}) >> vec4u(0u, 8u, 16u, 24u)) & U(0xffu)) != U(0u)"),
             DType::F32 | DType::I32 if pairs => format!("bitcast<{}>(words_of({group}))", alias(dtype)),
-            DType::F32 | DType::I32 | DType::I64 | DType::F64 => group,
+            DType::F32 | DType::I32 | DType::I64 | DType::U64 | DType::F64 => group,
         }
     }
 
     /// The element at `position`, as it is stored: a number of the buffer's type, or the bits of a packed one.
     fn raw(&self, binding: usize, position: &str) -> String {
         match self.spec.bindings[binding].dtype {
-            DType::I16 | DType::F16 | DType::BF16 => {
+            DType::I16 | DType::U16 | DType::F16 | DType::BF16 => {
                 format!("(b{binding}[({position}) >> 1u] >> ((({position}) & 1u) * 16u)) & 0xffffu")
             }
             DType::U8 | DType::I8 | DType::Bool => {
                 format!("(b{binding}[({position}) >> 2u] >> ((({position}) & 3u) * 8u)) & 0xffu")
             }
-            DType::I32 | DType::I64 | DType::F32 | DType::F64 => format!("b{binding}[{position}]"),
+            DType::I32 | DType::I64 | DType::U32 | DType::U64 | DType::F32 | DType::F64 => {
+                format!("b{binding}[{position}]")
+            }
         }
     }
 }
@@ -126,7 +133,7 @@ pub(super) fn scalar(word: usize, dtype: DType) -> String {
         DType::F32 => format!("F(bitcast<f32>({}))", bits(word)),
         DType::I64 => format!("l_of(U({}), U({}))", bits(word), bits(word + 1)),
         DType::F64 => format!("D(f64_from_bits({}, {}))", bits(word), bits(word + 1)),
-        DType::F16 | DType::BF16 | DType::U8 | DType::I8 | DType::I16 => {
+        DType::F16 | DType::BF16 | DType::U8 | DType::I8 | DType::I16 | DType::U16 | DType::U32 | DType::U64 => {
             unreachable!("scalars have a dtype that arithmetic is done in")
         }
     }
@@ -135,4 +142,9 @@ pub(super) fn scalar(word: usize, dtype: DType) -> String {
 /// Integers whose upper `shift` bits are those of their sign.
 fn extended(bits: &str, shift: u32) -> String {
     format!("(bitcast<I>({bits} << U({shift}u)) >> U({shift}u))")
+}
+
+/// Integers without a sign of 32 bits, as those of 64.
+fn unsigned(words: &str) -> String {
+    format!("l_of(U({words}), U(0u))")
 }

@@ -215,17 +215,18 @@ fn line(out: &mut String, depth: usize, text: &str) {
 fn element_type(binding: &Binding, native_i64: bool) -> &'static str {
     let &Binding { dtype, wide, pairs, .. } = binding;
     match dtype {
-        DType::F32 | DType::I32 if pairs => "vec2<u64>",
-        DType::I16 | DType::F16 | DType::BF16 if pairs => "u64",
+        DType::F32 | DType::I32 | DType::U32 if pairs => "vec2<u64>",
+        DType::I16 | DType::U16 | DType::F16 | DType::BF16 if pairs => "u64",
         DType::F32 if wide => "vec4f",
         DType::F32 => "f32",
         DType::I32 if wide => "vec4i",
         DType::I32 => "i32",
-        DType::I64 if native_i64 => "i64",
-        DType::I64 => "vec2u",
+        DType::U32 if wide => "vec4u",
+        DType::I64 | DType::U64 if native_i64 => "i64",
+        DType::I64 | DType::U64 => "vec2u",
         DType::F64 => "f64",
-        DType::I16 | DType::F16 | DType::BF16 if wide => "vec2u",
-        DType::I16 | DType::F16 | DType::BF16 | DType::U8 | DType::I8 | DType::Bool => "u32",
+        DType::I16 | DType::U16 | DType::F16 | DType::BF16 if wide => "vec2u",
+        DType::I16 | DType::U16 | DType::U32 | DType::F16 | DType::BF16 | DType::U8 | DType::I8 | DType::Bool => "u32",
     }
 }
 
@@ -233,8 +234,8 @@ fn element_type(binding: &Binding, native_i64: bool) -> &'static str {
 fn alias(dtype: DType) -> &'static str {
     match dtype {
         DType::Bool => "B",
-        DType::I32 | DType::U8 | DType::I8 | DType::I16 => "I",
-        DType::I64 => "L",
+        DType::I32 | DType::U8 | DType::I8 | DType::I16 | DType::U16 => "I",
+        DType::I64 | DType::U32 | DType::U64 => "L",
         DType::F64 => "D",
         DType::F16 | DType::BF16 | DType::F32 => "F",
     }

@@ -19,8 +19,8 @@ pub(super) fn unary(op: UnaryOp, dtype: DType, a: &str) -> String {
 fn form(wgsl: &Wgsl, dtype: DType) -> Form {
     match dtype {
         DType::F64 => wgsl.f64,
-        DType::I64 => Form::Call,
-        DType::I32 | DType::U8 | DType::I8 | DType::I16 => wgsl.i32,
+        DType::I64 | DType::U32 | DType::U64 => Form::Call,
+        DType::I32 | DType::U8 | DType::I8 | DType::I16 | DType::U16 => wgsl.i32,
         DType::F32 | DType::F16 | DType::BF16 | DType::Bool => wgsl.f32,
     }
 }
@@ -29,8 +29,8 @@ fn form(wgsl: &Wgsl, dtype: DType) -> Form {
 pub(super) fn suffix(dtype: DType) -> &'static str {
     match dtype {
         DType::F64 => "f64",
-        DType::I32 | DType::U8 | DType::I8 | DType::I16 => "i",
-        DType::I64 => "l",
+        DType::I32 | DType::U8 | DType::I8 | DType::I16 | DType::U16 => "i",
+        DType::I64 | DType::U32 | DType::U64 => "l",
         DType::Bool => "b",
         DType::F32 | DType::F16 | DType::BF16 => "f",
     }
@@ -99,8 +99,12 @@ pub(super) fn round(to: DType, from: DType, a: &str) -> String {
         DType::F16 => format!("from_f16(to_f16({}))", round_source(from, a)),
         DType::BF16 => format!("bitcast<F>(to_bf16({}) << U(16u))", round_source(from, a)),
         DType::U8 => format!("{a} & I(0xff)"),
+        DType::U16 => format!("{a} & I(0xffff)"),
+        DType::U32 => format!("l_of(low_l({a}), U(0u))"),
         DType::I8 => format!("({a} << U(24u)) >> U(24u)"),
         DType::I16 => format!("({a} << U(16u)) >> U(16u)"),
-        DType::Bool | DType::I32 | DType::I64 | DType::F32 | DType::F64 => unreachable!("{to} is computed in itself"),
+        DType::Bool | DType::I32 | DType::I64 | DType::U64 | DType::F32 | DType::F64 => {
+            unreachable!("{to} is computed in itself")
+        }
     }
 }

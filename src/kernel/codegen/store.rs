@@ -14,9 +14,10 @@ impl Scope<'_> {
             DType::F16 => (format!("to_f16({})", round_source(from, value)), Some(16)),
             DType::BF16 => (format!("to_bf16({})", round_source(from, value)), Some(16)),
             DType::U8 | DType::I8 => (format!("bitcast<U>({value}) & U(0xffu)"), Some(8)),
-            DType::I16 => (format!("bitcast<U>({value}) & U(0xffffu)"), Some(16)),
+            DType::I16 | DType::U16 => (format!("bitcast<U>({value}) & U(0xffffu)"), Some(16)),
+            DType::U32 => (format!("low_l({value})"), None),
             DType::Bool => (format!("select(U(0u), U(1u), {value})"), Some(8)),
-            DType::I32 | DType::I64 | DType::F32 | DType::F64 => (value.to_owned(), None),
+            DType::I32 | DType::I64 | DType::U64 | DType::F32 | DType::F64 => (value.to_owned(), None),
         };
         let stored = format!("s{operand}");
         line(out, 1, &format!("let {stored} = {value};"));
@@ -101,7 +102,7 @@ impl Scope<'_> {
     /// A component of a value, or all of one that has none, as it is stored.
     fn component(&self, value: &str, dtype: DType, at: Option<usize>) -> String {
         let at = at.map(|at| format!("[{at}]")).unwrap_or_default();
-        if dtype == DType::I64 && !self.spec.native_i64 {
+        if matches!(dtype, DType::I64 | DType::U64) && !self.spec.native_i64 {
             format!("vec2u(low_l({value}){at}, high_l({value}){at})")
         } else {
             format!("{value}{at}")
