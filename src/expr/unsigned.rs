@@ -20,6 +20,12 @@ pub(super) fn unary(op: UnaryOp, x: &Expr) -> Option<Expr> {
     }
 }
 
+/// Whether the answer comes from the order of u64s.
+pub(crate) fn is_order(op: BinaryOp) -> bool {
+    use BinaryOp::{Ge, Gt, Le, Lt, Maximum, Minimum};
+    matches!(op, Lt | Le | Gt | Ge | Maximum | Minimum)
+}
+
 /// Whether there is no such operation on u64s.
 pub(crate) fn is_refused(op: BinaryOp) -> bool {
     use BinaryOp::{BitwiseRightShift, FloorDivide, Fmod, Pow, Remainder};

@@ -101,8 +101,9 @@ fn operands(op: BinaryOp, dtype: DType) -> Vec<[Fill; 2]> {
 
 fn binary(table: &mut Table, op: BinaryOp) {
     for dtype in EVERY {
-        let is_refused = dtype == DType::U64 && unsigned::is_refused(op);
-        if is_refused || op.row().rule.dtypes(op.name(), dtype).is_err() {
+        // The reference, in f64, does not tell apart what u64s are put in order by. `tests/unsigned.rs` has that.
+        let is_left_out = dtype == DType::U64 && (unsigned::is_refused(op) || unsigned::is_order(op));
+        if is_left_out || op.row().rule.dtypes(op.name(), dtype).is_err() {
             continue;
         }
         let operands = operands(op, dtype);
@@ -174,6 +175,9 @@ fn promotion(table: &mut Table) {
         for b in EVERY.into_iter().filter(|&b| a.promote(b).is_some()) {
             let fill = |dtype: DType| if dtype.is_float() { Fill::Quarters(-5, 5) } else { Fill::Whole(0, 100) };
             for op in [BinaryOp::Mul, BinaryOp::Lt, BinaryOp::Div] {
+                if (a, b) == (DType::U64, DType::U64) && unsigned::is_order(op) {
+                    continue;
+                }
                 table.expr("promotion", format!("{a} {} {b}", op.name()), &[a, b], move |inputs| {
                     Ok(inputs.tensor([67], a, fill(a))?.binary(op, inputs.tensor([67], b, fill(b))?))
                 });

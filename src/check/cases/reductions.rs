@@ -66,7 +66,9 @@ fn operations(table: &mut Table) {
         [(&[17, 33], 0), (&[17, 33], 1), (&[41, 3, 5], 1), (&[300], 0), (&[6, 130], -1), (&[13, 8], 1)];
     for op in ReduceOp::ALL {
         for dtype in EVERY {
-            if op.dtype(dtype).is_none() {
+            // The order of u64s is held by `tests/unsigned.rs`: f64 does not tell apart what it is found by.
+            let is_order = dtype == DType::U64 && matches!(op, ReduceOp::Amax | ReduceOp::Amin);
+            if is_order || op.dtype(dtype).is_none() {
                 continue;
             }
             for (shape, dim) in shapes {

@@ -39,6 +39,10 @@ fn onto_itself(table: &mut Table) {
                 one(w.clone(), &w, &w * 3 + g)
             });
         }
+        // The reference, in f64, does not tell apart what u64s are put in order by.
+        if dtype == DType::U64 {
+            continue;
+        }
         table.add(OP, format!("{dtype} clamp of a part"), &[dtype], move |inputs| {
             let w = inputs.tensor([40, 9], dtype, Fill::Whole(0, 9))?;
             let part = w.narrow(0, 3, 30)?;
@@ -92,7 +96,7 @@ fn onto_views(table: &mut Table) {
                 let buffer = poisoned(inputs, [23, 37], dtype)?;
                 let target = part(&buffer)?;
                 let value = inputs.tensor(target.shape(), dtype, Fill::Whole(0, 1))?;
-                one(target, &buffer, value.maximum(0))
+                one(target, &buffer, &value * &value)
             });
         }
         table.add(OP, format!("{name}, reading itself"), &[DType::F32], move |inputs| {
