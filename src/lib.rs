@@ -55,7 +55,8 @@ pub mod accuracy {}
 #[doc = include_str!("../docs/reliability.md")]
 pub mod reliability {}
 
-pub use base::dtype::{DType, Element, Scalar};
+pub use base::dtype::{DType, Scalar};
+pub use base::element::Element;
 pub use base::error::{Error, Result};
 pub use base::index::{Index, IntoIndex};
 pub use base::info::{Counters, DeviceInfo, DeviceKind, MemoryStats};

@@ -210,6 +210,40 @@ fn a_long_recording_still_reports_it() {
     });
 }
 
+/// A mark that came with a read whose future is dropped is reported by the next call that waits.
+#[test]
+fn a_dropped_read_still_reports_it() {
+    on_each(|device| {
+        if !device.is_gpu() {
+            return Ok(());
+        }
+        let x = table(4, 3, device);
+        let one = Tensor::full([1], 1.0_f32, device).unwrap();
+        let waits: [&dyn Fn() -> hadamard::Result<()>; 2] =
+            [&|| device.synchronize(), &|| one.to_vec::<f32>().map(|_| ())];
+        for wait in waits {
+            // Work that lasts, so that the read is not done at once.
+            let long = Tensor::full([1 << 22], 0.5_f32, device).unwrap();
+            let lasting = (0..20).fold(Expr::from(&long), |x, _| x.sin().exp()).sum(..).eval().unwrap();
+            let y = x.index(0, indices(&[0, 9], device)).eval().map_err(|error| error.to_string())?;
+            let y = (y + lasting * 0.0).eval().unwrap();
+            {
+                let mut read = std::pin::pin!(y.to_vec_async::<f32>());
+                let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+                if let std::task::Poll::Ready(outcome) = read.as_mut().poll(&mut context) {
+                    return Err(format!("no read is done at once: {outcome:?}"));
+                }
+            }
+            match wait() {
+                Err(Error::Index { index: 9, dim: 0, size: 4, .. }) => {}
+                other => return Err(format!("{other:?}")),
+            }
+            wait().map_err(|error| format!("reported twice: {error}"))?;
+        }
+        Ok(())
+    });
+}
+
 /// What lies beyond the end of a group of elements is no index, whatever memory holds there.
 #[test]
 fn what_is_no_element_is_no_index() {

@@ -1,9 +1,6 @@
-//! Element types, their promotion, and scalars.
+//! Dtypes, their promotion, and numbers.
 
-use std::borrow::Cow;
 use std::fmt;
-
-use half::{bf16, f16};
 
 use crate::{Error, Result};
 
@@ -311,86 +308,6 @@ macro_rules! scalar_from {
     )*};
 }
 scalar_from!(bool => Bool as bool, u8 => Int as i64, u16 => Int as i64, u32 => Int as i64, i8 => Int as i64, i16 => Int as i64, i32 => Int as i64, i64 => Int as i64, f32 => Float as f64, f64 => Float as f64);
-
-mod private {
-    pub trait Sealed {}
-}
-
-/// A Rust type that is the element type of some tensor.
-pub trait Element: Copy + Default + Send + Sync + fmt::Debug + private::Sealed + 'static {
-    /// The tensor dtype with these elements.
-    const DTYPE: DType;
-    /// The elements as the bytes a tensor stores.
-    fn as_bytes(values: &[Self]) -> Cow<'_, [u8]>;
-    /// The elements a tensor's bytes stand for. `bytes` holds whole elements.
-    fn from_bytes(bytes: &[u8]) -> Vec<Self>;
-    /// The element nearest to `value`.
-    fn from_f64(value: f64) -> Self;
-    /// The element as an f64: exactly, but for integers beyond 2^53, of which it is the nearest.
-    fn to_f64(self) -> f64;
-}
-
-macro_rules! element {
-    ($($ty:ty, $dtype:ident, |$x:ident| $to:expr, |$v:ident| $from:expr);*) => {$(
-        impl private::Sealed for $ty {}
-        impl Element for $ty {
-            const DTYPE: DType = DType::$dtype;
-            fn as_bytes(values: &[Self]) -> Cow<'_, [u8]> { Cow::Borrowed(bytemuck::cast_slice(values)) }
-            fn from_bytes(bytes: &[u8]) -> Vec<Self> { bytemuck::pod_collect_to_vec(bytes) }
-            fn from_f64($v: f64) -> Self { $from }
-            fn to_f64(self) -> f64 { let $x = self; $to }
-        }
-    )*};
-}
-element!(
-    f32, F32, |x| f64::from(x), |v| v as f32;
-    f64, F64, |x| x, |v| v;
-    f16, F16, |x| x.to_f64(), |v| f16::from_f64(v);
-    bf16, BF16, |x| x.to_f64(), |v| bf16::from_f64(v);
-    i8, I8, |x| f64::from(x), |v| v as i8;
-    i16, I16, |x| f64::from(x), |v| v as i16;
-    i32, I32, |x| f64::from(x), |v| v as i32;
-    i64, I64, |x| x as f64, |v| v as i64;
-    u8, U8, |x| f64::from(x), |v| v as u8;
-    u16, U16, |x| f64::from(x), |v| v as u16;
-    u32, U32, |x| f64::from(x), |v| v as u32;
-    u64, U64, |x| x as f64, |v| v as u64
-);
-
-/// A value of `$body` with `$T` the type of a dtype's elements.
-macro_rules! for_dtype {
-    ($dtype:expr, $T:ident => $body:expr) => {
-        for_dtype!(@each $dtype, $T => $body;
-            Bool bool, U8 u8, I8 i8, I16 i16, I32 i32, I64 i64, U16 u16, U32 u32, U64 u64, F16 half::f16, BF16 half::bf16, F32 f32, F64 f64)
-    };
-    (@each $dtype:expr, $T:ident => $body:expr; $($variant:ident $element:ty),*) => {
-        match $dtype {
-            $($crate::DType::$variant => {
-                type $T = $element;
-                $body
-            })*
-        }
-    };
-}
-pub(crate) use for_dtype;
-
-impl private::Sealed for bool {}
-impl Element for bool {
-    const DTYPE: DType = DType::Bool;
-    fn as_bytes(values: &[Self]) -> Cow<'_, [u8]> {
-        // A bool is one byte, 0 or 1, by the language's own promise.
-        Cow::Borrowed(bytemuck::cast_slice(values))
-    }
-    fn from_bytes(bytes: &[u8]) -> Vec<Self> {
-        bytes.iter().map(|&b| b != 0).collect()
-    }
-    fn from_f64(value: f64) -> Self {
-        value != 0.0
-    }
-    fn to_f64(self) -> f64 {
-        f64::from(u8::from(self))
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -5,6 +5,7 @@
 pub(crate) mod access;
 pub(crate) mod bounds;
 pub(crate) mod dtype;
+pub(crate) mod element;
 pub(crate) mod error;
 pub(crate) mod index;
 pub(crate) mod info;

@@ -1,6 +1,6 @@
 //! Inputs from fixed seeds, and targets filled with a recognisable wrong value between guards.
 
-use crate::base::dtype::for_dtype;
+use crate::base::element::for_dtype;
 use crate::expr::op::Draw;
 use crate::{DType, Device, Element, Result, Shape, Tensor};
 

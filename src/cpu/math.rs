@@ -82,19 +82,6 @@ pub(super) fn f32_to_bf16(x: f32) -> u16 {
     (if x.is_nan() { (bits >> 16) | 0x40 } else { rounded }) as u16
 }
 
-/// To f32, an inexact value to the neighbour whose last bit is 1.
-///
-/// Rounding that once more, to f16 or bf16, gives what rounding the f64 at once would: an f32 so made is a tie only if
-/// the f64 is one. (Rounding to nearest twice would make ties of values near one.)
-#[inline(always)]
-pub(super) fn to_odd(x: f64) -> f32 {
-    let near = x as f32;
-    let wide = f64::from(near);
-    let bits = near.to_bits();
-    let toward_zero = bits - u32::from(wide.abs() > x.abs());
-    f32::from_bits(if wide == x { bits } else { toward_zero | 1 })
-}
-
 /// A quotient of integers rounded down, 0 by 0: `Integer::floored` in f64, of which
 /// there are vectors. A quotient that is no integer lies at least `1 / |b|` from one, and f64 errs by less than
 /// `2⁻²² / |b|`.
@@ -125,6 +112,7 @@ pub(super) fn fmod(a: i32, b: i32) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::element::to_odd;
     use crate::expr::op::Integer;
     use half::{bf16, f16};
 

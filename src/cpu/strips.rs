@@ -6,6 +6,7 @@
 use super::loops::{Body, Loop, map1, map2, map2_in_place, map3};
 use super::plain::Plain;
 use super::{math, philox, vector};
+use crate::base::element::to_odd;
 use crate::expr::op::{Integer, gelu, ndtr};
 use crate::{BinaryOp, DType, UnaryOp};
 
@@ -206,9 +207,9 @@ pub(super) fn select(dtype: DType) -> Loop {
 pub(super) fn round(from: DType, to: DType) -> Option<Loop> {
     Some(match (from, to) {
         (DType::F32, DType::F16) => map1(math::nearest_f16),
-        (DType::F64, DType::F16) => map1(|x: f64| math::f16_to_f32(math::f32_to_f16(math::to_odd(x)))),
+        (DType::F64, DType::F16) => map1(|x: f64| math::f16_to_f32(math::f32_to_f16(to_odd(x)))),
         (DType::F32, DType::BF16) => map1(|x: f32| math::bf16_to_f32(math::f32_to_bf16(x))),
-        (DType::F64, DType::BF16) => map1(|x: f64| math::bf16_to_f32(math::f32_to_bf16(math::to_odd(x)))),
+        (DType::F64, DType::BF16) => map1(|x: f64| math::bf16_to_f32(math::f32_to_bf16(to_odd(x)))),
         (DType::I32, DType::U8) => map1(|x: i32| x & 0xff),
         (DType::I32, DType::I8) => map1(|x: i32| i32::from(x as i8)),
         (DType::I32, DType::I16) => map1(|x: i32| i32::from(x as i16)),
@@ -257,8 +258,8 @@ pub(super) fn convert(from: DType, to: DType) -> Option<Loop> {
         (I64, U32) => map1(|x: i64| x as u32),
         (F32, F16) => map1(math::f32_to_f16),
         (F32, BF16) => map1(math::f32_to_bf16),
-        (F64, F16) => map1(|x: f64| math::f32_to_f16(math::to_odd(x))),
-        (F64, BF16) => map1(|x: f64| math::f32_to_bf16(math::to_odd(x))),
+        (F64, F16) => map1(|x: f64| math::f32_to_f16(to_odd(x))),
+        (F64, BF16) => map1(|x: f64| math::f32_to_bf16(to_odd(x))),
         _ => return None,
     })
 }

@@ -1,6 +1,8 @@
 //! Reading results back: a copy to a buffer that can be mapped, and a future for the mapping.
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{self, Poll, Waker};
 
 use futures_intrusive::channel::shared::{OneshotReceiver, OneshotSender, oneshot_channel};
 
@@ -16,13 +18,19 @@ type Outcome = Result<(), wgpu::BufferAsyncError>;
 /// Receives the outcome: from wgpu, or from the poller if wgpu never reports one.
 pub(super) type Mapped = OneshotSender<Outcome>;
 
-/// A read on its way.
+/// A read on its way, which the context keeps if its future is dropped before it is done and marks came with it.
 struct Pending {
-    staging: Staging,
+    context: Arc<Context>,
+    /// `None` once it is done.
+    read: Option<Read>,
+}
+
+/// A copy to a mappable buffer, and the outcome of mapping it.
+pub(super) struct Read {
+    class: u64,
+    raw: Raw,
     data: Data,
     outcome: OneshotReceiver<Outcome>,
-    mapped: Arc<Mapped>,
-    submission: wgpu::SubmissionIndex,
 }
 
 /// What a mapped buffer holds.
@@ -34,39 +42,43 @@ struct Data {
     marks: Option<Raised>,
 }
 
-/// A mappable buffer.
-struct Staging {
-    context: Arc<Context>,
-    class: u64,
-    /// `None` once it is back in the pool. A buffer whose read failed never goes back: its state is unknown.
-    raw: Option<Raw>,
-}
-
-impl Staging {
-    /// Calls `f` with what was asked for, unless a mark is raised.
-    fn read<R>(&mut self, op: &'static str, data: &Data, f: impl FnOnce(&[u8]) -> R) -> Result<R> {
-        let Some(buffer) = self.raw.as_ref().map(Raw::buffer) else { return Ok(f(&[])) };
-        let Data { skip, len, marks } = data;
+impl Read {
+    /// Calls `f` with what was asked for, unless a mark is raised. The buffer is mapped.
+    fn finish<R>(self, context: &Context, op: &'static str, f: impl FnOnce(&[u8]) -> R) -> Result<R> {
+        let Self { class, raw, data: Data { skip, len, marks }, .. } = self;
         let end = (skip + len).next_multiple_of(4);
-        let fail = |e| self.context.failure(op, || Error::Gpu { op, source: Arc::new(e) });
-        let turn = self.context.faults.turn();
+        let fail = |e| context.failure(op, || Error::Gpu { op, source: Arc::new(e) });
+        let turn = context.faults.turn();
         let result = {
             let bytes = end as u64 + marks.as_ref().map_or(0, Raised::bytes);
-            let view = buffer.get_mapped_range(0..bytes).map_err(fail)?;
-            let raised = marks.as_ref().map_or(Ok(()), |marks| marks.check(&view[end..]));
-            raised.map(|()| f(&view[*skip..skip + len]))
+            let view = raw.buffer().get_mapped_range(0..bytes).map_err(fail);
+            view.and_then(|view| {
+                marks.as_ref().map_or(Ok(()), |marks| marks.check(&view[end..]))?;
+                Ok(f(&view[skip..skip + len]))
+            })
         };
-        buffer.unmap();
+        raw.buffer().unmap();
         drop(turn);
-        self.raw.take().into_iter().for_each(|raw| self.context.memory.pool.give(self.class, raw));
+        context.memory.pool.give(class, raw);
         result
+    }
+
+    /// The outcome of mapping, if there is one yet.
+    fn outcome(&self) -> Option<Outcome> {
+        match pin!(self.outcome.receive()).poll(&mut task::Context::from_waker(Waker::noop())) {
+            Poll::Ready(outcome) => outcome,
+            Poll::Pending => None,
+        }
     }
 }
 
-impl Drop for Staging {
+impl Drop for Pending {
     fn drop(&mut self) {
-        if self.raw.is_some() {
-            self.context.memory.pool.forget(self.class);
+        match self.read.take() {
+            Some(read) if read.data.marks.is_some() => self.context.recorder().marks.abandoned.push(read),
+            // Its state is unknown: it never goes back to the pool.
+            Some(read) => self.context.memory.pool.forget(read.class),
+            None => {}
         }
     }
 }
@@ -83,8 +95,8 @@ impl Buffer {
         if len == 0 {
             return Ok(f(&[]));
         }
-        let pending = start_read(self.context(), op, Some((self, offset, len)))?;
-        self.context().wait_in_background(pending.submission.clone(), pending.mapped.clone());
+        let (pending, submission, mapped) = start_read(self.context(), op, Some((self, offset, len)))?;
+        self.context().wait_in_background(submission, mapped);
         pending.finish(op, f).await
     }
 
@@ -99,8 +111,9 @@ impl Buffer {
         if len == 0 {
             return Ok(f(&[]));
         }
-        let pending = start_read(self.context(), op, Some((self, offset, len)))?;
-        self.context().wait(op, Some(pending.submission.clone()))?;
+        let (pending, submission, mapped) = start_read(self.context(), op, Some((self, offset, len)))?;
+        self.context().wait(op, Some(submission))?;
+        drop(mapped);
         pollster::block_on(pending.finish(op, f))
     }
 }
@@ -110,10 +123,11 @@ impl Context {
     #[cfg(not(target_arch = "wasm32"))]
     pub(super) fn check_marks(self: &Arc<Self>, op: &'static str) -> Result<()> {
         if self.recorder().marks.bytes() == 0 {
-            return Ok(());
+            return self.check_abandoned(op);
         }
-        let pending = start_read(self, op, None)?;
-        self.wait(op, Some(pending.submission.clone()))?;
+        let (pending, submission, mapped) = start_read(self, op, None)?;
+        self.wait(op, Some(submission))?;
+        drop(mapped);
         pollster::block_on(pending.finish(op, |_| ()))
     }
 
@@ -124,8 +138,30 @@ impl Context {
     }
 }
 
-/// Begins to read so many bytes of a buffer from some byte on, if any, and the marks that may be raised.
-fn start_read(context: &Arc<Context>, op: &'static str, from: Option<(&Buffer, u64, u64)>) -> Result<Pending> {
+impl Context {
+    /// An error if a mark came with a read whose future was dropped. Those on their way yet stay.
+    fn check_abandoned(&self, op: &'static str) -> Result<()> {
+        let abandoned = std::mem::take(&mut self.recorder().marks.abandoned);
+        let mut result = Ok(());
+        for read in abandoned {
+            match read.outcome() {
+                _ if result.is_err() => self.recorder().marks.abandoned.push(read),
+                Some(Ok(())) => result = read.finish(self, op, |_| ()),
+                Some(Err(_)) => self.memory.pool.forget(read.class),
+                None => self.recorder().marks.abandoned.push(read),
+            }
+        }
+        result
+    }
+}
+
+/// Begins to read so many bytes of a buffer from some byte on, if any, and the marks that may be raised. Whoever holds
+/// what tells the outcome must let go of it once wgpu has told it.
+fn start_read(
+    context: &Arc<Context>,
+    op: &'static str,
+    from: Option<(&Buffer, u64, u64)>,
+) -> Result<(Pending, wgpu::SubmissionIndex, Arc<Mapped>)> {
     context.look(op)?;
     // Copies are in whole words.
     let (offset, len) = from.map_or((0, 0), |(_, offset, len)| (offset, len));
@@ -135,45 +171,53 @@ fn start_read(context: &Arc<Context>, op: &'static str, from: Option<(&Buffer, u
     let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
     let raw = context.raw(op, "hadamard readback", class, usage)?;
     let to = raw.buffer().clone();
-    let staging = Staging { context: context.clone(), class, raw: Some(raw) };
+    let (sender, outcome) = oneshot_channel();
+    let data = Data { skip: (offset - start) as usize, len: len as usize, marks: None };
+    let mut pending = Pending { context: context.clone(), read: Some(Read { class, raw, data, outcome }) };
     let mut recorder = context.recorder();
     if let Some((buffer, ..)) = from {
         recorder.check(context, op, buffer)?;
     }
-    let marks = recorder.marks.take(room);
+    let mut marks = recorder.marks.take(room);
     let copy = Copy {
         from: from.map(|(buffer, ..)| (buffer.raw(), start, end - start)),
         marks: marks.as_ref().map_or(0, Raised::bytes),
         to: &to,
     };
     let bytes = end - start + copy.marks;
-    let submission = recorder.copy_and_submit(context, op, &copy)?;
+    let submission = match recorder.copy_and_submit(context, op, &copy) {
+        Ok(submission) => submission,
+        Err(error) => {
+            recorder.marks.put_back(marks);
+            return Err(error);
+        }
+    };
     drop(recorder);
-    let (sender, outcome) = oneshot_channel();
+    pending.read.iter_mut().for_each(|read| read.data.marks = marks.take());
     let mapped = Arc::new(sender);
     let tell = mapped.clone();
     context.guard(op, || {
         to.map_async(wgpu::MapMode::Read, 0..bytes, move |outcome| drop(tell.send(outcome)));
         Ok(())
     })?;
-    let data = Data { skip: (offset - start) as usize, len: len as usize, marks };
-    Ok(Pending { staging, data, outcome, mapped, submission })
+    Ok((pending, submission, mapped))
 }
 
 impl Pending {
-    async fn finish<R>(self, op: &'static str, f: impl FnOnce(&[u8]) -> R) -> Result<R> {
-        let Self { mut staging, data, outcome, mapped, .. } = self;
-        // Fails only if the receiver is gone: then nobody wants to know.
-        drop(mapped);
-        let outcome = outcome.receive().await;
-        staging.context.check(op)?;
+    async fn finish<R>(mut self, op: &'static str, f: impl FnOnce(&[u8]) -> R) -> Result<R> {
+        let Some(read) = &self.read else { return Ok(f(&[])) };
+        let outcome = read.outcome.receive().await;
+        self.context.check(op)?;
         match outcome {
-            Some(Ok(())) => staging.read(op, &data, f),
-            Some(Err(error)) => Err(staging.context.failure(op, || Error::Gpu { op, source: Arc::new(error) })),
+            Some(Ok(())) => {}
+            Some(Err(error)) => return Err(self.context.failure(op, || Error::Gpu { op, source: Arc::new(error) })),
             None => {
-                staging.context.faults.lose("a read was abandoned".to_owned());
-                staging.context.check(op).map(|()| f(&[]))
+                self.context.faults.lose("a read was abandoned".to_owned());
+                self.context.check(op)?;
             }
         }
+        let Some(read) = self.read.take() else { return Ok(f(&[])) };
+        let result = read.finish(&self.context, op, f)?;
+        self.context.check_abandoned(op).map(|()| result)
     }
 }

@@ -38,7 +38,7 @@ use std::rc::Rc;
 use approx::Approx;
 pub use compare::{Comparison, Mismatch, compare};
 
-use crate::base::dtype::for_dtype;
+use crate::base::element::for_dtype;
 use crate::base::layout::Layout;
 use crate::expr::{Node, Number, Op};
 use crate::{DType, Error, Expr, Result, Scalar, Shape, Tensor};

@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 use half::{bf16, f16};
 use smallvec::SmallVec;
 
-use crate::base::dtype::for_dtype;
+use crate::base::element::for_dtype;
 use crate::{DType, Element, Result, Scalar, Tensor};
 
 /// Tensors with more elements than this are shown in part.
@@ -209,8 +209,8 @@ impl Notation {
 fn same(text: &str, value: f64, dtype: DType) -> bool {
     let Ok(read) = text.parse::<f64>() else { return false };
     match dtype {
-        DType::F16 => f16::from_f64(read).to_f64() == value,
-        DType::BF16 => bf16::from_f64(read).to_f64() == value,
+        DType::F16 => <f16 as Element>::from_f64(read).to_f64() == value,
+        DType::BF16 => <bf16 as Element>::from_f64(read).to_f64() == value,
         DType::F32 => f64::from(read as f32) == value,
         _ => read == value,
     }

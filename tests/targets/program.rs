@@ -3,7 +3,7 @@
 //! Beside each tensor a list is kept of where in its buffer its elements lie, made by plain index arithmetic. After
 //! each update, what the target covers must be what the reference says, and everything else what it was.
 
-use hadamard::{BinaryOp, DType, Expr, ReduceOp, Tensor, UnaryOp, assign, reference};
+use hadamard::{BinaryOp, DType, Expr, ReduceOp, Tensor, UnaryOp, assign, cat, reference, stack};
 use half::bf16;
 
 use super::{Choices, device};
@@ -249,11 +249,14 @@ impl Program<'_> {
             _ => {
                 let x = self.expr(depth - 1);
                 let (a, b) = (self.choices.below(4) as isize, self.choices.below(4));
-                match self.choices.below(5) {
+                match self.choices.below(8) {
                     0 => x.transpose(a, b as isize),
                     1 => x.flip(a),
                     2 => x.slice(a, b, b + self.choices.below(4), 1 + self.choices.below(3)),
-                    3 => x.reshape(x.shape().iter().rev().copied().collect::<hadamard::Shape>()),
+                    3 => cat(&[x.clone(), self.expr(depth - 1), x], a),
+                    4 => stack(&[x.flip(a), x], a),
+                    5 => x.roll(b as isize - 1, a),
+                    6 => x.reshape(x.shape().iter().rev().copied().collect::<hadamard::Shape>()),
                     _ => x.broadcast_to(
                         [self.choices.below(4)]
                             .into_iter()

@@ -5,7 +5,7 @@ mod naive;
 mod reductions;
 
 use super::region::Region;
-use crate::base::dtype::for_dtype;
+use crate::base::element::for_dtype;
 use crate::expr::graph::Graph;
 use crate::{DType, Device, Expr, Shape, Tensor, assign};
 

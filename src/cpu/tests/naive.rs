@@ -3,7 +3,7 @@
 use half::bf16;
 
 use crate::base::access::Access;
-use crate::base::dtype::for_dtype;
+use crate::base::element::for_dtype;
 use crate::expr::graph::{Fold, Graph, Source, Step, Take};
 use crate::{BinaryOp, DType, Element, Expr, Tensor};
 
