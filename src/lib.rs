@@ -48,6 +48,10 @@ pub mod guide {}
 pub mod pytorch {}
 
 #[doc = include_str!("../docs/links.md")]
+#[doc = include_str!("../docs/compiling.md")]
+pub mod compiling {}
+
+#[doc = include_str!("../docs/links.md")]
 #[doc = include_str!("../docs/accuracy.md")]
 pub mod accuracy {}
 
@@ -63,7 +67,7 @@ pub use base::info::{Counters, DeviceInfo, DeviceKind, MemoryStats};
 pub use base::shape::{Dims, MAX_RANK, Shape};
 pub use base::tensor::Tensor;
 pub use base::times::{Bandwidth, Clock, KernelTime};
-pub use expr::{BinaryOp, Expr, ReduceOp, Rounding, ScalarCell, UnaryOp, cat, einsum, stack};
+pub use expr::{BinaryOp, CrossEntropy, Expr, ReduceOp, Reduction, Rounding, ScalarCell, UnaryOp, cat, einsum, stack};
 #[cfg(feature = "io")]
 #[doc(hidden)]
 pub use io::file_kind;

@@ -225,7 +225,11 @@ fn the_reference_is_what_pytorch_computes() {
         let large = |tensor: &Tensor| {
             matches!(tensor.dtype(), DType::I64 | DType::U64) && values(tensor).chunks(2).any(|x| x[0].abs() > 1.0)
         };
-        let told_apart = |row: &&Value| !inputs(row, &file, &Device::cpu()).iter().any(|(_, tensor)| large(tensor));
+        let told_apart = |row: &&Value| {
+            let answer = row.get("output").map(|_| upload(&file, &format!("{}.=", row["id"]), &Device::cpu()));
+            let inputs = inputs(row, &file, &Device::cpu());
+            !inputs.iter().map(|(_, tensor)| tensor).chain(&answer).any(large)
+        };
         let wrong = |row| judge(row, &file, &Device::cpu(), answer_of_reference).err();
         let failures: Vec<String> = rows.iter().filter(told_apart).filter_map(wrong).collect();
         assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
@@ -247,11 +251,21 @@ fn wide_rows() -> Vec<Value> {
     ours
 }
 
+/// Rows of `losses.json` that have a value, by `expr`, or gradients, by `loss`.
+fn loss_rows(kind: &str) -> Vec<Value> {
+    let mut all = rows("losses.json");
+    all.retain(|row| row.get(kind).is_some());
+    all
+}
+
 #[test]
 fn every_operation_is_what_pytorch_computes() {
-    for (name, rows) in
-        [("wide", wide_rows()), ("indexing", rows("indexing.json")), ("unsigned", rows("unsigned.json"))]
-    {
+    for (name, rows) in [
+        ("wide", wide_rows()),
+        ("indexing", rows("indexing.json")),
+        ("unsigned", rows("unsigned.json")),
+        ("losses", loss_rows("expr")),
+    ] {
         let bytes = read(&format!("{name}.safetensors"));
         let file = SafeTensors::deserialize(&bytes).unwrap();
         let failures = failures_on_each(|device| {
@@ -315,15 +329,16 @@ fn judge_gradients(row: &Value, file: &SafeTensors<'_>, device: &Device) -> Resu
 
 #[test]
 fn gradients_are_what_pytorch_computes() {
-    let bytes = read("gradients.safetensors");
-    let file = SafeTensors::deserialize(&bytes).unwrap();
-    let rows = rows("gradients.json");
-    assert_eq!(rows.len(), 15);
-    let failures = failures_on_each(|device| {
-        let wrong = |row| judge_gradients(row, &file, device).err();
-        rows.iter().filter_map(wrong).map(|message| format!("{device}: {message}")).collect()
-    });
-    assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
+    for (name, rows, n) in [("gradients", rows("gradients.json"), 15), ("losses", loss_rows("loss"), 22)] {
+        let bytes = read(&format!("{name}.safetensors"));
+        let file = SafeTensors::deserialize(&bytes).unwrap();
+        assert_eq!(rows.len(), n, "{name}");
+        let failures = failures_on_each(|device| {
+            let wrong = |row| judge_gradients(row, &file, device).err();
+            rows.iter().filter_map(wrong).map(|message| format!("{device}: {message}")).collect()
+        });
+        assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
+    }
 }
 
 /// Elements of a row of edges.json.

@@ -542,7 +542,8 @@ fn mistakes_are_told_where_they_are() {
         ("add(a, b, out=c)", 11, "assign it"),
         ("mse_loss(a, b)", 1, "'mse_loss' is not in the language: write square(a - b).mean()"),
         ("a.unique()", 3, "its shape depends on values"),
-        ("F.linear(a, b)", 3, "write einsum"),
+        ("F.linear(x, w)", 13, "unknown name 'w'"),
+        ("cross_entropy(p, a, reduction='batchmean')", 31, "reduction=\"mean\", \"sum\" or \"none\""),
         // A name near another's is no answer where it has a meaning of its own, nor is one two letters off.
         ("glu(a)", 1, "'glu' is not in the language"),
         ("mode(a)", 1, "'mode' is not in the language"),

@@ -161,6 +161,9 @@ fn an_index_out_of_range_is_an_error() {
             ("index_copy", x.index_copy(0, indices(&[7], device), &update), 7, 0, 4),
             ("index_fill", x.index_fill(0, indices(&[-1], device), 1.0), -1, 0, 4),
             ("scatter_add", x.scatter_add(0, along(5), &update), 5, 0, 4),
+            ("cross_entropy", x.cross_entropy(indices(&[0, 3, 1, 2], device)), 3, 1, 3),
+            ("nll_loss", x.nll_loss(indices(&[0, -1, 1, 2], device)), -1, 1, 3),
+            ("one_hot", indices(&[0, 5], device).one_hot(3), 5, 1, 3),
             (
                 "index",
                 x.index(0, indices(&[1 << 40], device)),

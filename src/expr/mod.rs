@@ -11,6 +11,7 @@ mod grad;
 pub(crate) mod graph;
 mod join;
 mod literal;
+mod losses;
 mod matrices;
 mod node;
 pub(crate) mod op;
@@ -27,7 +28,21 @@ pub(crate) use cell::Number;
 pub use cell::ScalarCell;
 pub use einsum::einsum;
 pub use join::{cat, stack};
+pub use losses::{CrossEntropy, Reduction};
 pub use node::Expr;
 pub(crate) use node::{Node, Op};
 pub use op::{BinaryOp, ReduceOp, UnaryOp};
 pub use pointwise::Rounding;
+
+/// An array of expressions made of tensors, expressions and numbers alike, for functions that take a slice.
+///
+/// ```
+/// use hadamard::{Device, Tensor, einsum, exprs};
+/// let x = Tensor::from_slice(&[1.0_f32, 2.0], [2], &Device::cpu())?;
+/// assert_eq!(einsum("i,i->", &exprs![&x, &x + 1.0]).item::<f32>()?, 8.0);
+/// # Ok::<(), hadamard::Error>(())
+/// ```
+#[macro_export]
+macro_rules! exprs {
+    ($($x:expr),* $(,)?) => { [$($crate::Expr::from($x)),*] };
+}

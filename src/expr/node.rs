@@ -192,7 +192,24 @@ macro_rules! expr_from_number {
         }
     )*};
 }
-expr_from_number!(bool, i32, i64, f32, f64);
+expr_from_number!(bool, u8, i8, i16, u16, i32, u32, i64, f32, f64);
+
+/// A number beyond i64 is a mistake that the expression carries.
+impl From<u64> for Expr {
+    fn from(value: u64) -> Self {
+        match i64::try_from(value) {
+            Ok(value) => value.into(),
+            Err(_) => Self::invalid(Error::argument("number", "one that i64 holds", value.to_string())),
+        }
+    }
+}
+
+/// As of a u64.
+impl From<usize> for Expr {
+    fn from(value: usize) -> Self {
+        (value as u64).into()
+    }
+}
 
 /// Prints dtype, shape and what is computed, written as calls: `f32[2] sum(mul(tensor[3, 2], 2.0), [0])`. Parts beyond
 /// six levels are elided. It is for people: parameters of views are left out, so it does not read back.

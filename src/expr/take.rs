@@ -204,7 +204,7 @@ impl Expr {
     }
 
     /// What an index chooses of a dim at its own place in the others.
-    fn along(&self, op: &'static str, dim: isize, index: &Self, from_end: bool) -> Result<Self> {
+    pub(super) fn along(&self, op: &'static str, dim: isize, index: &Self, from_end: bool) -> Result<Self> {
         let dim = self.same_rank(op, dim, index)?;
         let fit =
             |d: usize| d == dim || self.shape()[d] == index.shape()[d] || self.shape()[d] == 1 || index.shape()[d] == 1;
@@ -352,7 +352,14 @@ impl Expr {
 }
 
 /// An index into a dim of `size` elements as one from 0 on, for `n` elements to be read.
-fn bounded(op: &'static str, index: &Expr, dim: usize, size: usize, from_end: bool, n: usize) -> Result<Expr> {
+pub(super) fn bounded(
+    op: &'static str,
+    index: &Expr,
+    dim: usize,
+    size: usize,
+    from_end: bool,
+    n: usize,
+) -> Result<Expr> {
     const EXPECTED: &str = "an index of i8, i16, i32 or i64 (a mask of bools or u8 is for masked_select)";
     index.check()?;
     index.check_alone(op)?;

@@ -45,6 +45,30 @@ impl Expr {
         Self::new(Op::Index, smallvec![], Shape::from([n]), DType::I32)
     }
 
+    /// `steps` numbers evenly from `start` to `end`, both included, as f32: PyTorch's `linspace`.
+    ///
+    /// ```
+    /// use hadamard::Expr;
+    /// assert_eq!(Expr::linspace(-1.0, 1.0, 5).eval()?.to_vec::<f32>()?, [-1.0, -0.5, 0.0, 0.5, 1.0]);
+    /// # Ok::<(), hadamard::Error>(())
+    /// ```
+    #[must_use]
+    pub fn linspace(start: f64, end: f64, steps: usize) -> Self {
+        Self::linspace_in(DType::F32, start, end, steps)
+    }
+
+    /// The same in another float dtype.
+    pub(super) fn linspace_in(dtype: DType, start: f64, end: f64, steps: usize) -> Self {
+        if steps < 2 {
+            return Self::from(start).cast(dtype).broadcast_to([steps]);
+        }
+        let (step, i) = ((end - start) / (steps - 1) as f64, Self::numbers(steps).cast(dtype.compute()));
+        // From the nearer end, as PyTorch, so that both are exact.
+        let back = (steps as i64 - 1) - &i;
+        let near_start = i.lt((steps / 2) as i64);
+        Self::select(near_start, i * step + start, end - back * step).cast(dtype)
+    }
+
     fn view(&self, view: View, shape: Shape) -> Self {
         if shape == *self.shape() && matches!(view, View::Reshape(_) | View::Broadcast(_)) {
             return self.clone();
@@ -53,6 +77,16 @@ impl Expr {
             self.check_alone(view.name())
                 .map(|()| Self::new(Op::View(view), smallvec![self.clone()], shape, self.dtype())),
         )
+    }
+
+    /// A matrix with its dims exchanged; a vector as it is: PyTorch's `t`. For more dims, [`permute`](Self::permute).
+    #[must_use]
+    pub fn t(&self) -> Self {
+        match self.shape().rank() {
+            0 | 1 => self.clone(),
+            2 => self.transpose(0, 1),
+            _ => Self::invalid(Error::argument("t", "at most 2 dims", self.shape().to_string())),
+        }
     }
 
     /// The same elements in row-major order under another shape. Nothing is copied.

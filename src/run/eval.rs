@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::expr::graph::Graph;
-use crate::{Device, Error, Expr, Result, Tensor};
+use crate::{Device, Element, Error, Expr, Result, Tensor};
 
 impl Expr {
     /// Evaluates the expression into a new tensor, in as few passes over memory as it needs.
@@ -39,6 +39,31 @@ impl Expr {
         let graph = self.graph()?;
         require_on("eval_on", &graph, device)?;
         self.eval_graph("eval_on", &graph, device)
+    }
+
+    /// The elements of the result in row-major order: [`eval`](Self::eval), then [`Tensor::to_vec`].
+    ///
+    /// ```
+    /// use hadamard::{Device, Tensor};
+    /// let x = Tensor::from_slice(&[1.0_f32, 2.0], [2], &Device::cpu())?;
+    /// assert_eq!((&x * 2.0).to_vec::<f32>()?, [2.0, 4.0]);
+    /// # Ok::<(), hadamard::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`eval`](Self::eval) and [`Tensor::to_vec`].
+    pub fn to_vec<T: Element>(&self) -> Result<Vec<T>> {
+        self.eval()?.to_vec()
+    }
+
+    /// The one element of a result that has one, whatever its rank: [`eval`](Self::eval), then [`Tensor::item`].
+    ///
+    /// # Errors
+    ///
+    /// As [`eval`](Self::eval) and [`Tensor::item`].
+    pub fn item<T: Element>(&self) -> Result<T> {
+        self.eval()?.item()
     }
 
     fn eval_graph(&self, op: &'static str, graph: &Graph, device: &Device) -> Result<Tensor> {

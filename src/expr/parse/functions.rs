@@ -4,6 +4,7 @@ use super::absent::ABSENT;
 use super::aliases;
 use super::arguments::Arguments;
 use super::indexing::INDEXING;
+use super::losses::LOSSES;
 use super::pointwise::POINTWISE;
 use super::shapes::SHAPES;
 use super::special::{SPECIALS, Special};
@@ -29,7 +30,8 @@ pub(super) enum Function {
 
 impl Function {
     fn all() -> impl Iterator<Item = Self> {
-        let special = POINTWISE.iter().chain(&SPECIALS).chain(&SHAPES).chain(&INDEXING).map(Self::Special);
+        let special =
+            POINTWISE.iter().chain(&SPECIALS).chain(&SHAPES).chain(&INDEXING).chain(&LOSSES).map(Self::Special);
         // Those with a parameter more than their operation, or with another meaning of it, come first.
         let has_more = |name: &str| POINTWISE.iter().any(|special| special.name == name);
         let unary = UnaryOp::ALL.into_iter().filter(move |op| !has_more(op.name())).map(Self::Unary);

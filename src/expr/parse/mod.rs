@@ -14,6 +14,7 @@ mod functions;
 mod grammar;
 mod indexing;
 mod lexer;
+mod losses;
 mod names;
 mod operators;
 mod pointwise;

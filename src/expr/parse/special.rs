@@ -25,7 +25,7 @@ pub(super) const fn special(
 }
 
 /// Alphabetical.
-pub(super) static SPECIALS: [Special; 42] = [
+pub(super) static SPECIALS: [Special; 43] = [
     special("addcdiv", &["input", "tensor1", "tensor2", "value"], 3, |c| {
         Ok(c.expr(0)?.addcdiv(c.expr(1)?, c.expr(2)?, c.or(3, 1)?))
     }),
@@ -46,6 +46,12 @@ pub(super) static SPECIALS: [Special; 42] = [
     special("full_like", &["input", "fill_value"], 2, full_like),
     special("layer_norm", &["input", "normalized_shape", "weight", "bias", "eps"], 2, layer_norm),
     special("lerp", &["input", "end", "weight"], 3, |c| Ok(c.expr(0)?.lerp(c.expr(1)?, c.expr(2)?))),
+    special("linspace", &["start", "end", "steps", "dtype"], 3, |c| {
+        let dtype = if c.is_none(3) { DType::F32 } else { c.dtype(3)? };
+        // Integers are cut from floats.
+        let x = Expr::linspace_in(dtype.to_float(), c.number(0, 0.0)?, c.number(1, 0.0)?, c.size(2)?);
+        Ok(x.cast(dtype))
+    }),
     special("log_softmax", &["input", "dim"], 2, |c| Ok(c.expr(0)?.log_softmax(c.integer(1)?))),
     special("logsumexp", &["input", "dim", "keepdim"], 2, |c| c.keepdim(2, c.expr(0)?.logsumexp(c.dims(1)?))),
     special("masked_fill", &["input", "mask", "value"], 3, |c| Ok(c.expr(0)?.masked_fill(c.expr(1)?, c.expr(2)?))),

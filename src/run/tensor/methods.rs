@@ -43,5 +43,8 @@ expression_methods! {
     index_fill(dim: isize, index: impl Into<Expr>, value: impl Into<Expr>),
     scatter(dim: isize, index: impl Into<Expr>, source: impl Into<Expr>),
     scatter_add(dim: isize, index: impl Into<Expr>, source: impl Into<Expr>),
+    cross_entropy(target: impl Into<Expr>), cross_entropy_with(target: impl Into<Expr>, options: &crate::CrossEntropy),
+    nll_loss(target: impl Into<Expr>), nll_loss_with(target: impl Into<Expr>, options: &crate::CrossEntropy),
+    one_hot(classes: usize), linear(weight: impl Into<Expr>, bias: impl Into<Expr>), t(),
     div_rounded(other: impl Into<Expr>, mode: crate::Rounding),
 }
