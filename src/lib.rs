@@ -72,7 +72,10 @@ pub use expr::{BinaryOp, CrossEntropy, Expr, ReduceOp, Reduction, Rounding, Scal
 #[doc(hidden)]
 pub use io::file_kind;
 #[cfg(feature = "io")]
-pub use io::{npz_names, read_npz, read_safetensors, safetensors_names, write_npz, write_safetensors};
+pub use io::{
+    npz_names, read_npz, read_safetensors, safetensors_metadata, safetensors_names, write_npz, write_safetensors,
+    write_safetensors_with,
+};
 pub use optim::Params;
 pub use run::assign::assign;
 pub use run::device::{DEVICE_VARIABLE, Device};

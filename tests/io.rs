@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 
 use devices::devices;
 use hadamard::{
-    DType, Device, Element, Error, Tensor, npz_names, read_npz, read_safetensors, safetensors_names, write_npz,
-    write_safetensors,
+    DType, Device, Element, Error, Tensor, npz_names, read_npz, read_safetensors, safetensors_metadata,
+    safetensors_names, write_npz, write_safetensors, write_safetensors_with,
 };
 use half::{bf16, f16};
 use npyz::WriterBuilder;
@@ -490,6 +490,7 @@ fn a_model_in_several_files_is_read_by_its_index() {
     };
     let path = index(r#"{"c": "m-1.safetensors", "b": "below/m-2.safetensors", "a": "m-1.safetensors"}"#);
     assert_eq!(safetensors_names(&path).unwrap(), ["c", "b", "a"]);
+    assert!(safetensors_metadata(&path).unwrap().is_empty());
     let all = read_safetensors(&path, &cpu()).unwrap();
     let values: Vec<_> = all.iter().map(|(name, x)| (name.as_str(), x.item::<f32>().unwrap())).collect();
     assert_eq!(values, [("c", 3.0), ("b", 2.0), ("a", 1.0)]);
@@ -736,6 +737,25 @@ proptest! {
         let path = file(&folder, "y", &bytes);
         let _ = read_safetensors(&path, &cpu());
     }
+}
+
+#[test]
+fn metadata_is_written_read_and_kept() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("m.safetensors");
+    let x = Tensor::from_slice(&[1.0_f32], [1], &cpu()).unwrap();
+    let notes = [("format", "pt"), ("epoch", "3")];
+    write_safetensors_with(&path, &[("x", &x)], &notes).unwrap();
+    x.write_safetensors(&path, "y").unwrap();
+    let found = safetensors_metadata(&path).unwrap();
+    assert_eq!(found.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect::<Vec<_>>(), [notes[1], notes[0]]);
+    let twice = write_safetensors_with(&path, &[("x", &x)], &[("a", "1"), ("a", "2")]);
+    assert!(twice.unwrap_err().to_string().contains("two entries of the metadata"));
+    assert_eq!(safetensors_names(&path).unwrap(), ["x", "y"]);
+    // Of a model in several files, what all of them say.
+    let index = br#"{"weight_map": {"x": "m.safetensors"}}"#;
+    let index = file(&folder, "m.safetensors.index.json", index);
+    assert_eq!(safetensors_metadata(&index).unwrap(), found);
 }
 
 #[test]

@@ -16,4 +16,6 @@ mod safetensors;
 #[doc(hidden)]
 pub use self::file::file_kind;
 pub use self::npz::{npz_names, read_npz, write_npz};
-pub use self::safetensors::{read_safetensors, safetensors_names, write_safetensors};
+pub use self::safetensors::{
+    read_safetensors, safetensors_metadata, safetensors_names, write_safetensors, write_safetensors_with,
+};

@@ -1,6 +1,6 @@
 //! Models in several files: `model.safetensors.index.json` says which file holds which tensor.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
 
@@ -67,6 +67,18 @@ impl<'a> Index<'a> {
             }
         }
         Ok(found.into_values().collect())
+    }
+
+    /// What the files say beside their tensors; where two differ, the first in the order of their names.
+    pub(super) fn metadata(&self) -> Result<BTreeMap<String, String>> {
+        let files: BTreeSet<&str> = self.tensors.iter().map(|(_, file)| file.as_str()).collect();
+        let mut found = BTreeMap::new();
+        for file in files {
+            for (name, text) in Opened::new(&self.beside(file)?)?.metadata.metadata().iter().flatten() {
+                found.entry(name.clone()).or_insert_with(|| text.clone());
+            }
+        }
+        Ok(found)
     }
 
     /// Where a file of the index is: in its folder, or below. An index from anywhere must not reach other files.

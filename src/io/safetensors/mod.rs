@@ -7,6 +7,7 @@ mod header;
 mod index;
 mod write;
 
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use safetensors::Dtype;
@@ -15,6 +16,7 @@ use self::header::Opened;
 use self::index::Index;
 use self::write::{Part, Source, write};
 use super::elements::Encoding;
+use super::file::refuse;
 use crate::{DType, Device, Result, Tensor};
 
 /// Reads every tensor of a `.safetensors` file, with its name, in the order of the file.
@@ -65,6 +67,48 @@ pub fn safetensors_names(path: impl AsRef<Path>) -> Result<Vec<String>> {
     if index::is_index(path) { Ok(Index::new(path)?.names()) } else { Ok(Opened::new(path)?.metadata.offset_keys()) }
 }
 
+/// The metadata of a `.safetensors` file: texts by their names, such as `format: pt`, which PyTorch's tools write. None is
+/// an empty map. Of a model in several files, all files together; where two differ, the first in the order of names.
+///
+/// # Errors
+///
+/// As [`safetensors_names`].
+pub fn safetensors_metadata(path: impl AsRef<Path>) -> Result<BTreeMap<String, String>> {
+    let path = path.as_ref();
+    if index::is_index(path) {
+        return Index::new(path)?.metadata();
+    }
+    Ok(Opened::new(path)?.metadata.metadata().iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect())
+}
+
+/// [`write_safetensors`], with metadata.
+///
+/// ```
+/// use hadamard::{Device, Tensor, safetensors_metadata, write_safetensors_with};
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let path = folder.path().join("model.safetensors");
+/// let w = Tensor::from_slice(&[1.0_f32, 2.0], [2], &Device::cpu())?;
+/// write_safetensors_with(&path, &[("w", &w)], &[("format", "pt")])?;
+/// assert_eq!(safetensors_metadata(&path)?["format"], "pt");
+/// # Ok::<(), hadamard::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// As [`write_safetensors`]; [`Error::File`](crate::Error::File) if two entries of the metadata have one name.
+pub fn write_safetensors_with(
+    path: impl AsRef<Path>,
+    tensors: &[(&str, &Tensor)],
+    metadata: &[(&str, &str)],
+) -> Result<()> {
+    let path = path.as_ref();
+    let notes: HashMap<String, String> = metadata.iter().map(|&(k, v)| (k.to_owned(), v.to_owned())).collect();
+    if notes.len() < metadata.len() {
+        return Err(refuse(path, "two entries of the metadata have one name"));
+    }
+    write_parts(path, tensors, Some(notes))
+}
+
 /// Writes tensors, with their names, into a `.safetensors` file. An existing file is replaced once the new one is
 /// whole. The file is ordered by element size, then by name, so that every element is aligned.
 ///
@@ -73,9 +117,13 @@ pub fn safetensors_names(path: impl AsRef<Path>) -> Result<Vec<String>> {
 /// [`Error::File`](crate::Error::File) if the file cannot be written, or two tensors have one name; what the device
 /// reports.
 pub fn write_safetensors(path: impl AsRef<Path>, tensors: &[(&str, &Tensor)]) -> Result<()> {
+    write_parts(path.as_ref(), tensors, None)
+}
+
+fn write_parts(path: &Path, tensors: &[(&str, &Tensor)], notes: Option<HashMap<String, String>>) -> Result<()> {
     let mut parts: Vec<Part<'_>> = tensors.iter().map(|&(name, tensor)| Part::new(name, tensor)).collect();
     parts.sort_by(Part::order);
-    write(path.as_ref(), &parts, None)
+    write(path, &parts, notes)
 }
 
 impl Tensor {
