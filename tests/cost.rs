@@ -127,6 +127,31 @@ fn a_thousand_packed_tensors_are_one_launch() {
     }
 }
 
+/// A norm of all, a hook that moves the gaps and a projection: the norm is one launch, or two, and all else is one.
+#[test]
+fn a_thousand_packed_tensors_with_clip_and_projection_are_three_launches() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    for device in devices::devices().into_iter().filter(|d| d.info().max_bindings >= 8) {
+        let shapes = [vec![3], vec![2, 5], vec![], vec![4, 1, 3], vec![7, 7], vec![1, 128]];
+        let tensors: Vec<Tensor> =
+            (0..1000).map(|i| Tensor::ones(&shapes[i % 6][..], DType::F32, &device).unwrap()).collect();
+        let names: Vec<String> = (0..1000).map(|i| i.to_string()).collect();
+        let named: Vec<(&str, &Tensor)> = names.iter().map(String::as_str).zip(&tensors).collect();
+        let params = Params::pack(&named).unwrap();
+        let grads = params.zeros_like().unwrap();
+        let mut adam =
+            Adam::new(&params).grad_hook(|g| g + 1.0).clip_grad_norm(1.0).weight_hook(|w| w.clamp(0.25, 2.0));
+        adam.step(&[grads.flat()]).unwrap();
+        device.synchronize().unwrap();
+        let before = device.counters();
+        adam.step(&[grads.flat()]).unwrap();
+        device.synchronize().unwrap();
+        let after = device.counters();
+        assert!(after.kernels - before.kernels <= 3, "{device}: {}", after.kernels - before.kernels);
+        assert_eq!((after.compiled, after.planned), (before.compiled, before.planned), "{device}");
+    }
+}
+
 #[test]
 fn minimizing_differentiates_once() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);

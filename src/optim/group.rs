@@ -27,6 +27,14 @@ pub(super) struct Group<R> {
 pub(super) struct Stateful {
     pub(super) block: Block,
     pub(super) state: Vec<(&'static str, Tensor)>,
+    /// [`Block::elements`], from the first step on.
+    pub(super) elements: Option<Tensor>,
+}
+
+impl Stateful {
+    pub(super) fn new(block: Block) -> Self {
+        Self { block, state: Vec::new(), elements: None }
+    }
 }
 
 impl<R: Rule> Group<R> {
@@ -47,7 +55,7 @@ impl<R: Rule> Group<R> {
     /// The tensors kept for each parameter, by name.
     pub(super) fn named_state(&self) -> Result<Vec<(String, Tensor)>> {
         let mut all = Vec::new();
-        for Stateful { block, state } in &self.blocks {
+        for Stateful { block, state, .. } in &self.blocks {
             for (i, part) in block.parts.iter().enumerate() {
                 for (name, tensor) in state {
                     all.push((format!("{}.{name}", part.name), block.view(tensor, &(i..i + 1))?));
@@ -65,7 +73,10 @@ impl<R: Rule> Group<R> {
     pub(super) fn begin(&mut self) -> Result<()> {
         let lr = self.current_lr();
         let names = self.rule.state(lr);
-        for Stateful { block, state } in &mut self.blocks {
+        for Stateful { block, state, elements } in &mut self.blocks {
+            if elements.is_none() {
+                *elements = block.elements()?;
+            }
             if !state.iter().map(|s| s.0).eq(names.iter().map(|n| n.0)) {
                 let whole = &block.whole;
                 let new = |&(name, value): &(&'static str, f64)| {

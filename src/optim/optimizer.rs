@@ -78,7 +78,7 @@ impl<R: Rule> Optimizer<R> {
         for (number, part) in (before..).zip(parts).filter(|(_, part)| part.name.is_empty()) {
             part.name = number.to_string();
         }
-        self.last().blocks.extend(blocks.into_iter().map(|block| Stateful { block, state: Vec::new() }));
+        self.last().blocks.extend(blocks.into_iter().map(Stateful::new));
     }
 
     pub(super) fn parts(&self) -> impl Iterator<Item = &Part> {
@@ -119,6 +119,10 @@ impl<R: Rule> Optimizer<R> {
 
     /// Changes each gradient of the group before it is used: `|g| g.clamp(-1.0, 1.0)`. Hooks run in the order they are
     /// added. A hook without a reduction costs no pass of its own.
+    ///
+    /// A hook is given the gradient of one parameter, in its shape, also where parameters are [packed](crate::Params). It
+    /// is called as an update is built, maybe on tensors that only stand for gradients, to see what it does: it returns
+    /// an expression, and does nothing else.
     #[must_use]
     pub fn grad_hook(mut self, hook: impl Fn(&Expr) -> Expr + Send + Sync + 'static) -> Self {
         self.prepared = None;
@@ -136,7 +140,8 @@ impl<R: Rule> Optimizer<R> {
     }
 
     /// Changes each new weight of the group before it is stored: `|w| w.clamp(-t, t)`, or `move |w| w * &mask` to keep
-    /// pruned weights at zero. A hook without a reduction costs no pass of its own.
+    /// pruned weights at zero. A hook without a reduction costs no pass of its own. As a
+    /// [gradient hook](Self::grad_hook), it means one parameter in its shape.
     #[must_use]
     pub fn weight_hook(mut self, hook: impl Fn(&Expr) -> Expr + Send + Sync + 'static) -> Self {
         self.last().weight_hooks.push(Box::new(hook));
@@ -222,7 +227,7 @@ impl<R: Rule> Optimizer<R> {
     /// Changes every parameter by its gradient.
     ///
     /// Pass one gradient for each parameter, frozen ones included, in the same order and with the same shapes. For
-    /// packed parameters, one gradient for each block will do, laid out as the block is.
+    /// packed parameters, one gradient for each block will do, laid out as the block is; its gaps may hold anything.
     /// A gradient may read the parameters: all gradients are computed before any parameter changes.
     ///
     /// # Errors

@@ -1,5 +1,7 @@
 //! The parameters that an optimizer changes.
 
+use std::ops::Range;
+
 use crate::Tensor;
 
 /// The parameters of an optimizer, or of one of its groups: tensors, [`Params`](crate::Params), or a selection of them.
@@ -16,12 +18,6 @@ pub(crate) struct Block {
     /// The only parameter, or the flat tensor that several are packed in.
     pub(crate) whole: Tensor,
     pub(crate) parts: Vec<Part>,
-}
-
-/// Start and length, in elements of their block, of consecutive parts.
-pub(super) fn span(parts: &[Part]) -> (usize, usize) {
-    let (first, last) = (&parts[0], &parts[parts.len() - 1]);
-    (first.start, last.start + last.tensor.numel() - first.start)
 }
 
 /// A named parameter of a block.
@@ -42,25 +38,50 @@ impl Block {
         Self { whole: tensor.clone(), parts: vec![part] }
     }
 
-    /// A block of some consecutive parts of this one.
-    pub(crate) fn of(&self, parts: &[Part]) -> crate::Result<Self> {
-        let (start, len) = span(parts);
+    /// A block of some consecutive parts of this one, with the gaps after them.
+    pub(crate) fn of(&self, parts: Range<usize>) -> crate::Result<Self> {
+        let (start, len) = self.span(&parts);
         let whole = self.whole.narrow(0, start, len)?;
-        let parts = parts.iter().map(|part| Part { start: part.start - start, ..part.clone() }).collect();
+        let parts = self.parts[parts].iter().map(|part| Part { start: part.start - start, ..part.clone() }).collect();
         Ok(Self { whole, parts })
     }
 
+    /// Start and length, in elements, of consecutive parts and the gaps after them.
+    pub(super) fn span(&self, parts: &Range<usize>) -> (usize, usize) {
+        let start = self.parts[parts.start].start;
+        let end = self.parts.get(parts.end).map_or(self.whole.numel(), |next| next.start);
+        (start, end - start)
+    }
+
     /// The elements of `flat`, a tensor laid out as this block, that belong to consecutive parts. Those of a single
-    /// part have the parameter's shape.
-    pub(crate) fn view(&self, flat: &Tensor, parts: &std::ops::Range<usize>) -> crate::Result<Tensor> {
-        let parts = &self.parts[parts.clone()];
-        let shape = parts[0].tensor.shape();
-        if self.whole.shape() == shape {
+    /// part have the parameter's shape; those of several are in a row, with the gaps between and after them.
+    pub(crate) fn view(&self, flat: &Tensor, parts: &Range<usize>) -> crate::Result<Tensor> {
+        if self.is_single() {
             return Ok(flat.clone());
         }
-        let (start, len) = span(parts);
-        let range = flat.narrow(0, start, len)?;
-        if parts.len() == 1 { range.reshape(shape.clone()) } else { Ok(range) }
+        let (start, len) = self.span(parts);
+        match &self.parts[parts.clone()] {
+            [part] => flat.narrow(0, start, part.tensor.numel())?.reshape(part.tensor.shape().clone()),
+            _ => flat.narrow(0, start, len),
+        }
+    }
+
+    /// Whether this is a parameter by itself, and not a buffer that parameters are packed in.
+    fn is_single(&self) -> bool {
+        self.whole.shape() == self.parts[0].tensor.shape() && self.parts.len() == 1
+    }
+
+    /// Which elements belong to a parameter; `None` if all do.
+    pub(super) fn elements(&self) -> crate::Result<Option<Tensor>> {
+        let n = self.whole.numel();
+        if self.parts.iter().map(|part| part.tensor.numel()).sum::<usize>() == n {
+            return Ok(None);
+        }
+        let mut all = vec![false; n];
+        for part in &self.parts {
+            all[part.start..part.start + part.tensor.numel()].fill(true);
+        }
+        Tensor::from_slice(&all, [n], &self.whole.device()).map(Some)
     }
 }
 

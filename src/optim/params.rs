@@ -9,7 +9,12 @@ const OP: &str = "Params::pack";
 ///
 /// Whatever their shapes, an optimizer updates all of them in one pass over the buffer. Anything else that treats all
 /// elements alike can do the same with `params.flat()`, a single tensor. Each parameter begins at a multiple of 16
-/// bytes; the gaps are 0.
+/// bytes; the gaps are 0, and an optimizer leaves them so.
+///
+/// Packing changes no number: hooks, rules and norms mean each parameter in its own shape, and every step is, to the bit,
+/// the step of the same parameters by themselves. What does the same to each element is done to the buffer at once;
+/// what reduces, views or looks at a shape is done parameter by parameter. A hook may also read a tensor as long as
+/// [`flat`](Self::flat): a mask packed as the parameters are, or `flat()` itself.
 ///
 /// ```
 /// use hadamard::{DType, Device, Params, Tensor, optim::SGD};
@@ -111,7 +116,8 @@ impl Params {
         self.block.parts.iter().map(|part| (part.name.as_str(), &part.tensor))
     }
 
-    /// The whole buffer, of rank 1.
+    /// The whole buffer, of rank 1, gaps included: as long as the gradient of a whole block is, and a mask of all
+    /// parameters that a hook reads.
     pub fn flat(&self) -> &Tensor {
         &self.block.whole
     }
@@ -134,9 +140,14 @@ impl Params {
     ///
     /// [`Error::Argument`] if it picks none.
     pub fn select(&self, which: impl Fn(&str) -> bool) -> Result<Parameters> {
-        let runs = self.block.parts.chunk_by(|a, b| which(&a.name) == which(&b.name));
-        let runs = runs.filter(|run| which(&run[0].name));
-        let blocks = runs.map(|run| self.block.of(run)).collect::<Result<Vec<_>>>()?;
+        let picked: Vec<bool> = self.block.parts.iter().map(|part| which(&part.name)).collect();
+        let mut end = 0;
+        let runs = picked.chunk_by(|a, b| a == b).map(|run| {
+            end += run.len();
+            (run[0], end - run.len()..end)
+        });
+        let runs = runs.filter(|(picked, _)| *picked);
+        let blocks = runs.map(|(_, run)| self.block.of(run)).collect::<Result<Vec<_>>>()?;
         if blocks.is_empty() {
             return Err(Error::argument("Params::select", "a name to be picked", "none that is"));
         }

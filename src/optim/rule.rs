@@ -63,8 +63,11 @@ pub trait Rule: Clone + Send + Sync + 'static {
 
     /// The new weight and the new state, from the old weight, the gradient, the old state and the step's numbers.
     ///
-    /// It is called once, not at every step: its arguments read tensors and [`ScalarCell`](crate::ScalarCell)s, and the
-    /// expressions it returns are evaluated anew at every step.
+    /// It is called as an update is built, not at every step: its arguments read tensors and
+    /// [`ScalarCell`](crate::ScalarCell)s, and the expressions it returns are evaluated anew at every step.
+    ///
+    /// `w` is one parameter in its own shape, also where parameters are packed, so that `w.norm(2, ..)` is a layer's norm.
+    /// A rule without reductions that does the same whatever the shape is one pass over all packed parameters.
     fn update(&self, w: &Expr, g: &Expr, state: &[Expr], numbers: &[Expr]) -> (Expr, Vec<Expr>);
 }
 

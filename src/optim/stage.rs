@@ -40,10 +40,10 @@ pub(super) fn cut_reductions(exprs: &[Expr], near: &Tensor) -> Result<(Vec<Expr>
     Ok((exprs.iter().map(|expr| done[&key(expr)].clone()).collect(), cuts))
 }
 
-/// A tensor for an expression's value, unrounded, on the device of `near`.
+/// A tensor to write an expression's value into, unrounded, on the device of `near`.
 pub(super) fn room(expr: &Expr, near: &Tensor) -> Result<Tensor> {
     let dtype = if expr.dtype().is_float() { expr.dtype().compute() } else { expr.dtype() };
-    Tensor::zeros(expr.shape().clone(), dtype, &near.device())
+    Tensor::empty("optim", expr.shape().clone(), dtype, &near.device())
 }
 
 /// An f16 or bf16 expression as f32, for sums of squares that the smaller dtypes cannot hold. Others stay.

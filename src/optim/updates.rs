@@ -1,22 +1,19 @@
 //! Building a step: from gradients, through hooks and the rule, to assignments.
 
-use std::ops::Range;
-
-use super::group::{Group, Stateful};
-use super::optimizer::GradHook;
-use super::parameters::{Block, span};
-use super::stage::{cut_reductions, room, widened};
+use super::formula::StandIns;
+use super::group::Group;
+use super::hooks::Stages;
+use super::parameters::Part;
+use super::segment::{Effect, Grad, Segment};
+use super::stage::{cut_reductions, room};
 use super::{Optimizer, Rule};
 use crate::run::assign::Update;
-use crate::{DType, Error, Expr, Result, Tensor};
+use crate::{DType, Error, Expr, Result, Shape, Tensor};
 
-/// Consecutive parameters of a block, updated together.
-struct Segment {
-    group: usize,
-    block: usize,
-    parts: Range<usize>,
-    target: Tensor,
-    state: Vec<Tensor>,
+/// What one pass writes: new states and weights.
+struct Step {
+    targets: Vec<Tensor>,
+    values: Vec<Expr>,
 }
 
 impl<R: Rule> Optimizer<R> {
@@ -25,143 +22,148 @@ impl<R: Rule> Optimizer<R> {
         self.check()?;
         self.groups.iter_mut().try_for_each(Group::begin)?;
         let segments = self.segments()?;
-        let Some(first) = segments.first() else { return Ok(Vec::new()) };
+        let mut stages = Stages::new(R::NAME);
+        let Some(first) = segments.first() else { return Ok(stages.updates) };
         let near = first.target.clone();
-        let (grads, gathered) = self.segment_grads(&segments, grads)?;
-        let mut stages = Vec::from_iter(update(R::NAME, &gathered)?);
-        let grads = self.hooked(&segments, grads);
-        let (rest, cuts) = cut_reductions(&grads, &near)?;
-        let steps = self.steps(&segments, &rest)?;
-        if independent(&steps) {
-            stages.extend(update(R::NAME, &cuts)?);
-            stages.extend(steps);
-            return Ok(stages);
+        let grads = self.segment_grads(&segments, grads, &mut stages)?;
+        let mut grads = self.hooked(&segments, grads, &mut stages)?;
+        let steps = self.steps(&segments, &mut grads, &mut stages)?;
+        let (cuts, updates) = cut(R::NAME, &steps, &near)?;
+        if independent(&updates) {
+            stages.push(&cuts)?;
+            stages.updates.extend(updates);
+            return Ok(stages.updates);
         }
         // Some gradient reads elements that an earlier update overwrites, so all gradients are evaluated first.
-        let rooms = grads.iter().map(|g| Ok((room(g, &near)?, g.clone()))).collect::<Result<Vec<_>>>()?;
-        stages.extend(update(R::NAME, &rooms)?);
-        stages.extend(self.steps(&segments, &rooms.iter().map(|(room, _)| room.into()).collect::<Vec<_>>())?);
-        Ok(stages)
-    }
-
-    /// The segments of each block: maximal runs of parameters that are not frozen.
-    fn segments(&self) -> Result<Vec<Segment>> {
-        let mut segments = Vec::new();
-        for (g, group) in self.groups.iter().enumerate() {
-            for (b, Stateful { block, state }) in group.blocks.iter().enumerate() {
-                let mut start = 0;
-                for run in block.parts.chunk_by(|a, b| a.frozen == b.frozen) {
-                    let parts = start..start + run.len();
-                    start = parts.end;
-                    if run[0].frozen {
-                        continue;
-                    }
-                    let target = block.view(&block.whole, &parts)?;
-                    let state = state.iter().map(|(_, s)| block.view(s, &parts)).collect::<Result<_>>()?;
-                    segments.push(Segment { group: g, block: b, parts, target, state });
-                }
-            }
+        let mut pairs = Vec::new();
+        for grad in &mut grads {
+            let room = room(&grad.expr, &near)?;
+            pairs.push((room.clone(), grad.expr.clone()));
+            *grad = Grad::in_room(&room, grad.expr.dtype());
         }
-        Ok(segments)
+        stages.push(&pairs)?;
+        let (cuts, updates) = cut(R::NAME, &self.steps(&segments, &mut grads, &mut stages)?, &near)?;
+        stages.push(&cuts)?;
+        stages.updates.extend(updates);
+        Ok(stages.updates)
     }
 
-    /// The gradient of each segment, and the assignments to run first, which write the gradients of packed parameters
-    /// into one tensor.
-    fn segment_grads(&self, segments: &[Segment], grads: &[Expr]) -> Result<(Vec<Expr>, Vec<(Tensor, Expr)>)> {
-        let blocks: Vec<&Block> = self.groups.iter().flat_map(|g| &g.blocks).map(|b| &b.block).collect();
-        let n_parts = self.parts().count();
-        let whole = grads.len() == blocks.len() && blocks.iter().zip(grads).all(|(b, g)| b.whole.shape() == g.shape());
-        if !whole && grads.len() != n_parts {
-            let expected = format!("{n_parts} gradients, one for each parameter");
-            return Err(Error::argument(R::NAME, expected, grads.len().to_string()));
-        }
-        let (mut found, mut gathered) = (Vec::new(), Vec::new());
-        for segment in segments {
-            let at = self.block_number(segment);
-            let block = blocks[at];
-            let parts = &block.parts[segment.parts.clone()];
-            let (start, len) = span(parts);
-            if whole {
-                grads[at].check()?;
-                let all = segment.target.shape() == block.whole.shape();
-                let part = || grads[at].narrow(0, start, len).reshape(segment.target.shape().clone());
-                found.push(if all { grads[at].clone() } else { part() });
-                continue;
-            }
-            let before: usize = blocks[..at].iter().map(|b| b.parts.len()).sum();
-            let own = &grads[before + segment.parts.start..before + segment.parts.end];
-            for (grad, part) in own.iter().zip(parts) {
-                grad.check()?;
-                if grad.shape() != part.tensor.shape() {
-                    let expected = format!("a gradient of shape {} for '{}'", part.tensor.shape(), part.name);
-                    return Err(Error::argument(R::NAME, expected, grad.shape().to_string()));
-                }
-            }
-            if let [grad] = own {
-                found.push(grad.clone());
-                continue;
-            }
-            let flat = room(&(&segment.target).into(), &segment.target)?;
-            for (grad, part) in own.iter().zip(parts) {
-                let view = flat.narrow(0, part.start - start, part.tensor.numel())?;
-                gathered.push((view.reshape(part.tensor.shape().clone())?, grad.clone()));
-            }
-            found.push(flat.into());
-        }
-        Ok((found, gathered))
-    }
-
-    fn block_number(&self, segment: &Segment) -> usize {
-        self.groups[..segment.group].iter().map(|g| g.blocks.len()).sum::<usize>() + segment.block
-    }
-
-    /// The gradients after all hooks.
-    fn hooked(&self, segments: &[Segment], mut grads: Vec<Expr>) -> Vec<Expr> {
-        for hook in &self.grad_hooks {
-            match hook {
-                GradHook::Each(group, hook) => {
-                    for (grad, _) in grads.iter_mut().zip(segments).filter(|(_, s)| s.group == *group) {
-                        *grad = hook(grad);
-                    }
-                }
-                GradHook::ClipNorm(max) => {
-                    let squares = grads.iter().map(|g| widened(g).square().sum(..));
-                    let Some(total) = squares.reduce(|a, b| a + b) else { continue };
-                    let factor = (*max / (total.sqrt() + 1e-6)).minimum(1.0);
-                    grads.iter_mut().for_each(|grad| *grad = &*grad * &factor);
-                }
-            }
-        }
-        grads
-    }
-
-    /// The update of each segment by its gradient.
-    fn steps(&self, segments: &[Segment], grads: &[Expr]) -> Result<Vec<Update>> {
-        let step = |(segment, grad): (&Segment, &Expr)| {
+    /// What is to be done to each segment, or where that depends on a parameter's shape, to each parameter.
+    fn steps(&self, segments: &[Segment], grads: &mut [Grad], stages: &mut Stages) -> Result<Vec<Step>> {
+        let mut stand_ins = StandIns::new(segments[0].target.device());
+        let (mut steps, mut stores) = (Vec::new(), Vec::new());
+        for (segment, grad) in segments.iter().zip(grads) {
             let group = &self.groups[segment.group];
-            let numbers: Vec<Expr> = group.numbers.iter().map(Expr::from).collect();
-            let state: Vec<Expr> = segment.state.iter().map(Expr::from).collect();
-            let grad = if group.maximize { -grad } else { grad.clone() };
-            // The rule's numbers must not be rounded to the dtype of a narrower gradient.
-            let grad = if segment.target.dtype() == DType::F64 { grad.cast(DType::F64) } else { grad };
-            let (w, new) = group.rule.update(&Expr::from(&segment.target), &grad, &state, &numbers);
-            if new.len() != state.len() {
-                let expected = format!("{} new states of update()", state.len());
-                return Err(Error::argument(R::NAME, expected, new.len().to_string()));
+            let effects = Effects::of(group, segment, grad, &mut stand_ins)?;
+            if effects.look_around() {
+                grad.store(&mut stores, &segment.target)?;
             }
-            let w = group.weight_hooks.iter().fold(w, |w, hook| hook(&w));
-            let targets = segment.state.iter().chain([&segment.target]);
-            let pairs: Vec<(&Tensor, Expr)> = targets.zip(new.into_iter().chain([w])).collect();
-            Update::new(R::NAME, &pairs)
-        };
-        segments.iter().zip(grads).map(step).collect()
+            let g = if group.maximize { -&grad.expr } else { grad.expr.clone() };
+            let g = g.cast(grad_dtype(segment, grad));
+            if segment.is_packed()
+                && let Some(step) = effects.on_segment(segment, &g)
+            {
+                steps.push(step);
+                continue;
+            }
+            for part in segment.params() {
+                steps.push(effects.on_part(group, segment, part, &g)?);
+            }
+        }
+        stages.push(&stores)?;
+        Ok(steps)
     }
 }
 
-/// One update that writes all pairs; `None` if there are none.
-fn update(op: &'static str, pairs: &[(Tensor, Expr)]) -> Result<Option<Update>> {
-    let pairs: Vec<(&Tensor, Expr)> = pairs.iter().map(|(tensor, value)| (tensor, value.clone())).collect();
-    if pairs.is_empty() { Ok(None) } else { Update::new(op, &pairs).map(Some) }
+/// The dtype in which a rule sees a gradient. Its numbers must not be rounded to that of a narrower one.
+fn grad_dtype(segment: &Segment, grad: &Grad) -> DType {
+    let dtype = segment.target.dtype();
+    if dtype == DType::F64 { dtype } else { grad.expr.dtype() }
+}
+
+/// What a group's rule and weight hooks do to a segment.
+struct Effects {
+    rule: Effect,
+    hooks: Vec<Effect>,
+}
+
+impl Effects {
+    fn of<R: Rule>(group: &Group<R>, segment: &Segment, grad: &Grad, stand_ins: &mut StandIns) -> Result<Self> {
+        let mut dtypes = vec![segment.target.dtype(), grad_dtype(segment, grad)];
+        dtypes.extend(segment.state.iter().map(Tensor::dtype));
+        let rule = segment.effect(stand_ins, &dtypes, |x| group.updated(x))?;
+        let any = Shape::from([1]);
+        let mut w = group.updated(&stand_ins.of(&any, &dtypes)?).remove(0);
+        let mut hooks = Vec::new();
+        for hook in &group.weight_hooks {
+            hooks.push(segment.effect_of(stand_ins, w.dtype(), hook)?);
+            w = hook(&stand_ins.of(&any, &[w.dtype()])?[0]);
+        }
+        Ok(Self { rule, hooks })
+    }
+
+    fn look_around(&self) -> bool {
+        self.hooks.iter().chain([&self.rule]).any(Effect::looks_around)
+    }
+
+    /// One pass over the segment, if they do the same to all elements.
+    fn on_segment(&self, segment: &Segment, g: &Expr) -> Option<Step> {
+        let state = segment.state.iter();
+        let inputs: Vec<Expr> =
+            [Expr::from(&segment.target), g.clone()].into_iter().chain(state.clone().map(Expr::from)).collect();
+        let mut new = self.rule.on_segment(segment, &inputs)?;
+        if new.len() != segment.state.len() + 1 {
+            return None;
+        }
+        let mut w = new.remove(0);
+        for hook in &self.hooks {
+            w = hook.on_segment(segment, &[w])?.remove(0);
+        }
+        new.push(segment.masked(&w));
+        Some(Step { targets: state.chain([&segment.target]).cloned().collect(), values: new })
+    }
+
+    /// One pass over a parameter.
+    fn on_part<R: Rule>(&self, group: &Group<R>, segment: &Segment, part: &Part, g: &Expr) -> Result<Step> {
+        let tensors = segment.state.iter().chain([&segment.target]);
+        let targets = tensors.map(|tensor| segment.part_of(tensor, part)).collect::<Result<Vec<_>>>()?;
+        let (state, weight) = targets.split_at(segment.state.len());
+        let mut inputs = vec![Expr::from(&weight[0]), segment.part(g, part)];
+        inputs.extend(state.iter().map(Expr::from));
+        let mut new = group.updated(&inputs);
+        if new.len() != targets.len() {
+            let expected = format!("{} new states of update()", state.len());
+            return Err(Error::argument(R::NAME, expected, (new.len() - 1).to_string()));
+        }
+        let mut w = new.remove(0);
+        for (hook, effect) in group.weight_hooks.iter().zip(&self.hooks) {
+            w = effect.on_part(segment, part, &w).unwrap_or_else(|| hook(&w));
+        }
+        new.push(w);
+        Ok(Step { targets, values: new })
+    }
+}
+
+impl<R: Rule> Group<R> {
+    /// The new weight and states, of weight, gradient and states.
+    fn updated(&self, x: &[Expr]) -> Vec<Expr> {
+        let numbers: Vec<Expr> = self.numbers.iter().map(Expr::from).collect();
+        let (w, new) = self.rule.update(&x[0], &x[1], &x[2..], &numbers);
+        [w].into_iter().chain(new).collect()
+    }
+}
+
+/// The reductions of some steps, each with a tensor to write it into, and the rest as one update each.
+fn cut(op: &'static str, steps: &[Step], near: &Tensor) -> Result<(Vec<(Tensor, Expr)>, Vec<Update>)> {
+    let values: Vec<Expr> = steps.iter().flat_map(|step| step.values.iter().cloned()).collect();
+    let (rest, cuts) = cut_reductions(&values, near)?;
+    let mut rest = rest.into_iter();
+    let updates = steps.iter().map(|step| {
+        let pairs: Vec<(&Tensor, Expr)> = step.targets.iter().zip(rest.by_ref()).collect();
+        Update::new(op, &pairs)
+    });
+    let updates = updates.collect::<Result<_>>()?;
+    Ok((cuts, updates))
 }
 
 /// Whether updates that run one after the other do what they would if all ran at once.
