@@ -522,6 +522,56 @@ fn training_is_resumed_bit_for_bit() {
     }
 }
 
+/// The bits of the weights after four steps, a change of the learning rate before the first, and whatever `before` does.
+fn after_a_late_rate<R: Rule>(
+    device: &Device,
+    new: impl Fn(&Params) -> Optimizer<R>,
+    before: impl Fn(&mut Optimizer<R>),
+) -> Vec<u32> {
+    let (params, loss) = model(device);
+    let mut optimizer = new(&params);
+    before(&mut optimizer);
+    optimizer.set_lr(0.3);
+    for _ in 0..4 {
+        optimizer.minimize(&loss).unwrap();
+    }
+    values(params.flat()).iter().map(|x| x.to_bits()).collect()
+}
+
+#[test]
+fn looking_at_a_state_changes_nothing() {
+    fn holds<R: Rule>(device: &Device, new: impl Fn(&Params) -> Optimizer<R> + Copy) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.safetensors");
+        let want = after_a_late_rate(device, new, |_| {});
+        let name = format!("{device}: {}", R::NAME);
+        assert_eq!(want, after_a_late_rate(device, new, |optimizer| drop(optimizer.state().unwrap())), "{name}");
+        assert_eq!(want, after_a_late_rate(device, new, |optimizer| optimizer.save(&path).unwrap()), "{name}");
+        // Nor does loading a state from before the first step.
+        assert_eq!(want, after_a_late_rate(device, new, |optimizer| optimizer.load(&path).unwrap()), "{name}");
+        // A step that is refused is none.
+        let refused = |optimizer: &mut Optimizer<R>| {
+            optimizer.set_lr(-1.0);
+            let grads = [vec![2, 3], vec![2]].map(|shape| Tensor::zeros(shape, DType::F32, device).unwrap());
+            assert!(optimizer.step(&grads).unwrap_err().to_string().contains("an lr of at least 0"));
+        };
+        assert_eq!(want, after_a_late_rate(device, new, refused), "{name}");
+    }
+    for device in devices::devices() {
+        holds(&device, |p| Rprop::new(p).lr(0.05));
+        holds(&device, |p| ASGD::new(p).lr(0.05).t0(1.0));
+        holds(&device, |p| NAdam::new(p).lr(0.05));
+        holds(&device, |p| Adam::new(p).lr(0.05).schedule(schedule::linear(0.5, 1.0, 3)));
+        // What it tells is how it would begin.
+        let (params, _) = model(&device);
+        let mut rprop = Rprop::new(&params).lr(0.05);
+        rprop.set_lr(0.25);
+        let state = rprop.state().unwrap();
+        let step_size = &state.iter().find(|(name, _)| name == "layer.bias.step_size").unwrap().1;
+        assert_eq!(values(step_size), [0.25, 0.25], "{device}");
+    }
+}
+
 #[test]
 fn a_state_of_something_else_is_refused() {
     let (params, loss) = model(&Device::cpu());
@@ -543,10 +593,26 @@ fn a_state_of_something_else_is_refused() {
     another[0].1 = state[2].1.clone();
     assert_eq!(
         adam.load_state(&another).unwrap_err().to_string(),
-        "load_state: expected f32[2, 3] for 'layer.weight.exp_avg', found f32[2]"
+        "load_state: expected f32[2, 3] for 'layer.weight.exp_avg' of Adam, group 0, found f32[2]"
+    );
+    let mut sgd = SGD::new(&params).momentum(0.5);
+    assert_eq!(
+        sgd.load_state(&state).unwrap_err().to_string(),
+        "load_state: expected the state of SGD, group 0, with 'layer.weight.momentum_buffer', \
+         'layer.bias.momentum_buffer', found 5 tensors without, but 'layer.weight.exp_avg', 'layer.weight.exp_avg_sq', \
+         'layer.bias.exp_avg', 'layer.bias.exp_avg_sq'"
     );
     let mut sgd = SGD::new(&params);
-    assert!(sgd.load_state(&state).is_err());
+    assert_eq!(
+        sgd.load_state(&state).unwrap_err().to_string(),
+        "load_state: expected the 1 tensors of SGD's 1 group, found 'layer.weight.exp_avg', 'layer.weight.exp_avg_sq', \
+         'layer.bias.exp_avg', 'layer.bias.exp_avg_sq' besides"
+    );
+    // A second group that the state knows nothing of.
+    let other = tensor(&[1.0], &Device::cpu());
+    let mut two = Adam::new(&params).group(&other);
+    let message = two.load_state(&state).unwrap_err().to_string();
+    assert!(message.contains("Adam, group 1, with '2.exp_avg', '2.exp_avg_sq', 'group.1'"), "{message}");
     adam.load_state(&state).unwrap();
 }
 

@@ -18,7 +18,7 @@ impl<R: Rule> Optimizer<R> {
     /// # Errors
     ///
     /// As [`state`](Self::state) and [`write_safetensors`].
-    pub fn save(&mut self, path: impl AsRef<Path>) -> Result<()> {
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         write(path, &self.state()?)
     }
 
@@ -65,7 +65,7 @@ impl Params {
         let path = path.as_ref();
         let read = |(name, own): (&str, &Tensor)| {
             let new = Tensor::read_safetensors(path, name, &own.device())?;
-            require_alike("Params::load", name, own, &new)?;
+            require_alike("Params::load", &format!("'{name}'"), own, &new)?;
             Ok(new)
         };
         let new = self.iter().map(read).collect::<Result<Vec<_>>>()?;

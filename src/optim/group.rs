@@ -17,10 +17,12 @@ pub(super) struct Group<R> {
     pub(super) blocks: Vec<Stateful>,
     /// Steps taken.
     pub(super) step: u64,
-    /// The rule's own numbers; `None` before the first step.
+    /// The rule's own numbers; `None` before anything was allocated.
     pub(super) memory: Option<Vec<f64>>,
+    /// Before the first step, the learning rate that states and memory were made for.
+    started_with: f64,
     /// The numbers of the current step, which the updates read.
-    pub(super) numbers: Vec<ScalarCell>,
+    pub(super) cells: Vec<ScalarCell>,
 }
 
 /// A block of parameters with its state: named tensors, each laid out as the block is.
@@ -35,6 +37,33 @@ impl Stateful {
     pub(super) fn new(block: Block) -> Self {
         Self { block, state: Vec::new(), elements: None }
     }
+
+    /// Whether there is a tensor for each state.
+    fn has(&self, initial: &[(&'static str, f64)]) -> bool {
+        self.state.iter().map(|s| s.0).eq(initial.iter().map(|s| s.0))
+    }
+
+    /// New states.
+    fn initial(&self, initial: &[(&'static str, f64)]) -> Result<Vec<(&'static str, Tensor)>> {
+        let whole = &self.block.whole;
+        let new = |&(name, value): &(&'static str, f64)| {
+            let tensor = Tensor::zeros(whole.shape().clone(), whole.dtype(), &whole.device())?;
+            tensor.fill(value)?;
+            Ok((name, tensor))
+        };
+        initial.iter().map(new).collect()
+    }
+
+    /// The part of each state that belongs to a parameter, as `PARAMETER.STATE`.
+    pub(super) fn named(&self, state: &[(&'static str, Tensor)]) -> Result<Vec<(String, Tensor)>> {
+        let mut all = Vec::new();
+        for (i, part) in self.block.parts.iter().enumerate() {
+            for (name, tensor) in state {
+                all.push((format!("{}.{name}", part.name), self.block.view(tensor, &(i..i + 1))?));
+            }
+        }
+        Ok(all)
+    }
 }
 
 impl<R: Rule> Group<R> {
@@ -48,21 +77,46 @@ impl<R: Rule> Group<R> {
             blocks: Vec::new(),
             step: 0,
             memory: None,
-            numbers: Vec::new(),
+            started_with: lr,
+            cells: Vec::new(),
         }
     }
 
-    /// The tensors kept for each parameter, by name.
+    /// The tensors kept for each parameter, by name: those of a group that has taken no step as it would begin now.
     pub(super) fn named_state(&self) -> Result<Vec<(String, Tensor)>> {
+        let initial = self.rule.state(self.current_lr());
         let mut all = Vec::new();
-        for Stateful { block, state, .. } in &self.blocks {
-            for (i, part) in block.parts.iter().enumerate() {
-                for (name, tensor) in state {
-                    all.push((format!("{}.{name}", part.name), block.view(tensor, &(i..i + 1))?));
-                }
-            }
+        for of in &self.blocks {
+            let fresh;
+            let state = if self.step > 0 && of.has(&initial) {
+                &of.state
+            } else {
+                fresh = of.initial(&initial)?;
+                &fresh
+            };
+            all.extend(of.named(state)?);
         }
         Ok(all)
+    }
+
+    /// The tensors themselves, after [`begin`](Self::begin).
+    pub(super) fn own_state(&self) -> Result<Vec<(String, Tensor)>> {
+        let named = self.blocks.iter().map(|of| of.named(&of.state)).collect::<Result<Vec<_>>>()?;
+        Ok(named.into_iter().flatten().collect())
+    }
+
+    /// Takes up what [`numbers`](Self::numbers) returned.
+    pub(super) fn restore(&mut self, numbers: &[f64]) {
+        (self.step, self.lr) = (numbers[0] as u64, numbers[1]);
+        self.memory = Some(numbers[2..].to_vec());
+        self.started_with = self.current_lr();
+    }
+
+    /// The group's numbers: steps taken, learning rate, and the rule's own.
+    pub(super) fn numbers(&self) -> Vec<f64> {
+        let initial = || self.rule.memory(self.current_lr());
+        let memory = self.memory.clone().filter(|_| self.step > 0).unwrap_or_else(initial);
+        [self.step as f64, self.lr].into_iter().chain(memory).collect()
     }
 
     pub(super) fn current_lr(&self) -> f64 {
@@ -71,34 +125,45 @@ impl<R: Rule> Group<R> {
 
     /// Allocates what the first step needs, unless it exists.
     pub(super) fn begin(&mut self) -> Result<()> {
-        let lr = self.current_lr();
-        let names = self.rule.state(lr);
-        for Stateful { block, state, elements } in &mut self.blocks {
-            if elements.is_none() {
-                *elements = block.elements()?;
+        let initial = self.rule.state(self.current_lr());
+        for of in &mut self.blocks {
+            if of.elements.is_none() {
+                of.elements = of.block.elements()?;
             }
-            if !state.iter().map(|s| s.0).eq(names.iter().map(|n| n.0)) {
-                let whole = &block.whole;
-                let new = |&(name, value): &(&'static str, f64)| {
-                    let tensor = Tensor::zeros(whole.shape().clone(), whole.dtype(), &whole.device())?;
-                    tensor.fill(value)?;
-                    Ok((name, tensor))
-                };
-                *state = names.iter().map(new).collect::<Result<_>>()?;
+            if !of.has(&initial) {
+                of.state = of.initial(&initial)?;
             }
         }
-        let memory = self.memory.get_or_insert_with(|| self.rule.memory(lr));
-        let count = self.rule.numbers(lr, self.step + 1, &mut memory.clone()).len();
-        self.numbers.resize_with(count, || ScalarCell::new(0.0));
+        self.start()?;
+        let mut memory = self.memory.clone().unwrap_or_default();
+        let count = self.rule.numbers(self.current_lr(), self.step + 1, &mut memory).len();
+        self.cells.resize_with(count, || ScalarCell::new(0.0));
+        Ok(())
+    }
+
+    /// Before the first step, lets states and memory be what they are with the learning rate of this moment: only the first
+    /// step itself decides on it.
+    fn start(&mut self) -> Result<()> {
+        let lr = self.current_lr();
+        if self.step > 0 || self.memory.is_some() && self.started_with.to_bits() == lr.to_bits() {
+            return Ok(());
+        }
+        for of in &self.blocks {
+            for ((_, tensor), (_, value)) in of.state.iter().zip(self.rule.state(lr)) {
+                tensor.fill(value)?;
+            }
+        }
+        (self.memory, self.started_with) = (Some(self.rule.memory(lr)), lr);
         Ok(())
     }
 
     /// Sets the numbers of the next step.
-    pub(super) fn advance(&mut self) {
+    pub(super) fn advance(&mut self) -> Result<()> {
+        self.start()?;
         let lr = self.current_lr();
         self.step += 1;
-        let memory = self.memory.get_or_insert_with(|| self.rule.memory(lr));
-        let numbers = self.rule.numbers(lr, self.step, memory);
-        self.numbers.iter().zip(numbers).for_each(|(cell, number)| cell.set(number));
+        let numbers = self.rule.numbers(lr, self.step, self.memory.get_or_insert_default());
+        self.cells.iter().zip(numbers).for_each(|(cell, number)| cell.set(number));
+        Ok(())
     }
 }

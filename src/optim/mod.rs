@@ -45,6 +45,7 @@ pub mod schedule;
 mod segment;
 mod sgd;
 mod stage;
+mod state;
 mod updates;
 
 pub use adadelta::{Adadelta, AdadeltaRule};

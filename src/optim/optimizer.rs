@@ -2,12 +2,11 @@
 
 use super::group::{Group, Hook, Stateful};
 use super::parameters::Part;
-use super::params::require_alike;
 use super::rule::require;
 use super::{Parameters, Rule};
 use crate::expr::Op;
 use crate::run::assign::Update;
-use crate::{Device, Error, Expr, Result, Tensor};
+use crate::{Error, Expr, Result, Tensor};
 
 /// An optimizer: parameters, a [`Rule`] by which their gradients change them, and hooks.
 ///
@@ -167,63 +166,6 @@ impl<R: Rule> Optimizer<R> {
         parts.filter(|part| which(&part.name)).for_each(|part| part.frozen = frozen);
     }
 
-    /// Everything the optimizer remembers, as named tensors: `NAME.STATE` for each parameter and each of its states,
-    /// and `group.0`, `group.1`, … for each group's steps taken, learning rate and rule's own numbers, in f64 on the CPU.
-    ///
-    /// # Errors
-    ///
-    /// As [`step`](Self::step), for options and parameters.
-    pub fn state(&mut self) -> Result<Vec<(String, Tensor)>> {
-        self.check()?;
-        self.groups.iter_mut().try_for_each(Group::begin)?;
-        let mut all = Vec::new();
-        for (g, group) in self.groups.iter().enumerate() {
-            all.extend(group.named_state()?);
-            let mut numbers = vec![group.step as f64, group.lr];
-            numbers.extend(group.memory.iter().flatten());
-            all.push((format!("group.{g}"), Tensor::from_slice(&numbers, [numbers.len()], &Device::cpu())?));
-        }
-        Ok(all)
-    }
-
-    /// Restores what [`state`](Self::state) returned. Every later step is, bit for bit, what it would have been.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Argument`] if the state belongs to another optimizer or to other parameters: a name is missing or
-    /// unknown, or a shape or dtype differs. Then nothing has changed. Also as [`step`](Self::step).
-    pub fn load_state(&mut self, state: &[(String, Tensor)]) -> Result<()> {
-        const OP: &str = "load_state";
-        let own = self.state()?;
-        let mut found = Vec::with_capacity(own.len());
-        for (name, tensor) in &own {
-            let Some((_, new)) = state.iter().find(|(n, _)| n == name) else {
-                return Err(Error::argument(OP, format!("a tensor '{name}'"), format!("{} without it", state.len())));
-            };
-            require_alike(OP, name, tensor, new)?;
-            found.push(new.to_device(&tensor.device())?);
-        }
-        if let Some((name, _)) = state.iter().find(|(name, _)| own.iter().all(|(n, _)| n != name)) {
-            return Err(Error::argument(
-                OP,
-                format!("{} tensors, those of {}", own.len(), R::NAME),
-                format!("'{name}'"),
-            ));
-        }
-        let mut found = own.iter().zip(found);
-        for group in &mut self.groups {
-            let count = group.named_state()?.len();
-            for ((_, own), new) in found.by_ref().take(count) {
-                own.assign(new)?;
-            }
-            let Some((_, numbers)) = found.next() else { continue };
-            let numbers = numbers.to_vec::<f64>()?;
-            (group.step, group.lr) = (numbers[0] as u64, numbers[1]);
-            group.memory = Some(numbers[2..].to_vec());
-        }
-        Ok(())
-    }
-
     /// Changes every parameter by its gradient.
     ///
     /// Pass one gradient for each parameter, frozen ones included, in the same order and with the same shapes. For
@@ -301,7 +243,7 @@ impl<R: Rule> Optimizer<R> {
             require(R::NAME, lr >= 0.0, "an lr of at least 0", lr)?;
         }
         let Some(prepared) = &self.prepared else { return Ok(()) };
-        self.groups.iter_mut().for_each(Group::advance);
+        self.groups.iter_mut().try_for_each(Group::advance)?;
         prepared.updates.iter().try_for_each(Update::run)
     }
 

@@ -155,12 +155,12 @@ impl Params {
     }
 }
 
-/// Refuses `new` as a value of `own`, called `name`, if it differs in dtype or shape.
-pub(crate) fn require_alike(op: &'static str, name: &str, own: &Tensor, new: &Tensor) -> Result<()> {
+/// Refuses `new` as a value of `own`, which is `what`, if it differs in dtype or shape.
+pub(crate) fn require_alike(op: &'static str, what: &str, own: &Tensor, new: &Tensor) -> Result<()> {
     if (new.dtype(), new.shape()) == (own.dtype(), own.shape()) {
         return Ok(());
     }
-    let expected = format!("{}{} for '{name}'", own.dtype(), own.shape());
+    let expected = format!("{}{} for {what}", own.dtype(), own.shape());
     Err(Error::argument(op, expected, format!("{}{}", new.dtype(), new.shape())))
 }
 

@@ -147,7 +147,7 @@ impl Effects {
 impl<R: Rule> Group<R> {
     /// The new weight and states, of weight, gradient and states.
     fn updated(&self, x: &[Expr]) -> Vec<Expr> {
-        let numbers: Vec<Expr> = self.numbers.iter().map(Expr::from).collect();
+        let numbers: Vec<Expr> = self.cells.iter().map(Expr::from).collect();
         let (w, new) = self.rule.update(&x[0], &x[1], &x[2..], &numbers);
         [w].into_iter().chain(new).collect()
     }
