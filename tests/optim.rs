@@ -363,7 +363,46 @@ fn gradients_that_do_not_fit_are_refused() {
     assert_eq!((values(&a), values(&b)), (vec![1.0, 2.0], vec![3.0]), "nothing has changed");
     let ints = Tensor::zeros([1], DType::I32, &device).unwrap();
     assert!(matches!(SGD::new(&[&ints]).step(&[&b]), Err(Error::DType { .. })));
-    assert!(matches!(SGD::new(&[&a, &a.flip(0).unwrap()]).step(&[&a, &a]), Err(Error::Overlap { .. })));
+    assert_eq!(
+        SGD::new(&[&b, &a, &a.flip(0).unwrap()]).step(&[&b, &a, &a]).unwrap_err().to_string(),
+        "SGD: expected parameters with memory of their own, found '1' and '2' that share it \
+         (tied weights are one parameter: list it once)"
+    );
+    let params = Params::pack(&[("a", &a), ("b", &b)]).unwrap();
+    let twice = SGD::new(&params).group(params.select(|name| name == "b").unwrap()).step(&[&a, &b, &b]);
+    assert!(twice.unwrap_err().to_string().contains("'b' and 'b' that share it"));
+}
+
+#[test]
+fn a_loss_that_trains_nothing_is_refused() {
+    let device = Device::cpu();
+    let (a, b) = (tensor(&[1.0, 2.0], &device), tensor(&[3.0], &device));
+    let params = Params::pack(&[("a", &a), ("b", &b)]).unwrap();
+    let (pa, pb) = (params.get("a").unwrap(), params.get("b").unwrap());
+    let before = values(params.flat());
+    let mut sgd = SGD::new(&params).lr(0.25);
+    let message = sgd.minimize(&(a.square().sum(..) + b.sum(..))).unwrap_err().to_string();
+    assert_eq!(
+        message,
+        "minimize: expected a loss that depends on a parameter of SGD: 'a', 'b', found one that depends on none \
+         (Params::pack copies: build the loss of what Params::get returns)"
+    );
+    // Nor does it depend on what no gradient passes through.
+    for loss in [pa.gt(0.0).sum(..) * 1.0, Expr::from(2.0)] {
+        assert!(sgd.minimize(&loss).unwrap_err().to_string().contains("depends on none"), "{loss:?}");
+    }
+    assert_eq!(values(params.flat()), before);
+    // One that reads some of them trains those.
+    sgd.minimize(&pa.square().sum(..)).unwrap();
+    assert_eq!((values(pa), values(pb)), (vec![0.5, 1.0], vec![3.0]));
+    // Frozen ones do not count, and where all are frozen nothing is to be trained.
+    sgd.freeze(true, |name| name == "a");
+    assert!(sgd.minimize(&pa.square().sum(..)).unwrap_err().to_string().contains("of SGD: 'b', found"));
+    sgd.freeze(true, |_| true);
+    sgd.minimize(&pa.square().sum(..)).unwrap();
+    // The mistake a loss carries comes first.
+    sgd.freeze(false, |_| true);
+    assert!(matches!(sgd.minimize(&(&a + tensor(&[0.0; 3], &device)).sum(..)), Err(Error::Broadcast { .. })));
 }
 
 #[test]
@@ -662,6 +701,14 @@ fn what_cannot_be_packed_is_refused() {
         message(&[("a", &a), ("b", &b)]),
         "Params::pack: expected parameters of one dtype, f32 as 'a' has, found f16 of 'b'"
     );
+    let whole = tensor(&[1.0, 2.0, 3.0, 4.0], &device);
+    let rows = [0, 2, 1].map(|start| whole.narrow(0, start, 2).unwrap());
+    assert_eq!(
+        message(&[("embed", &rows[0]), ("bias", &rows[1]), ("head", &rows[2])]),
+        "Params::pack: expected parameters with memory of their own, found 'embed' and 'head' that share it \
+         (tied weights are one parameter: list it once)"
+    );
+    assert!(Params::pack(&[("first", &rows[0]), ("second", &rows[1])]).is_ok(), "parts of one buffer lie apart");
     let params = Params::pack(&[("a", &a)]).unwrap();
     assert!(params.get("b").unwrap_err().to_string().contains("'b'"));
     assert!(params.select(|_| false).is_err());

@@ -1,11 +1,12 @@
 //! What all optimizers share: groups of parameters, hooks, and the update that is built once and run at every step.
 
 use super::group::{Group, Hook, Stateful};
-use super::parameters::Part;
+use super::parameters::{Part, share_memory};
 use super::rule::require;
+use super::state::listed;
 use super::{Parameters, Rule};
 use crate::expr::Op;
-use crate::run::assign::Update;
+use crate::run::assign::{Update, overlap};
 use crate::{Error, Expr, Result, Tensor};
 
 /// An optimizer: parameters, a [`Rule`] by which their gradients change them, and hooks.
@@ -174,8 +175,8 @@ impl<R: Rule> Optimizer<R> {
     ///
     /// # Errors
     ///
-    /// [`Error::Argument`] for options that the optimizer does not take, or gradients that do not fit;
-    /// [`Error::DType`] for parameters that are not floats; [`Error::Overlap`] if two parameters share memory; and as
+    /// [`Error::Argument`] for options that the optimizer does not take, gradients that do not fit,
+    /// or two parameters that share memory, by their names; [`Error::DType`] for parameters that are not floats; and as
     /// [`assign`](crate::assign). Nothing has changed, unless the device fails half-way.
     pub fn step<G: Clone + Into<Expr>>(&mut self, grads: &[G]) -> Result<()> {
         let grads: Vec<Expr> = grads.iter().map(|g| g.clone().into()).collect();
@@ -193,6 +194,9 @@ impl<R: Rule> Optimizer<R> {
     }
 
     /// Changes every parameter along the gradient of `loss`, an expression with one element.
+    ///
+    /// A parameter that the loss does not read has a gradient of zeros, with which the rule goes on as with any other. A
+    /// loss that depends on none of them is an error.
     ///
     /// The loss is differentiated at the first call and whenever another loss is passed, so build it once. A gradient
     /// without a reduction is computed in the update's own pass.
@@ -214,11 +218,13 @@ impl<R: Rule> Optimizer<R> {
     ///
     /// # Errors
     ///
-    /// As [`Expr::grad`] and [`step`](Self::step).
+    /// [`Error::Argument`] if the loss depends on no parameter, or on frozen ones alone, and as [`Expr::grad`] and
+    /// [`step`](Self::step).
     pub fn minimize(&mut self, loss: &Expr) -> Result<()> {
         let ready = matches!(&self.prepared, Some(Prepared { source: Source::Loss(old), .. }) if is_same(old, loss));
         if !ready {
             let tensors: Vec<&Tensor> = self.parts().filter(|part| !part.frozen).map(|part| &part.tensor).collect();
+            self.require_reached(loss, &tensors)?;
             let mut found = loss.grad(&tensors)?.into_iter();
             // Frozen parameters need no gradient; nobody reads the 0 in its place.
             let parts = self.parts().map(|part| if part.frozen { None } else { found.next() });
@@ -227,6 +233,18 @@ impl<R: Rule> Optimizer<R> {
             self.keep(Source::Loss(loss.clone()), updates);
         }
         self.run()
+    }
+
+    /// Refuses a loss that no parameter moves.
+    fn require_reached(&self, loss: &Expr, tensors: &[&Tensor]) -> Result<()> {
+        loss.check()?;
+        if tensors.is_empty() || loss.depends_on(tensors) {
+            return Ok(());
+        }
+        let names: Vec<&str> = self.parts().filter(|part| !part.frozen).map(|part| part.name.as_str()).collect();
+        let expected = format!("a loss that depends on a parameter of {}: {}", R::NAME, listed(&names));
+        let found = "one that depends on none (Params::pack copies: build the loss of what Params::get returns)";
+        Err(Error::argument("minimize", expected, found))
     }
 
     fn keep(&mut self, source: Source, mut updates: Vec<Update>) {
@@ -256,23 +274,15 @@ impl<R: Rule> Optimizer<R> {
                 require("clip_grad_norm", *max >= 0.0, "a norm of at least 0", max)?;
             }
         }
-        let blocks: Vec<&Tensor> = self.groups.iter().flat_map(|g| &g.blocks).map(|b| &b.block.whole).collect();
-        for (second, tensor) in blocks.iter().enumerate() {
-            if !tensor.dtype().is_float() {
-                return Err(Error::DType {
-                    op: R::NAME,
-                    expected: "parameters that are floats",
-                    found: tensor.dtype(),
-                });
-            }
-            let shares = |other: &&Tensor| {
-                other.storage().id() == tensor.storage().id() && other.layout().may_overlap(tensor.layout())
-            };
-            if let Some(first) = blocks[..second].iter().position(shares) {
-                return Err(Error::Overlap { op: R::NAME, first, second });
-            }
+        if let Some(part) = self.parts().find(|part| !part.tensor.dtype().is_float()) {
+            let found = part.tensor.dtype();
+            return Err(Error::DType { op: R::NAME, expected: "parameters that are floats", found });
         }
-        Ok(())
+        let parts: Vec<&Part> = self.parts().collect();
+        match overlap(parts.iter().map(|part| &part.tensor)) {
+            Some((first, second)) => Err(share_memory(R::NAME, &parts[first].name, &parts[second].name)),
+            None => Ok(()),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::Tensor;
+use crate::{Error, Tensor};
 
 /// The parameters of an optimizer, or of one of its groups: tensors, [`Params`](crate::Params), or a selection of them.
 ///
@@ -83,6 +83,12 @@ impl Block {
         }
         Tensor::from_slice(&all, [n], &self.whole.device()).map(Some)
     }
+}
+
+/// Two parameters, by their names, that share memory: tied weights, or one listed twice.
+pub(super) fn share_memory(op: &'static str, first: &str, second: &str) -> Error {
+    let found = format!("'{first}' and '{second}' that share it (tied weights are one parameter: list it once)");
+    Error::argument(op, "parameters with memory of their own", found)
 }
 
 impl From<&Tensor> for Parameters {

@@ -1,6 +1,7 @@
 //! Named parameters packed into one buffer.
 
-use super::parameters::{Block, Parameters, Part};
+use super::parameters::{Block, Parameters, Part, share_memory};
+use crate::run::assign::overlap;
 use crate::{DType, Error, Result, Tensor};
 
 const OP: &str = "Params::pack";
@@ -41,8 +42,8 @@ impl Params {
     ///
     /// # Errors
     ///
-    /// [`Error::Argument`] if there are none, if two have the same name, or if they differ in dtype (pack each dtype by
-    /// itself); [`Error::DeviceMismatch`] if they are on different devices; what the device reports if it has no room.
+    /// [`Error::Argument`] if there are none, if two have the same name or share memory, as tied weights do, which packing
+    /// would untie (pack them once, and let the loss read them twice), or if they differ in dtype (pack each dtype by itself); [`Error::DeviceMismatch`] if they are on different devices; what the device reports if it has no room.
     pub fn pack(named: &[(&str, &Tensor)]) -> Result<Self> {
         let Some((_, first)) = named.first() else {
             return Err(Error::argument(OP, "at least one parameter", "none"));
@@ -56,6 +57,9 @@ impl Params {
         if let Some((name, other)) = named.iter().find(|(_, tensor)| tensor.dtype() != dtype) {
             let expected = format!("parameters of one dtype, {dtype} as '{}' has", named[0].0);
             return Err(Error::argument(OP, expected, format!("{} of '{name}'", other.dtype())));
+        }
+        if let Some((first, second)) = overlap(named.iter().map(|(_, tensor)| *tensor)) {
+            return Err(share_memory(OP, named[first].0, named[second].0));
         }
         let packed = Self::laid_out(named, dtype)?;
         for (part, (_, tensor)) in packed.block.parts.iter().zip(named) {

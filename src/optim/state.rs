@@ -1,5 +1,7 @@
 //! What an optimizer remembers, as named tensors.
 
+use rustc_hash::{FxHashMap, FxHashSet};
+
 use super::group::Group;
 use super::params::require_alike;
 use super::{Optimizer, Rule};
@@ -37,15 +39,15 @@ impl<R: Rule> Optimizer<R> {
     pub fn load_state(&mut self, state: &[(String, Tensor)]) -> Result<()> {
         self.check()?;
         self.groups.iter_mut().try_for_each(Group::begin)?;
+        let given: FxHashMap<&str, &Tensor> = state.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect();
         // Per group: its tensors with what they become, then its numbers.
         let mut found = Vec::with_capacity(self.groups.len());
-        let mut known = Vec::new();
+        let mut known: FxHashSet<String> = FxHashSet::default();
         for (g, group) in self.groups.iter().enumerate() {
             let mut own = group.own_state()?;
             let numbers = group.numbers();
             own.push((name(g), Tensor::from_slice(&numbers, [numbers.len()], &Device::cpu())?));
-            let news: Vec<Option<&Tensor>> =
-                own.iter().map(|(name, _)| state.iter().find(|(n, _)| n == name).map(|(_, new)| new)).collect();
+            let news: Vec<Option<&Tensor>> = own.iter().map(|(name, _)| given.get(name.as_str()).copied()).collect();
             let missing = own.iter().zip(&news).filter(|(_, new)| new.is_none()).map(|((name, _), _)| name.as_str());
             let missing: Vec<&str> = missing.collect();
             if !missing.is_empty() {
@@ -59,7 +61,7 @@ impl<R: Rule> Optimizer<R> {
             for ((name, own), new) in own.into_iter().zip(news.into_iter().flatten()) {
                 require_alike(OP, &format!("'{name}' of {}, group {g}", R::NAME), &own, new)?;
                 let new = new.to_device(&own.device())?;
-                known.push(name);
+                known.insert(name);
                 pairs.push((own, new));
             }
             found.push(pairs);

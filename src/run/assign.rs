@@ -72,7 +72,7 @@ impl Update {
                 ));
             }
         }
-        if let Some((first, second)) = overlap(targets) {
+        if let Some((first, second)) = overlap(targets.iter().map(|(tensor, _)| *tensor)) {
             return Err(Error::Overlap { op, first, second });
         }
         let values = targets.iter().map(|(t, e)| e.fit(op, t)).collect::<Result<SmallVec<[Expr; 1]>>>()?;
@@ -139,18 +139,18 @@ impl Update {
     }
 }
 
-/// Two targets that share memory, if any do. Only those whose bounds meet are looked at: there may be thousands.
-fn overlap(targets: &[(&Tensor, Expr)]) -> Option<(usize, usize)> {
-    if targets.len() < 2 {
+/// Two tensors that share memory, if any do. Only those whose bounds meet are looked at: there may be thousands.
+pub(crate) fn overlap<'a>(tensors: impl ExactSizeIterator<Item = &'a Tensor>) -> Option<(usize, usize)> {
+    if tensors.len() < 2 {
         return None;
     }
-    let place = |(i, (t, _)): (usize, &(&Tensor, Expr))| t.layout().bounds().map(|b| (t.storage().id(), b.0, b.1, i));
-    let mut places: Vec<(usize, usize, usize, usize)> = targets.iter().enumerate().filter_map(place).collect();
+    let tensors: SmallVec<[&Tensor; 8]> = tensors.collect();
+    let place = |(i, t): (usize, &&Tensor)| t.layout().bounds().map(|b| (t.storage().id(), b.0, b.1, i));
+    let mut places: Vec<(usize, usize, usize, usize)> = tensors.iter().enumerate().filter_map(place).collect();
     places.sort_unstable();
     places.iter().enumerate().find_map(|(k, &(id, _, high, i))| {
         let near = places[k + 1..].iter().take_while(|other| other.0 == id && other.1 <= high);
-        let shares =
-            |other: &&(usize, usize, usize, usize)| targets[i].0.layout().may_overlap(targets[other.3].0.layout());
+        let shares = |other: &&(usize, usize, usize, usize)| tensors[i].layout().may_overlap(tensors[other.3].layout());
         near.filter(shares).map(|other| (i.min(other.3), i.max(other.3))).next()
     })
 }

@@ -83,6 +83,13 @@ impl Expr {
     }
 }
 
+impl Expr {
+    /// Whether a gradient with respect to some of `wrt` may be other than zeros.
+    pub(crate) fn depends_on(&self, wrt: &[&Tensor]) -> bool {
+        Leads::new(self, wrt).nodes.contains(&key(self))
+    }
+}
+
 fn gradients(op: &'static str, root: &Expr, wrt: &[&Tensor], seed: Expr) -> Result<Vec<Expr>> {
     for dtype in std::iter::once(root.dtype()).chain(wrt.iter().map(|w| w.dtype())) {
         if !dtype.is_float() {
@@ -139,7 +146,10 @@ impl<'a> Leads<'a> {
         while let Some((expr, arguments_done)) = stack.pop() {
             if arguments_done {
                 let leads_on = match &expr.0.op {
-                    Op::Leaf(tensor) => wrt.iter().any(|w| is_same_memory(w, tensor)),
+                    Op::Leaf(tensor) => {
+                        wrt.iter().any(|w| is_same_memory(w, tensor) && w.layout().may_overlap(tensor.layout()))
+                    }
+                    Op::Detach => false,
                     _ => expr.0.args.iter().any(|arg| leads.nodes.contains(&key(arg))),
                 };
                 if leads_on {
