@@ -262,7 +262,8 @@ fn every_gradient_sees_the_old_parameters() {
 fn groups_have_their_own_options_and_freezing_stops_some() {
     for device in devices::devices() {
         let (a, b, c) = (tensor(&[1.0], &device), tensor(&[1.0], &device), tensor(&[1.0], &device));
-        let mut sgd = SGD::new(&[&a, &c]).lr(0.5).group(&[&b]).lr(0.25).maximize(true).schedule(|t| 1.0 + t as f64);
+        let mut sgd =
+            SGD::new(&[&a, &c]).lr(0.5).group(&[&b]).lr(0.25).maximize(true).group_schedule(|t| 1.0 + t as f64);
         let ones = [&a, &c, &b].map(|x| 0.0 * x + 1.0);
         sgd.step(&ones).unwrap();
         assert_eq!((values(&a)[0], values(&b)[0], values(&c)[0]), (0.5, 1.25, 0.5), "{device}");

@@ -1,6 +1,6 @@
 //! Adadelta.
 
-use super::rule::{Rule, average, decayed, options, require, require_decay, require_eps};
+use super::rule::{Rule, average, decayed, options, require, require_decay, require_eps, schedules, shares};
 use super::{Optimizer, Parameters};
 use crate::{Expr, Result};
 
@@ -33,6 +33,11 @@ options!(AdadeltaRule {
     weight_decay: f64,
 });
 
+schedules!(AdadeltaRule {
+    /// Multiplies the weight decay of every group by `factor(steps taken so far)`. See [`schedule`](super::schedule).
+    weight_decay_schedule: factor weight_decay,
+});
+
 impl Rule for AdadeltaRule {
     const NAME: &'static str = "Adadelta";
     const LR: f64 = 1.0;
@@ -48,15 +53,16 @@ impl Rule for AdadeltaRule {
     }
 
     fn numbers(&self, lr: f64, _step: u64, _memory: &mut [f64]) -> Vec<f64> {
-        vec![lr]
+        let [rho, rest] = shares(self.rho);
+        vec![lr, self.weight_decay, rho, rest]
     }
 
     fn update(&self, w: &Expr, g: &Expr, state: &[Expr], numbers: &[Expr]) -> (Expr, Vec<Expr>) {
-        let rho = self.rho;
-        let g = decayed(g, w, self.weight_decay);
-        let v = average(rho, &state[0], &(&g * &g));
+        let [lr, decay, rho, rest] = numbers else { unreachable!("numbers() gives four") };
+        let g = decayed(g, w, decay, self.weight_decay);
+        let v = average(&numbers[2..], &state[0], &(&g * &g));
         let delta = (&state[1] + self.eps).sqrt() / (&v + self.eps).sqrt() * g;
-        let u = rho * &state[1] + (1.0 - rho) * &delta * &delta;
-        (w - &numbers[0] * delta, vec![v, u])
+        let u = rho * &state[1] + rest * &delta * &delta;
+        (w - lr * delta, vec![v, u])
     }
 }

@@ -1,6 +1,6 @@
 //! Adagrad.
 
-use super::rule::{Rule, decayed, options, require, require_decay, require_eps};
+use super::rule::{Rule, decayed, options, require, require_decay, require_eps, schedules};
 use super::{Optimizer, Parameters};
 use crate::{Expr, Result};
 
@@ -37,6 +37,11 @@ options!(AdagradRule {
     eps: f64,
 });
 
+schedules!(AdagradRule {
+    /// Multiplies the weight decay of every group by `factor(steps taken so far)`. See [`schedule`](super::schedule).
+    weight_decay_schedule: factor weight_decay,
+});
+
 impl Rule for AdagradRule {
     const NAME: &'static str = "Adagrad";
     const LR: f64 = 1e-2;
@@ -54,11 +59,11 @@ impl Rule for AdagradRule {
     }
 
     fn numbers(&self, lr: f64, step: u64, _memory: &mut [f64]) -> Vec<f64> {
-        vec![lr / (1.0 + (step - 1) as f64 * self.lr_decay)]
+        vec![lr / (1.0 + (step - 1) as f64 * self.lr_decay), self.weight_decay]
     }
 
     fn update(&self, w: &Expr, g: &Expr, state: &[Expr], numbers: &[Expr]) -> (Expr, Vec<Expr>) {
-        let g = decayed(g, w, self.weight_decay);
+        let g = decayed(g, w, &numbers[1], self.weight_decay);
         let sum = &state[0] + g.square();
         (w - &numbers[0] * g / (sum.sqrt() + self.eps), vec![sum])
     }

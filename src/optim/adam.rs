@@ -1,6 +1,8 @@
 //! Adam, and Adam with decoupled weight decay.
 
-use super::rule::{Rule, moments, options, require_betas, require_decay, with_decay};
+use super::rule::{
+    Rule, both_shares, decay_number, moments, options, require_betas, require_decay, schedules, with_decay,
+};
 use super::{Optimizer, Parameters};
 use crate::{Expr, Result};
 
@@ -65,6 +67,12 @@ macro_rules! adam_options {
             /// Whether to divide by the largest average of squares so far.
             amsgrad: bool,
         });
+        schedules!(AdamRule<$decoupled> {
+            /// Multiplies the weight decay of every group by `factor(steps taken so far)`. See [`schedule`](super::schedule).
+            weight_decay_schedule: factor weight_decay,
+            /// Lets the betas of every group be `value(steps taken so far)`.
+            betas_schedule: pair betas,
+        });
     };
 }
 adam_options!(false, "L2 regularisation: this times the weight is added to the gradient, 0.");
@@ -89,13 +97,15 @@ impl<const DECOUPLED: bool> Rule for AdamRule<DECOUPLED> {
 
     fn numbers(&self, lr: f64, step: u64, _memory: &mut [f64]) -> Vec<f64> {
         let correction = |beta: f64| 1.0 - beta.powf(step as f64);
-        vec![lr / correction(self.betas.0), correction(self.betas.1).sqrt().recip(), 1.0 - lr * self.weight_decay]
+        let root_scale = correction(self.betas.1).sqrt().recip();
+        let own = [lr / correction(self.betas.0), root_scale, decay_number(lr, self.weight_decay, DECOUPLED)];
+        [&own[..], &both_shares(self.betas)].concat()
     }
 
     fn update(&self, w: &Expr, g: &Expr, state: &[Expr], numbers: &[Expr]) -> (Expr, Vec<Expr>) {
-        let [step_size, root_scale, keep] = numbers else { unreachable!("numbers() gives three") };
-        let (w, g) = with_decay(w, g, keep, self.weight_decay, DECOUPLED);
-        let (m, v) = moments(self.betas, state, &g);
+        let [step_size, root_scale, decay, shares @ ..] = numbers else { unreachable!("numbers() gives seven") };
+        let (w, g) = with_decay(w, g, decay, self.weight_decay, DECOUPLED);
+        let (m, v) = moments(shares, state, &g);
         let largest = state.get(2).map(|largest| largest.maximum(&v));
         let root = largest.as_ref().unwrap_or(&v).sqrt();
         let w = w - step_size * &m / (root * root_scale + self.eps);

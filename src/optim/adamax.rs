@@ -1,6 +1,6 @@
 //! Adamax.
 
-use super::rule::{Rule, average, decayed, options, require_betas, require_decay};
+use super::rule::{Rule, average, decayed, options, require_betas, require_decay, schedules, shares};
 use super::{Optimizer, Parameters};
 use crate::{Expr, Result};
 
@@ -33,6 +33,13 @@ options!(AdamaxRule {
     weight_decay: f64,
 });
 
+schedules!(AdamaxRule {
+    /// Multiplies the weight decay of every group by `factor(steps taken so far)`. See [`schedule`](super::schedule).
+    weight_decay_schedule: factor weight_decay,
+    /// Lets the betas of every group be `value(steps taken so far)`.
+    betas_schedule: pair betas,
+});
+
 impl Rule for AdamaxRule {
     const NAME: &'static str = "Adamax";
     const LR: f64 = 2e-3;
@@ -47,14 +54,15 @@ impl Rule for AdamaxRule {
     }
 
     fn numbers(&self, lr: f64, step: u64, _memory: &mut [f64]) -> Vec<f64> {
-        vec![lr / (1.0 - self.betas.0.powf(step as f64))]
+        let [beta1, rest] = shares(self.betas.0);
+        vec![lr / (1.0 - self.betas.0.powf(step as f64)), self.weight_decay, self.betas.1, beta1, rest]
     }
 
     fn update(&self, w: &Expr, g: &Expr, state: &[Expr], numbers: &[Expr]) -> (Expr, Vec<Expr>) {
-        let (beta1, beta2) = self.betas;
-        let g = decayed(g, w, self.weight_decay);
-        let m = average(beta1, &state[0], &g);
+        let [step_size, decay, beta2, shares @ ..] = numbers else { unreachable!("numbers() gives five") };
+        let g = decayed(g, w, decay, self.weight_decay);
+        let m = average(shares, &state[0], &g);
         let u = (beta2 * &state[1]).maximum(g.abs() + self.eps);
-        (w - &numbers[0] * &m / &u, vec![m, u])
+        (w - step_size * &m / &u, vec![m, u])
     }
 }

@@ -1,6 +1,6 @@
 //! Averaged stochastic gradient descent.
 
-use super::rule::{Rule, decayed, options, require_decay};
+use super::rule::{Rule, decayed, options, require_decay, schedules};
 use super::{Optimizer, Parameters};
 use crate::{Expr, Result};
 
@@ -38,6 +38,11 @@ options!(ASGDRule {
     weight_decay: f64,
 });
 
+schedules!(ASGDRule {
+    /// Multiplies the weight decay of every group by `factor(steps taken so far)`. See [`schedule`](super::schedule).
+    weight_decay_schedule: factor weight_decay,
+});
+
 impl Rule for ASGDRule {
     const NAME: &'static str = "ASGD";
     const LR: f64 = 1e-2;
@@ -59,12 +64,12 @@ impl Rule for ASGDRule {
         let (t, eta) = (step as f64, memory[0]);
         memory[0] = lr / (1.0 + self.lambd * lr * t).powf(self.alpha);
         let mu = (t - 1.0 - self.t0).max(1.0).recip();
-        vec![eta, 1.0 - self.lambd * eta, mu, 1.0 - mu]
+        vec![eta, 1.0 - self.lambd * eta, mu, 1.0 - mu, self.weight_decay]
     }
 
     fn update(&self, w: &Expr, g: &Expr, state: &[Expr], numbers: &[Expr]) -> (Expr, Vec<Expr>) {
-        let [eta, keep, mu, rest] = numbers else { unreachable!("numbers() gives four") };
-        let g = decayed(g, w, self.weight_decay);
+        let [eta, keep, mu, rest, decay] = numbers else { unreachable!("numbers() gives five") };
+        let g = decayed(g, w, decay, self.weight_decay);
         let w = keep * w - eta * g;
         let average = rest * &state[0] + mu * &w;
         (w, vec![average])

@@ -1,11 +1,16 @@
 //! A group of parameters: its options, its state, and the number of steps it has taken.
 
+use std::sync::Arc;
+
 use super::Rule;
 use super::parameters::Block;
+use super::rule::require;
 use crate::{Expr, Result, ScalarCell, Tensor};
 
 pub(super) type Hook = Box<dyn Fn(&Expr) -> Expr + Send + Sync>;
-pub(super) type Schedule = Box<dyn Fn(u64) -> f64 + Send + Sync>;
+pub(super) type Schedule = Arc<dyn Fn(u64) -> f64 + Send + Sync>;
+/// Changes options of a rule, by the number of steps taken.
+pub(super) type Follow<R> = Arc<dyn Fn(&mut R, u64) + Send + Sync>;
 
 /// Parameters that share options.
 pub(super) struct Group<R> {
@@ -13,6 +18,10 @@ pub(super) struct Group<R> {
     pub(super) lr: f64,
     pub(super) maximize: bool,
     pub(super) schedule: Option<Schedule>,
+    /// Whether the schedule is this group's own.
+    pub(super) own_schedule: bool,
+    /// What the rule's options follow.
+    pub(super) follows: Vec<Follow<R>>,
     pub(super) weight_hooks: Vec<Hook>,
     pub(super) blocks: Vec<Stateful>,
     /// Steps taken.
@@ -73,6 +82,8 @@ impl<R: Rule> Group<R> {
             lr,
             maximize,
             schedule: None,
+            own_schedule: false,
+            follows: Vec::new(),
             weight_hooks: Vec::new(),
             blocks: Vec::new(),
             step: 0,
@@ -123,6 +134,19 @@ impl<R: Rule> Group<R> {
         self.lr * self.schedule.as_ref().map_or(1.0, |factor| factor(self.step))
     }
 
+    /// The rule with its options of the next step.
+    fn current_rule(&self) -> R {
+        let mut rule = self.rule.clone();
+        self.follows.iter().for_each(|follow| follow(&mut rule, self.step));
+        rule
+    }
+
+    /// Checks the rate and the options of the next step.
+    pub(super) fn check(&self) -> Result<()> {
+        require(R::NAME, self.current_lr() >= 0.0, "an lr of at least 0", self.current_lr())?;
+        if self.follows.is_empty() { Ok(()) } else { self.current_rule().check() }
+    }
+
     /// Allocates what the first step needs, unless it exists.
     pub(super) fn begin(&mut self) -> Result<()> {
         let initial = self.rule.state(self.current_lr());
@@ -136,7 +160,7 @@ impl<R: Rule> Group<R> {
         }
         self.start()?;
         let mut memory = self.memory.clone().unwrap_or_default();
-        let count = self.rule.numbers(self.current_lr(), self.step + 1, &mut memory).len();
+        let count = self.current_rule().numbers(self.current_lr(), self.step + 1, &mut memory).len();
         self.cells.resize_with(count, || ScalarCell::new(0.0));
         Ok(())
     }
@@ -160,9 +184,9 @@ impl<R: Rule> Group<R> {
     /// Sets the numbers of the next step.
     pub(super) fn advance(&mut self) -> Result<()> {
         self.start()?;
-        let lr = self.current_lr();
+        let (lr, rule) = (self.current_lr(), self.current_rule());
         self.step += 1;
-        let numbers = self.rule.numbers(lr, self.step, self.memory.get_or_insert_default());
+        let numbers = rule.numbers(lr, self.step, self.memory.get_or_insert_default());
         self.cells.iter().zip(numbers).for_each(|(cell, number)| cell.set(number));
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Lion.
 
-use super::rule::{Rule, average, options, require, require_decay, shrunk};
+use super::rule::{Rule, average, both_shares, options, require, require_decay, schedules, shrunk};
 use super::{Optimizer, Parameters};
 use crate::{Expr, Result};
 
@@ -39,6 +39,13 @@ options!(LionRule {
     weight_decay: f64,
 });
 
+schedules!(LionRule {
+    /// Multiplies the weight decay of every group by `factor(steps taken so far)`. See [`schedule`](super::schedule).
+    weight_decay_schedule: factor weight_decay,
+    /// Lets the betas of every group be `value(steps taken so far)`.
+    betas_schedule: pair betas,
+});
+
 impl Rule for LionRule {
     const NAME: &'static str = "Lion";
     const LR: f64 = 1e-4;
@@ -54,13 +61,12 @@ impl Rule for LionRule {
     }
 
     fn numbers(&self, lr: f64, _step: u64, _memory: &mut [f64]) -> Vec<f64> {
-        vec![lr, 1.0 - lr * self.weight_decay]
+        [&[lr, 1.0 - lr * self.weight_decay][..], &both_shares(self.betas)].concat()
     }
 
     fn update(&self, w: &Expr, g: &Expr, state: &[Expr], numbers: &[Expr]) -> (Expr, Vec<Expr>) {
-        let (beta1, beta2) = self.betas;
-        let direction = average(beta1, &state[0], g).sign();
+        let direction = average(&numbers[2..4], &state[0], g).sign();
         let w = shrunk(w, &numbers[1], self.weight_decay) - &numbers[0] * direction;
-        (w, vec![average(beta2, &state[0], g)])
+        (w, vec![average(&numbers[4..], &state[0], g)])
     }
 }

@@ -1,6 +1,8 @@
 //! Adam with Nesterov momentum.
 
-use super::rule::{Rule, moments, options, require, require_betas, require_decay, with_decay};
+use super::rule::{
+    Rule, both_shares, decay_number, moments, options, require, require_betas, require_decay, schedules, with_decay,
+};
 use super::{Optimizer, Parameters};
 use crate::{Expr, Result};
 
@@ -47,6 +49,11 @@ options!(NAdamRule {
     decoupled_weight_decay: bool,
 });
 
+schedules!(NAdamRule {
+    /// Multiplies the weight decay of every group by `factor(steps taken so far)`. See [`schedule`](super::schedule).
+    weight_decay_schedule: factor weight_decay,
+});
+
 impl Rule for NAdamRule {
     const NAME: &'static str = "NAdam";
     const LR: f64 = 2e-3;
@@ -70,18 +77,21 @@ impl Rule for NAdamRule {
         let mu = |step: u64| self.betas.0 * (1.0 - 0.5 * 0.96_f64.powf(step as f64 * self.momentum_decay));
         let (now, next) = (mu(step), mu(step + 1));
         memory[0] *= now;
-        vec![
+        let own = [
             lr * (1.0 - now) / (1.0 - memory[0]),
             lr * next / (1.0 - memory[0] * next),
             (1.0 - self.betas.1.powf(step as f64)).sqrt().recip(),
-            1.0 - lr * self.weight_decay,
-        ]
+            decay_number(lr, self.weight_decay, self.decoupled_weight_decay),
+        ];
+        [&own[..], &both_shares(self.betas)].concat()
     }
 
     fn update(&self, w: &Expr, g: &Expr, state: &[Expr], numbers: &[Expr]) -> (Expr, Vec<Expr>) {
-        let [by_gradient, by_average, root_scale, keep] = numbers else { unreachable!("numbers() gives four") };
-        let (w, g) = with_decay(w, g, keep, self.weight_decay, self.decoupled_weight_decay);
-        let (m, v) = moments(self.betas, state, &g);
+        let [by_gradient, by_average, root_scale, decay, shares @ ..] = numbers else {
+            unreachable!("numbers() gives eight")
+        };
+        let (w, g) = with_decay(w, g, decay, self.weight_decay, self.decoupled_weight_decay);
+        let (m, v) = moments(shares, state, &g);
         let w = w - (by_gradient * &g + by_average * &m) / (v.sqrt() * root_scale + self.eps);
         (w, vec![m, v])
     }

@@ -1,6 +1,8 @@
 //! What all optimizers share: groups of parameters, hooks, and the update that is built once and run at every step.
 
-use super::group::{Group, Hook, Stateful};
+use std::sync::Arc;
+
+use super::group::{Follow, Group, Hook, Schedule, Stateful};
 use super::parameters::{Part, share_memory};
 use super::rule::require;
 use super::state::listed;
@@ -14,11 +16,13 @@ use crate::{Error, Expr, Result, Tensor};
 /// The optimizers by name ([`Adam`](super::Adam), [`SGD`](super::SGD), …) are this with a rule filled in, and have
 /// methods for its options. Mistakes in options come out of the first step.
 ///
-/// Options, [`schedule`](Self::schedule) and [`weight_hook`](Self::weight_hook) apply to the group added last. The
-/// optimizer starts with one group; [`group`](Self::group) adds another.
+/// Options and hooks apply to the group added last, schedules to all. The optimizer starts with one group;
+/// [`group`](Self::group) adds another.
 pub struct Optimizer<R: Rule> {
     pub(super) groups: Vec<Group<R>>,
     pub(super) grad_hooks: Vec<GradHook>,
+    /// Of all groups but those that have their own.
+    schedule: Option<Schedule>,
     prepared: Option<Prepared>,
 }
 
@@ -45,13 +49,13 @@ impl<R: Rule> Optimizer<R> {
     /// An optimizer by a rule of your own; see [`Rule`].
     pub fn with(rule: R, parameters: impl Into<Parameters>) -> Self {
         let group = Group::new(rule, R::LR, false);
-        let mut optimizer = Self { groups: vec![group], grad_hooks: Vec::new(), prepared: None };
+        let mut optimizer = Self { groups: vec![group], grad_hooks: Vec::new(), schedule: None, prepared: None };
         optimizer.add(parameters.into());
         optimizer
     }
 
     /// Adds a group of parameters with options of their own: PyTorch's parameter groups. The options start as copies of
-    /// the last group's, and the calls that follow change them; a schedule and hooks are not copied.
+    /// the last group's, and the calls that follow change them; hooks and a schedule of that group alone are not copied.
     ///
     /// ```
     /// use hadamard::{DType, Device, Tensor, optim::SGD};
@@ -65,8 +69,10 @@ impl<R: Rule> Optimizer<R> {
     #[must_use]
     pub fn group(mut self, parameters: impl Into<Parameters>) -> Self {
         let last = self.last();
-        let (rule, lr, maximize) = (last.rule.clone(), last.lr, last.maximize);
-        self.groups.push(Group::new(rule, lr, maximize));
+        let mut new = Group::new(last.rule.clone(), last.lr, last.maximize);
+        new.follows.clone_from(&last.follows);
+        new.schedule.clone_from(&self.schedule);
+        self.groups.push(new);
         self.add(parameters.into());
         self
     }
@@ -110,11 +116,42 @@ impl<R: Rule> Optimizer<R> {
         self
     }
 
-    /// Multiplies the learning rate by `factor(steps taken so far)`. See [`schedule`](super::schedule).
+    /// Multiplies the learning rate of every group by `factor(steps taken so far)`, that of groups added later, too. See
+    /// [`schedule`](super::schedule).
+    ///
+    /// ```
+    /// use hadamard::{DType, Device, Tensor, optim::{SGD, schedule}};
+    /// let (w, b) = (Tensor::ones([2], DType::F32, &Device::cpu())?, Tensor::ones([1], DType::F32, &Device::cpu())?);
+    /// let sgd = SGD::new(&[&w]).lr(1.0).schedule(schedule::linear(0.5, 1.0, 10)).group(&[&b]).lr(0.1);
+    /// assert_eq!(sgd.learning_rates(), [0.5, 0.05]);
+    /// # Ok::<(), hadamard::Error>(())
+    /// ```
     #[must_use]
     pub fn schedule(mut self, factor: impl Fn(u64) -> f64 + Send + Sync + 'static) -> Self {
-        self.last().schedule = Some(Box::new(factor));
+        let factor: Schedule = Arc::new(factor);
+        for group in self.groups.iter_mut().filter(|group| !group.own_schedule) {
+            group.schedule = Some(factor.clone());
+        }
+        self.schedule = Some(factor);
         self
+    }
+
+    /// As [`schedule`](Self::schedule), for the group added last alone, whatever the others follow.
+    #[must_use]
+    pub fn group_schedule(mut self, factor: impl Fn(u64) -> f64 + Send + Sync + 'static) -> Self {
+        let last = self.last();
+        last.schedule = Some(Arc::new(factor));
+        last.own_schedule = true;
+        self
+    }
+
+    /// Lets options of the rule follow the number of steps taken, in every group, each from its own options on.
+    ///
+    /// The optimizers have methods for theirs, such as `weight_decay_schedule`; this is for a rule of your own. What changes
+    /// must be among the numbers that [`Rule::numbers`] returns; [`Rule::update`] sees the options as they were set.
+    pub fn follow(&mut self, change: impl Fn(&mut R, u64) + Send + Sync + 'static) {
+        let change: Follow<R> = Arc::new(change);
+        self.groups.iter_mut().for_each(|group| group.follows.push(change.clone()));
     }
 
     /// Changes each gradient of the group before it is used: `|g| g.clamp(-1.0, 1.0)`. Hooks run in the order they are
@@ -148,9 +185,28 @@ impl<R: Rule> Optimizer<R> {
         self
     }
 
-    /// Changes the learning rate of every group. Nothing is planned or compiled again.
+    /// Changes the learning rate of every group to the same one. Nothing is planned or compiled again.
     pub fn set_lr(&mut self, lr: f64) {
         self.groups.iter_mut().for_each(|group| group.lr = lr);
+    }
+
+    /// Changes the learning rate of one group, counted from 0. Nothing is planned or compiled again.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Argument`] if there is no such group.
+    pub fn set_group_lr(&mut self, group: usize, lr: f64) -> Result<()> {
+        let count = self.groups.len();
+        let Some(group) = self.groups.get_mut(group) else {
+            return Err(Error::argument("set_group_lr", format!("a group below {count}"), group.to_string()));
+        };
+        group.lr = lr;
+        Ok(())
+    }
+
+    /// Multiplies the learning rate of every group, so that groups keep their ratio.
+    pub fn scale_lr(&mut self, factor: f64) {
+        self.groups.iter_mut().for_each(|group| group.lr *= factor);
     }
 
     /// The learning rates that the next step takes, one for each group.
@@ -257,9 +313,7 @@ impl<R: Rule> Optimizer<R> {
     }
 
     fn run(&mut self) -> Result<()> {
-        for lr in self.learning_rates() {
-            require(R::NAME, lr >= 0.0, "an lr of at least 0", lr)?;
-        }
+        self.groups.iter().try_for_each(Group::check)?;
         let Some(prepared) = &self.prepared else { return Ok(()) };
         self.groups.iter_mut().try_for_each(Group::advance)?;
         prepared.updates.iter().try_for_each(Update::run)

@@ -1,6 +1,8 @@
 //! Rectified Adam.
 
-use super::rule::{Rule, moments, options, require_betas, require_decay, with_decay};
+use super::rule::{
+    Rule, both_shares, decay_number, moments, options, require_betas, require_decay, schedules, with_decay,
+};
 use super::{Optimizer, Parameters};
 use crate::{Expr, Result};
 
@@ -38,6 +40,13 @@ options!(RAdamRule {
     decoupled_weight_decay: bool,
 });
 
+schedules!(RAdamRule {
+    /// Multiplies the weight decay of every group by `factor(steps taken so far)`. See [`schedule`](super::schedule).
+    weight_decay_schedule: factor weight_decay,
+    /// Lets the betas of every group be `value(steps taken so far)`.
+    betas_schedule: pair betas,
+});
+
 impl Rule for RAdamRule {
     const NAME: &'static str = "RAdam";
     const LR: f64 = 1e-3;
@@ -56,19 +65,20 @@ impl Rule for RAdamRule {
         let (correction1, correction2) = (1.0 - self.betas.0.powf(t), 1.0 - self.betas.1.powf(t));
         let most = 2.0 / (1.0 - self.betas.1) - 1.0;
         let length = most - 2.0 * t * self.betas.1.powf(t) / correction2;
-        let keep = 1.0 - lr * self.weight_decay;
+        let decay = decay_number(lr, self.weight_decay, self.decoupled_weight_decay);
+        let with_shares = |own: [f64; 3]| [&own[..], &[decay], &both_shares(self.betas)].concat();
         if length > 5.0 {
             let rectified = ((length - 4.0) * (length - 2.0) * most) / ((most - 4.0) * (most - 2.0) * length);
-            return vec![lr / correction1 * rectified.sqrt() * correction2.sqrt(), 1.0, self.eps, keep];
+            return with_shares([lr / correction1 * rectified.sqrt() * correction2.sqrt(), 1.0, self.eps]);
         }
         // The denominator is then `0 √v + 1`.
-        vec![lr / correction1, 0.0, 1.0, keep]
+        with_shares([lr / correction1, 0.0, 1.0])
     }
 
     fn update(&self, w: &Expr, g: &Expr, state: &[Expr], numbers: &[Expr]) -> (Expr, Vec<Expr>) {
-        let [step_size, root_scale, eps, keep] = numbers else { unreachable!("numbers() gives four") };
-        let (w, g) = with_decay(w, g, keep, self.weight_decay, self.decoupled_weight_decay);
-        let (m, v) = moments(self.betas, state, &g);
+        let [step_size, root_scale, eps, decay, shares @ ..] = numbers else { unreachable!("numbers() gives eight") };
+        let (w, g) = with_decay(w, g, decay, self.weight_decay, self.decoupled_weight_decay);
+        let (m, v) = moments(shares, state, &g);
         let w = w - step_size * &m / (v.sqrt() * root_scale + eps);
         (w, vec![m, v])
     }

@@ -1,6 +1,6 @@
 //! RMSprop.
 
-use super::rule::{Rule, average, decayed, options, require, require_decay, require_eps};
+use super::rule::{Rule, average, decayed, options, require, require_decay, require_eps, schedules, shares};
 use super::{Optimizer, Parameters};
 use crate::{Expr, Result};
 
@@ -45,6 +45,13 @@ options!(RMSpropRule {
     centered: bool,
 });
 
+schedules!(RMSpropRule {
+    /// Multiplies the weight decay of every group by `factor(steps taken so far)`. See [`schedule`](super::schedule).
+    weight_decay_schedule: factor weight_decay,
+    /// Lets the momentum of every group be `value(steps taken so far)`. Where it starts as 0, no momentum is kept.
+    momentum_schedule: value momentum,
+});
+
 impl Rule for RMSpropRule {
     const NAME: &'static str = "RMSprop";
     const LR: f64 = 1e-2;
@@ -68,25 +75,26 @@ impl Rule for RMSpropRule {
     }
 
     fn numbers(&self, lr: f64, _step: u64, _memory: &mut [f64]) -> Vec<f64> {
-        vec![lr]
+        let [alpha, rest] = shares(self.alpha);
+        vec![lr, self.weight_decay, self.momentum, alpha, rest]
     }
 
     fn update(&self, w: &Expr, g: &Expr, state: &[Expr], numbers: &[Expr]) -> (Expr, Vec<Expr>) {
-        let alpha = self.alpha;
-        let g = decayed(g, w, self.weight_decay);
-        let v = average(alpha, &state[0], &(&g * &g));
-        let average = self.centered.then(|| average(alpha, &state[1], &g));
+        let [lr, decay, momentum, shares @ ..] = numbers else { unreachable!("numbers() gives five") };
+        let g = decayed(g, w, decay, self.weight_decay);
+        let v = average(shares, &state[0], &(&g * &g));
+        let average = self.centered.then(|| average(shares, &state[1], &g));
         let variance = average.as_ref().map_or_else(|| v.clone(), |average| &v - average.square());
         let direction = g / (variance.sqrt() + self.eps);
         let mut new = vec![v];
         new.extend(average);
         let direction = if self.momentum > 0.0 {
-            let buffer = self.momentum * &state[new.len()] + direction;
+            let buffer = momentum * &state[new.len()] + direction;
             new.push(buffer.clone());
             buffer
         } else {
             direction
         };
-        (w - &numbers[0] * direction, new)
+        (w - lr * direction, new)
     }
 }

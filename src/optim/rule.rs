@@ -93,9 +93,12 @@ pub(super) fn require_eps(op: &'static str, eps: f64) -> Result<()> {
     require(op, eps >= 0.0, "an eps of at least 0", eps)
 }
 
-/// The gradient with L2 regularisation in it: `g + weight_decay * w`.
-pub(super) fn decayed(g: &Expr, w: &Expr, weight_decay: f64) -> Expr {
-    if weight_decay == 0.0 { g.clone() } else { g + weight_decay * w }
+/// The gradient with L2 regularisation in it: `g + decay * w`, if there is any `weight_decay`.
+///
+/// `decay` is the number of the step, and `weight_decay` the option, of which it is known as the update is built whether
+/// it is 0.
+pub(super) fn decayed(g: &Expr, w: &Expr, decay: &Expr, weight_decay: f64) -> Expr {
+    if weight_decay == 0.0 { g.clone() } else { g + decay * w }
 }
 
 /// The weight with decoupled decay: `w * keep`, where `keep` is `1 - lr * weight_decay`.
@@ -103,19 +106,39 @@ pub(super) fn shrunk(w: &Expr, keep: &Expr, weight_decay: f64) -> Expr {
     if weight_decay == 0.0 { w.clone() } else { w * keep }
 }
 
+/// The number that [`with_decay`] takes: what is kept of the weight if decay is decoupled, else the decay.
+pub(super) fn decay_number(lr: f64, weight_decay: f64, decoupled: bool) -> f64 {
+    if decoupled { 1.0 - lr * weight_decay } else { weight_decay }
+}
+
 /// Weight and gradient with weight decay in one of them: in the weight if it is decoupled, else in the gradient.
-pub(super) fn with_decay(w: &Expr, g: &Expr, keep: &Expr, weight_decay: f64, decoupled: bool) -> (Expr, Expr) {
-    if decoupled { (shrunk(w, keep, weight_decay), g.clone()) } else { (w.clone(), decayed(g, w, weight_decay)) }
+pub(super) fn with_decay(w: &Expr, g: &Expr, number: &Expr, weight_decay: f64, decoupled: bool) -> (Expr, Expr) {
+    if decoupled {
+        (shrunk(w, number, weight_decay), g.clone())
+    } else {
+        (w.clone(), decayed(g, w, number, weight_decay))
+    }
 }
 
-/// The moving average: `beta * old + (1 - beta) * new`.
-pub(super) fn average(beta: f64, old: &Expr, new: &Expr) -> Expr {
-    beta * old + (1.0 - beta) * new
+/// The numbers of a moving average: how much is kept of the old, and how much of the new comes in.
+pub(super) fn shares(beta: f64) -> [f64; 2] {
+    [beta, 1.0 - beta]
 }
 
-/// The new moving averages of the gradient and of its square. `state` holds the old ones.
-pub(super) fn moments((beta1, beta2): (f64, f64), state: &[Expr], g: &Expr) -> (Expr, Expr) {
-    (average(beta1, &state[0], g), average(beta2, &state[1], &(g * g)))
+/// The numbers of two moving averages.
+pub(super) fn both_shares((beta1, beta2): (f64, f64)) -> [f64; 4] {
+    [beta1, 1.0 - beta1, beta2, 1.0 - beta2]
+}
+
+/// The moving average: `beta * old + (1 - beta) * new`, by the numbers of [`shares`].
+pub(super) fn average(shares: &[Expr], old: &Expr, new: &Expr) -> Expr {
+    &shares[0] * old + &shares[1] * new
+}
+
+/// The new moving averages of the gradient and of its square, by the numbers of [`both_shares`]. `state` holds the old
+/// ones.
+pub(super) fn moments(shares: &[Expr], state: &[Expr], g: &Expr) -> (Expr, Expr) {
+    (average(&shares[..2], &state[0], g), average(&shares[2..], &state[1], &(g * g)))
 }
 
 /// Methods of an optimizer that set options of its rule.
@@ -132,3 +155,37 @@ macro_rules! options {
     };
 }
 pub(super) use options;
+
+/// Methods of an optimizer that let options of its rule follow schedules: `factor` multiplies them, `value` is them.
+macro_rules! schedules {
+    ($rule:ty { $($(#[$doc:meta])* $method:ident: $kind:ident $name:ident),* $(,)? }) => {
+        impl $crate::optim::Optimizer<$rule> {$(
+            $crate::optim::rule::schedules!(@$kind $rule, [$(#[$doc])*], $method, $name);
+        )*}
+    };
+    (@factor $rule:ty, [$(#[$doc:meta])*], $method:ident, $name:ident) => {
+        $(#[$doc])*
+        #[must_use]
+        pub fn $method(mut self, factor: impl Fn(u64) -> f64 + Send + Sync + 'static) -> Self {
+            self.follow(move |rule: &mut $rule, steps| rule.$name *= factor(steps));
+            self
+        }
+    };
+    (@value $rule:ty, [$(#[$doc:meta])*], $method:ident, $name:ident) => {
+        $(#[$doc])*
+        #[must_use]
+        pub fn $method(mut self, value: impl Fn(u64) -> f64 + Send + Sync + 'static) -> Self {
+            self.follow(move |rule: &mut $rule, steps| rule.$name = value(steps));
+            self
+        }
+    };
+    (@pair $rule:ty, [$(#[$doc:meta])*], $method:ident, $name:ident) => {
+        $(#[$doc])*
+        #[must_use]
+        pub fn $method(mut self, value: impl Fn(u64) -> (f64, f64) + Send + Sync + 'static) -> Self {
+            self.follow(move |rule: &mut $rule, steps| rule.$name = value(steps));
+            self
+        }
+    };
+}
+pub(super) use schedules;

@@ -1,7 +1,7 @@
 //! Learning-rate schedules: functions from the number of steps taken to a factor of the learning rate.
 //!
-//! Each is the closed form of the PyTorch `lr_scheduler` it names. Any `Fn(u64) -> f64` is a schedule, so they combine
-//! as functions do:
+//! Each is the closed form of the PyTorch `lr_scheduler` it names; [`Plateau`] alone depends on what it is told. Any
+//! `Fn(u64) -> f64` is a schedule, so they combine as functions do:
 //!
 //! ```
 //! use hadamard::optim::schedule;
@@ -11,6 +11,9 @@
 //! ```
 
 use std::f64::consts::PI;
+
+pub use super::one_cycle::OneCycle;
+pub use super::plateau::Plateau;
 
 /// `factor` for the first `steps`, then 1: `ConstantLR`.
 pub fn constant(factor: f64, steps: u64) -> impl Fn(u64) -> f64 + Copy + Send + Sync + 'static {
@@ -36,6 +39,48 @@ pub fn step(steps: u64, gamma: f64) -> impl Fn(u64) -> f64 + Copy + Send + Sync 
 /// Times `gamma` after every step: `ExponentialLR`.
 pub fn exponential(gamma: f64) -> impl Fn(u64) -> f64 + Copy + Send + Sync + 'static {
     move |t| gamma.powf(t as f64)
+}
+
+/// Times `gamma` at each of `milestones`, twice where it stands twice: `MultiStepLR`.
+pub fn multi_step(milestones: &[u64], gamma: f64) -> impl Fn(u64) -> f64 + Clone + Send + Sync + 'static {
+    let milestones = milestones.to_vec();
+    move |t| gamma.powf(milestones.iter().filter(|&&milestone| milestone <= t).count() as f64)
+}
+
+/// From 1 to 0 over `steps`, as `(1 - t / steps)^power`: `PolynomialLR`.
+pub fn polynomial(steps: u64, power: f64) -> impl Fn(u64) -> f64 + Copy + Send + Sync + 'static {
+    move |t| if t < steps { (1.0 - t as f64 / steps as f64).powf(power) } else { 0.0_f64.powf(power) }
+}
+
+/// From 1 towards `floor` along half a cosine over `first` steps, then from 1 again over `times` as many, and so on:
+/// `CosineAnnealingWarmRestarts` with an `eta_min` of `floor` times the learning rate.
+pub fn warm_restarts(first: u64, times: u64, floor: f64) -> impl Fn(u64) -> f64 + Copy + Send + Sync + 'static {
+    move |t| {
+        let (mut start, mut len) = (0, first.max(1));
+        if times <= 1 {
+            start = t / len * len;
+        }
+        while times > 1 && t - start >= len {
+            start += len;
+            len = len.saturating_mul(times);
+        }
+        cosine(len, floor)(t - start)
+    }
+}
+
+/// `first` for so many `steps`, then `second`, which counts from there: `SequentialLR`.
+///
+/// ```
+/// use hadamard::optim::schedule;
+/// let warm = schedule::sequence(schedule::linear(0.1, 1.0, 10), 10, schedule::cosine(90, 0.0));
+/// assert_eq!([warm(0), warm(10), warm(55)], [0.1, 1.0, 0.5]);
+/// ```
+pub fn sequence<A, B>(first: A, steps: u64, second: B) -> impl Fn(u64) -> f64 + Send + Sync + 'static
+where
+    A: Fn(u64) -> f64 + Send + Sync + 'static,
+    B: Fn(u64) -> f64 + Send + Sync + 'static,
+{
+    move |t| if t < steps { first(t) } else { second(t - steps) }
 }
 
 #[cfg(test)]
@@ -78,6 +123,12 @@ mod tests {
         assert_eq!([cosine(10, 0.25)(0), cosine(10, 0.25)(10)], [1.0, 0.25]);
         assert_eq!([step(3, 0.5)(2), step(3, 0.5)(3), exponential(0.5)(0)], [1.0, 0.5, 1.0]);
         // No steps at all divide by nothing.
+        assert!(warm_restarts(0, 0, 0.0)(7).is_finite() && warm_restarts(3, 1 << 60, 0.0)(1 << 62).is_finite());
+        assert!(
+            polynomial(0, 1.0)(0) == 0.0
+                && OneCycle::new(0).lr()(0).is_finite()
+                && OneCycle::new(1).lr()(9).is_finite()
+        );
         assert!(linear(0.0, 1.0, 0)(0) == 1.0 && cosine(0, 0.0)(1).is_finite() && step(0, 0.5)(1).is_finite());
     }
 }

@@ -1,6 +1,6 @@
 //! Stochastic gradient descent.
 
-use super::rule::{Rule, decayed, options, require, require_decay};
+use super::rule::{Rule, decayed, options, require, require_decay, schedules};
 use super::{Optimizer, Parameters};
 use crate::{Error, Expr, Result};
 
@@ -48,6 +48,13 @@ options!(SGDRule {
     nesterov: bool,
 });
 
+schedules!(SGDRule {
+    /// Multiplies the weight decay of every group by `factor(steps taken so far)`. See [`schedule`](super::schedule).
+    weight_decay_schedule: factor weight_decay,
+    /// Lets the momentum of every group be `value(steps taken so far)`. Where it starts as 0, no momentum is kept.
+    momentum_schedule: value momentum,
+});
+
 impl Rule for SGDRule {
     const NAME: &'static str = "SGD";
     const LR: f64 = 1e-3;
@@ -68,18 +75,18 @@ impl Rule for SGDRule {
     }
 
     fn numbers(&self, lr: f64, step: u64, _memory: &mut [f64]) -> Vec<f64> {
-        vec![lr, if step == 1 { 1.0 } else { 1.0 - self.dampening }]
+        vec![lr, if step == 1 { 1.0 } else { 1.0 - self.dampening }, self.weight_decay, self.momentum]
     }
 
     fn update(&self, w: &Expr, g: &Expr, state: &[Expr], numbers: &[Expr]) -> (Expr, Vec<Expr>) {
-        let (lr, share) = (&numbers[0], &numbers[1]);
-        let g = decayed(g, w, self.weight_decay);
+        let [lr, share, decay, momentum] = numbers else { unreachable!("numbers() gives four") };
+        let g = decayed(g, w, decay, self.weight_decay);
         let Some(buffer) = state.first() else {
             return (w - lr * g, vec![]);
         };
         let fresh = if self.dampening == 0.0 { g.clone() } else { share * &g };
-        let b = self.momentum * buffer + fresh;
-        let direction = if self.nesterov { g + self.momentum * &b } else { b.clone() };
+        let b = momentum * buffer + fresh;
+        let direction = if self.nesterov { g + momentum * &b } else { b.clone() };
         (w - lr * direction, vec![b])
     }
 }
