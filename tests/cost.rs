@@ -161,11 +161,22 @@ fn minimizing_differentiates_once() {
         let s = Tensor::zeros([40], DType::F32, &device).unwrap();
         let (elementwise, summed) = ((&w * &x - 1.0).square().sum(..), (&s * &x - 1.0).square().mean(..));
         let (mut of_w, mut of_s) = (Adam::new(&[&w]), Adam::new(&[&s]));
-        costs_nothing_again(&device, |_| of_w.minimize(&elementwise).unwrap());
-        costs_nothing_again(&device, |_| of_s.minimize(&summed).unwrap());
-        // The gradient of an elementwise loss is computed in the update's own pass.
+        costs_nothing_again(&device, |_| drop(of_w.minimize(&elementwise).unwrap()));
+        costs_nothing_again(&device, |_| drop(of_s.minimize(&summed).unwrap()));
+        // A gradient by all elements and the loss come out of one pass, and the update is another.
+        let n = Tensor::zeros((), DType::F32, &device).unwrap();
+        let loss = (&n * &x - 1.0).square().sum(..);
+        let mut of_n = Adam::new(&n);
+        of_n.minimize(&loss).unwrap();
+        device.synchronize().unwrap();
         let before = device.counters().kernels;
-        of_w.minimize(&elementwise).unwrap();
+        of_n.minimize(&loss).unwrap();
+        device.synchronize().unwrap();
+        assert_eq!(device.counters().kernels - before, 2, "{device}");
+        // The gradient of an elementwise loss is computed in the update's own pass.
+        costs_nothing_again(&device, |_| of_w.descend(&elementwise).unwrap());
+        let before = device.counters().kernels;
+        of_w.descend(&elementwise).unwrap();
         device.synchronize().unwrap();
         assert_eq!(device.counters().kernels - before, 1, "{device}");
     }
@@ -195,7 +206,7 @@ fn a_loss_of_hundreds_of_packed_tensors_is_planned_once() {
         let terms = params.iter().map(|(_, w)| w.square().sum(..));
         let loss = terms.reduce(|a, b| a + b).unwrap();
         let mut sgd = SGD::new(&params).lr(0.25);
-        costs_nothing_again(&device, |_| sgd.minimize(&loss).unwrap());
+        costs_nothing_again(&device, |_| drop(sgd.minimize(&loss).unwrap()));
         let half_ten_times = 0.5_f32.powi(10);
         assert!(
             params.iter().all(|(_, w)| w.to_vec::<f32>().unwrap().iter().all(|&w| w == half_ten_times)),

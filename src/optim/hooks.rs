@@ -7,7 +7,7 @@ use super::formula::StandIns;
 use super::group::Hook;
 use super::optimizer::GradHook;
 use super::segment::{Grad, Segment};
-use super::stage::widened;
+use super::stage::{room, widened};
 use super::{Optimizer, Rule};
 use crate::run::assign::Update;
 use crate::{DType, Error, Expr, Result, Tensor};
@@ -16,19 +16,44 @@ use crate::{DType, Error, Expr, Result, Tensor};
 pub(super) struct Stages {
     op: &'static str,
     pub(super) updates: Vec<Update>,
+    /// A loss that is to be evaluated along with the first of them, and so with the gradients.
+    waiting: Option<Expr>,
+    /// The update whose last target is the loss.
+    pub(super) loss: Option<usize>,
+    /// How many updates run before it is looked at whether gradients are finite, and where that is written.
+    pub(super) checked: Option<(usize, Tensor)>,
+    /// The norm that the last clip found.
+    pub(super) norm: Option<Tensor>,
 }
 
 impl Stages {
-    pub(super) fn new(op: &'static str) -> Self {
-        Self { op, updates: Vec::new() }
+    pub(super) fn new(op: &'static str, loss: Option<&Expr>) -> Self {
+        Self { op, updates: Vec::new(), waiting: loss.cloned(), loss: None, checked: None, norm: None }
     }
 
     /// One update that writes all pairs.
     pub(super) fn push(&mut self, pairs: &[(Tensor, Expr)]) -> Result<()> {
-        if !pairs.is_empty() {
-            let pairs: Vec<(&Tensor, Expr)> = pairs.iter().map(|(tensor, value)| (tensor, value.clone())).collect();
-            self.updates.push(Update::new(self.op, &pairs)?);
+        if pairs.is_empty() {
+            return Ok(());
         }
+        let mut pairs: Vec<(&Tensor, Expr)> = pairs.iter().map(|(tensor, value)| (tensor, value.clone())).collect();
+        let Some(loss) = self.waiting.take() else {
+            self.updates.push(Update::new(self.op, &pairs)?);
+            return Ok(());
+        };
+        let value = Tensor::empty(self.op, loss.shape().clone(), loss.dtype(), &pairs[0].0.device())?;
+        pairs.push((&value, loss));
+        self.loss = Some(self.updates.len());
+        self.updates.push(Update::new(self.op, &pairs)?);
+        Ok(())
+    }
+
+    /// Lets the loss be evaluated now, unless it has been.
+    pub(super) fn push_loss(&mut self, near: &Tensor) -> Result<()> {
+        let Some(loss) = self.waiting.take() else { return Ok(()) };
+        let value = Tensor::empty(self.op, loss.shape().clone(), loss.dtype(), &near.device())?;
+        self.loss = Some(self.updates.len());
+        self.updates.push(Update::new(self.op, &[(&value, loss)])?);
         Ok(())
     }
 }
@@ -73,6 +98,7 @@ impl<R: Rule> Optimizer<R> {
     /// The gradients after all hooks.
     pub(super) fn hooked(&self, segments: &[Segment], mut grads: Vec<Grad>, stages: &mut Stages) -> Result<Vec<Grad>> {
         let mut stand_ins = StandIns::new(segments[0].target.device());
+        self.guard.unscaled(&mut grads);
         for hook in &self.grad_hooks {
             match hook {
                 GradHook::Each(group, hook) => {
@@ -85,11 +111,16 @@ impl<R: Rule> Optimizer<R> {
                 }
                 GradHook::ClipNorm(max) => {
                     let norm = total_norm(segments, &mut grads, stages)?;
+                    let found = room(&norm, &segments[0].target)?;
+                    stages.push(&[(found.clone(), norm)])?;
+                    let norm = Expr::from(&found);
+                    stages.norm = Some(found);
                     let factor = (*max / (norm + 1e-6)).minimum(1.0);
                     grads.iter_mut().for_each(|grad| *grad = Grad { expr: &grad.expr * &factor, stored: false });
                 }
             }
         }
+        self.guard.look(segments, &mut grads, stages)?;
         Ok(grads)
     }
 }

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use super::group::{Follow, Group, Hook, Schedule, Stateful};
+use super::guard::Guard;
 use super::parameters::{Part, share_memory};
 use super::rule::require;
-use super::state::listed;
+use super::stepping::Prepared;
 use super::{Parameters, Rule};
-use crate::expr::Op;
-use crate::run::assign::{Update, overlap};
-use crate::{Error, Expr, Result, Tensor};
+use crate::run::assign::overlap;
+use crate::{Error, Expr, Result};
 
 /// An optimizer: parameters, a [`Rule`] by which their gradients change them, and hooks.
 ///
@@ -23,7 +23,8 @@ pub struct Optimizer<R: Rule> {
     pub(super) grad_hooks: Vec<GradHook>,
     /// Of all groups but those that have their own.
     schedule: Option<Schedule>,
-    prepared: Option<Prepared>,
+    pub(super) guard: Guard,
+    pub(super) prepared: Option<Prepared>,
 }
 
 pub(super) enum GradHook {
@@ -33,23 +34,17 @@ pub(super) enum GradHook {
     ClipNorm(f64),
 }
 
-/// The updates that a step runs, kept while the gradients stay the same.
-struct Prepared {
-    source: Source,
-    updates: Vec<Update>,
-}
-
-/// Where the gradients come from.
-enum Source {
-    Grads(Vec<Expr>),
-    Loss(Expr),
-}
-
 impl<R: Rule> Optimizer<R> {
     /// An optimizer by a rule of your own; see [`Rule`].
     pub fn with(rule: R, parameters: impl Into<Parameters>) -> Self {
         let group = Group::new(rule, R::LR, false);
-        let mut optimizer = Self { groups: vec![group], grad_hooks: Vec::new(), schedule: None, prepared: None };
+        let mut optimizer = Self {
+            groups: vec![group],
+            grad_hooks: Vec::new(),
+            schedule: None,
+            guard: Guard::default(),
+            prepared: None,
+        };
         optimizer.add(parameters.into());
         optimizer
     }
@@ -168,7 +163,8 @@ impl<R: Rule> Optimizer<R> {
     }
 
     /// Scales the gradients of all groups so that their norm, taken together, is at most `max_norm`: PyTorch's
-    /// `clip_grad_norm_`. It runs in order with the gradient hooks.
+    /// `clip_grad_norm_`. It runs in order with the gradient hooks. [`grad_norm`](Self::grad_norm) tells the norm it found;
+    /// with an infinite `max_norm` that is all it does.
     #[must_use]
     pub fn clip_grad_norm(mut self, max_norm: f64) -> Self {
         self.prepared = None;
@@ -223,102 +219,6 @@ impl<R: Rule> Optimizer<R> {
         parts.filter(|part| which(&part.name)).for_each(|part| part.frozen = frozen);
     }
 
-    /// Changes every parameter by its gradient.
-    ///
-    /// Pass one gradient for each parameter, frozen ones included, in the same order and with the same shapes. For
-    /// packed parameters, one gradient for each block will do, laid out as the block is; its gaps may hold anything.
-    /// A gradient may read the parameters: all gradients are computed before any parameter changes.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Argument`] for options that the optimizer does not take, gradients that do not fit,
-    /// or two parameters that share memory, by their names; [`Error::DType`] for parameters that are not floats; and as
-    /// [`assign`](crate::assign). Nothing has changed, unless the device fails half-way.
-    pub fn step<G: Clone + Into<Expr>>(&mut self, grads: &[G]) -> Result<()> {
-        let grads: Vec<Expr> = grads.iter().map(|g| g.clone().into()).collect();
-        let ready = match &self.prepared {
-            Some(Prepared { source: Source::Grads(old), .. }) => {
-                old.len() == grads.len() && old.iter().zip(&grads).all(|(a, b)| is_same(a, b))
-            }
-            _ => false,
-        };
-        if !ready {
-            let updates = self.updates(&grads)?;
-            self.keep(Source::Grads(grads), updates);
-        }
-        self.run()
-    }
-
-    /// Changes every parameter along the gradient of `loss`, an expression with one element.
-    ///
-    /// A parameter that the loss does not read has a gradient of zeros, with which the rule goes on as with any other. A
-    /// loss that depends on none of them is an error.
-    ///
-    /// The loss is differentiated at the first call and whenever another loss is passed, so build it once. A gradient
-    /// without a reduction is computed in the update's own pass.
-    ///
-    /// ```
-    /// use hadamard::{Device, Tensor, optim::Adam};
-    /// let device = Device::cpu();
-    /// let x = Tensor::from_slice(&[1.0_f32, 2.0, 3.0], [3], &device)?;
-    /// let y = Tensor::from_slice(&[3.0_f32, 5.0, 7.0], [3], &device)?;
-    /// let (w, b) = (Tensor::full([], 0.0_f32, &device)?, Tensor::full([], 0.0_f32, &device)?);
-    /// let loss = (&w * &x + &b - &y).square().mean(..);
-    /// let mut adam = Adam::new(&[&w, &b]).lr(0.1);
-    /// for _ in 0..500 {
-    ///     adam.minimize(&loss)?;
-    /// }
-    /// assert!((w.item::<f32>()? - 2.0).abs() < 1e-3 && (b.item::<f32>()? - 1.0).abs() < 1e-3);
-    /// # Ok::<(), hadamard::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Argument`] if the loss depends on no parameter, or on frozen ones alone, and as [`Expr::grad`] and
-    /// [`step`](Self::step).
-    pub fn minimize(&mut self, loss: &Expr) -> Result<()> {
-        let ready = matches!(&self.prepared, Some(Prepared { source: Source::Loss(old), .. }) if is_same(old, loss));
-        if !ready {
-            let tensors: Vec<&Tensor> = self.parts().filter(|part| !part.frozen).map(|part| &part.tensor).collect();
-            self.require_reached(loss, &tensors)?;
-            let mut found = loss.grad(&tensors)?.into_iter();
-            // Frozen parameters need no gradient; nobody reads the 0 in its place.
-            let parts = self.parts().map(|part| if part.frozen { None } else { found.next() });
-            let grads: Vec<Expr> = parts.map(|grad| grad.unwrap_or_else(|| 0.0.into())).collect();
-            let updates = self.updates(&grads)?;
-            self.keep(Source::Loss(loss.clone()), updates);
-        }
-        self.run()
-    }
-
-    /// Refuses a loss that no parameter moves.
-    fn require_reached(&self, loss: &Expr, tensors: &[&Tensor]) -> Result<()> {
-        loss.check()?;
-        if tensors.is_empty() || loss.depends_on(tensors) {
-            return Ok(());
-        }
-        let names: Vec<&str> = self.parts().filter(|part| !part.frozen).map(|part| part.name.as_str()).collect();
-        let expected = format!("a loss that depends on a parameter of {}: {}", R::NAME, listed(&names));
-        let found = "one that depends on none (Params::pack copies: build the loss of what Params::get returns)";
-        Err(Error::argument("minimize", expected, found))
-    }
-
-    fn keep(&mut self, source: Source, mut updates: Vec<Update>) {
-        // New gradients of the same form reuse the old plans.
-        let old = self.prepared.take().map_or_else(Vec::new, |old| old.updates);
-        for (new, old) in updates.iter_mut().zip(old) {
-            new.adopt(old);
-        }
-        self.prepared = Some(Prepared { source, updates });
-    }
-
-    fn run(&mut self) -> Result<()> {
-        self.groups.iter().try_for_each(Group::check)?;
-        let Some(prepared) = &self.prepared else { return Ok(()) };
-        self.groups.iter_mut().try_for_each(Group::advance)?;
-        prepared.updates.iter().try_for_each(Update::run)
-    }
-
     pub(super) fn check(&self) -> Result<()> {
         for group in &self.groups {
             group.rule.check()?;
@@ -328,6 +228,7 @@ impl<R: Rule> Optimizer<R> {
                 require("clip_grad_norm", *max >= 0.0, "a norm of at least 0", max)?;
             }
         }
+        self.guard.check()?;
         if let Some(part) = self.parts().find(|part| !part.tensor.dtype().is_float()) {
             let found = part.tensor.dtype();
             return Err(Error::DType { op: R::NAME, expected: "parameters that are floats", found });
@@ -337,15 +238,5 @@ impl<R: Rule> Optimizer<R> {
             Some((first, second)) => Err(share_memory(R::NAME, &parts[first].name, &parts[second].name)),
             None => Ok(()),
         }
-    }
-}
-
-/// Whether two gradients are the same expression, or the same view of the same memory.
-fn is_same(a: &Expr, b: &Expr) -> bool {
-    match (&a.0.op, &b.0.op) {
-        (Op::Leaf(a), Op::Leaf(b)) => {
-            a.storage().id() == b.storage().id() && a.layout() == b.layout() && a.dtype() == b.dtype()
-        }
-        _ => std::ptr::eq(&raw const *a.0, &raw const *b.0),
     }
 }

@@ -12,6 +12,7 @@ const OP: &str = "load_state";
 impl<R: Rule> Optimizer<R> {
     /// Everything the optimizer remembers, as named tensors: `NAME.STATE` for each parameter and each of its states,
     /// and `group.0`, `group.1`, … for each group's steps taken, learning rate and rule's own numbers, in f64 on the CPU.
+    /// With a [`loss_scale`](Self::loss_scale), `loss_scale.scale` and `loss_scale.growth_tracker` besides.
     ///
     /// Asking changes nothing: a group that has taken no step tells how it would begin now, and begins with its first step.
     ///
@@ -26,6 +27,7 @@ impl<R: Rule> Optimizer<R> {
             let numbers = group.numbers();
             all.push((name(g), Tensor::from_slice(&numbers, [numbers.len()], &Device::cpu())?));
         }
+        all.extend(self.guard.state(&self.device())?);
         Ok(all)
     }
 
@@ -39,6 +41,7 @@ impl<R: Rule> Optimizer<R> {
     pub fn load_state(&mut self, state: &[(String, Tensor)]) -> Result<()> {
         self.check()?;
         self.groups.iter_mut().try_for_each(Group::begin)?;
+        self.begin_guard()?;
         let given: FxHashMap<&str, &Tensor> = state.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect();
         // Per group: its tensors with what they become, then its numbers.
         let mut found = Vec::with_capacity(self.groups.len());
@@ -66,6 +69,16 @@ impl<R: Rule> Optimizer<R> {
             }
             found.push(pairs);
         }
+        let mut of_scale = Vec::new();
+        for (name, own) in self.guard.state(&self.device())? {
+            let Some(new) = given.get(name.as_str()) else {
+                let expected = format!("the state of {} with a loss scale, '{name}'", R::NAME);
+                return Err(Error::argument(OP, expected, format!("{} tensors without", state.len())));
+            };
+            require_alike(OP, &format!("'{name}'"), &own, new)?;
+            of_scale.push((own.clone(), new.to_device(&own.device())?));
+            known.insert(name);
+        }
         let unknown = state.iter().filter(|(name, _)| !known.contains(name)).map(|(name, _)| name.as_str());
         let unknown: Vec<&str> = unknown.collect();
         if !unknown.is_empty() {
@@ -81,7 +94,7 @@ impl<R: Rule> Optimizer<R> {
             }
             group.restore(&numbers);
         }
-        Ok(())
+        of_scale.iter().try_for_each(|(own, new)| own.assign(new))
     }
 }
 

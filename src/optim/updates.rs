@@ -18,12 +18,13 @@ struct Step {
 
 impl<R: Rule> Optimizer<R> {
     /// The updates of a step with these gradients, in the order they run.
-    pub(super) fn updates(&mut self, grads: &[Expr]) -> Result<Vec<Update>> {
+    pub(super) fn updates(&mut self, grads: &[Expr], loss: Option<&Expr>) -> Result<Stages> {
         self.check()?;
         self.groups.iter_mut().try_for_each(Group::begin)?;
+        self.begin_guard()?;
         let segments = self.segments()?;
-        let mut stages = Stages::new(R::NAME);
-        let Some(first) = segments.first() else { return Ok(stages.updates) };
+        let Some(first) = segments.first() else { return Ok(Stages::new(R::NAME, None)) };
+        let mut stages = Stages::new(R::NAME, loss);
         let near = first.target.clone();
         let grads = self.segment_grads(&segments, grads, &mut stages)?;
         let mut grads = self.hooked(&segments, grads, &mut stages)?;
@@ -31,8 +32,10 @@ impl<R: Rule> Optimizer<R> {
         let (cuts, updates) = cut(R::NAME, &steps, &near)?;
         if independent(&updates) {
             stages.push(&cuts)?;
+            stages.push_loss(&near)?;
             stages.updates.extend(updates);
-            return Ok(stages.updates);
+            self.guard.remember(&mut stages)?;
+            return Ok(stages);
         }
         // Some gradient reads elements that an earlier update overwrites, so all gradients are evaluated first.
         let mut pairs = Vec::new();
@@ -45,7 +48,8 @@ impl<R: Rule> Optimizer<R> {
         let (cuts, updates) = cut(R::NAME, &self.steps(&segments, &mut grads, &mut stages)?, &near)?;
         stages.push(&cuts)?;
         stages.updates.extend(updates);
-        Ok(stages.updates)
+        self.guard.remember(&mut stages)?;
+        Ok(stages)
     }
 
     /// What is to be done to each segment, or where that depends on a parameter's shape, to each parameter.
@@ -71,6 +75,11 @@ impl<R: Rule> Optimizer<R> {
             }
         }
         stages.push(&stores)?;
+        for step in &mut steps {
+            for (value, old) in step.values.iter_mut().zip(&step.targets) {
+                *value = self.guard.unless_skipped(value.clone(), old);
+            }
+        }
         Ok(steps)
     }
 }

@@ -108,6 +108,18 @@ impl Update {
         device.backend().run(op, &Graph::new(&copies)?, targets)
     }
 
+    /// As [`run`](Self::run), but writes the last value into a new tensor, which it returns.
+    pub(crate) fn run_with_new_last(&self) -> Result<Tensor> {
+        let mut targets = self.targets.clone();
+        let last = targets.len() - 1;
+        let old = &targets[last];
+        let new = Tensor::empty(self.op, old.shape().clone(), old.dtype(), &self.device)?;
+        targets[last] = new.clone();
+        Self { op: self.op, device: self.device.clone(), targets, graph: self.graph.clone(), beside: self.beside }
+            .run()?;
+        Ok(new)
+    }
+
     /// Whether a single pass over the targets' memory does it.
     pub(crate) fn is_in_place(&self) -> bool {
         !self.beside

@@ -7,6 +7,7 @@
 OUT_DIR then holds schedules.json:
     "rates": rows {"scheduler", "options", "lr", "lrs": the rate of each step, "momenta": likewise where it cycles}
     "plateaus": rows {"options", "lr", "metrics", "lrs": the rate after each metric}
+    "scales": rows {"options", "finite": whether each step's gradients are, "scales": of GradScaler after each step}
     "training": rows {"optimizer", "options", "follows", "weights": after each step}, in float64, of the loss
         sum((w - target)^2) from START to TARGET, where options follow the formulas of `follow` below.
 """
@@ -113,8 +114,30 @@ def training():
         yield {"optimizer": name, "options": options, "follows": follows, "weights": weights}
 
 
+FINITE = [True] * 4 + [False] + [True] * 2 + [False, False] + [True] * 9 + [False] + [True] * 3
+SCALES = [
+    dict(init_scale=65536.0, growth_interval=3),
+    dict(init_scale=8.0, growth_factor=4.0, backoff_factor=0.25, growth_interval=1),
+    dict(init_scale=2.0 ** 126, growth_interval=2),
+]
+
+
+def scales():
+    for options in SCALES:
+        w = torch.zeros(1, requires_grad=True)
+        optimizer, scaler = torch.optim.SGD([w], lr=0.0), torch.amp.GradScaler("cpu", **options)
+        found = []
+        for finite in FINITE:
+            scaler.scale(torch.zeros(1))  # it allocates the scale
+            w.grad = torch.tensor([0.0 if finite else math.inf])
+            scaler.step(optimizer)
+            scaler.update()
+            found.append(scaler.get_scale())
+        yield {"options": options, "finite": FINITE, "scales": found}
+
+
 parser = argparse.ArgumentParser()
 parser.add_argument("out_dir")
 out = os.path.join(parser.parse_args().out_dir, "schedules.json")
 with open(out, "w") as file:
-    json.dump({"rates": list(rates()), "plateaus": list(plateaus()), "training": list(training())}, file, indent=0)
+    json.dump({"rates": list(rates()), "plateaus": list(plateaus()), "scales": list(scales()), "training": list(training())}, file, indent=0)
