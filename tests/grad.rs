@@ -7,7 +7,8 @@ mod devices;
 use choices::Random;
 use devices::{devices, failures_on_each, note};
 use hadamard::{
-    BinaryOp, DType, Device, Error, Expr, ReduceOp, Shape, Tensor, UnaryOp, einsum, eval_all, explain_all, reference,
+    BinaryOp, DType, Device, Error, Expr, ReduceOp, ScalarCell, Shape, Tensor, UnaryOp, einsum, eval_all, explain_all,
+    reference,
 };
 
 /// How far a difference reaches to either side.
@@ -513,11 +514,20 @@ fn kinks_are_pytorchs() {
     same(gradient(&[-2.0, 0.0, 3.0, NAN], |x| x.relu().sum(..)), &[0.0, 0.0, 1.0, 1.0]);
     same(gradient(&[-2.0, 0.0, 3.0], |x| (x.sign() + x.floor() + x.round() + x.trunc() + x.ceil()).sum(..)), &[0.0; 3]);
     same(gradient(&[0.0, 4.0], |x| x.sqrt().sum(..)), &[f32::INFINITY, 0.25]);
-    // A clamp passes at its bounds, whether they are numbers or tensors; a maximum of two tensors shares.
-    same(gradient(&[-2.0, -1.0, 0.0, 1.0, 2.0], |x| x.clamp(-1, 1).sum(..)), &[0.0, 1.0, 1.0, 1.0, 0.0]);
+    // A clamp passes nothing at bounds that are numbers, and half at tensors; so does a maximum, also of a number.
+    same(gradient(&[-2.0, -1.0, 0.0, 1.0, 2.0, NAN], |x| x.clamp(-1, 1).sum(..)), &[0.0, 0.0, 1.0, 0.0, 0.0, 0.0]);
+    same(gradient(&[1.0, 1.0, 1.0], |x| (x.clamp(1, 2) + 10 * x.clamp(0, 1)).sum(..)), &[0.0; 3]);
+    let (low, high) = (ScalarCell::new(-1.0), ScalarCell::new(1.0));
+    same(gradient(&[-1.0, 0.0, 1.0], |x| x.clamp(&low, &high).sum(..)), &[0.0, 1.0, 0.0]);
+    same(gradient(&[0.0, 1.0, 2.0], |x| x.maximum(1).sum(..)), &[0.0, 0.5, 1.0]);
+    same(gradient(&[0.0, 1.0, 2.0], |x| Expr::from(1.0).minimum(x).sum(..)), &[1.0, 0.5, 0.0]);
+    same(gradient(&[0.0, 1.0, 2.0], |x| x.minimum(&high).sum(..)), &[1.0, 0.5, 0.0]);
+    // The ends of formulas for one side.
+    same(gradient(&[0.0], |x| (x.elu(1.0) + 10 * x.celu(2.0)).sum(..)), &[11.0]);
+    same(gradient(&[1.0], |x| x.softplus(1.0, 1.0).sum(..)), &[0.731_058_6]);
     let bounds = |x: &Tensor| x.device().clone();
     let ones = |x: &Tensor| Tensor::ones([1], DType::F32, &bounds(x)).unwrap();
-    same(gradient(&[-2.0, -1.0, 0.0, 1.0, 2.0], |x| x.clamp(-ones(x), ones(x)).sum(..)), &[0.0, 1.0, 1.0, 1.0, 0.0]);
+    same(gradient(&[-2.0, -1.0, 0.0, 1.0, 2.0], |x| x.clamp(-ones(x), ones(x)).sum(..)), &[0.0, 0.5, 1.0, 0.5, 0.0]);
     same(gradient(&[-2.0, 1.0, 2.0, NAN], |x| x.clamp(1, -1).sum(..)), &[0.0; 4]);
     same(gradient(&[0.0, 1.0, 2.0], |x| x.maximum(ones(x)).sum(..)), &[0.0, 0.5, 1.0]);
     same(gradient(&[0.0, 1.0, 2.0], |x| ones(x).minimum(x).sum(..)), &[1.0, 0.5, 0.0]);

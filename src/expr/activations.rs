@@ -22,7 +22,7 @@ impl Expr {
     pub fn softplus(&self, beta: f64, threshold: f64) -> Self {
         of_float("softplus", self, || {
             let scaled = self * beta;
-            let smooth = scaled.minimum(threshold).exp().log1p() / beta;
+            let smooth = scaled.capped(threshold).exp().log1p() / beta;
             Self::select(scaled.gt(threshold), self, smooth)
         })
     }
@@ -63,14 +63,21 @@ impl Expr {
     /// The square root of e^x below 0, else 1: x times its square keeps the digits that e^x itself loses where it is
     /// subnormal.
     fn half_exp(&self) -> Self {
-        (self.minimum(0) * 0.5).exp()
+        (self.capped(0) * 0.5).exp()
+    }
+
+    /// `above`, or where `self` is at most 0, what `below` makes of it. NaN is above, and `below` never sees it: its gradient,
+    /// which is not taken, would be 0 times NaN.
+    fn unless_below_0(&self, below: impl FnOnce(&Self) -> Self, above: &Self) -> Self {
+        let is_below = self.le(0);
+        Self::select(&is_below, below(&Self::select(&is_below, self, 0)), above)
     }
 
     /// `x` above 0, else `alpha (exp(x) - 1)` ([Clevert, Unterthiner and Hochreiter, 2015](https://arxiv.org/abs/1511.07289)).
     /// PyTorch's default is 1. Anything but a float is an error.
     #[must_use]
     pub fn elu(&self, alpha: f64) -> Self {
-        of_float("elu", self, || Self::select(self.gt(0), self, self.minimum(0).expm1() * alpha))
+        of_float("elu", self, || self.unless_below_0(|x| x.expm1() * alpha, self))
     }
 
     /// [`elu`](Self::elu) with the `alpha` and the scale that keep mean 0 and variance 1
@@ -79,22 +86,20 @@ impl Expr {
     pub fn selu(&self) -> Self {
         const ALPHA: f64 = 1.673_263_242_354_377_2;
         const SCALE: f64 = 1.050_700_987_355_480_5;
-        of_float("selu", self, || Self::select(self.gt(0), self * SCALE, self.minimum(0).expm1() * (ALPHA * SCALE)))
+        of_float("selu", self, || self.unless_below_0(|x| x.expm1() * (ALPHA * SCALE), &(self * SCALE)))
     }
 
     /// `x` above 0, else `alpha (exp(x / alpha) - 1)`, whose slope at 0 is 1 ([Barron, 2017](https://arxiv.org/abs/1704.07483)).
     /// PyTorch's default is 1. Anything but a float is an error.
     #[must_use]
     pub fn celu(&self, alpha: f64) -> Self {
-        of_float("celu", self, || Self::select(self.gt(0), self, (self.minimum(0) / alpha).expm1() * alpha))
+        of_float("celu", self, || self.unless_below_0(|x| (x / alpha).expm1() * alpha, self))
     }
 
-    /// `x` kept between two numbers, -1 and 1 by default in PyTorch: [`clamp`](Self::clamp) whose slope is 0 at the
-    /// bounds, too.
+    /// `x` kept between two numbers, -1 and 1 by default in PyTorch: [`clamp`](Self::clamp).
     #[must_use]
     pub fn hardtanh(&self, min_val: impl Into<Self>, max_val: impl Into<Self>) -> Self {
-        let (low, high) = (min_val.into(), max_val.into());
-        Self::select(self.le(&low), &low, Self::select(self.ge(&high), &high, self))
+        self.clamp(min_val, max_val)
     }
 
     /// `x` kept between 0 and 6.

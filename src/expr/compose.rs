@@ -219,7 +219,7 @@ impl Expr {
                 let n = found.iter().map(|&d| self.shape()[d]).product::<usize>() as f64;
                 let sum = self.sum(dims.clone());
                 // Rounding may take it below 0, of which there is no root.
-                let squares = (self.square().sum(dims.clone()) - &sum * (&sum / n)).at_least(&0.0.into());
+                let squares = (self.square().sum(dims.clone()) - &sum * (&sum / n)).clamp_min(0.0);
                 squares / (n - correction).max(0.0)
             }
         }

@@ -97,7 +97,12 @@ impl Expr {
             _ => op,
         };
         let from = if from == DType::Bool && op.row().rule == DTypeRule::Predicate { DType::U8 } else { from };
-        Ok(Self::new(Op::Binary(op), smallvec![self.convert(from), rhs.convert(from)], shape, to))
+        let mut args = smallvec![self.convert(from), rhs.convert(from)];
+        // On the right a number would be the bound of a clamp, which has another gradient.
+        if matches!(op, BinaryOp::Maximum | BinaryOp::Minimum) && rhs.as_number().is_some() {
+            args.reverse();
+        }
+        Ok(Self::new(Op::Binary(op), args, shape, to))
     }
 
     /// `self op number` simplified, if that changes no result, not even of NaN, an infinity or a signed zero.
@@ -175,23 +180,41 @@ impl Expr {
         })())
     }
 
-    /// `self` kept between `low` and `high`; NaN stays. Where `low > high` the result is `high`, as in PyTorch.
+    /// `self` kept between `low` and `high`; NaN stays. Where `low > high` the result is `high`, as in PyTorch. At a bound
+    /// that is a number the gradient is 0; with one that is a tensor each has half of it.
     #[must_use]
     pub fn clamp(&self, low: impl Into<Self>, high: impl Into<Self>) -> Self {
-        self.at_least(&low.into()).at_most(&high.into())
+        self.clamp_min(low).clamp_max(high)
     }
 
-    /// The larger of `self` and a bound. Where they are equal `self` gets the whole gradient, of which a maximum would
-    /// give each side half. A bound that is a number has no gradient, so there a maximum will do.
-    pub(crate) fn at_least(&self, low: &Self) -> Self {
-        let larger = self.maximum(low);
-        if low.as_scalar().is_some() { larger } else { Self::select(self.ge(low), self, larger) }
+    /// The larger of `self` and a bound: [`maximum`](Self::maximum), but of a number with a gradient of 0 where they are
+    /// equal, as [`clamp`](Self::clamp) has it.
+    #[must_use]
+    pub fn clamp_min(&self, low: impl Into<Self>) -> Self {
+        self.maximum(low).with_bound_right()
     }
 
-    /// The smaller of `self` and a bound; see [`at_least`](Self::at_least).
-    pub(crate) fn at_most(&self, high: &Self) -> Self {
-        let smaller = self.minimum(high);
-        if high.as_scalar().is_some() { smaller } else { Self::select(self.le(high), self, smaller) }
+    /// The smaller of `self` and a bound; see [`clamp_min`](Self::clamp_min).
+    #[must_use]
+    pub fn clamp_max(&self, high: impl Into<Self>) -> Self {
+        self.minimum(high).with_bound_right()
+    }
+
+    /// A maximum or minimum of a number and something else with the number on its right, which says that it is a bound.
+    fn with_bound_right(self) -> Self {
+        match (&self.0.op, &self.0.args[..]) {
+            (Op::Binary(BinaryOp::Maximum | BinaryOp::Minimum), [bound, of]) if bound.as_number().is_some() => {
+                self.with_args(smallvec![of.clone(), bound.clone()])
+            }
+            _ => self,
+        }
+    }
+
+    /// The smaller of `self` and a number; NaN stays. Where they are equal `self` has the whole gradient, as where a
+    /// formula for one side holds at its end, too.
+    pub(super) fn capped(&self, most: impl Into<Self>) -> Self {
+        let most = most.into();
+        Self::select(self.gt(&most), most, self)
     }
 
     /// The root of order `p` of what is not negative, with a gradient of 0 where it is 0. The slope is infinite there,

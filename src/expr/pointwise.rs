@@ -98,7 +98,8 @@ impl Expr {
     /// between that and 1 - `eps` first; else it is NaN beyond 0 and 1.
     #[must_use]
     pub fn logit(&self, eps: Option<f64>) -> Self {
-        let x = eps.map_or_else(|| self.clone(), |eps| self.clamp(eps, 1.0 - eps));
+        // At these bounds the slope is that between them.
+        let x = eps.map_or_else(|| self.clone(), |eps| Self::select(self.lt(eps), eps, self.capped(1.0 - eps)));
         let is_low = x.lt(0.25);
         let low = Self::select(&is_low, &x, 0.125);
         let high = Self::select(&is_low, 0.5, x);

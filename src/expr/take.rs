@@ -321,7 +321,7 @@ impl Expr {
         // Which of the indices is the last to name an element; -1 where none does.
         let number = Self::coordinate(n, dim + 1, self.shape().rank() + 1);
         let last = Self::select(Self::meets(index, dim, self.shape()[dim]), number, -1).amax(dim as isize + 1);
-        let from = bounded(op, &last.at_least(&Self::from(0)), dim, n, false, self.shape().numel())?;
+        let from = bounded(op, &last.clamp_min(0), dim, n, false, self.shape().numel())?;
         Ok(Self::select(last.ge(0), self.alike(op, source)?.read_by(&from, dim), self))
     }
 

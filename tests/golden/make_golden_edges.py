@@ -19,7 +19,7 @@ UNARY = ("abs sign sqrt rsqrt exp expm1 log log1p log2 sin cos tanh sigmoid relu
          "gelu square reciprocal ndtr").split()
 # Of one argument, elementwise.
 FORMULAS = ["-x", "x + 1", "x * 2", "x / 2", "1 / x", "0 / x", "x * x", "x / x", "x - x", "abs(x) * x",
-            "clamp(x, -1.5, 1.5)", "clamp(x, 1.5, -1.5)", "clamp(x, min=0.5)", "clamp(x, max=0.5)", "maximum(x, x)", "lerp(x, x * 2, 0.25)", "lerp(x, x * 2, 0.75)",
+            "clamp(x, -1.5, 1.5)", "clamp(x, -1, 1)", "clamp(x, 1, -1)", "clamp(x, 1, 1)", "clamp(x, min=1)", "clamp(x, max=0)", "maximum(x, ones_like(x))", "minimum(x, zeros_like(x))", "relu6(x - 1)", "hardtanh(x)", "elu(x)", "celu(x)", "selu(x)", "softplus(x, 10)", "clamp(x, 1.5, -1.5)", "clamp(x, min=0.5)", "clamp(x, max=0.5)", "maximum(x, x)", "lerp(x, x * 2, 0.25)", "lerp(x, x * 2, 0.75)",
             "where(x > 0, x, 0)", "where(x == 0, 0, 1 / x)", "where(x > 0, log(x), 0)", "sqrt(square(x))", "sqrt(abs(x))",
             "log(exp(x))", "exp(-x * x)", "x * log(x)", "x * sigmoid(x)", "log(sigmoid(x))"]
 FORMULAS += [f"x ** {p}" for p in ("0", "1", "2", "3", "4", "-1", "-2", "0.5", "-0.5", "1.5", "0.0", "2.0", "-1.0", "1.0", "inf", "nan")]
@@ -27,8 +27,8 @@ FORMULAS += [f"({b}) ** x" for b in ("0", "1", "2", "-1", "0.5", "0.0", "-1.5", 
 # Of two arguments, elementwise.
 PAIRS = ["x + y", "x - y", "x * y", "x / y", "x ** y", "maximum(x, y)", "minimum(x, y)", "atan2(x, y)",
          "lerp(x, y, 0.25)", "lerp(x, 1 + y * y, y)", "where(x > y, x, y)", "where(x == y, x * y, x)", "sqrt(x * x + y * y)"]
-# Nowhere at a bound: there some releases of PyTorch hand on all of the gradient, as we do, others a part or nothing.
-CLAMPS = ["clamp(x, y - 0.25, y + 0.5)", "clamp(x, y + 0.5, y - 0.25)", "clamp(x, min=y + 0.25)", "clamp(x, max=y + 0.25)"]
+# Where bounds lie apart: where they are equal and x is, too, PyTorch 2.15 gives x all of the gradient.
+CLAMPS = ["clamp(x, y, y + 1)", "clamp(x, y - 1, y)", "clamp(x, y + 1, y)", "clamp(x, min=y)", "clamp(x, max=y)", "clamp(x, y - 0.25, y + 0.5)", "clamp(x, y + 0.5, y - 0.25)", "clamp(x, min=y + 0.25)", "clamp(x, max=y + 0.25)"]
 BOUNDS = [0.0, -0.0, 1.0, -1.0, 2.0]
 # Over the last dim.
 REDUCTIONS = ["sum(x, 1)", "mean(x, 1)", "prod(x, 1)", "prod(x, 1) * 0", "amax(x, 1)", "amin(x, 1)", "amax(x, 1) / 0",
@@ -43,7 +43,8 @@ ROWS = [[0, 0, 0], [0, 1, 2], [-0.0, 0.0, 1], [1, 1, 2], [1, -1, 1], [2, 2, 2], 
 
 FUNCTIONS = {n: getattr(torch, n) for n in UNARY if n not in ("gelu", "ndtr")}
 FUNCTIONS |= {n: getattr(torch, n) for n in "maximum minimum atan2 lerp where sum mean prod amax amin std var softmax log_softmax logsumexp clamp".split()}
-FUNCTIONS |= {"gelu": F.gelu, "ndtr": torch.special.ndtr, "layer_norm": F.layer_norm, "norm": torch.linalg.vector_norm, "inf": INF, "nan": NAN}
+FUNCTIONS |= {n: getattr(F, n) for n in "relu6 hardtanh elu celu selu softplus".split()}
+FUNCTIONS |= {"ones_like": torch.ones_like, "zeros_like": torch.zeros_like, "gelu": F.gelu, "ndtr": torch.special.ndtr, "layer_norm": F.layer_norm, "norm": torch.linalg.vector_norm, "inf": INF, "nan": NAN}
 
 
 def gradients(expr, shape, **inputs):

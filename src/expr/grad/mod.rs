@@ -39,7 +39,7 @@ impl Expr {
     /// A tensor is a place in memory: its gradient gathers from every view of that memory that the expression reads,
     /// and where two of its own elements lie at one place, each has the gradient of the place. A tensor that is not
     /// read has a gradient of zeros. At kinks the gradient is PyTorch's: 0 for `abs` and `relu` at 0, half for each
-    /// side of a `maximum` of equals, all of it for a `clamp` at its bound, even shares for the equals of an `amax`;
+    /// side of a `maximum` of equals, none of it for a `clamp` at a bound that is a number, even shares for the equals of an `amax`;
     /// 0 for a norm or a standard deviation that is 0; of the branch that `select` does not take, nothing.
     ///
     /// # Errors

@@ -53,15 +53,20 @@ fn is_same(a: &Expr, b: &Expr) -> bool {
     Arc::ptr_eq(&a.0, &b.0)
 }
 
-/// The gradient of one argument of a maximum or minimum, `this`. It `wins` where it is the result, equals included, and
-/// `loses` where the other is; where one is NaN it does neither.
-pub(in crate::expr) fn extremum(grad: &Expr, wins: &Expr, loses: &Expr, [this, other]: [&Expr; 2], y: &Expr) -> Expr {
+/// The gradient of one argument of a maximum or minimum, `this`, which `loses` where the other is the result. Where they
+/// are equal each has half of it.
+pub(in crate::expr) fn extremum(grad: &Expr, loses: &Expr, [this, other]: [&Expr; 2], y: &Expr) -> Expr {
     let grad = typed(grad, y.dtype());
-    if other.as_number().is_some() {
-        // A clamp: at its bound, all of the gradient is passed on.
-        return Expr::select(wins, grad, 0);
-    }
     Expr::select(loses, 0, Expr::select(this.eq(other), &grad * 0.5, &grad))
+}
+
+/// The same of the left argument. A number on its right is the bound of a clamp, at which nothing is passed on, nor where
+/// one of the two is NaN: `this` must `win`.
+pub(in crate::expr) fn left_extremum(grad: &Expr, wins: &Expr, loses: &Expr, args: [&Expr; 2], y: &Expr) -> Expr {
+    if args[1].as_number().is_some() {
+        return Expr::select(wins, typed(grad, y.dtype()), 0);
+    }
+    extremum(grad, loses, args, y)
 }
 
 /// The gradient of a power's base: `b * a^(b - 1)`, and 0 for the power 0, whatever the base.

@@ -221,8 +221,8 @@ impl BinaryOp {
                 meaning: |[a, b]| if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) },
                 integers: stays!(|[a, b]| a.max(b)),
                 grad: Grad::Parts([
-                    |grad, [a, b], y| Some(rules::extremum(grad, &a.ge(b), &a.lt(b), [a, b], y)),
-                    |grad, [a, b], y| Some(rules::extremum(grad, &b.ge(a), &b.lt(a), [b, a], y)),
+                    |grad, [a, b], y| Some(rules::left_extremum(grad, &a.gt(b), &a.lt(b), [a, b], y)),
+                    |grad, [a, b], y| Some(rules::extremum(grad, &b.lt(a), [b, a], y)),
                 ]),
                 bound: BinaryBound::Extremum,
                 wgsl: Wgsl::call(&[lib!("numeric"), lib!("double")]).i32(Form::Builtin("max")),
@@ -235,8 +235,8 @@ impl BinaryOp {
                 meaning: |[a, b]| if a.is_nan() || b.is_nan() { f64::NAN } else { a.min(b) },
                 integers: stays!(|[a, b]| a.min(b)),
                 grad: Grad::Parts([
-                    |grad, [a, b], y| Some(rules::extremum(grad, &a.le(b), &a.gt(b), [a, b], y)),
-                    |grad, [a, b], y| Some(rules::extremum(grad, &b.le(a), &b.gt(a), [b, a], y)),
+                    |grad, [a, b], y| Some(rules::left_extremum(grad, &a.lt(b), &a.gt(b), [a, b], y)),
+                    |grad, [a, b], y| Some(rules::extremum(grad, &b.gt(a), [b, a], y)),
                 ]),
                 bound: BinaryBound::Extremum,
                 wgsl: Wgsl::call(&[lib!("numeric"), lib!("double")]).i32(Form::Builtin("min")),

@@ -160,8 +160,8 @@ fn clamp(c: &Arguments) -> Result<Expr, Mistake> {
     let x = c.expr(0)?;
     match (c.is_none(1), c.is_none(2)) {
         (false, false) => Ok(x.clamp(c.expr(1)?, c.expr(2)?)),
-        (false, true) => Ok(x.at_least(&c.expr(1)?)),
-        (true, false) => Ok(x.at_most(&c.expr(2)?)),
+        (false, true) => Ok(x.clamp_min(c.expr(1)?)),
+        (true, false) => Ok(x.clamp_max(c.expr(2)?)),
         (true, true) => mistake(c.column, format!("{} needs min, max or both", c.name)),
     }
 }

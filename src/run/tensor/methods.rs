@@ -16,7 +16,7 @@ macro_rules! expression_methods {
 expression_methods! {
     unary(op: crate::UnaryOp), binary(op: crate::BinaryOp, rhs: impl Into<Expr>), reduce(op: crate::ReduceOp, dims: impl Into<crate::Dims>),
     cast(dtype: DType), square(), reciprocal(),
-    clamp(low: impl Into<Expr>, high: impl Into<Expr>), lerp(end: impl Into<Expr>, weight: impl Into<Expr>),
+    clamp(low: impl Into<Expr>, high: impl Into<Expr>), clamp_min(low: impl Into<Expr>), clamp_max(high: impl Into<Expr>), lerp(end: impl Into<Expr>, weight: impl Into<Expr>),
     norm(p: impl Into<f64>, dims: impl Into<crate::Dims>), dot(other: impl Into<Expr>), softmax(dim: isize), log_softmax(dim: isize),
     var(dims: impl Into<crate::Dims>, correction: impl Into<f64>), std(dims: impl Into<crate::Dims>, correction: impl Into<f64>),
     tile(times: &[usize]), repeat_interleave(times: usize, dim: isize), roll(shift: isize, dim: isize), diff(n: usize, dim: isize),
