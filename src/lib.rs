@@ -79,6 +79,6 @@ pub use io::{
 pub use optim::Params;
 pub use run::assign::assign;
 pub use run::device::{DEVICE_VARIABLE, Device};
-pub use run::eval::eval_all;
+pub use run::eval::{Prepared, eval_all, prepare};
 pub use run::explain::{Explanation, Pass, explain_all};
 pub use run::profile::Profile;

@@ -6,7 +6,7 @@ mod devices;
 use std::sync::{Mutex, PoisonError};
 
 use hadamard::optim::{Adam, AdamW, SGD};
-use hadamard::{DType, Device, Params, Tensor, eval_all, init};
+use hadamard::{DType, Device, Params, Tensor, assign, eval_all, init, prepare};
 
 static ALONE: Mutex<()> = Mutex::new(());
 
@@ -52,6 +52,42 @@ fn a_kept_expression_is_planned_once() {
         let first = expr.eval().unwrap().to_vec::<f32>().unwrap();
         assert_eq!(device.counters().planned - before, 1, "{device}: what is counted is counted");
         costs_nothing_again(&device, |_| assert_eq!(expr.eval().unwrap().to_vec::<f32>().unwrap(), first, "{device}"));
+    }
+}
+
+#[test]
+fn kept_expressions_are_planned_once_together() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let numbers: Vec<f32> = (0..1000).map(|i| i as f32 / 250.0 - 2.0).collect();
+    for device in devices::devices() {
+        let x = tensor(&numbers, &device);
+        let (y, z) = (x.exp() + 1.0, (&x * 3.0).sum(..));
+        let all = || [y.clone(), z.clone()];
+        let before = device.counters().planned;
+        let first = eval_all(&all()).unwrap();
+        assert!(device.counters().planned > before, "{device}: what is counted is counted");
+        costs_nothing_again(&device, |_| {
+            let again = eval_all(&all()).unwrap();
+            assert_eq!(again[0].to_vec::<f32>().unwrap(), first[0].to_vec::<f32>().unwrap(), "{device}");
+        });
+        let both = prepare(&all()).unwrap();
+        for i in 0..2 {
+            x.fill(i as f32).unwrap();
+            costs_nothing_again(&device, |_| {
+                assert_eq!(both.run().unwrap()[1].item::<f32>().unwrap(), 3000.0 * i as f32, "{device}");
+            });
+        }
+        // Targets of other shapes and dtypes than the values; other targets of the same kind.
+        let rooms = [0; 2].map(|_| Tensor::zeros([2, 1000], DType::F16, &device).unwrap());
+        let sums = Tensor::zeros([3], DType::F32, &device).unwrap();
+        x.fill(0.0).unwrap();
+        costs_nothing_again(&device, |i| assign(&[(&rooms[i % 2], y.clone()), (&sums, z.clone())]).unwrap());
+        assert_eq!(rooms[1].to_dtype(DType::F32).unwrap().to_vec::<f32>().unwrap(), [2.0; 2000], "{device}");
+        // The same values for targets of another kind are another plan, and come out right.
+        let wide = Tensor::zeros([1000], DType::F32, &device).unwrap();
+        assign(&[(&wide, y.clone()), (&sums, &z + 1.0)]).unwrap();
+        assert_eq!((wide.to_vec::<f32>().unwrap()[7], sums.to_vec::<f32>().unwrap()), (2.0, vec![1.0; 3]), "{device}");
+        assert_eq!(eval_all(&[y.clone(), z.clone(), y.clone()]).unwrap().len(), 3);
     }
 }
 

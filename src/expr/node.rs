@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::mem;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use smallvec::{SmallVec, smallvec};
 
 use super::cell::Number;
 use super::graph::Graph;
+use super::joint::Joint;
 use super::op::{BinaryOp, ReduceOp, UnaryOp};
 use super::range::check_integer;
 use crate::base::bounds::Bounds;
@@ -43,6 +44,8 @@ pub(crate) struct Node {
     pub(crate) standing: Standing,
     /// What an evaluation of this expression alone needs, worked out once.
     pub(crate) graph: OnceLock<Arc<Graph>>,
+    /// What the last evaluation of it, as the first of others, needed.
+    pub(super) joint: Mutex<Option<Box<Joint>>>,
 }
 
 #[derive(Clone)]
@@ -87,7 +90,7 @@ impl Expr {
             _ if shape.rank() == 0 => Standing::ZeroDim,
             _ => Standing::Tensor,
         };
-        Self(Arc::new(Node { op, args, shape, dtype, standing, graph: OnceLock::new() }))
+        Self(Arc::new(Node { op, args, shape, dtype, standing, graph: OnceLock::new(), joint: Mutex::new(None) }))
     }
 
     /// The same operation on other arguments, which have the shapes and compute dtypes of the old ones.

@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 use super::eval::{device_of, mismatch};
 use crate::base::layout::Layout;
 use crate::expr::graph::{Graph, Source, Step, Take};
+use crate::expr::joint;
 use crate::expr::range::check_element;
 use crate::{DType, Device, Error, Expr, Result, Scalar, Tensor};
 
@@ -42,7 +43,7 @@ pub fn assign(targets: &[(&Tensor, Expr)]) -> Result<()> {
     if targets.is_empty() {
         return Ok(());
     }
-    Update::new("assign", targets)?.run()
+    Update::again("assign", targets)?.run()
 }
 
 /// An assignment found to be in order and made flat, to be run as often as one likes.
@@ -59,6 +60,16 @@ pub(crate) struct Update {
 impl Update {
     /// Of at least one target. As [`assign`].
     pub(crate) fn new(op: &'static str, targets: &[(&Tensor, Expr)]) -> Result<Self> {
+        Self::with(op, targets, || graph_of(op, targets))
+    }
+
+    /// The same, with the graph that the values kept when they were assigned before, if they were.
+    fn again(op: &'static str, targets: &[(&Tensor, Expr)]) -> Result<Self> {
+        let wanted: SmallVec<[_; 4]> = targets.iter().map(|(t, e)| (e, t.dtype(), t.shape())).collect();
+        Self::with(op, targets, || joint(&wanted, || graph_of(op, targets)))
+    }
+
+    fn with(op: &'static str, targets: &[(&Tensor, Expr)], graph: impl FnOnce() -> Result<Arc<Graph>>) -> Result<Self> {
         let device = targets[0].0.device();
         for (target, _) in targets {
             if !device.backend().owns(target.storage()) {
@@ -75,12 +86,8 @@ impl Update {
         if let Some((first, second)) = overlap(targets.iter().map(|(tensor, _)| *tensor)) {
             return Err(Error::Overlap { op, first, second });
         }
-        let values = targets.iter().map(|(t, e)| e.fit(op, t)).collect::<Result<SmallVec<[Expr; 1]>>>()?;
+        let graph = graph()?;
         let targets: SmallVec<[Tensor; 1]> = targets.iter().map(|&(t, _)| t.clone()).collect();
-        let graph = match &values[..] {
-            [value] if value.dtype() == targets[0].dtype() => value.graph()?,
-            _ => Arc::new(Graph::new(&values.iter().zip(&targets).map(|(e, t)| (e, t.dtype())).collect::<Vec<_>>())?),
-        };
         if let Some(found) = device_of(op, &graph)?
             && found != device
         {
@@ -147,6 +154,18 @@ impl Update {
     pub(crate) fn adopt(&mut self, other: Self) {
         if let (Some(this), Some(other)) = (Arc::get_mut(&mut self.graph), Arc::into_inner(other.graph)) {
             this.adopt(other);
+        }
+    }
+}
+
+/// What values need, each as its target takes it.
+fn graph_of(op: &'static str, targets: &[(&Tensor, Expr)]) -> Result<Arc<Graph>> {
+    let values = targets.iter().map(|(t, e)| e.fit(op, t)).collect::<Result<SmallVec<[Expr; 1]>>>()?;
+    match (&values[..], targets) {
+        ([value], [(target, _)]) if value.dtype() == target.dtype() => value.graph(),
+        _ => {
+            let pairs: SmallVec<[_; 4]> = values.iter().zip(targets).map(|(e, (t, _))| (e, t.dtype())).collect();
+            Graph::new(&pairs).map(Arc::new)
         }
     }
 }

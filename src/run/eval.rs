@@ -1,9 +1,11 @@
 //! Evaluation: from expressions to new tensors on a device.
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::expr::graph::Graph;
-use crate::{Device, Element, Error, Expr, Result, Tensor};
+use crate::expr::joint;
+use crate::{DType, Device, Element, Error, Expr, Result, Shape, Tensor};
 
 impl Expr {
     /// Evaluates the expression into a new tensor, in as few passes over memory as it needs.
@@ -97,16 +99,68 @@ impl Expr {
 ///
 /// As [`Expr::eval`]; nothing is returned unless everything succeeds.
 pub fn eval_all<E: Clone + Into<Expr>>(exprs: &[E]) -> Result<Vec<Tensor>> {
-    let exprs: Vec<Expr> = exprs.iter().map(|e| e.clone().into()).collect();
-    let pairs: Vec<_> = exprs.iter().map(|e| (e, e.dtype())).collect();
-    let graph = Graph::new(&pairs)?;
-    let device = device_of("eval_all", &graph)?.unwrap_or_else(Device::cpu);
-    let outs = exprs
-        .iter()
-        .map(|e| Tensor::empty("eval_all", e.shape().clone(), e.dtype(), &device))
-        .collect::<Result<Vec<_>>>()?;
-    device.backend().run("eval_all", &graph, &outs)?;
-    Ok(outs)
+    Prepared::new("eval_all", exprs)?.run()
+}
+
+/// Works out once what evaluating several expressions together takes. [`Prepared::run`] evaluates them, as
+/// [`eval_all`] does, with what their tensors hold then.
+///
+/// ```
+/// use hadamard::{Device, Tensor, prepare};
+/// let x = Tensor::from_slice(&[3.0_f32, 4.0], [2], &Device::cpu())?;
+/// let both = prepare(&[x.square(), x.square().sum(..)])?;
+/// assert_eq!(both.run()?[1].item::<f32>()?, 25.0);
+/// x.fill(1.0)?;
+/// assert_eq!(both.run()?[1].item::<f32>()?, 2.0);
+/// # Ok::<(), hadamard::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// The mistake an expression carries, if any; [`Error::DeviceMismatch`] if they read tensors of different devices.
+pub fn prepare<E: Clone + Into<Expr>>(exprs: &[E]) -> Result<Prepared> {
+    Prepared::new("prepare", exprs)
+}
+
+/// Expressions made ready to be evaluated together, as often as one likes; see [`prepare`].
+pub struct Prepared {
+    op: &'static str,
+    graph: Arc<Graph>,
+    device: Device,
+    /// The results' shapes and dtypes.
+    results: Vec<(Shape, DType)>,
+}
+
+impl Prepared {
+    fn new<E: Clone + Into<Expr>>(op: &'static str, exprs: &[E]) -> Result<Self> {
+        let exprs: Vec<Expr> = exprs.iter().map(|e| e.clone().into()).collect();
+        let wanted: Vec<_> = exprs.iter().map(|e| (e, e.dtype(), e.shape())).collect();
+        let graph = joint(&wanted, || {
+            let pairs: Vec<_> = exprs.iter().map(|e| (e, e.dtype())).collect();
+            Graph::new(&pairs).map(Arc::new)
+        })?;
+        let device = device_of(op, &graph)?.unwrap_or_else(Device::cpu);
+        let results = exprs.iter().map(|e| (e.shape().clone(), e.dtype())).collect();
+        Ok(Self { op, graph, device, results })
+    }
+
+    /// Evaluates the expressions into new tensors, in their order.
+    ///
+    /// # Errors
+    ///
+    /// What the device reports; nothing is returned unless everything succeeds.
+    pub fn run(&self) -> Result<Vec<Tensor>> {
+        let new = |(shape, dtype): &(Shape, DType)| Tensor::empty(self.op, shape.clone(), *dtype, &self.device);
+        let outs = self.results.iter().map(new).collect::<Result<Vec<_>>>()?;
+        self.device.backend().run(self.op, &self.graph, &outs)?;
+        Ok(outs)
+    }
+}
+
+impl fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Prepared").field("device", &self.device).field("results", &self.results).finish_non_exhaustive()
+    }
 }
 
 /// The one device of every tensor read, or `None` if none is.
