@@ -16,7 +16,7 @@ use std::f64::consts::PI;
 ///     .momentum(0.95)
 ///     .schedule(cycle.lr())
 ///     .momentum_schedule(cycle.momentum(0.85, 0.95));
-/// assert_eq!(sgd.learning_rates(), [0.004]);
+/// assert!((sgd.learning_rates()[0] - 0.1 / 25.0).abs() < 1e-12);
 /// sgd.step(&[2.0 * &w])?;
 /// # Ok::<(), hadamard::Error>(())
 /// ```
