@@ -48,6 +48,10 @@ pub mod guide {}
 pub mod pytorch {}
 
 #[doc = include_str!("../docs/links.md")]
+#[doc = include_str!("../docs/training.md")]
+pub mod training {}
+
+#[doc = include_str!("../docs/links.md")]
 #[doc = include_str!("../docs/compiling.md")]
 pub mod compiling {}
 
