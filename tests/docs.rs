@@ -6,8 +6,15 @@ use std::path::Path;
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// The pages that src/lib.rs shows in rustdoc, too.
-const IN_RUSTDOC: [&str; 5] =
-    ["README.md", "docs/accuracy.md", "docs/guide.md", "docs/pytorch.md", "docs/reliability.md"];
+const IN_RUSTDOC: [&str; 7] = [
+    "README.md",
+    "docs/accuracy.md",
+    "docs/compiling.md",
+    "docs/guide.md",
+    "docs/pytorch.md",
+    "docs/reliability.md",
+    "docs/training.md",
+];
 const ELSEWHERE: [&str; 5] =
     ["ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "data/README.md", "benches/README.md"];
 
