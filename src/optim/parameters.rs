@@ -109,6 +109,24 @@ impl<const N: usize> From<&[&Tensor; N]> for Parameters {
     }
 }
 
+impl<const N: usize> From<&[Tensor; N]> for Parameters {
+    fn from(tensors: &[Tensor; N]) -> Self {
+        Self::from(&tensors[..])
+    }
+}
+
+impl From<&Vec<Tensor>> for Parameters {
+    fn from(tensors: &Vec<Tensor>) -> Self {
+        Self::from(&tensors[..])
+    }
+}
+
+impl From<&Vec<&Tensor>> for Parameters {
+    fn from(tensors: &Vec<&Tensor>) -> Self {
+        Self::from(&tensors[..])
+    }
+}
+
 impl From<&[Tensor]> for Parameters {
     fn from(tensors: &[Tensor]) -> Self {
         Self { blocks: tensors.iter().map(Block::single).collect() }
