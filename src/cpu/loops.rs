@@ -268,6 +268,35 @@ pub(super) fn map2_in_place<A: Pod, B: Pod, O: Pod, F: Fn(A, B) -> O + Copy>(_: 
     }
 }
 
+/// As [`map2`]. Where the second argument is one element for all, `prepare` makes something of it once, with which `by`
+/// does what `f` does, and sooner.
+pub(super) fn map2_prepared<A, B, P, O, F, G, H>(_: F, _prepare: G, _by: H) -> Loop
+where
+    A: Pod,
+    B: Pod,
+    P: Copy,
+    O: Pod,
+    F: Fn(A, B) -> O + Copy,
+    G: Fn(B) -> P + Copy,
+    H: Fn(A, P) -> O + Copy,
+{
+    fn run<A: Pod, B: Pod, P: Copy, O: Pod, F, G, H>(arch: Arch, args: &[Strip<'_>], out: Strip<'_>)
+    where
+        F: Fn(A, B) -> O + Copy,
+        G: Fn(B) -> P + Copy,
+        H: Fn(A, P) -> O + Copy,
+    {
+        let [a, b] = [args[0], args[1]];
+        if a.len() != out.len() || b.len() == out.len() {
+            return run2::<A, B, O, F, ByElement>(arch, args, out);
+        }
+        let (prepare, by) = (conjure::<G>(), conjure::<H>());
+        let number = Splat(prepare(b.cells()[0].get()));
+        dispatch::<ByElement, _, _>(arch, (row::<A>(a), number), out.cells(), move |(a, number)| by(a, number));
+    }
+    Loop { body: Body::Compiled(run::<A, B, P, O, F, G, H>), in_place: None }
+}
+
 /// The loop that maps `f` over three strips.
 pub(super) fn map3<A: Pod, B: Pod, C: Pod, O: Pod, F: Fn(A, B, C) -> O + Copy>(_: F) -> Loop {
     fn run<A: Pod, B: Pod, C: Pod, O: Pod, F: Fn(A, B, C) -> O + Copy>(arch: Arch, args: &[Strip<'_>], out: Strip<'_>) {

@@ -82,56 +82,11 @@ pub(super) fn f32_to_bf16(x: f32) -> u16 {
     (if x.is_nan() { (bits >> 16) | 0x40 } else { rounded }) as u16
 }
 
-/// A quotient of integers rounded down, 0 by 0: `Integer::floored` in f64, of which
-/// there are vectors. A quotient that is no integer lies at least `1 / |b|` from one, and f64 errs by less than
-/// `2⁻²² / |b|`.
-#[inline(always)]
-pub(super) fn floor_divide(a: i32, b: i32) -> i32 {
-    let quotient = (f64::from(a) / f64::from(b)).floor();
-    // The one quotient that wraps.
-    let wrapped = if quotient == 2_147_483_648.0 { i32::MIN } else { quotient as i32 };
-    if b == 0 { 0 } else { wrapped }
-}
-
-/// What [`floor_divide`] leaves.
-#[inline(always)]
-pub(super) fn remainder(a: i32, b: i32) -> i32 {
-    let rest = a.wrapping_sub(floor_divide(a, b).wrapping_mul(b));
-    if b == 0 { 0 } else { rest }
-}
-
-/// What a quotient leaves that is rounded towards 0, 0 by 0: C's `%`.
-#[inline(always)]
-pub(super) fn fmod(a: i32, b: i32) -> i32 {
-    // Where the quotient is 2³¹, so is its product with -1, whichever way it ends.
-    let quotient = (f64::from(a) / f64::from(b)).trunc() as i32;
-    let rest = a.wrapping_sub(quotient.wrapping_mul(b));
-    if b == 0 || b == -1 { 0 } else { rest }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::base::element::to_odd;
-    use crate::expr::op::Integer;
     use half::{bf16, f16};
-
-    #[test]
-    fn integers_divide_exactly_by_way_of_floats() {
-        let mut numbers =
-            vec![0, 1, -1, 2, -2, 3, -3, 7, i32::MIN, i32::MIN + 1, i32::MAX, i32::MAX - 1, 1 << 30, 65_537];
-        let mut random = 1_u32;
-        for _ in 0..500 {
-            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            numbers.extend([random as i32, random as i32 >> (random % 32)]);
-        }
-        for &a in &numbers {
-            for &b in &numbers {
-                assert_eq!((floor_divide(a, b), remainder(a, b)), a.floored(b), "{a} by {b}");
-                assert_eq!(fmod(a, b), if b == 0 { 0 } else { a.wrapping_rem(b) }, "{a} by {b}");
-            }
-        }
-    }
 
     #[test]
     fn halves_of_every_bit_pattern_go_there_and_back() {

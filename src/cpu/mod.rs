@@ -14,6 +14,7 @@ mod bandwidth;
 mod buffer;
 mod choose;
 mod contract;
+mod division;
 mod fold;
 mod formula;
 mod frame;

@@ -3,7 +3,8 @@
 //! An operation without a SIMD loop here is computed by its row, slowly ([`Plain`]). A bool is a byte, 0 or 1, here as in
 //! memory.
 
-use super::loops::{Body, Loop, map1, map2, map2_in_place, map3};
+use super::division::{self, Divisor};
+use super::loops::{Body, Loop, map1, map2, map2_in_place, map2_prepared, map3};
 use super::plain::Plain;
 use super::{math, philox, vector};
 use crate::base::element::to_odd;
@@ -109,8 +110,8 @@ pub(super) fn binary(op: BinaryOp, dtype: DType) -> Loop {
     let own = match dtype {
         DType::F32 => binary_f32(op),
         DType::F64 => binary_f64(op),
-        DType::I32 => binary_i32(op),
-        DType::I64 => binary_i64(op),
+        DType::I32 => binary_i32(op).or_else(|| divide_i32(op)),
+        DType::I64 => binary_i64(op).or_else(|| divide_i64(op)),
         DType::Bool => binary_bool(op),
         DType::U8 | DType::I8 | DType::I16 | DType::U16 | DType::U32 | DType::U64 | DType::F16 | DType::BF16 => None,
     };
@@ -153,7 +154,7 @@ binary_float!(binary_f32, f32, libm::nextafterf);
 binary_float!(binary_f64, f64, libm::nextafter);
 
 macro_rules! binary_integer {
-    ($name:ident, $t:ident, $floor_divide:expr, $remainder:expr, $fmod:expr) => {
+    ($name:ident, $t:ident) => {
         fn $name(op: BinaryOp) -> Option<Loop> {
             Some(match op {
                 BinaryOp::Add => map2_in_place($t::wrapping_add),
@@ -165,9 +166,6 @@ macro_rules! binary_integer {
                 BinaryOp::BitwiseAnd => map2(|a: $t, b: $t| a & b),
                 BinaryOp::BitwiseOr => map2(|a: $t, b: $t| a | b),
                 BinaryOp::BitwiseXor => map2(|a: $t, b: $t| a ^ b),
-                BinaryOp::FloorDivide => map2($floor_divide),
-                BinaryOp::Remainder => map2($remainder),
-                BinaryOp::Fmod => map2($fmod),
                 BinaryOp::BitwiseLeftShift => map2(<$t as Integer>::shifted_left),
                 BinaryOp::BitwiseRightShift => map2(<$t as Integer>::shifted_right),
                 _ => compare!(op, $t),
@@ -175,14 +173,28 @@ macro_rules! binary_integer {
         }
     };
 }
-binary_integer!(binary_i32, i32, math::floor_divide, math::remainder, math::fmod);
-binary_integer!(
-    binary_i64,
-    i64,
-    |a: i64, b: i64| a.floored(b).0,
-    |a: i64, b: i64| a.floored(b).1,
-    |a: i64, b: i64| if b == 0 { 0 } else { a.wrapping_rem(b) }
-);
+binary_integer!(binary_i32, i32);
+binary_integer!(binary_i64, i64);
+
+fn divide_i32(op: BinaryOp) -> Option<Loop> {
+    Some(match op {
+        BinaryOp::FloorDivide => map2(|a, b| division::floored(a, b).0),
+        BinaryOp::Remainder => map2(|a, b| division::floored(a, b).1),
+        BinaryOp::Fmod => map2(division::fmod),
+        _ => return None,
+    })
+}
+
+fn divide_i64(op: BinaryOp) -> Option<Loop> {
+    Some(match op {
+        BinaryOp::FloorDivide => map2_prepared(|a: i64, b: i64| a.floored(b).0, Divisor::new, |a, b| b.floored(a).0),
+        BinaryOp::Remainder => map2_prepared(|a: i64, b: i64| a.floored(b).1, Divisor::new, |a, b| b.floored(a).1),
+        BinaryOp::Fmod => {
+            map2_prepared(|a: i64, b: i64| if b == 0 { 0 } else { a.wrapping_rem(b) }, Divisor::new, |a, b| b.fmod(a))
+        }
+        _ => return None,
+    })
+}
 
 fn binary_bool(op: BinaryOp) -> Option<Loop> {
     Some(match op {
