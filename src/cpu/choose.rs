@@ -8,10 +8,10 @@ use std::cell::Cell;
 use bytemuck::Pod;
 
 use super::space::{Piece, Space, Track};
-use super::strip::{Span, Strip, copy, fetch};
+use super::strip::{Span, Strip, copy, fetch, lines};
 
-/// How many rows ahead memory is asked for.
-const AHEAD: usize = 4;
+/// How many cache lines of rows ahead memory is asked for: as many as are on their way at a time.
+const AHEAD: usize = 16;
 
 /// Where an index's own elements lie, and what they say.
 #[derive(Clone, Copy)]
@@ -111,10 +111,11 @@ impl Space {
 /// Rows that lie in a row, each of them where its index says.
 fn copy_rows<T: Pod>(from: &[Cell<T>], piece: &Piece, places: Places<'_>, at: &Piece, out: &[Cell<T>]) {
     let first = |row: usize| (piece.at(row, 0) + places.get(at.at(row, 0) as usize)) as usize;
+    let ahead = AHEAD / lines::<T>(piece.count);
     for (row, out) in out.chunks_exact(piece.count).enumerate() {
         // Rows lie anywhere: memory is asked for one while those before it are copied.
-        if row + AHEAD < piece.rows {
-            fetch(from, first(row + AHEAD), piece.count);
+        if row + ahead < piece.rows {
+            fetch(from, first(row + ahead), piece.count);
         }
         copy(&from[first(row)..][..piece.count], out);
     }

@@ -79,18 +79,26 @@ impl Map {
         {
             return self.panels(space, plane, to, memory, &constants, most);
         }
+        let long = self.only_chooses(space);
         let units = space.numel.div_ceil(CHUNK);
         threads::each(units, space.numel, |unit| {
             with_scratch(scratch_bytes(&self.region, space, most), |scratch| {
                 let mut frame = Frame::new(&self.region, space, memory, &constants, most, scratch);
                 let (mut point, end) = (unit * CHUNK, space.numel.min((unit + 1) * CHUNK));
                 while point < end {
-                    let n = space.strip(point, end, most);
+                    let n = if long { end - point } else { space.strip(point, end, most) };
                     self.strip(&mut frame, space, to, point, n);
                     point += n;
                 }
             });
         });
+    }
+
+    /// Whether it writes what an index chooses and nothing else, in a row. That goes from memory to memory, so a strip need
+    /// not fit the cache, and the more rows it has, the further ahead they are asked for.
+    fn only_chooses(&self, space: &Space) -> bool {
+        let leaves = &self.region.leaves;
+        self.region.code.is_empty() && leaves.iter().any(|leaf| leaf.by().is_some()) && space.is_linear(leaves.len())
     }
 
     /// Walks blocks of rows. Leaves that lie in memory column by column are gathered for a whole block at once.

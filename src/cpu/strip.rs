@@ -198,12 +198,19 @@ pub(super) fn copy<T: Pod>(from: &[Cell<T>], to: &[Cell<T>]) {
     unsafe { to.as_ptr().cast_mut().copy_from(from.as_ptr(), from.len()) }
 }
 
+/// Bytes of a cache line.
+const LINE: usize = 64;
+
+/// Cache lines that [`fetch`] asks for.
+pub(super) fn lines<T>(n: usize) -> usize {
+    (n * size_of::<T>()).div_ceil(LINE).clamp(1, 4)
+}
+
 /// Asks memory for the first few cache lines of `n` elements from element `at` on, which are read soon.
 #[inline]
 pub(super) fn fetch<T>(from: &[Cell<T>], at: usize, n: usize) {
-    const LINE: usize = 64;
     #[cfg(target_arch = "x86_64")]
-    for line in 0..(n * size_of::<T>()).div_ceil(LINE).min(4) {
+    for line in 0..lines::<T>(n) {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
         // SAFETY: a hint, and nothing is read: any address will do.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(from.as_ptr().wrapping_add(at).cast::<i8>().wrapping_add(line * LINE)) }
