@@ -11,7 +11,7 @@ use smallvec::{SmallVec, smallvec};
 use super::formula::{Formula, formula2, formula3};
 use super::loops::Loop;
 use super::moments::{ARGS, Moments, moments};
-use super::region::is_source;
+use super::region::{Temps, is_source};
 use crate::expr::graph::{Graph, Id, Step};
 use crate::{BinaryOp, DType, UnaryOp};
 
@@ -60,15 +60,18 @@ pub(super) struct Together {
 }
 
 /// Finds operations that go together among `ids`, which are sorted, arguments first. `outputs` are stored.
-pub(super) fn fuse(graph: &Graph, ids: &[Id], outputs: &[(Id, DType)]) -> Fused {
+pub(super) fn fuse(graph: &Graph, ids: &[Id], outputs: &[(Id, DType)], temps: &Temps) -> Fused {
     let mut uses: FxHashMap<Id, usize> = FxHashMap::default();
-    let args = ids.iter().filter(|&&id| !is_source(graph, id)).flat_map(|&id| graph.values[id].step.args());
+    let args = ids.iter().filter(|&&id| !is_source(graph, id, temps)).flat_map(|&id| graph.values[id].step.args());
     for id in args.chain(outputs.iter().map(|o| o.0)) {
         *uses.entry(id).or_default() += 1;
     }
+    // What is read from a temporary is computed by no loop here.
+    let is_read = |id: &Id| temps.contains_key(id);
+    uses.extend(ids.iter().filter(|&id| is_read(id)).map(|&id| (id, usize::MAX)));
     let mut fused = Fused::default();
     for &id in ids.iter().rev() {
-        if fused.absorbed.contains(&id) || graph.values[id].dtype != DType::F32 {
+        if fused.absorbed.contains(&id) || is_read(&id) || graph.values[id].dtype != DType::F32 {
             continue;
         }
         let mut found = Match { graph, uses: &uses, absorbed: SmallVec::new() };

@@ -1,11 +1,13 @@
 //! A pass that computes every element of some outputs of one shape.
 
+use std::ops::Range;
 use std::sync::OnceLock;
 
 use smallvec::SmallVec;
 
+use super::bands::reads_by_row;
 use super::frame::{Constants, Direct, Frame, Memory, PANEL, constants, scratch_bytes, strip_len, walked};
-use super::region::Region;
+use super::region::{Call, Region};
 use super::scratch::with_scratch;
 use super::space::{Space, Walked};
 use super::strip::Span;
@@ -18,6 +20,8 @@ const CHUNK: usize = 64 * 1024;
 
 pub(super) struct Map {
     pub(super) region: Region,
+    /// Of an output in row-major order.
+    layout: Layout,
     /// The domain and where everything lies along it, if all outputs are contiguous.
     space: OnceLock<Space>,
 }
@@ -35,7 +39,8 @@ pub(super) struct Destination<'a> {
 
 impl Map {
     pub(super) fn new(region: Region) -> Self {
-        Self { region, space: OnceLock::new() }
+        let layout = Layout::contiguous(region.shape.clone());
+        Self { region, layout, space: OnceLock::new() }
     }
 
     /// The shape it walks, and the bytes it must read and write.
@@ -43,10 +48,14 @@ impl Map {
         (self.region.shape.clone(), self.region.bytes_read() + self.region.bytes())
     }
 
-    /// Writes its only output to a temporary, in row-major order.
+    /// Writes its only output to a temporary.
     pub(super) fn fill(&self, temp: usize, memory: &Memory<'_>) {
-        let layout = Layout::contiguous(self.region.shape.clone());
-        self.run(&[Destination { memory: memory.temps[temp], layout: &layout, buffer: None }], memory);
+        self.run(&[self.temporary(temp, memory)], memory);
+    }
+
+    /// Its only output as a temporary, in row-major order.
+    pub(super) fn temporary<'a, 'm: 'a>(&'a self, temp: usize, memory: &Memory<'m>) -> Destination<'a> {
+        Destination { memory: memory.temps[temp], layout: &self.layout, buffer: None }
     }
 
     /// Writes output `i` to `to[i]`.
@@ -58,10 +67,7 @@ impl Map {
         let custom;
         let layouts = to.iter().map(|to| to.layout);
         let space = if layouts.clone().all(Layout::is_contiguous) {
-            self.space.get_or_init(|| {
-                let layout = Layout::contiguous(self.region.shape.clone());
-                self.space(&vec![layout; to.len()])
-            })
+            self.row_major()
         } else {
             // Positions are counted from where targets begin, so offsets are left out here.
             let strides = |l: &Layout| Layout::new(l.shape().clone(), l.strides().into(), 0);
@@ -79,19 +85,59 @@ impl Map {
         {
             return self.panels(space, plane, to, memory, &constants, most);
         }
-        let long = self.only_chooses(space);
-        let units = space.numel.div_ceil(CHUNK);
-        threads::each(units, space.numel, |unit| {
-            with_scratch(scratch_bytes(&self.region, space, most), |scratch| {
-                let mut frame = Frame::new(&self.region, space, memory, &constants, most, scratch);
-                let (mut point, end) = (unit * CHUNK, space.numel.min((unit + 1) * CHUNK));
-                while point < end {
-                    let n = if long { end - point } else { space.strip(point, end, most) };
-                    self.strip(&mut frame, space, to, point, n);
-                    point += n;
-                }
-            });
+        threads::each(space.numel.div_ceil(CHUNK), space.numel, |unit| {
+            self.points(space, unit * CHUNK..space.numel.min((unit + 1) * CHUNK), &constants, to, memory);
         });
+    }
+
+    /// Writes the points `points` of each output.
+    fn points(
+        &self,
+        space: &Space,
+        points: Range<usize>,
+        constants: &Constants,
+        to: &[Destination<'_>],
+        memory: &Memory<'_>,
+    ) {
+        let long = self.only_chooses(space);
+        let most = strip_len(&self.region, space);
+        with_scratch(scratch_bytes(&self.region, space, most), |scratch| {
+            let mut frame = Frame::new(&self.region, space, memory, constants, most, scratch);
+            let mut point = points.start;
+            while point < points.end {
+                let n = if long { points.end - point } else { space.strip(point, points.end, most) };
+                self.strip(&mut frame, space, to, point, n);
+                point += n;
+            }
+        });
+    }
+
+    /// Whether it can be done by rows, of which its domain has `n`, for contiguous outputs.
+    pub(super) fn has_rows(&self, n: usize) -> bool {
+        let (space, region) = (self.row_major(), &self.region);
+        let is_turned = (0..region.leaves.len()).any(|i| space.is_turned(i));
+        // Whether an index is in bounds is looked at before anything goes by it.
+        let looks = region.code.iter().any(|instruction| matches!(instruction.call, Call::Bounded(_)));
+        !is_turned && !looks && space.numel.is_multiple_of(n) && reads_by_row(&self.region, space, space.numel / n)
+    }
+
+    /// Writes rows `rows`, of which the domain has `n`, of each output, all of which are contiguous.
+    pub(super) fn rows(
+        &self,
+        rows: Range<usize>,
+        n: usize,
+        constants: &Constants,
+        to: &[Destination<'_>],
+        memory: &Memory<'_>,
+    ) {
+        let space = self.row_major();
+        let width = space.numel / n;
+        self.points(space, rows.start * width..rows.end * width, constants, to, memory);
+    }
+
+    /// The domain, if all outputs are contiguous.
+    fn row_major(&self) -> &Space {
+        self.space.get_or_init(|| self.space(&vec![self.layout.clone(); self.region.outputs.len()]))
     }
 
     /// Whether it writes what an index chooses and nothing else, in a row. That goes from memory to memory, so a strip need

@@ -1,8 +1,8 @@
 //! The CPU path: evaluates a flat expression straight from layouts, in strips, through SIMD loops, on all cores.
 //!
-//! `program` cuts a graph into passes, and there are three kinds: `map`, `reduce` and `contract`. Each walks its domain
-//! (`space`) in strips, which a `frame` evaluates by the loops that `region` has listed. Memory is `buffer`, and for the
-//! loops `strip`.
+//! `program` cuts a graph into passes, and there are three kinds: `map`, `reduce` and `contract`; `bands` takes a few rows
+//! through several of them. Each walks its domain (`space`) in strips, which a `frame` evaluates by the loops that `region`
+//! has listed. Memory is `buffer`, and for the loops `strip`.
 
 #![allow(
     clippy::inline_always,
@@ -10,6 +10,7 @@
 )]
 
 mod astray;
+mod bands;
 mod bandwidth;
 mod buffer;
 mod choose;
@@ -24,6 +25,8 @@ mod loops;
 mod map;
 mod math;
 mod moments;
+mod once;
+mod pass;
 mod philox;
 mod plain;
 pub(crate) mod profile;

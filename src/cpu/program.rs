@@ -5,16 +5,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustc_hash::FxHashSet;
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 
 use super::Buffer;
 use super::astray::Astray;
+use super::bands;
 use super::contract::{self, Contract, Factor};
 use super::fold::FoldLoops;
 use super::frame::Memory;
 use super::locks::Locks;
 use super::map::{Destination, Map};
-use super::profile;
+use super::once::once;
+use super::pass::Pass;
 use super::reduce::{Folded, Reduce};
 use super::region::{self, Region, Temps};
 use super::strip::Span;
@@ -47,8 +49,8 @@ impl std::fmt::Debug for Program {
 enum Job {
     Reduce(Box<Reduce>),
     Contract(Box<Contract>),
-    /// What indices choose, into a temporary.
-    Choose(Box<Map>, usize),
+    /// A map into a temporary, and what it is called in profiles.
+    Fill(Box<Map>, usize, &'static str),
 }
 
 impl Job {
@@ -56,7 +58,7 @@ impl Job {
         match self {
             Self::Reduce(reduce) => reduce.parts_bytes(),
             Self::Contract(contract) => contract.parts_bytes(),
-            Self::Choose(..) => 0,
+            Self::Fill(..) => 0,
         }
     }
 }
@@ -99,7 +101,7 @@ impl Program {
                 temps.push(Temp { bytes: shape.numel() * dtype.size(), root: None });
             }
             jobs.push(match group {
-                Group::Choose(id) => {
+                Group::Choose(id) | Group::Once(id) => {
                     let Value { shape, dtype, .. } = &graph.values[*id];
                     let region = Region::new(op, graph, shape, &[(*id, *dtype)], &temp_of, true)?;
                     let constant = region.constant_dims();
@@ -107,7 +109,8 @@ impl Program {
                     let layout = Layout::contiguous(region.shape.clone()).broadcast_to(shape, op)?;
                     temp_of.insert(*id, region::Temp { index: temps.len(), layout });
                     temps.push(Temp { bytes: region.shape.numel() * dtype.size(), root: None });
-                    Job::Choose(Box::new(Map::new(region)), temps.len() - 1)
+                    let name = if matches!(group, Group::Choose(_)) { "choose" } else { "map" };
+                    Job::Fill(Box::new(Map::new(region)), temps.len() - 1, name)
                 }
                 Group::Fold(ids) => Job::Reduce(Box::new(reduce(op, graph, ids, &temp_of)?)),
                 Group::Product(id, found) => {
@@ -162,46 +165,27 @@ impl Program {
             memory.temps.extend(temp.target(&to).or_else(|| own.next()));
         }
         memory.parts = own.next().unwrap_or(Span::EMPTY);
-        for job in &self.jobs {
-            let start = profile::now();
-            match job {
-                Job::Reduce(reduce) => {
-                    reduce.run(&memory);
-                    profile::note(start, "reduce", || reduce.traffic());
-                }
-                Job::Contract(contract) => {
-                    contract.run(&memory);
-                    profile::note(start, "contract", || contract.traffic());
-                }
-                Job::Choose(map, temp) => {
-                    map.fill(*temp, &memory);
-                    profile::note(start, "choose", || map.traffic());
-                }
-            }
-            memory.astray.check()?;
+        let passes = self.passes(&to, &memory);
+        match bands::shared(&passes) {
+            Some(bands) => bands::run(bands, &passes, &memory),
+            None => passes.iter().try_for_each(|pass| pass.run(&memory))?,
         }
-        let mut passes = self.jobs.len() as u64;
-        for Store { map, roots, copies } in &self.stores {
-            // A temporary that is a target is stored already.
-            if copies.is_some_and(|temp| self.temps[temp].target(&to).is_some()) {
-                continue;
-            }
-            passes += 1;
-            let all = roots.iter().enumerate().all(|(i, &root)| i == root) && roots.len() == to.len();
-            let some: SmallVec<[Destination<'_>; 4]>;
-            let to = if all {
-                &to
-            } else {
-                some = roots.iter().map(|&root| to[root]).collect();
-                &some
-            };
-            let start = profile::now();
-            map.run(to, &memory);
-            profile::note(start, "map", || map.traffic());
-            memory.astray.check()?;
-        }
-        PASSES.fetch_add(passes, Ordering::Relaxed);
+        PASSES.fetch_add(passes.len() as u64, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// All passes, in an order in which none needs a later one.
+    fn passes<'a>(&'a self, to: &[Destination<'a>], memory: &Memory<'a>) -> SmallVec<[Pass<'a>; 4]> {
+        let job = |job: &'a Job| match job {
+            Job::Reduce(reduce) => Pass::Reduce(reduce),
+            Job::Contract(contract) => Pass::Contract(contract),
+            Job::Fill(map, temp, name) => Pass::Map(map, smallvec![map.temporary(*temp, memory)], name),
+        };
+        // A temporary that is a target is stored already.
+        let is_stored = |copies: Option<usize>| copies.is_some_and(|temp| self.temps[temp].target(to).is_some());
+        let stores = self.stores.iter().filter(|store| !is_stored(store.copies));
+        let store = |Store { map, roots, .. }: &'a Store| Pass::Map(map, roots.iter().map(|&i| to[i]).collect(), "map");
+        self.jobs.iter().map(job).chain(stores.map(store)).collect()
     }
 
     /// Memory for the temporaries that are no targets, and last for partial results, if there are any.
@@ -287,6 +271,8 @@ enum Group {
     Product(Id, Contraction),
     /// Where an index has elements read, which is looked at before they are.
     Choose(Id),
+    /// What is the same all along some dims of the domain it is used in: computed once, not again for each of them.
+    Once(Id),
 }
 
 impl Group {
@@ -295,7 +281,7 @@ impl Group {
         match self {
             Self::Fold(ids) => ids,
             Self::Product(id, _) => std::slice::from_ref(id),
-            Self::Choose(_) => &[],
+            Self::Choose(_) | Self::Once(_) => &[],
         }
     }
 }
@@ -339,6 +325,12 @@ fn groups(graph: &Graph) -> Vec<Group> {
     let mut by_depth = alone;
     for ((depth, ..), ids) in folds {
         by_depth.entry(depth).or_default().push(Group::Fold(ids));
+    }
+    // Each after the reductions it is made of, and before those it is used in.
+    for id in once(graph, &live) {
+        if depth[id] > 0 {
+            by_depth.entry(depth[id]).or_default().push(Group::Once(id));
+        }
     }
     by_depth.into_values().flatten().collect()
 }

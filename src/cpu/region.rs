@@ -142,8 +142,8 @@ impl Region {
     ) -> Result<Self> {
         let mut builder = Builder { graph, leaves: Vec::new(), constants: Vec::new(), code: Vec::new() };
         let mut origins: FxHashMap<Id, Origin> = FxHashMap::default();
-        let ids = elementwise(graph, outputs.iter().map(|o| o.0));
-        let fused = fuse(graph, &ids, outputs);
+        let ids = elementwise(graph, outputs.iter().map(|o| o.0), temps);
+        let fused = fuse(graph, &ids, outputs, temps);
         let together = fused.moments.as_ref().map_or(&[][..], |m| &m.values);
         for id in ids {
             if fused.absorbed.contains(&id) || together.contains(&id) {
@@ -243,11 +243,11 @@ fn unsupported(op: &'static str, graph: &Graph, id: Id) -> Error {
 }
 
 /// The values from which `outputs` are computed elementwise, and the outputs, arguments first.
-fn elementwise(graph: &Graph, outputs: impl Iterator<Item = Id>) -> Vec<Id> {
+fn elementwise(graph: &Graph, outputs: impl Iterator<Item = Id>, temps: &Temps) -> Vec<Id> {
     let mut stack: Vec<Id> = outputs.collect();
     let mut seen: FxHashSet<Id> = FxHashSet::default();
     while let Some(id) = stack.pop() {
-        if seen.insert(id) && !is_source(graph, id) {
+        if seen.insert(id) && !is_source(graph, id, temps) {
             stack.extend(graph.values[id].step.args());
         }
     }
@@ -257,8 +257,8 @@ fn elementwise(graph: &Graph, outputs: impl Iterator<Item = Id>) -> Vec<Id> {
 }
 
 /// Whether a region reads this value from memory.
-pub(super) fn is_source(graph: &Graph, id: Id) -> bool {
-    matches!(graph.values[id].step, Step::Reduce { .. } | Step::Read { .. } | Step::Take(_))
+pub(super) fn is_source(graph: &Graph, id: Id, temps: &Temps) -> bool {
+    temps.contains_key(&id) || matches!(graph.values[id].step, Step::Read { .. } | Step::Take(_))
 }
 
 impl Builder<'_> {
@@ -266,6 +266,9 @@ impl Builder<'_> {
         let graph = self.graph;
         let value = &graph.values[id];
         let dtype_of = |id: Id| graph.values[id].dtype;
+        if let Some(Temp { index, layout }) = temps.get(&id) {
+            return Some(self.leaf(Source::Temp(*index), layout.clone().into(), value.dtype));
+        }
         Some(match &value.step {
             Step::Load { buffer, access } => {
                 let stored = graph.buffers[*buffer].1;
@@ -274,10 +277,8 @@ impl Builder<'_> {
             }
             Step::Index { access } => self.leaf(Source::Index, access.clone(), value.dtype),
             &Step::Scalar { slot } => self.constant(Constant::Scalar(slot), value.dtype),
-            Step::Reduce { .. } => {
-                let Temp { index, layout } = temps.get(&id)?;
-                self.leaf(Source::Temp(*index), layout.clone().into(), value.dtype)
-            }
+            // Every reduction has a temporary.
+            Step::Reduce { .. } => return None,
             Step::Read { of, access } => self.leaf(Source::Temp(temps.get(of)?.index), access.clone(), value.dtype),
             Step::Take(Take { from, access, at, .. }) => {
                 let (source, dtype) = match *from {

@@ -18,7 +18,7 @@ use crate::base::layout::{Layout, Strides, collapse};
 const LONG_ROW: usize = 256;
 
 pub(super) struct Space {
-    sizes: SmallVec<[usize; 8]>,
+    pub(super) sizes: SmallVec<[usize; 8]>,
     pub(super) numel: usize,
     pub(super) tracks: Vec<Track>,
 }

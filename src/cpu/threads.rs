@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 /// The caller does work on fewer elements than this alone: waking threads takes longer.
-const SMALL: usize = 32 * 1024;
+pub(super) const SMALL: usize = 32 * 1024;
 
 fn pool() -> Option<&'static ThreadPool> {
     static POOL: OnceLock<Option<ThreadPool>> = OnceLock::new();

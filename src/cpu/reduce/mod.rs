@@ -21,8 +21,9 @@ use std::sync::OnceLock;
 use pulp::Arch;
 use smallvec::SmallVec;
 
+use super::bands::{Bands, reads_by_row};
 use super::fold::{FoldLoops, WIDE};
-use super::frame::{Memory, constants};
+use super::frame::{Constants, Memory, constants};
 use super::region::Region;
 use super::scratch::with_scratch;
 use super::strip::{Span, Strip};
@@ -33,7 +34,7 @@ use worker::Worker;
 
 pub(super) struct Reduce {
     /// What is folded.
-    region: Region,
+    pub(super) region: Region,
     folds: Vec<Folded>,
     dims: SmallVec<[usize; 4]>,
     partition: OnceLock<Partition>,
@@ -93,17 +94,31 @@ impl Reduce {
             return;
         }
         let constants = constants(&self.region, memory);
-        threads::each(partition.units(), numel, |unit| {
-            with_scratch(Worker::scratch_bytes(self, partition), |scratch| {
-                Worker::new(self, partition, memory, scratch).run(&partition.piece(unit), &constants);
-            });
-        });
+        threads::each(partition.units(), numel, |unit| self.unit(unit, &constants, memory));
         if partition.n_parts > 1 {
             threads::each(n_kept.div_ceil(COLUMNS), n_kept * partition.n_parts, |unit| {
                 let (start, end) = (unit * COLUMNS, n_kept.min((unit + 1) * COLUMNS));
                 self.put_together(partition, memory, start, end - start);
             });
         }
+    }
+
+    /// Does one piece of the work.
+    pub(super) fn unit(&self, unit: usize, constants: &Constants, memory: &Memory<'_>) {
+        let partition = self.partition();
+        with_scratch(Worker::scratch_bytes(self, partition), |scratch| {
+            Worker::new(self, partition, memory, scratch).run(&partition.piece(unit), constants);
+        });
+    }
+
+    /// How it shares out rows, if each piece of the work is some rows and writes their results side by side.
+    pub(super) fn bands(&self) -> Option<Bands> {
+        let partition = self.partition();
+        let &Partition { ref space, ref kept, outer, reduced, inner, outers, n_parts, .. } = partition;
+        let whole = inner == 1 && n_parts == 1 && space.numel > 0;
+        let side_by_side = (0..self.folds.len()).all(|fold| kept.is_linear(fold));
+        let bands = Bands { rows: outer, height: outers, width: reduced };
+        (whole && side_by_side && reads_by_row(&self.region, space, reduced)).then_some(bands)
     }
 
     /// Folds the parts of `n` results from `start` on, in order, and stores them.

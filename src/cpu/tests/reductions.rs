@@ -231,3 +231,40 @@ fn a_number_spread_out_and_folded() {
     check("spread", &(Expr::from(2.0).broadcast_to([3, 4]) + 1).mean(..), 0.0);
     check("spread", &Expr::from(2.0).sum(..), 0.0);
 }
+
+/// Many rows go through all passes band by band, a single row through one pass after the other.
+#[test]
+fn rows_together_are_as_each_alone() {
+    type Form = fn(&Tensor, &Tensor, &Tensor) -> Vec<Expr>;
+    let forms: [Form; 5] = [
+        |x, by_column, by_row| vec![x.layer_norm(1, 1e-5) * by_column + by_row],
+        |x, _, by_row| vec![(x * by_row).softmax(1), x.var(1, 1)],
+        |x, _, by_row| vec![x.std(1, 0), x.mean(1), x.gt(x.mean(1).keepdim() + by_row)],
+        |x, by_column, _| vec![(x.log_softmax(1) * by_column).sum(1), x.amax(1)],
+        // Not what belongs to the row.
+        |x, by_column, _| vec![x - x.amax(1).keepdim() * (by_column * by_column).sum(0)],
+    ];
+    for [rows, width] in [[40, 1024], [300, 256], [2000, 40], [33, 4099], [9, 5000]] {
+        let x = random(1, &[rows, width], DType::F32);
+        let by_column = random(2, &[width], DType::F32);
+        let by_row = random(3, &[rows, 1], DType::F32);
+        for (i, form) in forms.iter().enumerate() {
+            let exprs = form(&x, &by_column, &by_row);
+            let together = crate::eval_all(&exprs).unwrap();
+            for row in [0, 1, rows / 2, rows - 1] {
+                let one = |x: &Tensor| x.narrow(0, row, 1).unwrap();
+                let alone = crate::eval_all(&form(&one(&x), &by_column, &one(&by_row))).unwrap();
+                for (together, alone) in together.iter().zip(&alone) {
+                    let (got, want) = (naive::elements(&one(together)), naive::elements(alone));
+                    assert_eq!(got, want, "row {row} of form {i} of {rows} by {width}");
+                }
+            }
+            // Where it goes decides nothing but the order of the walk.
+            let straight = exprs[0].eval().unwrap();
+            let turned = Tensor::zeros([straight.shape().numel() / rows, rows], straight.dtype(), &Device::cpu());
+            let target = turned.unwrap().transpose(0, 1).unwrap().reshape(straight.shape().clone()).unwrap();
+            target.assign(exprs[0].clone()).unwrap();
+            assert_eq!(naive::elements(&target), naive::elements(&straight), "form {i} of {rows} by {width}, turned");
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! A pass over memory, of any kind.
+
+use smallvec::SmallVec;
+
+use super::contract::Contract;
+use super::frame::Memory;
+use super::map::{Destination, Map};
+use super::profile;
+use super::reduce::Reduce;
+use crate::{Result, Shape};
+
+pub(super) enum Pass<'a> {
+    Reduce(&'a Reduce),
+    Contract(&'a Contract),
+    /// A map, where its outputs go, and what it is called in profiles.
+    Map(&'a Map, SmallVec<[Destination<'a>; 2]>, &'static str),
+}
+
+impl Pass<'_> {
+    /// Runs it, and looks whether all that indices chose was there.
+    pub(super) fn run(&self, memory: &Memory<'_>) -> Result<()> {
+        let start = profile::now();
+        match self {
+            Self::Reduce(reduce) => reduce.run(memory),
+            Self::Contract(contract) => contract.run(memory),
+            Self::Map(map, to, _) => map.run(to, memory),
+        }
+        profile::note(start, self.name(), || self.traffic());
+        memory.astray.check()
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Reduce(_) => "reduce",
+            Self::Contract(_) => "contract",
+            Self::Map(_, _, name) => name,
+        }
+    }
+
+    /// The shape it walks, and the bytes it must read and write.
+    pub(super) fn traffic(&self) -> (Shape, usize) {
+        match self {
+            Self::Reduce(reduce) => reduce.traffic(),
+            Self::Contract(contract) => contract.traffic(),
+            Self::Map(map, ..) => map.traffic(),
+        }
+    }
+}
