@@ -2,6 +2,8 @@
 //!
 //! All give what `Integer::floored` does: quotients rounded down, 0 by 0.
 
+use crate::expr::op::Integer;
+
 /// The quotient, rounded down, and what it leaves, by way of f32, of which vectors hold eight.
 ///
 /// A quotient of f32s misses that of the integers by less than `384 / |b|`, so that it leaves less than `|b| + 384`. Of
@@ -34,6 +36,22 @@ fn to_i32(x: f32) -> i32 {
 pub(super) fn fmod(a: i32, b: i32) -> i32 {
     let rest = floored(a, b).1;
     if rest != 0 && (a ^ b) < 0 { rest.wrapping_sub(b) } else { rest }
+}
+
+/// The quotient of two i64s, rounded down, and what it leaves. Small ones are divided in 32 bits, in half the time.
+#[inline(always)]
+pub(super) fn floored_long(a: i64, b: i64) -> (i64, i64) {
+    let (Ok(size), Ok(by)) = (u32::try_from(a.unsigned_abs()), u32::try_from(b.unsigned_abs())) else {
+        return a.floored(b);
+    };
+    if by == 0 {
+        return (0, 0);
+    }
+    let (quotient, rest) = (i64::from(size / by), i64::from(size % by));
+    // Rounded towards 0, as C's are.
+    let rest = if a < 0 { -rest } else { rest };
+    let quotient = if (a ^ b) < 0 { -quotient } else { quotient };
+    if rest != 0 && (rest ^ b) < 0 { (quotient - 1, rest + b) } else { (quotient, rest) }
 }
 
 /// A number that many i64s are divided by: each division becomes a multiplication.
@@ -85,7 +103,6 @@ impl Divisor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::expr::op::Integer;
 
     /// Numbers about every power of two, and at both ends of i32.
     fn numbers() -> Vec<i32> {
@@ -127,6 +144,7 @@ mod tests {
             let by = Divisor::new(b);
             assert_eq!(by.floored(a), a.floored(b), "{a} by {b}");
             assert_eq!(by.fmod(a), if b == 0 { 0 } else { a.wrapping_rem(b) }, "{a} by {b}");
+            assert_eq!(floored_long(a, b), a.floored(b), "{a} by {b}");
         };
         let mut random = random();
         let powers = (0..64).map(|k| 1_i64 << k).flat_map(|power| [power, power.wrapping_neg()]);

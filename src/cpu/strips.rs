@@ -187,8 +187,12 @@ fn divide_i32(op: BinaryOp) -> Option<Loop> {
 
 fn divide_i64(op: BinaryOp) -> Option<Loop> {
     Some(match op {
-        BinaryOp::FloorDivide => map2_prepared(|a: i64, b: i64| a.floored(b).0, Divisor::new, |a, b| b.floored(a).0),
-        BinaryOp::Remainder => map2_prepared(|a: i64, b: i64| a.floored(b).1, Divisor::new, |a, b| b.floored(a).1),
+        BinaryOp::FloorDivide => {
+            map2_prepared(|a: i64, b: i64| division::floored_long(a, b).0, Divisor::new, |a, b| b.floored(a).0)
+        }
+        BinaryOp::Remainder => {
+            map2_prepared(|a: i64, b: i64| division::floored_long(a, b).1, Divisor::new, |a, b| b.floored(a).1)
+        }
         BinaryOp::Fmod => {
             map2_prepared(|a: i64, b: i64| if b == 0 { 0 } else { a.wrapping_rem(b) }, Divisor::new, |a, b| b.fmod(a))
         }
