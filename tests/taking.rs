@@ -248,6 +248,33 @@ fn a_dropped_read_still_reports_it() {
     });
 }
 
+/// Each of several dropped reads has its own mark to report, one call after the other.
+#[test]
+fn dropped_reads_report_one_after_the_other() {
+    on_each(|device| {
+        if !device.is_gpu() {
+            return Ok(());
+        }
+        let x = table(4, 3, device);
+        let long = Tensor::full([1 << 22], 0.5_f32, device).unwrap();
+        let lasting = (0..40).fold(Expr::from(&long), |x, _| x.sin().exp()).sum(..).eval().unwrap();
+        // A driver that has finished by then has told the future.
+        let mut wanted: Vec<i64> = vec![];
+        for (index, chosen) in [(9, x.index(0, indices(&[0, 9], device))), (7, x.index(1, indices(&[0, 7], device)))] {
+            if begin_to_read(&(chosen + &lasting * 0.0).eval().unwrap()) {
+                wanted.push(index);
+            }
+        }
+        for index in wanted {
+            match device.synchronize() {
+                Err(Error::Index { index: found, .. }) if found == index => {}
+                other => return Err(format!("{other:?} instead of {index}")),
+            }
+        }
+        device.synchronize().map_err(|error| format!("reported twice: {error}"))
+    });
+}
+
 /// What lies beyond the end of a group of elements is no index, whatever memory holds there.
 #[test]
 fn what_is_no_element_is_no_index() {

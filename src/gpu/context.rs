@@ -11,7 +11,7 @@ use super::label::Label;
 use super::limits;
 use super::memory::Memory;
 use super::poller::{Poller, Waiting};
-use super::readback::Mapped;
+use super::readback::{Mapped, Read};
 use super::recorder::{Recorder, UNIFORM_BYTES};
 use crate::base::times::Bandwidth;
 use crate::kernel::Caps;
@@ -30,6 +30,8 @@ pub(crate) struct Context {
     /// Whether kernels planned from now on are left to the driver's simplifications.
     fast_math: AtomicBool,
     recorder: Mutex<Recorder>,
+    /// Reads whose futures were dropped, and with which marks came.
+    pub(super) abandoned: Mutex<Vec<Read>>,
     pub(super) faults: Arc<Faults>,
     poller: OnceLock<Poller>,
     /// Measured on first use.
@@ -103,6 +105,7 @@ impl Context {
             max_uniforms: limits.max_uniform_buffer_binding_size.min(UNIFORM_BYTES as u64),
             label: Label::new(label_of(adapter)),
             recorder,
+            abandoned: Mutex::default(),
             faults,
         };
         context.check(OP)?;

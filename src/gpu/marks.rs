@@ -4,7 +4,6 @@
 //! the next call that reads or waits fetches the marks with what it came for, and clears them. Marks are handed out as
 //! launches are recorded, one for each operation, dim and size.
 
-use super::readback::Read;
 use crate::base::bounds::Bounds;
 use crate::{Error, Result};
 
@@ -15,8 +14,6 @@ pub(super) struct Marks {
     pub(super) buffer: wgpu::Buffer,
     /// What each mark is of; none if nothing is recorded that could raise one.
     of: Vec<Bounds>,
-    /// Reads whose futures were dropped, and with which marks came.
-    pub(super) abandoned: Vec<Read>,
 }
 
 /// Marks on their way to the host.
@@ -30,7 +27,7 @@ impl Marks {
         let descriptor =
             wgpu::BufferDescriptor { label: Some("hadamard marks"), size: 4 * most, usage, mapped_at_creation: false };
         // wgpu clears it before its first use.
-        Self { buffer: device.create_buffer(&descriptor), of: Vec::new(), abandoned: Vec::new() }
+        Self { buffer: device.create_buffer(&descriptor), of: Vec::new() }
     }
 
     /// The mark of some bounds, for a launch.

@@ -6,6 +6,7 @@ use std::task::{self, Poll, Waker};
 
 use futures_intrusive::channel::shared::{OneshotReceiver, OneshotSender, oneshot_channel};
 
+use super::context::lock;
 use super::marks::Raised;
 use super::memory::Raw;
 use super::recorder::Copy;
@@ -75,7 +76,7 @@ impl Read {
 impl Drop for Pending {
     fn drop(&mut self) {
         match self.read.take() {
-            Some(read) if read.data.marks.is_some() => self.context.recorder().marks.abandoned.push(read),
+            Some(read) if read.data.marks.is_some() => lock(&self.context.abandoned).push(read),
             // Its state is unknown: it never goes back to the pool.
             Some(read) => self.context.memory.pool.forget(read.class),
             None => {}
@@ -136,21 +137,21 @@ impl Context {
     pub(super) fn check_marks(self: &Arc<Self>, _op: &'static str) -> Result<()> {
         Ok(())
     }
-}
 
-impl Context {
-    /// An error if a mark came with a read whose future was dropped. Those on their way yet stay.
+    /// An error if a mark came with a read whose future was dropped. Those on their way yet stay, and those behind one
+    /// that has an error.
     fn check_abandoned(&self, op: &'static str) -> Result<()> {
-        let abandoned = std::mem::take(&mut self.recorder().marks.abandoned);
-        let mut result = Ok(());
+        let abandoned = std::mem::take(&mut *lock(&self.abandoned));
+        let (mut result, mut stay) = (Ok(()), Vec::new());
         for read in abandoned {
-            match read.outcome() {
-                _ if result.is_err() => self.recorder().marks.abandoned.push(read),
+            // An outcome is told once: it is asked for only by who goes on with it.
+            match if result.is_ok() { read.outcome() } else { None } {
                 Some(Ok(())) => result = read.finish(self, op, |_| ()),
                 Some(Err(_)) => self.memory.pool.forget(read.class),
-                None => self.recorder().marks.abandoned.push(read),
+                None => stay.push(read),
             }
         }
+        lock(&self.abandoned).extend(stay);
         result
     }
 }
