@@ -35,6 +35,36 @@ pub enum DType {
     F64,
 }
 
+/// The pattern of the integer dtypes.
+macro_rules! integers {
+    () => {
+        $crate::DType::U8
+            | $crate::DType::I8
+            | $crate::DType::I16
+            | $crate::DType::I32
+            | $crate::DType::I64
+            | $crate::DType::U16
+            | $crate::DType::U32
+            | $crate::DType::U64
+    };
+}
+pub(crate) use integers;
+
+/// The pattern of the dtypes that nothing is computed in: see [`DType::compute`].
+macro_rules! only_stored {
+    () => {
+        $crate::DType::U8
+            | $crate::DType::I8
+            | $crate::DType::I16
+            | $crate::DType::U16
+            | $crate::DType::U32
+            | $crate::DType::U64
+            | $crate::DType::F16
+            | $crate::DType::BF16
+    };
+}
+pub(crate) use only_stored;
+
 /// The kinds of number, weakest first: an operand of a stronger kind decides the dtype of the result.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Category {
@@ -98,9 +128,7 @@ impl DType {
     pub(crate) const fn category(self) -> Category {
         match self {
             Self::Bool => Category::Bool,
-            Self::U8 | Self::I8 | Self::I16 | Self::I32 | Self::I64 | Self::U16 | Self::U32 | Self::U64 => {
-                Category::Int
-            }
+            integers!() => Category::Int,
             Self::F16 | Self::BF16 | Self::F32 | Self::F64 => Category::Float,
         }
     }
@@ -115,6 +143,11 @@ impl DType {
             Self::F16 | Self::BF16 | Self::F32 => Self::F32,
             Self::F64 => Self::F64,
         }
+    }
+
+    /// Whether this is an integer that is computed in a wider one, and so wrapped after each step.
+    pub(crate) const fn is_narrow_integer(self) -> bool {
+        matches!(self.category(), Category::Int) && self.size() < self.compute().size()
     }
 
     /// The dtype of an operation on two tensors of equal standing, as `torch.promote_types`: `None` for u16, u32 and u64
@@ -319,6 +352,14 @@ mod tests {
             assert_eq!(dtype.name().parse::<DType>().unwrap(), dtype);
         }
         assert!("f8".parse::<DType>().is_err());
+    }
+
+    #[test]
+    fn patterns_are_what_they_are_called() {
+        for dtype in DType::ALL {
+            assert_eq!(matches!(dtype, integers!()), dtype.integer_range().is_some(), "{dtype}");
+            assert_eq!(matches!(dtype, only_stored!()), dtype.compute() != dtype, "{dtype}");
+        }
     }
 
     #[test]

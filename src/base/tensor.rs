@@ -70,6 +70,11 @@ impl Tensor {
         self.layout.is_contiguous()
     }
 
+    /// Whether both are the same elements of the same memory, in the same order.
+    pub(crate) fn is_same_view(&self, other: &Self) -> bool {
+        self.storage.id() == other.storage.id() && self.layout == other.layout && self.dtype == other.dtype
+    }
+
     pub(crate) fn layout(&self) -> &Layout {
         &self.layout
     }

@@ -8,6 +8,7 @@ use super::region::{Call, Constant, Instruction, Reading, Region, Source};
 use super::scratch::Line;
 use super::space::{Space, Walked};
 use super::strip::{Span, Strip};
+use crate::base::dtype::only_stored;
 use crate::{DType, Scalar};
 
 /// Bytes that the strips of one evaluation may take together: they should stay in the first-level cache.
@@ -53,7 +54,7 @@ fn element(value: Scalar, dtype: DType) -> u64 {
         DType::I64 => bytes = value.to_i64().to_ne_bytes(),
         DType::F32 => bytes[..4].copy_from_slice(&(value.to_f64() as f32).to_ne_bytes()),
         DType::F64 => bytes = value.to_f64().to_ne_bytes(),
-        DType::U8 | DType::I8 | DType::I16 | DType::U16 | DType::U32 | DType::U64 | DType::F16 | DType::BF16 => {
+        only_stored!() => {
             unreachable!("nothing is computed in {dtype}")
         }
     }

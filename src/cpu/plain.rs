@@ -8,6 +8,7 @@ use std::cell::Cell;
 use bytemuck::Pod;
 
 use super::strip::Strip;
+use crate::base::dtype::only_stored;
 use crate::expr::op::{DTypeRule, Row};
 use crate::{BinaryOp, DType, UnaryOp};
 
@@ -42,7 +43,7 @@ fn by_row<const N: usize, B>(row: &Row<N, B>, dtype: DType, args: [Strip<'_>; N]
         (DType::I64, false) => each(|x: [i64; N]| row.on_i64(x), args, out),
         (DType::I64, true) => each(|x: [i64; N]| u8::from(row.on_i64(x) != 0), args, out),
         (DType::Bool, _) => each(|x: [u8; N]| u8::from(meaning(x.map(f64::from)) != 0.0), args, out),
-        (DType::U8 | DType::I8 | DType::I16 | DType::U16 | DType::U32 | DType::U64 | DType::F16 | DType::BF16, _) => {
+        (only_stored!(), _) => {
             unreachable!("nothing is computed in {dtype}")
         }
     }

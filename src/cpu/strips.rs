@@ -7,6 +7,7 @@ use super::division::{self, Divisor};
 use super::loops::{Body, Loop, map1, map2, map2_in_place, map2_prepared, map3};
 use super::plain::Plain;
 use super::{math, philox, vector};
+use crate::base::dtype::only_stored;
 use crate::base::element::to_odd;
 use crate::expr::op::{Integer, gelu, ndtr};
 use crate::{BinaryOp, DType, UnaryOp};
@@ -19,7 +20,7 @@ pub(super) fn unary(op: UnaryOp, dtype: DType) -> Loop {
         DType::I32 => unary_i32(op),
         DType::I64 => unary_i64(op),
         DType::Bool => unary_bool(op),
-        DType::U8 | DType::I8 | DType::I16 | DType::U16 | DType::U32 | DType::U64 | DType::F16 | DType::BF16 => None,
+        only_stored!() => None,
     };
     own.unwrap_or_else(|| plain(Plain::Unary(op, dtype)))
 }
@@ -113,7 +114,7 @@ pub(super) fn binary(op: BinaryOp, dtype: DType) -> Loop {
         DType::I32 => binary_i32(op).or_else(|| divide_i32(op)),
         DType::I64 => binary_i64(op).or_else(|| divide_i64(op)),
         DType::Bool => binary_bool(op),
-        DType::U8 | DType::I8 | DType::I16 | DType::U16 | DType::U32 | DType::U64 | DType::F16 | DType::BF16 => None,
+        only_stored!() => None,
     };
     own.unwrap_or_else(|| plain(Plain::Binary(op, dtype)))
 }

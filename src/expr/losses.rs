@@ -3,7 +3,7 @@
 use super::node::Expr;
 use super::take::bounded;
 use super::views::carry;
-use crate::{DType, Error, Result};
+use crate::{DType, Error, Result, Shape};
 
 /// What becomes of the losses of several samples.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -33,6 +33,17 @@ pub struct CrossEntropy {
 impl Default for CrossEntropy {
     fn default() -> Self {
         Self { weight: None, ignore_index: -100, reduction: Reduction::Mean, label_smoothing: 0.0 }
+    }
+}
+
+impl Reduction {
+    /// What becomes of these losses, of which `count` count.
+    fn of(self, losses: Expr, count: impl FnOnce() -> Expr) -> Expr {
+        match self {
+            Self::Mean => losses.sum(..) / count(),
+            Self::Sum => losses.sum(..),
+            Self::None => losses,
+        }
     }
 }
 
@@ -109,16 +120,15 @@ impl Expr {
     fn nll(&self, op: &'static str, target: &Self, dim: usize, options: &CrossEntropy, smoothing: f64) -> Result<Self> {
         target.check()?;
         let classes = self.shape()[dim];
-        let samples = self.sum(dim as isize);
-        if target.shape() != samples.shape() {
-            let expected = format!("a label for each sample, of shape {}", samples.shape());
+        let samples: Shape = (0..self.shape().rank()).filter(|&d| d != dim).map(|d| self.shape()[d]).collect();
+        if *target.shape() != samples {
+            let expected = format!("a label for each sample, of shape {samples}");
             return Err(Error::argument(op, expected, target.shape().to_string()));
         }
-        let target = if target.dtype() == DType::U8 { target.cast(DType::I32) } else { target.clone() };
+        let target = target.as_labels();
         let ignored = target.eq(options.ignore_index);
         let label = Self::select(&ignored, 0, &target);
-        let chosen =
-            self.along(op, dim as isize, &label.unsqueeze(dim as isize), false)?.reshape(samples.shape().clone());
+        let chosen = self.along(op, dim as isize, &label.unsqueeze(dim as isize), false)?.reshape(samples);
         let weight = options.weight.as_ref().map(|weight| weight.of_classes(op, classes)).transpose()?;
         let of_label = weight.as_ref().map(|weight| weight.index(0, &label));
         let counted = |x: &Self| Self::select(&ignored, 0, x);
@@ -129,14 +139,8 @@ impl Expr {
             let even = counted(&-every.sum(dim as isize));
             losses = losses * (1.0 - smoothing) + even * (smoothing / classes as f64);
         }
-        Ok(match options.reduction {
-            Reduction::None => losses,
-            Reduction::Sum => losses.sum(..),
-            Reduction::Mean => match &of_label {
-                Some(weight) => losses.sum(..) / counted(weight).sum(..),
-                None => losses.sum(..) / ignored.logical_not().sum(..),
-            },
-        })
+        let count = || of_label.as_ref().map_or_else(|| ignored.logical_not(), counted).sum(..);
+        Ok(options.reduction.of(losses, count))
     }
 
     /// The loss of a target that has a probability for each class.
@@ -156,12 +160,14 @@ impl Expr {
             terms = terms * weight.of_classes(OP, self.shape()[dim])?.along_dim(self, dim);
         }
         let losses = -terms.sum(dim as isize);
-        Ok(match options.reduction {
-            Reduction::None => losses,
-            Reduction::Sum => losses.sum(..),
-            // Of the samples: weights do not count here, in PyTorch.
-            Reduction::Mean => losses.sum(..) / losses.shape().numel() as f64,
-        })
+        // The mean is of the samples: weights do not count here, in PyTorch.
+        let samples = losses.shape().numel() as f64;
+        Ok(options.reduction.of(losses, || samples.into()))
+    }
+
+    /// Numbers of classes in a dtype that indices may have: a u8 would be a mask.
+    fn as_labels(&self) -> Self {
+        if self.dtype() == DType::U8 { self.cast(DType::I32) } else { self.clone() }
     }
 
     /// Weights of so many classes.
@@ -194,9 +200,8 @@ impl Expr {
         const OP: &str = "one_hot";
         carry((|| {
             self.check()?;
-            let label = if self.dtype() == DType::U8 { self.cast(DType::I32) } else { self.clone() };
             let dim = self.shape().rank();
-            let label = bounded(OP, &label, dim, classes, false, self.shape().numel() * classes)?;
+            let label = bounded(OP, &self.as_labels(), dim, classes, false, self.shape().numel() * classes)?;
             Ok(label.unsqueeze(-1).eq(Self::numbers(classes)).cast(DType::I64))
         })())
     }

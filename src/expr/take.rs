@@ -363,19 +363,9 @@ pub(super) fn bounded(
     const EXPECTED: &str = "an index of i8, i16, i32 or i64 (a mask of bools or u8 is for masked_select)";
     index.check()?;
     index.check_alone(op)?;
-    match index.dtype() {
-        DType::I8 | DType::I16 | DType::I32 | DType::I64 => {}
-        found @ (DType::Bool
-        | DType::U8
-        | DType::U16
-        | DType::U32
-        | DType::U64
-        | DType::F16
-        | DType::BF16
-        | DType::F32
-        | DType::F64) => {
-            return Err(Error::DType { op, expected: EXPECTED, found });
-        }
+    let found = index.dtype();
+    if !matches!(found, DType::I8 | DType::I16 | DType::I32 | DType::I64) {
+        return Err(Error::DType { op, expected: EXPECTED, found });
     }
     let bounds = Bounds::new(op, dim, size, from_end, n)?;
     Ok(Expr::new(Op::Bounded(bounds), smallvec![index.clone()], index.shape().clone(), DType::I32))

@@ -1,5 +1,6 @@
 //! The uniforms of a launch: the numbers passed to its kernel, and the arithmetic behind them.
 
+use crate::base::dtype::only_stored;
 use crate::base::layout::Strides;
 use crate::{DType, Scalar};
 
@@ -70,7 +71,7 @@ pub(crate) fn write_scalar(value: Scalar, dtype: DType, words: &mut [u32]) {
         DType::I64 => in_two(value.to_i64() as u64, words),
         DType::F64 => in_two(value.to_f64().to_bits(), words),
         DType::F32 => words[0] = (value.to_f64() as f32).to_bits(),
-        DType::F16 | DType::BF16 | DType::U8 | DType::I8 | DType::I16 | DType::U16 | DType::U32 | DType::U64 => {
+        only_stored!() => {
             unreachable!("numbers have a dtype that arithmetic is done in")
         }
     }

@@ -226,9 +226,7 @@ fn is_same_op(a: &Expr, b: &Expr) -> bool {
     // What is no elementwise operation depends on the shapes of its arguments.
     let same_shapes = || a.0.args.iter().zip(&b.0.args).all(|(a, b)| a.shape() == b.shape());
     match (&a.0.op, &b.0.op) {
-        (Op::Leaf(a), Op::Leaf(b)) => {
-            a.storage().id() == b.storage().id() && a.layout() == b.layout() && a.dtype() == b.dtype()
-        }
+        (Op::Leaf(a), Op::Leaf(b)) => a.is_same_view(b),
         (Op::Number(a), Op::Number(b)) => match (a, b) {
             (Number::Cell(a), Number::Cell(b)) => a.id() == b.id(),
             (Number::Scalar(a), Number::Scalar(b)) => {

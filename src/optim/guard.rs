@@ -268,7 +268,7 @@ impl<R: Rule> Optimizer<R> {
     /// # Ok::<(), hadamard::Error>(())
     /// ```
     pub fn grad_norm(&self) -> Option<&Tensor> {
-        self.prepared.as_ref()?.norm.as_ref()
+        self.prepared.as_ref()?.stages.norm.as_ref()
     }
 
     /// Allocates what a guard needs.

@@ -31,29 +31,26 @@ impl Stages {
         Self { op, updates: Vec::new(), waiting: loss.cloned(), loss: None, checked: None, norm: None }
     }
 
-    /// One update that writes all pairs.
+    /// One update that writes all pairs, if there are any.
     pub(super) fn push(&mut self, pairs: &[(Tensor, Expr)]) -> Result<()> {
-        if pairs.is_empty() {
-            return Ok(());
-        }
-        let mut pairs: Vec<(&Tensor, Expr)> = pairs.iter().map(|(tensor, value)| (tensor, value.clone())).collect();
-        let Some(loss) = self.waiting.take() else {
-            self.updates.push(Update::new(self.op, &pairs)?);
-            return Ok(());
-        };
-        let value = Tensor::empty(self.op, loss.shape().clone(), loss.dtype(), &pairs[0].0.device())?;
-        pairs.push((&value, loss));
-        self.loss = Some(self.updates.len());
-        self.updates.push(Update::new(self.op, &pairs)?);
-        Ok(())
+        pairs.first().map_or(Ok(()), |(near, _)| self.add(pairs, near))
     }
 
     /// Lets the loss be evaluated now, unless it has been.
     pub(super) fn push_loss(&mut self, near: &Tensor) -> Result<()> {
-        let Some(loss) = self.waiting.take() else { return Ok(()) };
-        let value = Tensor::empty(self.op, loss.shape().clone(), loss.dtype(), &near.device())?;
-        self.loss = Some(self.updates.len());
-        self.updates.push(Update::new(self.op, &[(&value, loss)])?);
+        if self.waiting.is_some() { self.add(&[], near) } else { Ok(()) }
+    }
+
+    /// One update that writes all pairs, and the loss, if it waits.
+    fn add(&mut self, pairs: &[(Tensor, Expr)], near: &Tensor) -> Result<()> {
+        let mut pairs: Vec<(&Tensor, Expr)> = pairs.iter().map(|(tensor, value)| (tensor, value.clone())).collect();
+        let told;
+        if let Some(loss) = self.waiting.take() {
+            told = Tensor::empty(self.op, loss.shape().clone(), loss.dtype(), &near.device())?;
+            pairs.push((&told, loss));
+            self.loss = Some(self.updates.len());
+        }
+        self.updates.push(Update::new(self.op, &pairs)?);
         Ok(())
     }
 }

@@ -11,13 +11,7 @@ use crate::{Device, Error, Expr, Result, Tensor};
 /// The updates that a step runs, kept while the gradients stay the same.
 pub(super) struct Prepared {
     source: Source,
-    updates: Vec<Update>,
-    /// The update whose last target is the loss.
-    loss: Option<usize>,
-    /// How many updates run before it is looked at whether gradients are finite, and where that is written.
-    checked: Option<(usize, Tensor)>,
-    /// The norm that the last clip found.
-    pub(super) norm: Option<Tensor>,
+    pub(super) stages: Stages,
 }
 
 /// Where the gradients come from.
@@ -137,20 +131,21 @@ impl<R: Rule> Optimizer<R> {
         self.parts().next().map_or_else(Device::cpu, |part| part.tensor.device())
     }
 
-    fn keep(&mut self, source: Source, stages: Stages) {
-        let Stages { mut updates, loss, checked, norm, .. } = stages;
+    fn keep(&mut self, source: Source, mut stages: Stages) {
         // New gradients of the same form reuse the old plans.
-        let old = self.prepared.take().map_or_else(Vec::new, |old| old.updates);
-        for (new, old) in updates.iter_mut().zip(old) {
+        let old = self.prepared.take().map_or_else(Vec::new, |old| old.stages.updates);
+        for (new, old) in stages.updates.iter_mut().zip(old) {
             new.adopt(old);
         }
-        self.prepared = Some(Prepared { source, updates, loss, checked, norm });
+        self.prepared = Some(Prepared { source, stages });
     }
 
     /// Runs the prepared updates, and returns the loss, if they compute it.
     fn run(&mut self) -> Result<Option<Tensor>> {
         self.groups.iter().try_for_each(Group::check)?;
-        let Some(Prepared { updates, loss, checked, .. }) = &self.prepared else { return Ok(None) };
+        let Some(Prepared { stages: Stages { updates, loss, checked, .. }, .. }) = &self.prepared else {
+            return Ok(None);
+        };
         let mut told = None;
         let mut run = |at: usize, update: &Update| match loss {
             Some(of_update) if *of_update == at => update.run_with_new_last().map(|value| told = Some(value)),
@@ -172,9 +167,7 @@ impl<R: Rule> Optimizer<R> {
 /// Whether two gradients are the same expression, or the same view of the same memory.
 fn is_same(a: &Expr, b: &Expr) -> bool {
     match (&a.0.op, &b.0.op) {
-        (Op::Leaf(a), Op::Leaf(b)) => {
-            a.storage().id() == b.storage().id() && a.layout() == b.layout() && a.dtype() == b.dtype()
-        }
+        (Op::Leaf(a), Op::Leaf(b)) => a.is_same_view(b),
         _ => std::ptr::eq(&raw const *a.0, &raw const *b.0),
     }
 }

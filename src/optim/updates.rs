@@ -5,7 +5,7 @@ use super::group::Group;
 use super::hooks::Stages;
 use super::parameters::Part;
 use super::segment::{Effect, Grad, Segment};
-use super::stage::{cut_reductions, room};
+use super::stage::cut_reductions;
 use super::{Optimizer, Rule};
 use crate::run::assign::Update;
 use crate::{DType, Error, Expr, Result, Shape, Tensor};
@@ -29,24 +29,20 @@ impl<R: Rule> Optimizer<R> {
         let grads = self.segment_grads(&segments, grads, &mut stages)?;
         let mut grads = self.hooked(&segments, grads, &mut stages)?;
         let steps = self.steps(&segments, &mut grads, &mut stages)?;
-        let (cuts, updates) = cut(R::NAME, &steps, &near)?;
-        if independent(&updates) {
-            stages.push(&cuts)?;
-            stages.push_loss(&near)?;
-            stages.updates.extend(updates);
-            self.guard.remember(&mut stages)?;
-            return Ok(stages);
+        let (mut cuts, mut updates) = cut(R::NAME, &steps, &near)?;
+        if !independent(&updates) {
+            // Some gradient reads elements that an earlier update overwrites, so all are evaluated first, into memory of
+            // their own.
+            let mut pairs = Vec::new();
+            for grad in &mut grads {
+                grad.stored = false;
+                grad.store(&mut pairs, &near)?;
+            }
+            stages.push(&pairs)?;
+            (cuts, updates) = cut(R::NAME, &self.steps(&segments, &mut grads, &mut stages)?, &near)?;
         }
-        // Some gradient reads elements that an earlier update overwrites, so all gradients are evaluated first.
-        let mut pairs = Vec::new();
-        for grad in &mut grads {
-            let room = room(&grad.expr, &near)?;
-            pairs.push((room.clone(), grad.expr.clone()));
-            *grad = Grad::in_room(&room, grad.expr.dtype());
-        }
-        stages.push(&pairs)?;
-        let (cuts, updates) = cut(R::NAME, &self.steps(&segments, &mut grads, &mut stages)?, &near)?;
         stages.push(&cuts)?;
+        stages.push_loss(&near)?;
         stages.updates.extend(updates);
         self.guard.remember(&mut stages)?;
         Ok(stages)

@@ -2,6 +2,7 @@
 
 use super::approx::{Approx, integer};
 use crate::DType;
+use crate::base::dtype::integers;
 
 /// Converts a value to another dtype. A cast rounds to that dtype; a promotion only to the one that it is computed in.
 pub(super) fn convert(x: Approx, from: DType, to: DType, is_cast: bool) -> Approx {
@@ -10,7 +11,7 @@ pub(super) fn convert(x: Approx, from: DType, to: DType, is_cast: bool) -> Appro
             let surely_not_zero = x.v.abs() > x.e;
             Approx::of_truth(x.v != 0.0, x.is_exact() || surely_not_zero)
         }
-        DType::U8 | DType::I8 | DType::I16 | DType::I32 | DType::I64 | DType::U16 | DType::U32 | DType::U64 => {
+        integers!() => {
             // Rust's conversion truncates, saturates and makes 0 of NaN.
             let low = |v: f64| if to.compute() == DType::I64 { v as i64 as f64 } else { f64::from(v as i32) };
             let y = if from.is_float() { x.monotone(low) } else { x };

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::eval::{device_of, mismatch};
+use crate::base::dtype::integers;
 use crate::base::layout::Layout;
 use crate::expr::graph::{Graph, Source, Step, Take};
 use crate::expr::joint;
@@ -191,9 +192,7 @@ fn number_of(op: &'static str, number: Scalar, dtype: DType) -> Result<Expr> {
     check_element(op, number, dtype)?;
     Ok(match dtype {
         DType::Bool => number.to_bool().into(),
-        DType::U8 | DType::I8 | DType::I16 | DType::I32 | DType::I64 | DType::U16 | DType::U32 | DType::U64 => {
-            number.to_i64().into()
-        }
+        integers!() => number.to_i64().into(),
         DType::F16 | DType::BF16 | DType::F32 | DType::F64 => number.to_f64().into(),
     })
 }

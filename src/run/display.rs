@@ -5,6 +5,7 @@ use std::fmt::{self, Write};
 use half::{bf16, f16};
 use smallvec::SmallVec;
 
+use crate::base::dtype::integers;
 use crate::base::element::for_dtype;
 use crate::{DType, Element, Result, Scalar, Tensor};
 
@@ -163,10 +164,7 @@ impl Format {
     fn new(values: &[Scalar], dtype: DType) -> Self {
         let most = match dtype {
             DType::Bool => return Self::Bool,
-            DType::U8 | DType::I8 | DType::I16 | DType::I32 | DType::I64 | DType::U16 | DType::U32 => {
-                return Self::Integer;
-            }
-            DType::U64 => return Self::Unsigned,
+            integers!() => return if dtype == DType::U64 { Self::Unsigned } else { Self::Integer },
             _ if values.len() == 1 => 17,
             DType::F16 | DType::BF16 => 4,
             DType::F32 => 6,

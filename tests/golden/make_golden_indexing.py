@@ -45,12 +45,17 @@ def cases(rng):
     return out
 
 
-if __name__ == "__main__":
+def write(name, cases):
+    """Runs make_golden_wide.py's main on these cases and calls what it writes `name`; what else is in OUT_DIR stays."""
     out = sys.argv[1]
     kept = {name: open(os.path.join(out, name), "rb").read() for name in ("wide.json", "wide.safetensors") if os.path.exists(os.path.join(out, name))}
     wide.cases = cases
     wide.main()
     for end in ("json", "safetensors"):
-        os.replace(os.path.join(out, f"wide.{end}"), os.path.join(out, f"indexing.{end}"))
-    for name, content in kept.items():
-        open(os.path.join(out, name), "wb").write(content)
+        os.replace(os.path.join(out, f"wide.{end}"), os.path.join(out, f"{name}.{end}"))
+    for old, content in kept.items():
+        open(os.path.join(out, old), "wb").write(content)
+
+
+if __name__ == "__main__":
+    write("indexing", cases)

@@ -7,9 +7,9 @@
 OUT_DIR then holds unsigned.json and unsigned.safetensors. What PyTorch refuses for want of a kernel (sums of two,
 order, quotients) is left out; what it refuses as a promotion is there.
 """
-import os, sys
 import torch
 import make_golden_wide as wide
+from make_golden_indexing import write
 
 BITS = {"u16": 16, "u32": 32, "u64": 64}
 wide.DT.update(u16=torch.uint16, u32=torch.uint32, u64=torch.uint64)
@@ -17,6 +17,7 @@ wide.NAME.update({v: k for k, v in wide.DT.items()})
 
 
 def cases(rng):
+    torch.manual_seed(rng.randrange(2**31))
     out = []
 
     def add(e, **inputs):
@@ -62,11 +63,4 @@ def cases(rng):
 
 
 if __name__ == "__main__":
-    out = sys.argv[1]
-    kept = {name: open(os.path.join(out, name), "rb").read() for name in ("wide.json", "wide.safetensors") if os.path.exists(os.path.join(out, name))}
-    wide.cases = cases
-    wide.main()
-    for end in ("json", "safetensors"):
-        os.replace(os.path.join(out, f"wide.{end}"), os.path.join(out, f"unsigned.{end}"))
-    for name, content in kept.items():
-        open(os.path.join(out, name), "wb").write(content)
+    write("unsigned", cases)

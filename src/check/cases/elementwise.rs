@@ -2,6 +2,7 @@
 
 use super::super::inputs::{EXTREMES, Fill, Inputs, SPECIAL};
 use super::{EVERY, FLOATS, Table};
+use crate::base::dtype::integers;
 use crate::expr::op::{DTypeRule, Integers};
 use crate::expr::unsigned;
 use crate::{BinaryOp, DType, Expr, Result, Tensor, UnaryOp};
@@ -79,7 +80,7 @@ fn operands(op: BinaryOp, dtype: DType) -> Vec<[Fill; 2]> {
     let whole = |low, high| [Fill::Whole(low, high); 2];
     match dtype {
         DType::Bool => vec![whole(0, 1)],
-        DType::U8 | DType::I8 | DType::I16 | DType::I32 | DType::I64 | DType::U16 | DType::U32 | DType::U64 => {
+        integers!() => {
             let [all, few] = all_and_few(dtype);
             match row.integers {
                 // Large powers of i64 are beyond what f64, and so the reference, tells apart.

@@ -3,6 +3,7 @@
 use half::bf16;
 
 use crate::base::access::Access;
+use crate::base::dtype::integers;
 use crate::base::element::for_dtype;
 use crate::expr::graph::{Fold, Graph, Source, Step, Take};
 use crate::{BinaryOp, DType, Element, Expr, Tensor};
@@ -24,10 +25,7 @@ fn decode(bytes: &[u8], dtype: DType) -> Vec<f64> {
 pub(super) fn fit(x: f64, dtype: DType) -> f64 {
     match dtype {
         DType::Bool => f64::from(u8::from(x != 0.0)),
-        DType::U8 => f64::from(x as i64 as u8),
-        DType::I8 | DType::I16 | DType::I32 | DType::I64 | DType::U16 | DType::U32 | DType::U64 => {
-            dtype.wrap(x as i64) as f64
-        }
+        integers!() => dtype.wrap(x as i64) as f64,
         DType::F16 => nearest(x, 10, -14, 65504.0),
         DType::BF16 => nearest(x, 7, -126, f64::from(bf16::MAX)),
         DType::F32 => f64::from(x as f32),

@@ -2,6 +2,7 @@
 
 use super::lower::Lowering;
 use super::{Id, Step, Value};
+use crate::base::dtype::{integers, only_stored};
 use crate::expr::cell::Number;
 use crate::{DType, Scalar, Shape};
 
@@ -63,14 +64,7 @@ impl Lowering {
                 },
                 DType::I64 => Scalar::Int(value.to_i64()),
                 DType::F32 | DType::F64 => Scalar::Float(value.to_f64()),
-                DType::U8
-                | DType::I8
-                | DType::I16
-                | DType::U16
-                | DType::U32
-                | DType::U64
-                | DType::F16
-                | DType::BF16 => {
+                only_stored!() => {
                     unreachable!("{dtype} is no dtype to compute in")
                 }
             };
@@ -88,12 +82,7 @@ impl Lowering {
 
     /// An integer that may have left the range of `dtype`, back in it, where that is narrower than what it is computed in.
     pub(super) fn wrapped(&mut self, id: Id, dtype: DType) -> Id {
-        match dtype {
-            DType::U8 | DType::I8 | DType::I16 | DType::U16 | DType::U32 => self.round(dtype, id),
-            DType::Bool | DType::I32 | DType::I64 | DType::U64 | DType::F16 | DType::BF16 | DType::F32 | DType::F64 => {
-                id
-            }
-        }
+        if dtype.is_narrow_integer() { self.round(dtype, id) } else { id }
     }
 
     /// A value rounded to what `to` can hold, which is narrower than what it is computed in.
@@ -102,10 +91,10 @@ impl Lowering {
         if let Some(value) = self.known(id) {
             let float = value.to_f64() as f32;
             let value = match to {
-                DType::U8 | DType::I8 | DType::I16 | DType::U16 | DType::U32 => Scalar::Int(to.wrap(value.to_i64())),
+                integers!() => Scalar::Int(to.wrap(value.to_i64())),
                 DType::F16 => Scalar::Float(half::f16::from_f32(float).to_f64()),
                 DType::BF16 => Scalar::Float(half::bf16::from_f32(float).to_f64()),
-                DType::Bool | DType::I32 | DType::I64 | DType::U64 | DType::F32 | DType::F64 => return id,
+                DType::Bool | DType::F32 | DType::F64 => return id,
             };
             return self.scalar(value, to.compute());
         }

@@ -4,6 +4,7 @@ use super::alias;
 use super::code::Scope;
 use super::place::{component, stage_word};
 use crate::DType;
+use crate::base::dtype::only_stored;
 use crate::kernel::spec::{Mode, Operand, Order};
 
 impl Scope<'_> {
@@ -133,7 +134,7 @@ pub(super) fn scalar(word: usize, dtype: DType) -> String {
         DType::F32 => format!("F(bitcast<f32>({}))", bits(word)),
         DType::I64 => format!("l_of(U({}), U({}))", bits(word), bits(word + 1)),
         DType::F64 => format!("D(f64_from_bits({}, {}))", bits(word), bits(word + 1)),
-        DType::F16 | DType::BF16 | DType::U8 | DType::I8 | DType::I16 | DType::U16 | DType::U32 | DType::U64 => {
+        only_stored!() => {
             unreachable!("scalars have a dtype that arithmetic is done in")
         }
     }
