@@ -13,6 +13,22 @@ pub(super) fn minimum<T: PartialOrd + Copy>(a: T, b: T) -> T {
     if a < b || is_nan(a) { a } else { b }
 }
 
+/// As [`Step::Order`](crate::expr::graph::Step::Order).
+#[inline(always)]
+pub(super) fn order(x: f32) -> i32 {
+    let bits = x.to_bits() as i32;
+    let order = if bits < 0 { bits ^ i32::MAX } else { bits };
+    // -0, next below 0.
+    let order = if order == -1 { 0 } else { order };
+    if x.is_nan() { i32::MIN } else { order }
+}
+
+/// As [`Step::Words`](crate::expr::graph::Step::Words).
+#[inline(always)]
+pub(super) fn words(upper: i32, lower: i32) -> i64 {
+    i64::from(upper) << 32 | i64::from(lower as u32)
+}
+
 #[inline(always)]
 #[allow(clippy::eq_op, reason = "what differs from itself is NaN, whatever the type")]
 fn is_nan<T: PartialOrd + Copy>(x: T) -> bool {

@@ -36,7 +36,13 @@ fn pays(value: &Value, varying: &Dims) -> bool {
 
 fn is_elementwise(step: &Step) -> bool {
     match step {
-        Step::Unary(..) | Step::Binary(..) | Step::Select(..) | Step::Convert(_) | Step::Round(..) => true,
+        Step::Unary(..)
+        | Step::Binary(..)
+        | Step::Select(..)
+        | Step::Convert(_)
+        | Step::Round(..)
+        | Step::Order(_)
+        | Step::Words(_) => true,
         Step::Load { .. }
         | Step::Index { .. }
         | Step::Scalar { .. }

@@ -223,7 +223,7 @@ fn reduce(op: &'static str, graph: &Graph, ids: &[Id], temp_of: &Temps) -> Resul
     for &id in ids {
         let value = &graph.values[id];
         let Step::Reduce { op: fold, dims, arg } = &value.step else { continue };
-        let loops = FoldLoops::new(*fold, value.dtype).ok_or_else(|| Error::Unsupported {
+        let mut loops = FoldLoops::new(*fold, value.dtype).ok_or_else(|| Error::Unsupported {
             op,
             what: format!("{} of {}", fold.name(), value.dtype),
             device: "cpu".to_owned(),
@@ -231,9 +231,14 @@ fn reduce(op: &'static str, graph: &Graph, ids: &[Id], temp_of: &Temps) -> Resul
         let output = outputs.len();
         let factors = match graph.values[*arg].step {
             Step::Binary(BinaryOp::Mul, a, b) if *fold == Fold::Sum && value.dtype.is_float() => Some([a, b]),
+            Step::Words(words) if *fold == Fold::Amin => {
+                loops = FoldLoops::smallest_of_words();
+                Some(words)
+            }
             _ => None,
         };
-        outputs.extend(factors.map_or(vec![*arg], Vec::from).into_iter().map(|x| (x, value.dtype)));
+        let terms = factors.map_or(vec![*arg], Vec::from);
+        outputs.extend(terms.into_iter().map(|x| (x, graph.values[x].dtype)));
         folds.push(Folded { loops, output, product: factors.is_some(), temp: temp_of[&id].index });
         (over, domain) = (dims.clone(), &graph.values[*arg].shape);
     }

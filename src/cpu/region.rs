@@ -306,6 +306,8 @@ impl Builder<'_> {
             Step::Select(c, a, b) => {
                 self.push(strips::select(value.dtype), vec![origins[c], origins[a], origins[b]], value.dtype)
             }
+            &Step::Order(a) => self.push(strips::order(), vec![origins[&a]], value.dtype),
+            Step::Words(words) => self.push(strips::words(), words.map(|word| origins[&word]).to_vec(), value.dtype),
             &Step::Convert(a) => self.convert(origins[&a], dtype_of(a), value.dtype)?,
             &Step::Round(to, a) => self.push(strips::round(dtype_of(a), to)?, vec![origins[&a]], value.dtype),
         })

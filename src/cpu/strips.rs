@@ -282,6 +282,14 @@ pub(super) fn convert(from: DType, to: DType) -> Option<Loop> {
 }
 
 /// Elements as they are.
+pub(super) fn order() -> Loop {
+    map1(math::order)
+}
+
+pub(super) fn words() -> Loop {
+    map2(math::words)
+}
+
 pub(super) fn copy(dtype: DType) -> Loop {
     match dtype.size() {
         1 => map1(|x: u8| x),

@@ -32,8 +32,22 @@ impl Expr {
             if !op.has_identity() && dims.iter().any(|&d| this.shape()[d] == 0) {
                 return Err(Error::argument(op.name(), "at least one element to reduce", this.shape().to_string()));
             }
+            if matches!(op, ReduceOp::Argmax | ReduceOp::Argmin) {
+                check_count(op, &this, &dims)?;
+            }
             let shape = this.shape().iter().enumerate().filter(|(d, _)| !dims.contains(d)).map(|(_, &n)| n).collect();
             Ok(Self::new(Op::Reduce(op, dims), smallvec![this], shape, dtype))
         }))
     }
+}
+
+/// Fails if there are more elements to choose from than a reduction can number.
+fn check_count(op: ReduceOp, of: &Expr, dims: &[usize]) -> crate::Result<()> {
+    let count: usize = dims.iter().map(|&d| of.shape()[d]).product();
+    let most = if of.dtype().compute().size() == 8 { i32::MAX as usize } else { u32::MAX as usize };
+    if count > most {
+        let found = format!("{count} in {}", of.shape());
+        return Err(Error::argument(op.name(), format!("at most {most} elements of {} to reduce", of.dtype()), found));
+    }
+    Ok(())
 }

@@ -47,6 +47,7 @@ pub(super) fn binary(op: BinaryOp, a: &Expr, b: &Expr) -> Result<Option<Expr>> {
 pub(super) fn reduce(op: ReduceOp, x: &Expr, dims: &Dims) -> Option<Expr> {
     match op {
         ReduceOp::Amax | ReduceOp::Amin => Some(from_ordered(&ordered(x).reduce(op, dims.clone()))),
+        ReduceOp::Argmax | ReduceOp::Argmin => Some(ordered(x).reduce(op, dims.clone())),
         ReduceOp::Sum | ReduceOp::Mean | ReduceOp::Prod | ReduceOp::Any | ReduceOp::All => None,
     }
 }

@@ -18,6 +18,8 @@ pub(super) fn refuse_arithmetic(graph: &Graph, caps: &Caps) -> Result<()> {
             | Step::Random(..)
             | Step::Select(..)
             | Step::Convert(_)
+            | Step::Order(_)
+            | Step::Words(_)
             | Step::Round(..)
             | Step::Read { .. }
             | Step::Take(_)

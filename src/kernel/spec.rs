@@ -265,6 +265,10 @@ pub(crate) enum Inst {
     Binary(BinaryOp, usize, usize),
     Select(usize, usize, usize),
     Random(u8, [usize; 3]),
+    /// See [`Step::Order`](crate::expr::graph::Step::Order).
+    Order(usize),
+    /// The upper and the lower word of an i64.
+    Words([usize; 2]),
     Convert(usize),
     /// As `Convert`, from f64, which is given by its bits.
     FromBits(usize),
@@ -287,6 +291,7 @@ impl Inst {
         let (args, n) = match *self {
             Self::Load(_) | Self::Index(_) | Self::Has(_) | Self::Scalar(_) | Self::Term(_) => ([0; 3], 0),
             Self::Unary(_, a)
+            | Self::Order(a)
             | Self::Convert(a)
             | Self::FromBits(a)
             | Self::ToBits(a)
@@ -294,7 +299,7 @@ impl Inst {
             | Self::Take(_, a)
             | Self::Within(_, a)
             | Self::Bounded { index: a, .. } => ([a, 0, 0], 1),
-            Self::Binary(_, a, b) => ([a, b, 0], 2),
+            Self::Binary(_, a, b) | Self::Words([a, b]) => ([a, b, 0], 2),
             Self::Select(c, a, b) => ([c, a, b], 3),
             Self::Random(_, args) => (args, 3),
         };

@@ -11,6 +11,8 @@ pub(super) fn reduce(op: ReduceOp, items: &[Approx], from: DType, to: DType) -> 
         ReduceOp::Any | ReduceOp::All => any_or_all(op, items, from),
         ReduceOp::Amax => extreme(BinaryOp::Maximum, items, to),
         ReduceOp::Amin => extreme(BinaryOp::Minimum, items, to),
+        ReduceOp::Argmax => place(items, |a, b| a > b),
+        ReduceOp::Argmin => place(items, |a, b| a < b),
         ReduceOp::Sum if !to.is_float() => integers(items, to, 0, i64::wrapping_add),
         ReduceOp::Prod if !to.is_float() => integers(items, to, 1, i64::wrapping_mul),
         ReduceOp::Sum => sum(items, to.compute()),
@@ -51,6 +53,22 @@ fn extreme(op: BinaryOp, items: &[Approx], to: DType) -> Approx {
     }
     let y = Approx::hull(v, &[of(|x| x.v - x.e), of(|x| x.v + x.e)]);
     if v == 0.0 && to.is_float() && of_both_signs(items) { y.of_either_sign(to.compute()) } else { y }
+}
+
+/// Which item comes before all others: the first NaN, or the first of those that none is `before`.
+fn place(items: &[Approx], before: impl Fn(f64, f64) -> bool) -> Approx {
+    let beats = |a: f64, b: f64| before(a, b) || a.is_nan() && !b.is_nan();
+    let best = (1..items.len()).fold(0, |best, i| if beats(items[i].v, items[best].v) { i } else { best });
+    let Approx { v, e } = items[best];
+    // Whether it might be another one.
+    let doubtful = |x: &Approx| {
+        let near = v.is_nan() || x.v == v || (x.v - v).abs() <= x.e + e;
+        x.is_unknown() || !(x.is_exact() && e == 0.0) && near
+    };
+    if items.iter().enumerate().any(|(i, x)| i != best && doubtful(x)) || items[best].is_unknown() {
+        return Approx::unknown(best as f64);
+    }
+    Approx::exact(best as f64)
 }
 
 /// The sum of *n* values, each `vᵢ ± eᵢ`, in any order: `Σ eᵢ + 2 n ε Σ |vᵢ|`, and nothing at all where no partial

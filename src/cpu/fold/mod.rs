@@ -10,6 +10,7 @@
 )]
 
 mod rows;
+mod terms;
 
 use std::cell::Cell;
 use std::marker::PhantomData;
@@ -23,6 +24,7 @@ use super::strip::Strip;
 use crate::DType;
 use crate::expr::graph::Fold;
 use rows::{COLUMNS, Middle, add_each_cell, fold_products, fold_row};
+use terms::{Itself, Multiply, Product, Square, Term, Words};
 
 /// Rows whose terms are folded by pairs in their own dtype, so that their accumulators are read and written less often.
 pub(super) const ROWS: usize = 8;
@@ -56,6 +58,8 @@ pub(super) struct FoldLoops {
     pub(super) multiply: Loop,
     /// Writes the one element of `x` to all of `out`, of which it may be the first.
     pub(super) spread: fn(out: Strip<'_>, x: Strip<'_>),
+    /// As `spread`, of a factor.
+    pub(super) spread_factor: fn(out: Strip<'_>, x: Strip<'_>),
     /// Folds `x`, of `outer` by `reduced` by `inner` elements, over its middle dim into the elements `out`.
     pub(super) middle: fn(arch: Arch, out: Strip<'_>, x: Strip<'_>, sizes: [usize; 3]),
     /// As `middle`, of the products of the elements of two rows, where `inner` is 1.
@@ -70,22 +74,22 @@ impl FoldLoops {
     /// Those of `fold` on `dtype`, or `None` where it is not defined.
     pub(super) fn new(fold: Fold, dtype: DType) -> Option<Self> {
         Some(match (fold, dtype) {
-            (Fold::Sum, DType::F32) => loops::<f32, Sum>(),
-            (Fold::Sum, DType::F64) => loops::<f64, Sum>(),
-            (Fold::Sum, DType::I32) => loops::<i32, Sum>(),
-            (Fold::Sum, DType::I64) => loops::<i64, Sum>(),
-            (Fold::Prod, DType::F32) => loops::<f32, Prod>(),
-            (Fold::Prod, DType::F64) => loops::<f64, Prod>(),
-            (Fold::Prod, DType::I32) => loops::<i32, Prod>(),
-            (Fold::Prod, DType::I64) => loops::<i64, Prod>(),
-            (Fold::Amax, DType::F32) => loops::<f32, Amax>(),
-            (Fold::Amax, DType::F64) => loops::<f64, Amax>(),
-            (Fold::Amax, DType::I32) => loops::<i32, Amax>(),
-            (Fold::Amax, DType::I64) => loops::<i64, Amax>(),
-            (Fold::Amin, DType::F32) => loops::<f32, Amin>(),
-            (Fold::Amin, DType::F64) => loops::<f64, Amin>(),
-            (Fold::Amin, DType::I32) => loops::<i32, Amin>(),
-            (Fold::Amin, DType::I64) => loops::<i64, Amin>(),
+            (Fold::Sum, DType::F32) => loops::<f32, Sum, Multiply>(),
+            (Fold::Sum, DType::F64) => loops::<f64, Sum, Multiply>(),
+            (Fold::Sum, DType::I32) => loops::<i32, Sum, Multiply>(),
+            (Fold::Sum, DType::I64) => loops::<i64, Sum, Multiply>(),
+            (Fold::Prod, DType::F32) => loops::<f32, Prod, Multiply>(),
+            (Fold::Prod, DType::F64) => loops::<f64, Prod, Multiply>(),
+            (Fold::Prod, DType::I32) => loops::<i32, Prod, Multiply>(),
+            (Fold::Prod, DType::I64) => loops::<i64, Prod, Multiply>(),
+            (Fold::Amax, DType::F32) => loops::<f32, Amax, Multiply>(),
+            (Fold::Amax, DType::F64) => loops::<f64, Amax, Multiply>(),
+            (Fold::Amax, DType::I32) => loops::<i32, Amax, Multiply>(),
+            (Fold::Amax, DType::I64) => loops::<i64, Amax, Multiply>(),
+            (Fold::Amin, DType::F32) => loops::<f32, Amin, Multiply>(),
+            (Fold::Amin, DType::F64) => loops::<f64, Amin, Multiply>(),
+            (Fold::Amin, DType::I32) => loops::<i32, Amin, Multiply>(),
+            (Fold::Amin, DType::I64) => loops::<i64, Amin, Multiply>(),
             (
                 _,
                 DType::Bool
@@ -100,22 +104,12 @@ impl FoldLoops {
             ) => return None,
         })
     }
-}
 
-/// An element, and how two are multiplied.
-trait Element: Pod {
-    fn times(self, other: Self) -> Self;
+    /// Those of the smallest i64, each of two words that are given as i32s.
+    pub(super) fn smallest_of_words() -> Self {
+        loops::<i64, Amin, Words>()
+    }
 }
-
-macro_rules! elements {
-    ($($t:ty: $times:expr),*) => {$(
-        impl Element for $t {
-            #[inline(always)]
-            fn times(self, other: Self) -> Self { $times(self, other) }
-        }
-    )*};
-}
-elements!(f32: std::ops::Mul::mul, f64: std::ops::Mul::mul, i32: i32::wrapping_mul, i64: i64::wrapping_mul);
 
 /// How elements of type `T` are folded: in which type, how two become one, and what stands for none.
 trait Join<T>: 'static {
@@ -183,7 +177,7 @@ joins! {
     Amin of i64 in i64: minimum, i64::MAX;
 }
 
-fn loops<T: Element, R: Join<T>>() -> FoldLoops {
+fn loops<T: Pod, R: Join<T>, P: Product<T>>() -> FoldLoops {
     FoldLoops {
         size: size_of::<T>(),
         acc_size: size_of::<R::Acc>(),
@@ -191,13 +185,14 @@ fn loops<T: Element, R: Join<T>>() -> FoldLoops {
         accumulate: accumulate::<T, R>,
         total: total::<T, R>,
         accumulate_rows: accumulate_rows::<T, R>,
-        accumulate_product: accumulate_product::<T, R>,
-        accumulate_products: accumulate_products::<T, R>,
-        total_product: total_product::<T, R>,
-        multiply: map2(T::times),
+        accumulate_product: accumulate_product::<T, R, P>,
+        accumulate_products: accumulate_products::<T, R, P>,
+        total_product: total_product::<T, R, P>,
+        multiply: map2(P::of),
         spread: spread::<T>,
+        spread_factor: spread::<P::Factor>,
         middle: middle::<T, R>,
-        middle_product: middle_product::<T, R>,
+        middle_product: middle_product::<T, R, P>,
         merge: merge::<T, R>,
         narrow: narrow::<T, R>,
     }
@@ -219,12 +214,12 @@ fn clear<T, R: Join<T>>(acc: Strip<'_>) {
     acc.cells().iter().for_each(|acc| acc.set(R::NONE));
 }
 
-fn spread<T: Element>(out: Strip<'_>, x: Strip<'_>) {
+fn spread<T: Pod>(out: Strip<'_>, x: Strip<'_>) {
     let x = x.cells::<T>()[0].get();
     out.cells().iter().for_each(|out| out.set(x));
 }
 
-fn accumulate<T: Element, R: Join<T>>(arch: Arch, acc: Strip<'_>, x: Strip<'_>) {
+fn accumulate<T: Pod, R: Join<T>>(arch: Arch, acc: Strip<'_>, x: Strip<'_>) {
     let (acc, x) = (acc.cells::<R::Acc>(), x.cells::<T>());
     debug_assert_eq!(acc.len(), x.len(), "an element for each accumulator");
     arch.dispatch(Run(move || {
@@ -234,62 +229,65 @@ fn accumulate<T: Element, R: Join<T>>(arch: Arch, acc: Strip<'_>, x: Strip<'_>) 
     }));
 }
 
-fn accumulate_rows<'a, T: Element, R: Join<T>>(arch: Arch, acc: Strip<'a>, x: [Strip<'a>; ROWS]) {
-    arch.dispatch(Rows::<T, R, false> { acc: acc.cells(), x: x.map(Strip::cells) });
+fn accumulate_rows<'a, T: Pod, R: Join<T>>(arch: Arch, acc: Strip<'a>, x: [Strip<'a>; ROWS]) {
+    arch.dispatch(Rows::<T, R, Itself> { acc: acc.cells(), x: x.map(Strip::cells) });
 }
 
-/// Several rows, or the squares of their elements.
-struct Rows<'a, T, R: Join<T>, const SQUARES: bool> {
+/// The terms of several rows.
+struct Rows<'a, T: Pod, R: Join<T>, M: Term<T>> {
     acc: &'a [Cell<R::Acc>],
-    x: [&'a [Cell<T>]; ROWS],
+    x: [&'a [Cell<M::From>]; ROWS],
 }
 
-impl<T: Element, R: Join<T>, const SQUARES: bool> NullaryFnOnce for Rows<'_, T, R, SQUARES> {
+impl<T: Pod, R: Join<T>, M: Term<T>> NullaryFnOnce for Rows<'_, T, R, M> {
     type Output = ();
     #[inline(always)]
     fn call(self) {
-        let term = |x: &Cell<T>| if SQUARES { x.get().times(x.get()) } else { x.get() };
         let (acc, rest) = self.acc.as_chunks::<COLUMNS>();
         let x = self.x.map(|x| x.as_chunks::<COLUMNS>().0);
         for (column, acc) in acc.iter().enumerate() {
             let x = x.map(|x| &x[column]);
-            add_each_cell::<T, R, COLUMNS>(acc, |i| R::eight(|k| term(&x[k][i])));
+            add_each_cell::<T, R, COLUMNS>(acc, |i| R::eight(|k| M::of(x[k][i].get())));
         }
         let first = self.acc.len() - rest.len();
         for (i, acc) in rest.iter().enumerate() {
-            acc.set(R::with(acc.get(), R::eight(|k| term(&self.x[k][first + i]))));
+            acc.set(R::with(acc.get(), R::eight(|k| M::of(self.x[k][first + i].get()))));
         }
     }
 }
 
-fn accumulate_product<'a, T: Element, R: Join<T>>(arch: Arch, acc: Strip<'a>, x: Factors<'a>) {
-    let (acc, [a, b]) = (acc.cells::<R::Acc>(), x.map(Strip::cells::<T>));
+fn accumulate_product<'a, T: Pod, R: Join<T>, P: Product<T>>(arch: Arch, acc: Strip<'a>, x: Factors<'a>) {
+    let (acc, [a, b]) = (acc.cells::<R::Acc>(), x.map(Strip::cells::<P::Factor>));
     debug_assert!(acc.len() == a.len() && a.len() == b.len(), "a product for each accumulator");
     arch.dispatch(Run(move || {
         for (acc, (a, b)) in acc.iter().zip(a.iter().zip(b)) {
-            acc.set(R::with(acc.get(), a.get().times(b.get())));
+            acc.set(R::with(acc.get(), P::of(a.get(), b.get())));
         }
     }));
 }
 
-fn accumulate_products<'a, T: Element, R: Join<T>>(arch: Arch, acc: Strip<'a>, x: [Factors<'a>; ROWS]) {
+fn accumulate_products<'a, T: Pod, R: Join<T>, P: Product<T>>(
+    arch: Arch,
+    acc: Strip<'a>,
+    x: [Factors<'a>; ROWS],
+) {
     // Half the loads of a product of two rows.
     if x.iter().all(|[a, b]| a.is(*b)) {
-        return arch.dispatch(Rows::<T, R, true> { acc: acc.cells(), x: x.map(|[a, _]| a.cells()) });
+        return arch.dispatch(Rows::<T, R, Square<P>> { acc: acc.cells(), x: x.map(|[a, _]| a.cells()) });
     }
     let (acc, x) = (acc.cells(), x.map(|factors| factors.map(Strip::cells)));
-    arch.dispatch(Products::<T, R> { acc, x });
+    arch.dispatch(Products::<T, R, P> { acc, x });
 }
 
-struct Products<'a, T, R: Join<T>> {
+struct Products<'a, T, R: Join<T>, P: Product<T>> {
     acc: &'a [Cell<R::Acc>],
-    x: [Cells<'a, T>; ROWS],
+    x: [Cells<'a, P::Factor>; ROWS],
 }
 
 /// The elements of two rows.
 type Cells<'a, T> = [&'a [Cell<T>]; 2];
 
-impl<T: Element, R: Join<T>> NullaryFnOnce for Products<'_, T, R> {
+impl<T: Pod, R: Join<T>, P: Product<T>> NullaryFnOnce for Products<'_, T, R, P> {
     type Output = ();
     #[inline(always)]
     fn call(self) {
@@ -297,24 +295,24 @@ impl<T: Element, R: Join<T>> NullaryFnOnce for Products<'_, T, R> {
         let x = self.x.map(|factors| factors.map(|x| x.as_chunks::<COLUMNS>().0));
         for (column, acc) in acc.iter().enumerate() {
             let x = x.map(|factors| factors.map(|x| &x[column]));
-            add_each_cell::<T, R, COLUMNS>(acc, |i| R::eight(|k| x[k][0][i].get().times(x[k][1][i].get())));
+            add_each_cell::<T, R, COLUMNS>(acc, |i| R::eight(|k| P::of(x[k][0][i].get(), x[k][1][i].get())));
         }
         let first = self.acc.len() - rest.len();
         for (i, acc) in rest.iter().enumerate() {
-            let product = |k: usize| self.x[k][0][first + i].get().times(self.x[k][1][first + i].get());
+            let product = |k: usize| P::of(self.x[k][0][first + i].get(), self.x[k][1][first + i].get());
             acc.set(R::with(acc.get(), R::eight(product)));
         }
     }
 }
 
-fn total<T: Element, R: Join<T>>(arch: Arch, acc: Strip<'_>, x: Strip<'_>) {
+fn total<T: Pod, R: Join<T>>(arch: Arch, acc: Strip<'_>, x: Strip<'_>) {
     let acc = &acc.cells()[0];
     acc.set(R::join(acc.get(), arch.dispatch(Total::<T, R>(x.cells(), PhantomData))));
 }
 
 struct Total<'a, T, R>(&'a [Cell<T>], PhantomData<R>);
 
-impl<T: Element, R: Join<T>> NullaryFnOnce for Total<'_, T, R> {
+impl<T: Pod, R: Join<T>> NullaryFnOnce for Total<'_, T, R> {
     type Output = R::Acc;
     #[inline(always)]
     fn call(self) -> R::Acc {
@@ -322,48 +320,53 @@ impl<T: Element, R: Join<T>> NullaryFnOnce for Total<'_, T, R> {
     }
 }
 
-fn total_product<'a, T: Element, R: Join<T>>(arch: Arch, acc: Strip<'a>, x: Factors<'a>) {
+fn total_product<'a, T: Pod, R: Join<T>, P: Product<T>>(arch: Arch, acc: Strip<'a>, x: Factors<'a>) {
     let acc = &acc.cells()[0];
     debug_assert_eq!(x[0].len(), x[1].len(), "a factor for each");
-    acc.set(R::join(acc.get(), arch.dispatch(TotalProduct::<T, R>(x.map(Strip::cells), PhantomData))));
+    acc.set(R::join(acc.get(), arch.dispatch(TotalProduct::<T, R, P>(x.map(Strip::cells), PhantomData))));
 }
 
-struct TotalProduct<'a, T, R>([&'a [Cell<T>]; 2], PhantomData<R>);
+struct TotalProduct<'a, T, R, P: Product<T>>(Cells<'a, P::Factor>, PhantomData<(T, R)>);
 
-impl<T: Element, R: Join<T>> NullaryFnOnce for TotalProduct<'_, T, R> {
+impl<T: Pod, R: Join<T>, P: Product<T>> NullaryFnOnce for TotalProduct<'_, T, R, P> {
     type Output = R::Acc;
     #[inline(always)]
     fn call(self) -> R::Acc {
-        fold_products::<T, R>(self.0[0], self.0[1])
+        fold_products::<T, R, P>(self.0[0], self.0[1])
     }
 }
 
-fn middle<T: Element, R: Join<T>>(arch: Arch, out: Strip<'_>, x: Strip<'_>, [outer, reduced, inner]: [usize; 3]) {
+fn middle<T: Pod, R: Join<T>>(arch: Arch, out: Strip<'_>, x: Strip<'_>, [outer, reduced, inner]: [usize; 3]) {
     debug_assert_eq!((out.len(), x.len()), (outer * inner, outer * reduced * inner), "elements of these sizes");
     let (out, x) = (out.cells(), x.cells());
     arch.dispatch(Middle::<T, R> { out, x, reduced, inner, join: PhantomData });
 }
 
-fn middle_product<'a, T: Element, R: Join<T>>(arch: Arch, out: Strip<'a>, x: Factors<'a>, reduced: usize) {
+fn middle_product<'a, T: Pod, R: Join<T>, P: Product<T>>(
+    arch: Arch,
+    out: Strip<'a>,
+    x: Factors<'a>,
+    reduced: usize,
+) {
     let (out, x) = (out.cells(), x.map(Strip::cells));
     debug_assert!(x.iter().all(|x| x.len() == out.len() * reduced), "a row of each for each result");
-    arch.dispatch(MiddleProduct::<T, R> { out, x, reduced, join: PhantomData });
+    arch.dispatch(MiddleProduct::<T, R, P> { out, x, reduced, join: PhantomData });
 }
 
-struct MiddleProduct<'a, T, R> {
+struct MiddleProduct<'a, T, R, P: Product<T>> {
     out: &'a [Cell<T>],
-    x: Cells<'a, T>,
+    x: Cells<'a, P::Factor>,
     reduced: usize,
     join: PhantomData<R>,
 }
 
-impl<T: Element, R: Join<T>> NullaryFnOnce for MiddleProduct<'_, T, R> {
+impl<T: Pod, R: Join<T>, P: Product<T>> NullaryFnOnce for MiddleProduct<'_, T, R, P> {
     type Output = ();
     #[inline(always)]
     fn call(self) {
         let [a, b] = self.x.map(|x| x.chunks_exact(self.reduced));
         for (out, (a, b)) in self.out.iter().zip(a.zip(b)) {
-            out.set(R::narrow(fold_products::<T, R>(a, b)));
+            out.set(R::narrow(fold_products::<T, R, P>(a, b)));
         }
     }
 }
@@ -378,7 +381,7 @@ fn merge<T, R: Join<T>>(arch: Arch, acc: Strip<'_>, x: Strip<'_>) {
     }));
 }
 
-fn narrow<T: Element, R: Join<T>>(arch: Arch, out: Strip<'_>, acc: Strip<'_>) {
+fn narrow<T: Pod, R: Join<T>>(arch: Arch, out: Strip<'_>, acc: Strip<'_>) {
     let (out, acc) = (out.cells::<T>(), acc.cells::<R::Acc>());
     debug_assert_eq!(out.len(), acc.len(), "an element for each accumulator");
     arch.dispatch(Run(move || {

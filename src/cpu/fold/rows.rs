@@ -3,9 +3,11 @@
 use std::cell::Cell;
 use std::marker::PhantomData;
 
+use bytemuck::Pod;
 use pulp::NullaryFnOnce;
 
-use super::{Element, Join};
+use super::Join;
+use super::terms::Product;
 
 /// Accumulators of a row: enough to keep SIMD units busy while each waits for itself.
 pub(super) const LANES: usize = 32;
@@ -20,7 +22,7 @@ pub(super) const COLUMNS: usize = 32;
 /// `x` of each index. What goes on in wider elements calls this first, or a compiler would compute all of it in vectors
 /// that have as few elements as those of the widest.
 #[inline(always)]
-fn each<T: Element, const N: usize>(x: impl Fn(usize) -> T) -> [T; N] {
+fn each<T: Pod, const N: usize>(x: impl Fn(usize) -> T) -> [T; N] {
     let mut terms = [T::zeroed(); N];
     for i in 0..N {
         terms[i] = x(i);
@@ -30,7 +32,7 @@ fn each<T: Element, const N: usize>(x: impl Fn(usize) -> T) -> [T; N] {
 
 /// Folds `x(i)` into each accumulator.
 #[inline(always)]
-fn add_each<T: Element, R: Join<T>, const N: usize>(acc: &mut [R::Acc; N], x: impl Fn(usize) -> T) {
+fn add_each<T: Pod, R: Join<T>, const N: usize>(acc: &mut [R::Acc; N], x: impl Fn(usize) -> T) {
     let terms = each::<T, N>(x);
     for i in 0..N {
         acc[i] = R::with(acc[i], terms[i]);
@@ -39,7 +41,7 @@ fn add_each<T: Element, R: Join<T>, const N: usize>(acc: &mut [R::Acc; N], x: im
 
 /// As [`add_each`], of accumulators in a strip.
 #[inline(always)]
-pub(super) fn add_each_cell<T: Element, R: Join<T>, const N: usize>(acc: &[Cell<R::Acc>; N], x: impl Fn(usize) -> T) {
+pub(super) fn add_each_cell<T: Pod, R: Join<T>, const N: usize>(acc: &[Cell<R::Acc>; N], x: impl Fn(usize) -> T) {
     let terms = each::<T, N>(x);
     for i in 0..N {
         acc[i].set(R::with(acc[i].get(), terms[i]));
@@ -48,7 +50,7 @@ pub(super) fn add_each_cell<T: Element, R: Join<T>, const N: usize>(acc: &[Cell<
 
 /// Folds a row in interleaved accumulators.
 #[inline(always)]
-pub(super) fn fold_row<T: Element, R: Join<T>>(x: &[Cell<T>]) -> R::Acc {
+pub(super) fn fold_row<T: Pod, R: Join<T>>(x: &[Cell<T>]) -> R::Acc {
     let (chunks, rest) = x.as_chunks::<LANES>();
     let (several, chunks) = chunks.as_chunks::<EIGHT>();
     let mut lanes = [R::NONE; LANES];
@@ -70,7 +72,7 @@ pub(super) fn fold_row<T: Element, R: Join<T>>(x: &[Cell<T>]) -> R::Acc {
 
 /// As [`fold_row`], of a row so short that it matters how its accumulators are joined.
 #[inline(always)]
-fn fold_short_row<T: Element, R: Join<T>>(x: &[Cell<T>]) -> R::Acc {
+fn fold_short_row<T: Pod, R: Join<T>>(x: &[Cell<T>]) -> R::Acc {
     let (chunks, rest) = x.as_chunks::<SHORT>();
     let (eights, chunks) = chunks.as_chunks::<EIGHT>();
     let (fours, chunks) = chunks.as_chunks::<FOUR>();
@@ -98,22 +100,25 @@ fn fold_short_row<T: Element, R: Join<T>>(x: &[Cell<T>]) -> R::Acc {
 
 /// As [`fold_row`], of the products of the elements of two rows.
 #[inline(always)]
-pub(super) fn fold_products<T: Element, R: Join<T>>(a: &[Cell<T>], b: &[Cell<T>]) -> R::Acc {
+pub(super) fn fold_products<T: Pod, R: Join<T>, P: Product<T>>(
+    a: &[Cell<P::Factor>],
+    b: &[Cell<P::Factor>],
+) -> R::Acc {
     let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
     let ((several_a, a), (several_b, b)) = (a.as_chunks::<EIGHT>(), b.as_chunks::<EIGHT>());
     let mut lanes = [R::NONE; LANES];
     for (a, b) in several_a.iter().zip(several_b) {
-        let product = |k: usize, i: usize| a[k][i].get().times(b[k][i].get());
+        let product = |k: usize, i: usize| P::of(a[k][i].get(), b[k][i].get());
         add_each::<T, R, LANES>(&mut lanes, |i| R::eight(|k| product(k, i)));
     }
     for (a, b) in a.iter().zip(b) {
         for (lane, (a, b)) in lanes.iter_mut().zip(a.iter().zip(b)) {
-            *lane = R::with(*lane, a.get().times(b.get()));
+            *lane = R::with(*lane, P::of(a.get(), b.get()));
         }
     }
     let mut all = lanes;
     for (lane, (a, b)) in all.iter_mut().zip(a_rest.iter().zip(b_rest)) {
-        *lane = R::with(*lane, a.get().times(b.get()));
+        *lane = R::with(*lane, P::of(a.get(), b.get()));
     }
     join_lanes::<T, R>(&all)
 }
@@ -143,7 +148,7 @@ pub(super) struct Middle<'a, T, R> {
     pub(super) join: PhantomData<R>,
 }
 
-impl<T: Element, R: Join<T>> NullaryFnOnce for Middle<'_, T, R> {
+impl<T: Pod, R: Join<T>> NullaryFnOnce for Middle<'_, T, R> {
     type Output = ();
     #[inline(always)]
     fn call(self) {
@@ -182,7 +187,7 @@ impl<T: Element, R: Join<T>> NullaryFnOnce for Middle<'_, T, R> {
 
 /// Folds rows of so few elements that each is folded by pairs.
 #[inline(always)]
-fn fold_short<T: Element, R: Join<T>, const N: usize>(out: &[Cell<T>], x: &[Cell<T>]) {
+fn fold_short<T: Pod, R: Join<T>, const N: usize>(out: &[Cell<T>], x: &[Cell<T>]) {
     for (out, row) in out.iter().zip(x.as_chunks::<N>().0) {
         let mut row = row.each_ref().map(Cell::get);
         let mut n = N;
@@ -198,7 +203,7 @@ fn fold_short<T: Element, R: Join<T>, const N: usize>(out: &[Cell<T>], x: &[Cell
 
 /// Folds a block of rows, each as long as `out`.
 #[inline(always)]
-fn fold_columns<T: Element, R: Join<T>>(out: &[Cell<T>], block: &[Cell<T>]) {
+fn fold_columns<T: Pod, R: Join<T>>(out: &[Cell<T>], block: &[Cell<T>]) {
     let inner = out.len();
     let (chunks, rest) = out.as_chunks::<COLUMNS>();
     for (i, out) in chunks.iter().enumerate() {

@@ -65,7 +65,8 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
                     let (x, own) = (frame.output(output), own[same.unwrap_or(output)]);
                     let stays = self.partition.is_in_place(region, output);
                     if x.len() != n {
-                        (fold.loops.spread)(own, x);
+                        let spread = if fold.product { fold.loops.spread_factor } else { fold.loops.spread };
+                        spread(own, x);
                     } else if !stays && !x.is(own) {
                         x.copy_to(own);
                     }

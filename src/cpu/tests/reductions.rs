@@ -105,7 +105,9 @@ fn every_reduction_of_every_dtype() {
             let x = random(5, &shape, dtype);
             // Products that neither vanish nor overflow.
             let near_one = tensor(&noise(6, shape[0] * shape[1]), &shape, DType::F32) * 0.01 + 1.0;
-            for op in ReduceOp::ALL {
+            // Indices are held by the reference: f64 does not hold what they are found by.
+            let in_f64 = |op: &ReduceOp| !matches!(op, ReduceOp::Argmax | ReduceOp::Argmin);
+            for op in ReduceOp::ALL.into_iter().filter(in_f64) {
                 for dims in [&[0][..], &[1], &[0, 1]] {
                     let what = format!("{} of {dtype} {shape:?} over {dims:?}", op.name());
                     let x = match op {

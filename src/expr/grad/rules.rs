@@ -145,7 +145,7 @@ fn reduce(op: ReduceOp, dims: &[usize], grad: &Expr, x: &Expr, y: &Expr) -> Opti
             let share = typed(grad, y.dtype()) / hits.sum(over());
             Expr::select(hits, spread(&share), 0)
         }
-        ReduceOp::Any | ReduceOp::All => return None,
+        ReduceOp::Any | ReduceOp::All | ReduceOp::Argmax | ReduceOp::Argmin => return None,
     })
 }
 

@@ -234,6 +234,7 @@ impl Lowering {
             ReduceOp::Prod => (Fold::Prod, dtype),
             ReduceOp::Amax | ReduceOp::Any => (Fold::Amax, if dtype == DType::Bool { DType::I32 } else { dtype }),
             ReduceOp::Amin | ReduceOp::All => (Fold::Amin, if dtype == DType::Bool { DType::I32 } else { dtype }),
+            ReduceOp::Argmax | ReduceOp::Argmin => return self.arg_of(op == ReduceOp::Argmax, dims, arg, shape),
         };
         let arg = if matches!(op, ReduceOp::Any | ReduceOp::All) { self.convert(arg, DType::Bool) } else { arg };
         let arg = self.convert(arg, work);

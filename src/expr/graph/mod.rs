@@ -5,6 +5,7 @@
 //! another learning rate is the same graph. What runs it, and in how many passes, is the backend's affair.
 
 mod convert;
+mod extremes;
 mod lower;
 mod print;
 mod stages;
@@ -65,6 +66,10 @@ pub(crate) enum Step {
     /// To the nearest value that f16 or bf16 can hold (from f32 or f64), kept as f32; or wrapped to u8, i8, i16 or u16, kept
     /// as i32, or to u32, kept as i64.
     Round(DType, Id),
+    /// An i32 for an f32, in the same order: of both zeros 0, of NaN less than of any number.
+    Order(Id),
+    /// The i64 of an upper and a lower word, which are i32s.
+    Words([Id; 2]),
     /// Over these dims of the argument, in rising order; they go. Never over bool.
     Reduce {
         op: Fold,
@@ -115,12 +120,14 @@ impl Step {
     pub(crate) fn args(&self) -> SmallVec<[Id; 3]> {
         match *self {
             Self::Load { .. } | Self::Index { .. } | Self::Scalar { .. } => smallvec![],
-            Self::Unary(_, a) | Self::Convert(a) | Self::Round(_, a) | Self::Bounded(_, a) => smallvec![a],
+            Self::Unary(_, a) | Self::Convert(a) | Self::Round(_, a) | Self::Order(a) | Self::Bounded(_, a) => {
+                smallvec![a]
+            }
             Self::Take(Take { from: Source::Buffer(_), at, .. }) => smallvec![at],
             Self::Take(Take { from: Source::Reduced(of), at, .. }) => smallvec![of, at],
             Self::Reduce { arg, .. } => smallvec![arg],
             Self::Read { of, .. } => smallvec![of],
-            Self::Binary(_, a, b) => smallvec![a, b],
+            Self::Binary(_, a, b) | Self::Words([a, b]) => smallvec![a, b],
             Self::Select(c, a, b) | Self::Random(_, [c, a, b]) => smallvec![c, a, b],
         }
     }
@@ -132,6 +139,7 @@ impl Step {
             Self::Unary(_, a)
             | Self::Convert(a)
             | Self::Round(_, a)
+            | Self::Order(a)
             | Self::Bounded(_, a)
             | Self::Reduce { arg: a, .. }
             | Self::Read { of: a, .. } => *a = f(*a),
@@ -141,7 +149,7 @@ impl Step {
                 }
                 *at = f(*at);
             }
-            Self::Binary(_, a, b) => (*a, *b) = (f(*a), f(*b)),
+            Self::Binary(_, a, b) | Self::Words([a, b]) => (*a, *b) = (f(*a), f(*b)),
             Self::Select(c, a, b) | Self::Random(_, [c, a, b]) => (*c, *a, *b) = (f(*c), f(*a), f(*b)),
         }
         self

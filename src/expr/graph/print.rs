@@ -56,6 +56,8 @@ impl Graph {
             Step::Select(condition, x, y) => format!("where(v{condition}, v{x}, v{y})"),
             Step::Convert(x) => format!("convert(v{x})"),
             Step::Round(dtype, x) => format!("round(v{x}) to {dtype}"),
+            Step::Order(x) => format!("order(v{x})"),
+            Step::Words([upper, lower]) => format!("words(v{upper}, v{lower})"),
             Step::Reduce { op, dims, arg } => format!("{}(v{arg}) over {:?}", op.name(), dims.as_slice()),
             Step::Read { of, access } => format!("v{of}[{}]", element(access)),
             Step::Take(Take { from: Source::Buffer(buffer), access, at, .. }) => {

@@ -20,6 +20,11 @@ listed! {
         Any = method any(dim, keepdim), exact;
         /// Whether all elements over `dims` are true or not 0; of u8, as a u8.
         All = method all(dim, keepdim), exact;
+        /// The index of the largest element over `dims`, the first of equals; of NaN, if there is one. Over several dims it is
+        /// the element's row-major number among those that are reduced. Reducing no elements is an error.
+        Argmax = method argmax(dim, keepdim), exact;
+        /// The index of the smallest element, as of the largest in [`Argmax`](Self::Argmax).
+        Argmin = method argmin(dim, keepdim), exact;
     }
 }
 
@@ -35,6 +40,7 @@ impl ReduceOp {
             // So PyTorch has it.
             Self::Any | Self::All if dtype == DType::U8 => Some(DType::U8),
             Self::Any | Self::All => Some(DType::Bool),
+            Self::Argmax | Self::Argmin => Some(DType::I64),
         }
     }
 
@@ -42,7 +48,7 @@ impl ReduceOp {
     pub(crate) const fn has_identity(self) -> bool {
         match self {
             Self::Sum | Self::Mean | Self::Prod | Self::Any | Self::All => true,
-            Self::Amax | Self::Amin => false,
+            Self::Amax | Self::Amin | Self::Argmax | Self::Argmin => false,
         }
     }
 }

@@ -2,13 +2,11 @@
 
 /// A function, and what a message says after its name. Alphabetical: the commonest, and those whose names are near another
 /// function's, which is then no answer.
-pub(super) const ABSENT: [(&str, &str); 108] = [
+pub(super) const ABSENT: [(&str, &str); 106] = [
     ("addmm", ": write c + einsum(\"ik,kj->ij\", a, b)"),
     ("addr", ""),
     ("allclose", ": write all(abs(a - b) <= atol + rtol * abs(b))"),
     ("aminmax", ": write amin(x) and amax(x)"),
-    ("argmax", ": write amax(x) for the value"),
-    ("argmin", ": write amin(x) for the value"),
     ("argsort", ""),
     ("average", ": write sum(x * w) / sum(w)"),
     ("binary_cross_entropy", ": write -(t * log(p) + (1 - t) * log(1 - p)).mean()"),

@@ -116,6 +116,10 @@ impl<'a> Scope<'a> {
                 let [counter, key0, key1] = args.map(|a| format!("bitcast<U>({})", arg(a)));
                 format!("bitcast<I>(philox({counter}, {key0}, {key1}).x{word} >> U(8u))")
             }
+            Inst::Order(a) => format!("order_f({})", arg(a)),
+            Inst::Words([upper, lower]) => {
+                format!("l_of(bitcast<U>({}), bitcast<U>({}))", arg(lower), arg(upper))
+            }
             Inst::Convert(a) => convert(from(a), dtype, &arg(a)),
             Inst::FromBits(a) => format!("f64_bits_to_{}({})", suffix(dtype), arg(a)),
             Inst::ToBits(a) => format!("{}_to_f64_bits({})", suffix(from(a)), arg(a)),

@@ -75,6 +75,7 @@ static LIBRARY: LazyLock<Vec<File>> = LazyLock::new(|| {
         include_str!("../../../shaders/lib/bounded_long.wgsl"),
         include_str!("../../../shaders/lib/keep.wgsl"),
         include_str!("../../../shaders/lib/numeric.wgsl"),
+        include_str!("../../../shaders/lib/order.wgsl"),
         include_str!("../../../shaders/lib/pairs.wgsl"),
     ];
     let mut files: Vec<File> = Vec::new();

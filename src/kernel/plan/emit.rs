@@ -124,6 +124,8 @@ impl Emitter<'_> {
             &Step::Select(c, a, b) => Inst::Select(self.lines[&c], self.lines[&a], self.lines[&b]),
             &Step::Random(word, args) => Inst::Random(word, args.map(|arg| self.lines[&arg])),
             &Step::Convert(a) => Inst::Convert(self.lines[&a]),
+            &Step::Order(a) => Inst::Order(self.lines[&a]),
+            Step::Words(words) => Inst::Words(words.map(|word| self.lines[&word])),
             &Step::Round(to, a) => Inst::Round(to, self.lines[&a]),
         }
     }

@@ -1,0 +1,60 @@
+//! What is folded: elements, or what two rows of factors make.
+
+use bytemuck::Pod;
+
+/// What one element makes.
+pub(super) trait Term<T> {
+    type From: Pod;
+    fn of(x: Self::From) -> T;
+}
+
+/// What two factors make.
+pub(super) trait Product<T>: 'static {
+    type Factor: Pod;
+    fn of(a: Self::Factor, b: Self::Factor) -> T;
+}
+
+pub(super) struct Itself;
+
+impl<T: Pod> Term<T> for Itself {
+    type From = T;
+    #[inline(always)]
+    fn of(x: T) -> T {
+        x
+    }
+}
+
+/// The product of an element and itself.
+pub(super) struct Square<P>(P);
+
+impl<T, P: Product<T>> Term<T> for Square<P> {
+    type From = P::Factor;
+    #[inline(always)]
+    fn of(x: P::Factor) -> T {
+        P::of(x, x)
+    }
+}
+
+pub(super) struct Multiply;
+
+macro_rules! multiply {
+    ($($t:ty: $times:expr),*) => {$(
+        impl Product<$t> for Multiply {
+            type Factor = $t;
+            #[inline(always)]
+            fn of(a: $t, b: $t) -> $t { $times(a, b) }
+        }
+    )*};
+}
+multiply!(f32: std::ops::Mul::mul, f64: std::ops::Mul::mul, i32: i32::wrapping_mul, i64: i64::wrapping_mul);
+
+/// The i64 of an upper and a lower word.
+pub(super) struct Words;
+
+impl Product<i64> for Words {
+    type Factor = i32;
+    #[inline(always)]
+    fn of(upper: i32, lower: i32) -> i64 {
+        crate::cpu::math::words(upper, lower)
+    }
+}

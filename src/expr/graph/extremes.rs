@@ -1,0 +1,73 @@
+//! Where the largest and the smallest elements are.
+
+use smallvec::SmallVec;
+
+use super::lower::Lowering;
+use super::{Fold, Id, Step};
+use crate::base::layout::{Layout, Strides};
+use crate::expr::op::{BinaryOp, UnaryOp};
+use crate::{DType, Scalar, Shape};
+
+impl Lowering {
+    /// The row-major number, among `dims`, of the largest element over them, or of the smallest; the first of equals.
+    ///
+    /// Of elements of 32 bits it is one reduction: an element, turned round if the largest is asked for, and its number are
+    /// the words of an i64, of which the smallest has both.
+    pub(super) fn arg_of(&mut self, largest: bool, dims: &[usize], arg: Id, shape: &Shape) -> Id {
+        let dtype = self.values[arg].dtype;
+        let domain = self.values[arg].shape.clone();
+        let number = self.push(Step::Index { access: numbers(&domain, |d| dims.contains(&d)).into() }, domain.clone(), DType::I32);
+        if matches!(dtype, DType::I64 | DType::F64) {
+            return self.arg_of_long(largest, dims, arg, number, shape);
+        }
+        let mut order = arg;
+        if dtype == DType::F32 {
+            if largest {
+                order = self.push(Step::Unary(UnaryOp::Neg, order), domain.clone(), DType::F32);
+            }
+            order = self.push(Step::Order(order), domain.clone(), DType::I32);
+        } else {
+            order = self.convert(order, DType::I32);
+            if largest {
+                let ones = self.scalar(Scalar::Int(-1), DType::I32);
+                order = self.push(Step::Binary(BinaryOp::BitwiseXor, order, ones), domain.clone(), DType::I32);
+            }
+        }
+        let words = self.push(Step::Words([order, number]), domain, DType::I64);
+        let step = Step::Reduce { op: Fold::Amin, dims: SmallVec::from_slice(dims), arg: words };
+        let found = self.push(step, shape.clone(), DType::I64);
+        let lower = self.scalar(Scalar::Int(u32::MAX.into()), DType::I64);
+        self.push(Step::Binary(BinaryOp::BitwiseAnd, found, lower), shape.clone(), DType::I64)
+    }
+
+    /// The same of elements of 64 bits: the smallest number of those equal to the largest element.
+    fn arg_of_long(&mut self, largest: bool, dims: &[usize], arg: Id, number: Id, shape: &Shape) -> Id {
+        let dtype = self.values[arg].dtype;
+        let domain = self.values[arg].shape.clone();
+        let fold = if largest { Fold::Amax } else { Fold::Amin };
+        let dims: SmallVec<[usize; 4]> = SmallVec::from_slice(dims);
+        let found = self.push(Step::Reduce { op: fold, dims: dims.clone(), arg }, shape.clone(), dtype);
+        let access = numbers(&domain, |d| !dims.contains(&d)).into();
+        let found = self.push(Step::Read { of: found, access }, domain.clone(), dtype);
+        let mut is_found = self.push(Step::Binary(BinaryOp::Eq, arg, found), domain.clone(), DType::Bool);
+        if dtype == DType::F64 {
+            let is_nan = self.push(Step::Unary(UnaryOp::IsNan, arg), domain.clone(), DType::Bool);
+            is_found = self.push(Step::Binary(BinaryOp::Or, is_found, is_nan), domain.clone(), DType::Bool);
+        }
+        let none = self.scalar(Scalar::Int(i32::MAX.into()), DType::I32);
+        let number = self.push(Step::Select(is_found, number, none), domain, DType::I32);
+        let first = self.push(Step::Reduce { op: Fold::Amin, dims, arg: number }, shape.clone(), DType::I32);
+        self.convert(first, DType::I64)
+    }
+}
+
+/// The row-major number of each element among some dims, as a place.
+fn numbers(domain: &Shape, among: impl Fn(usize) -> bool) -> Layout {
+    let mut strides = Strides::from_elem(0, domain.rank());
+    let mut step = 1;
+    for dim in (0..domain.rank()).rev().filter(|&dim| among(dim)) {
+        strides[dim] = step;
+        step *= domain[dim] as isize;
+    }
+    Layout::new(domain.clone(), strides, 0)
+}
