@@ -16,10 +16,9 @@ pub(super) fn minimum<T: PartialOrd + Copy>(a: T, b: T) -> T {
 /// As [`Step::Order`](crate::expr::graph::Step::Order).
 #[inline(always)]
 pub(super) fn order(x: f32) -> i32 {
-    let bits = x.to_bits() as i32;
-    let order = if bits < 0 { bits ^ i32::MAX } else { bits };
-    // -0, next below 0.
-    let order = if order == -1 { 0 } else { order };
+    // Of -0 this makes 0.
+    let bits = (x + 0.0).to_bits() as i32;
+    let order = bits ^ ((bits >> 31) as u32 >> 1) as i32;
     if x.is_nan() { i32::MIN } else { order }
 }
 

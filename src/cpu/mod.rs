@@ -29,6 +29,7 @@ mod once;
 mod pass;
 mod philox;
 mod plain;
+mod positions;
 pub(crate) mod profile;
 mod program;
 mod reduce;

@@ -232,8 +232,9 @@ fn reduce(op: &'static str, graph: &Graph, ids: &[Id], temp_of: &Temps) -> Resul
         let factors = match graph.values[*arg].step {
             Step::Binary(BinaryOp::Mul, a, b) if *fold == Fold::Sum && value.dtype.is_float() => Some([a, b]),
             Step::Words(words) if *fold == Fold::Amin => {
-                loops = FoldLoops::smallest_of_words();
-                Some(words)
+                let (of_words, factors) = FoldLoops::smallest_of_words(graph, words);
+                loops = of_words;
+                Some(factors)
             }
             _ => None,
         };

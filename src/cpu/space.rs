@@ -4,8 +4,6 @@
 //! one. Its points are numbered in row-major order, and a strip is a range of points. What a strip reads lies in a row,
 //! or is one element, or has to be gathered.
 
-use std::cell::Cell;
-
 use bytemuck::Pod;
 use smallvec::SmallVec;
 
@@ -36,7 +34,7 @@ pub(super) struct Track {
     /// The stages of the access after the first.
     pub(super) chain: Vec<Layout>,
     /// Whether the tensor is none: each element is its own position, as an i32.
-    is_index: bool,
+    pub(super) is_index: bool,
     /// The track of what says how many places to go on.
     pub(super) by: Option<usize>,
 }
@@ -47,7 +45,7 @@ pub(super) struct Walked<'a> {
     chain: &'a [Layout],
     size: usize,
     /// Whether it is no tensor: each element is its own position, as an i32.
-    is_index: bool,
+    pub(super) is_index: bool,
     /// The tensor whose elements say how many places to go on.
     by: Option<usize>,
 }
@@ -231,18 +229,6 @@ impl Space {
             8 => self.gather_as::<u64>(track, point, memory, out),
             size => unreachable!("elements of {size} bytes"),
         }
-    }
-
-    fn positions(&self, track: &Track, point: usize, out: &[Cell<i32>]) {
-        let mut out = out.iter();
-        self.pieces(track, point, out.len(), |piece| {
-            for row in 0..piece.rows {
-                for (i, out) in (0..piece.count).zip(&mut out) {
-                    let at = track.chain.iter().fold(piece.at(row, i) as usize, |at, layout| layout.at(at));
-                    out.set(at as i32);
-                }
-            }
-        });
     }
 
     fn gather_as<T: Pod>(&self, track: &Track, point: usize, memory: Span<'_>, out: Strip<'_>) {

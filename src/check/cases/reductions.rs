@@ -67,7 +67,8 @@ fn operations(table: &mut Table) {
     for op in ReduceOp::ALL {
         for dtype in EVERY {
             // The order of u64s is held by `tests/unsigned.rs`: f64 does not tell apart what it is found by.
-            let is_order = dtype == DType::U64 && !matches!(op, ReduceOp::Sum | ReduceOp::Prod | ReduceOp::Any | ReduceOp::All);
+            let is_order =
+                dtype == DType::U64 && !matches!(op, ReduceOp::Sum | ReduceOp::Prod | ReduceOp::Any | ReduceOp::All);
             if is_order || op.dtype(dtype).is_none() {
                 continue;
             }

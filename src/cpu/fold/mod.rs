@@ -9,6 +9,7 @@
     reason = "indices below one length show a compiler that no bound is passed, so that it makes vectors of the loop"
 )]
 
+mod placed;
 mod rows;
 mod terms;
 
@@ -24,7 +25,7 @@ use super::strip::Strip;
 use crate::DType;
 use crate::expr::graph::Fold;
 use rows::{COLUMNS, Middle, add_each_cell, fold_products, fold_row};
-use terms::{Itself, Multiply, Product, Square, Term, Words};
+use terms::{Itself, Multiply, Product, Square, Term};
 
 /// Rows whose terms are folded by pairs in their own dtype, so that their accumulators are read and written less often.
 pub(super) const ROWS: usize = 8;
@@ -58,6 +59,9 @@ pub(super) struct FoldLoops {
     pub(super) multiply: Loop,
     /// Writes the one element of `x` to all of `out`, of which it may be the first.
     pub(super) spread: fn(out: Strip<'_>, x: Strip<'_>),
+    /// Whether it looks for a place: then `accumulate_products` takes second factors that are one element for a whole row as
+    /// they are.
+    pub(super) is_place: bool,
     /// As `spread`, of a factor.
     pub(super) spread_factor: fn(out: Strip<'_>, x: Strip<'_>),
     /// Folds `x`, of `outer` by `reduced` by `inner` elements, over its middle dim into the elements `out`.
@@ -103,11 +107,6 @@ impl FoldLoops {
                 | DType::BF16,
             ) => return None,
         })
-    }
-
-    /// Those of the smallest i64, each of two words that are given as i32s.
-    pub(super) fn smallest_of_words() -> Self {
-        loops::<i64, Amin, Words>()
     }
 }
 
@@ -190,6 +189,7 @@ fn loops<T: Pod, R: Join<T>, P: Product<T>>() -> FoldLoops {
         total_product: total_product::<T, R, P>,
         multiply: map2(P::of),
         spread: spread::<T>,
+        is_place: false,
         spread_factor: spread::<P::Factor>,
         middle: middle::<T, R>,
         middle_product: middle_product::<T, R, P>,
@@ -266,11 +266,7 @@ fn accumulate_product<'a, T: Pod, R: Join<T>, P: Product<T>>(arch: Arch, acc: St
     }));
 }
 
-fn accumulate_products<'a, T: Pod, R: Join<T>, P: Product<T>>(
-    arch: Arch,
-    acc: Strip<'a>,
-    x: [Factors<'a>; ROWS],
-) {
+fn accumulate_products<'a, T: Pod, R: Join<T>, P: Product<T>>(arch: Arch, acc: Strip<'a>, x: [Factors<'a>; ROWS]) {
     // Half the loads of a product of two rows.
     if x.iter().all(|[a, b]| a.is(*b)) {
         return arch.dispatch(Rows::<T, R, Square<P>> { acc: acc.cells(), x: x.map(|[a, _]| a.cells()) });
@@ -342,12 +338,7 @@ fn middle<T: Pod, R: Join<T>>(arch: Arch, out: Strip<'_>, x: Strip<'_>, [outer, 
     arch.dispatch(Middle::<T, R> { out, x, reduced, inner, join: PhantomData });
 }
 
-fn middle_product<'a, T: Pod, R: Join<T>, P: Product<T>>(
-    arch: Arch,
-    out: Strip<'a>,
-    x: Factors<'a>,
-    reduced: usize,
-) {
+fn middle_product<'a, T: Pod, R: Join<T>, P: Product<T>>(arch: Arch, out: Strip<'a>, x: Factors<'a>, reduced: usize) {
     let (out, x) = (out.cells(), x.map(Strip::cells));
     debug_assert!(x.iter().all(|x| x.len() == out.len() * reduced), "a row of each for each result");
     arch.dispatch(MiddleProduct::<T, R, P> { out, x, reduced, join: PhantomData });

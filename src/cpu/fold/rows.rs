@@ -100,10 +100,7 @@ fn fold_short_row<T: Pod, R: Join<T>>(x: &[Cell<T>]) -> R::Acc {
 
 /// As [`fold_row`], of the products of the elements of two rows.
 #[inline(always)]
-pub(super) fn fold_products<T: Pod, R: Join<T>, P: Product<T>>(
-    a: &[Cell<P::Factor>],
-    b: &[Cell<P::Factor>],
-) -> R::Acc {
+pub(super) fn fold_products<T: Pod, R: Join<T>, P: Product<T>>(a: &[Cell<P::Factor>], b: &[Cell<P::Factor>]) -> R::Acc {
     let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
     let ((several_a, a), (several_b, b)) = (a.as_chunks::<EIGHT>(), b.as_chunks::<EIGHT>());
     let mut lanes = [R::NONE; LANES];

@@ -47,14 +47,3 @@ macro_rules! multiply {
     )*};
 }
 multiply!(f32: std::ops::Mul::mul, f64: std::ops::Mul::mul, i32: i32::wrapping_mul, i64: i64::wrapping_mul);
-
-/// The i64 of an upper and a lower word.
-pub(super) struct Words;
-
-impl Product<i64> for Words {
-    type Factor = i32;
-    #[inline(always)]
-    fn of(upper: i32, lower: i32) -> i64 {
-        crate::cpu::math::words(upper, lower)
-    }
-}

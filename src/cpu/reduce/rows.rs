@@ -64,6 +64,12 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
                     let same = region.outputs.iter().position(|&other| other == region.outputs[output]);
                     let (x, own) = (frame.output(output), own[same.unwrap_or(output)]);
                     let stays = self.partition.is_in_place(region, output);
+                    let single = fold.loops.is_place && output > fold.output;
+                    if x.len() != n && single {
+                        x.copy_to(own.part(0, 1));
+                        found[output][row] = own.part(0, 1);
+                        continue;
+                    }
                     if x.len() != n {
                         let spread = if fold.product { fold.loops.spread_factor } else { fold.loops.spread };
                         spread(own, x);

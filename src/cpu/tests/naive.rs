@@ -89,7 +89,9 @@ pub(super) fn evaluate(exprs: &[(&Expr, DType)]) -> Vec<Vec<f64>> {
             }
             &Step::Binary(op, a, b) => (0..n).map(|i| fit(binary(op, at(a, i), at(b, i)), dtype)).collect(),
             Step::Random(..) => unreachable!("random numbers are tested against the reference"),
-            Step::Order(_) | Step::Words(_) => unreachable!("f64 does not hold them; they are tested against the reference"),
+            Step::Order(_) | Step::Words(_) => {
+                unreachable!("f64 does not hold them; they are tested against the reference")
+            }
             &Step::Select(c, a, b) => (0..n).map(|i| if at(c, i) == 0.0 { at(b, i) } else { at(a, i) }).collect(),
             &Step::Convert(a) => (0..n)
                 .map(|i| if dtype == DType::I32 { f64::from(at(a, i) as i32) } else { fit(at(a, i), dtype) })

@@ -16,7 +16,11 @@ impl Lowering {
     pub(super) fn arg_of(&mut self, largest: bool, dims: &[usize], arg: Id, shape: &Shape) -> Id {
         let dtype = self.values[arg].dtype;
         let domain = self.values[arg].shape.clone();
-        let number = self.push(Step::Index { access: numbers(&domain, |d| dims.contains(&d)).into() }, domain.clone(), DType::I32);
+        let number = self.push(
+            Step::Index { access: numbers(&domain, |d| dims.contains(&d)).into() },
+            domain.clone(),
+            DType::I32,
+        );
         if matches!(dtype, DType::I64 | DType::F64) {
             return self.arg_of_long(largest, dims, arg, number, shape);
         }

@@ -1,0 +1,103 @@
+//! Where the largest and the smallest elements are.
+
+mod devices;
+
+use devices::on_each;
+use hadamard::{DType, Device, Error, Expr, Tensor};
+
+fn indices(expr: &Expr) -> Vec<i64> {
+    expr.eval().unwrap().to_vec().unwrap()
+}
+
+#[test]
+fn the_first_of_equals_and_nan_before_numbers() {
+    on_each(|device| {
+        let (inf, nan) = (f32::INFINITY, f32::NAN);
+        let rows = [
+            [1.0, 3.0, 3.0, 2.0],
+            [-0.0, 0.0, -0.0, 0.0],
+            [0.0, -0.0, 0.0, -0.0],
+            [inf, nan, 5.0, nan],
+            [-inf, -1.0, -inf, -2.0],
+            [-nan, 1.0, nan, 2.0],
+        ];
+        let x = Tensor::from_slice(rows.as_flattened(), [6, 4], device).unwrap();
+        assert_eq!(indices(&x.argmax(1)), [1, 0, 0, 1, 1, 0], "{device}");
+        assert_eq!(indices(&x.argmin(1)), [0, 0, 0, 1, 0, 0], "{device}");
+        assert_eq!(indices(&x.argmax(0)), [5, 3, 5, 3], "{device}");
+        assert_eq!(indices(&x.argmin(..)), [13], "{device}");
+        let ints = Tensor::from_slice(&[i32::MIN, 7, i32::MAX, i32::MAX, i32::MIN], [5], device).unwrap();
+        assert_eq!((indices(&ints.argmax(0)), indices(&ints.argmin(0))), (vec![2], vec![0]), "{device}");
+        let truths = Tensor::from_slice(&[false, true, true, false], [2, 2], device).unwrap();
+        assert_eq!((indices(&truths.argmax(..)), indices(&truths.argmin(0))), (vec![1], vec![0, 1]), "{device}");
+        let long = Tensor::from_slice(&[5, i64::MAX - 1, i64::MAX, i64::MIN, i64::MIN + 1], [5], device).unwrap();
+        assert_eq!((indices(&long.argmax(0)), indices(&long.argmin(0))), (vec![2], vec![3]), "{device}");
+        let unsigned = Tensor::from_slice(&[5_u64, u64::MAX - 1, u64::MAX, 0], [4], device).unwrap();
+        assert_eq!((indices(&unsigned.argmax(0)), indices(&unsigned.argmin(0))), (vec![2], vec![3]), "{device}");
+    });
+}
+
+/// Against a plain loop, in shapes that take every way of walking: rows and columns, long and short, views that turn them.
+#[test]
+fn every_walk_finds_the_first() {
+    on_each(|device| {
+        for (shape, levels) in
+            [([3, 5000], 40), ([5000, 3], 40), ([700, 130], 5), ([130, 700], 1 << 20), ([2, 33], 3), ([1, 70_000], 9)]
+        {
+            let [rows, columns] = shape;
+            let numbers: Vec<i32> = (0..rows * columns).map(|i| (i * 7919 % 104_729 % levels) as i32).collect();
+            let x = Tensor::from_slice(&numbers, shape, device).unwrap();
+            let turned = x.transpose(0, 1).unwrap();
+            let at = |r: usize, c: usize| numbers[r * columns + c];
+            let largest = |of: &mut dyn Iterator<Item = i32>| {
+                let of: Vec<i32> = of.collect();
+                let most = *of.iter().max().unwrap();
+                of.iter().position(|&v| v == most).unwrap() as i64
+            };
+            let in_rows: Vec<i64> = (0..rows).map(|r| largest(&mut (0..columns).map(|c| at(r, c)))).collect();
+            let in_columns: Vec<i64> = (0..columns).map(|c| largest(&mut (0..rows).map(|r| at(r, c)))).collect();
+            let in_turned = largest(&mut (0..columns).flat_map(|c| (0..rows).map(move |r| (r, c))).map(|(r, c)| at(r, c)));
+            for y in [Expr::from(&x), x.cast(DType::F32), x.cast(DType::I64), -x.cast(DType::F32) * -0.5] {
+                assert_eq!(indices(&y.argmax(1)), in_rows, "{device} {shape:?}");
+                assert_eq!(indices(&y.argmax(0)), in_columns, "{device} {shape:?}");
+                assert_eq!(indices(&(-&y).argmin(0)), in_columns, "{device} {shape:?}");
+                assert_eq!(indices(&y.argmax(..)), [largest(&mut numbers.iter().copied())], "{device} {shape:?}");
+            }
+            assert_eq!(indices(&turned.cast(DType::F32).argmax(..)), [in_turned], "{device} {shape:?}");
+            assert_eq!(indices(&turned.argmax(0)), in_rows, "{device} {shape:?}");
+        }
+    });
+}
+
+#[test]
+fn values_and_indices_come_together() {
+    on_each(|device| {
+        let x = Tensor::from_slice(&[1.0_f32, 4.0, 4.0, f32::NAN, 0.5, 2.0], [2, 3], device).unwrap();
+        let (values, indices) = x.max_dim_with_indices(1);
+        assert_eq!(indices.eval().unwrap().to_vec::<i64>().unwrap(), [1, 0], "{device}");
+        let values = values.eval().unwrap().to_vec::<f32>().unwrap();
+        assert!(values[0] == 4.0 && values[1].is_nan(), "{device} {values:?}");
+        let (values, indices) = (&x * 2.0).min_dim_with_indices(0);
+        assert_eq!(indices.eval().unwrap().to_vec::<i64>().unwrap(), [1, 1, 0], "{device}");
+        let values = values.eval().unwrap().to_vec::<f32>().unwrap();
+        assert!(values[0].is_nan() && values[1..] == [1.0, 4.0], "{device} {values:?}");
+        // The gradient goes to the element that was found, and to no equal one.
+        let x = Tensor::from_slice(&[3.0_f32, 3.0, 1.0], [3], device).unwrap();
+        let gradient = x.max_dim_with_indices(0).0.grad(&[&x]).unwrap()[0].eval().unwrap();
+        assert_eq!(gradient.to_vec::<f32>().unwrap(), [1.0, 0.0, 0.0], "{device}");
+    });
+}
+
+#[test]
+fn there_must_be_something_to_choose_from() {
+    let device = Device::cpu();
+    let empty = Tensor::zeros([0, 3], DType::F32, &device).unwrap();
+    let error = empty.argmax(0).eval().unwrap_err();
+    assert!(matches!(error, Error::Argument { op: "argmax", .. }), "{error}");
+    assert_eq!(indices(&empty.argmin(1)), [0_i64; 0]);
+    let error = empty.max_dim_with_indices(2).0.eval().unwrap_err();
+    assert!(error.to_string().contains("max"), "{error}");
+    let scalar = Tensor::from_slice(&[2.5_f32], [], &device).unwrap();
+    assert_eq!(indices(&scalar.argmax(..)), [0]);
+    assert_eq!(indices(&Expr::from(3.5).argmax(..)), [0]);
+}
