@@ -71,7 +71,9 @@ pub use base::info::{Counters, DeviceInfo, DeviceKind, MemoryStats};
 pub use base::shape::{Dims, MAX_RANK, Shape};
 pub use base::tensor::Tensor;
 pub use base::times::{Bandwidth, Clock, KernelTime};
-pub use expr::{BinaryOp, CrossEntropy, Expr, ReduceOp, Reduction, Rounding, ScalarCell, UnaryOp, cat, einsum, stack};
+pub use expr::{
+    BinaryOp, CrossEntropy, Expr, ReduceOp, Reduction, Rounding, ScalarCell, Scan, ScanOp, UnaryOp, cat, einsum, stack,
+};
 #[cfg(feature = "io")]
 #[doc(hidden)]
 pub use io::file_kind;

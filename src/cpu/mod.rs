@@ -1,6 +1,6 @@
 //! The CPU path: evaluates a flat expression straight from layouts, in strips, through SIMD loops, on all cores.
 //!
-//! `program` cuts a graph into passes, and there are three kinds: `map`, `reduce` and `contract`; `bands` takes a few rows
+//! `program` cuts a graph into passes, and there are four kinds: `map`, `reduce`, `scan` and `contract`; `bands` takes a few rows
 //! through several of them. Each walks its domain (`space`) in strips, which a `frame` evaluates by the loops that `region`
 //! has listed. Memory is `buffer`, and for the loops `strip`.
 
@@ -34,6 +34,7 @@ pub(crate) mod profile;
 mod program;
 mod reduce;
 mod region;
+mod scan;
 mod scratch;
 mod space;
 mod strip;

@@ -7,10 +7,12 @@ use super::frame::Memory;
 use super::map::{Destination, Map};
 use super::profile;
 use super::reduce::Reduce;
+use super::scan::Scan;
 use crate::{Result, Shape};
 
 pub(super) enum Pass<'a> {
     Reduce(&'a Reduce),
+    Scan(&'a Scan),
     Contract(&'a Contract),
     /// A map, where its outputs go, and what it is called in profiles.
     Map(&'a Map, SmallVec<[Destination<'a>; 2]>, &'static str),
@@ -22,6 +24,7 @@ impl Pass<'_> {
         let start = profile::now();
         match self {
             Self::Reduce(reduce) => reduce.run(memory),
+            Self::Scan(scan) => scan.run(memory),
             Self::Contract(contract) => contract.run(memory),
             Self::Map(map, to, _) => map.run(to, memory),
         }
@@ -32,6 +35,7 @@ impl Pass<'_> {
     fn name(&self) -> &'static str {
         match self {
             Self::Reduce(_) => "reduce",
+            Self::Scan(_) => "scan",
             Self::Contract(_) => "contract",
             Self::Map(_, _, name) => name,
         }
@@ -41,6 +45,7 @@ impl Pass<'_> {
     pub(super) fn traffic(&self) -> (Shape, usize) {
         match self {
             Self::Reduce(reduce) => reduce.traffic(),
+            Self::Scan(scan) => scan.traffic(),
             Self::Contract(contract) => contract.traffic(),
             Self::Map(map, ..) => map.traffic(),
         }

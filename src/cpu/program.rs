@@ -19,6 +19,7 @@ use super::once::once;
 use super::pass::Pass;
 use super::reduce::{Folded, Reduce};
 use super::region::{self, Region, Temps};
+use super::scan::Scan;
 use super::strip::Span;
 use crate::base::layout::Layout;
 use crate::base::storage::Storage;
@@ -48,6 +49,7 @@ impl std::fmt::Debug for Program {
 /// A pass that fills temporaries.
 enum Job {
     Reduce(Box<Reduce>),
+    Scan(Box<Scan>),
     Contract(Box<Contract>),
     /// A map into a temporary, and what it is called in profiles.
     Fill(Box<Map>, usize, &'static str),
@@ -57,6 +59,7 @@ impl Job {
     fn parts_bytes(&self) -> usize {
         match self {
             Self::Reduce(reduce) => reduce.parts_bytes(),
+            Self::Scan(scan) => scan.parts_bytes(),
             Self::Contract(contract) => contract.parts_bytes(),
             Self::Fill(..) => 0,
         }
@@ -113,6 +116,7 @@ impl Program {
                     Job::Fill(Box::new(Map::new(region)), temps.len() - 1, name)
                 }
                 Group::Fold(ids) => Job::Reduce(Box::new(reduce(op, graph, ids, &temp_of)?)),
+                Group::Scan(id) => Job::Scan(Box::new(scan(op, graph, *id, &temp_of)?)),
                 Group::Product(id, found) => {
                     Job::Contract(Box::new(contract(op, graph, *id, found, &temp_of, &mut temps)?))
                 }
@@ -122,7 +126,7 @@ impl Program {
         let mut by_shape: BTreeMap<(&[usize], Option<usize>), Vec<usize>> = BTreeMap::new();
         for (i, root) in graph.roots.iter().enumerate() {
             let value = &graph.values[root.value];
-            let is_result = matches!(value.step, Step::Reduce { .. }) && value.dtype == root.dtype;
+            let is_result = matches!(value.step, Step::Reduce { .. } | Step::Scan { .. }) && value.dtype == root.dtype;
             let temp = temp_of.get(&root.value).filter(|_| is_result).map(|temp| temp.index);
             if let Some(temp) = temp {
                 temps[temp].root.get_or_insert(i);
@@ -178,6 +182,7 @@ impl Program {
     fn passes<'a>(&'a self, to: &[Destination<'a>], memory: &Memory<'a>) -> SmallVec<[Pass<'a>; 4]> {
         let job = |job: &'a Job| match job {
             Job::Reduce(reduce) => Pass::Reduce(reduce),
+            Job::Scan(scan) => Pass::Scan(scan),
             Job::Contract(contract) => Pass::Contract(contract),
             Job::Fill(map, temp, name) => Pass::Map(map, smallvec![map.temporary(*temp, memory)], name),
         };
@@ -223,11 +228,7 @@ fn reduce(op: &'static str, graph: &Graph, ids: &[Id], temp_of: &Temps) -> Resul
     for &id in ids {
         let value = &graph.values[id];
         let Step::Reduce { op: fold, dims, arg } = &value.step else { continue };
-        let mut loops = FoldLoops::new(*fold, value.dtype).ok_or_else(|| Error::Unsupported {
-            op,
-            what: format!("{} of {}", fold.name(), value.dtype),
-            device: "cpu".to_owned(),
-        })?;
+        let mut loops = FoldLoops::new(*fold, value.dtype).ok_or_else(|| unsupported(op, *fold, value))?;
         let output = outputs.len();
         let factors = match graph.values[*arg].step {
             Step::Binary(BinaryOp::Mul, a, b) if *fold == Fold::Sum && value.dtype.is_float() => Some([a, b]),
@@ -244,6 +245,18 @@ fn reduce(op: &'static str, graph: &Graph, ids: &[Id], temp_of: &Temps) -> Resul
         (over, domain) = (dims.clone(), &graph.values[*arg].shape);
     }
     Ok(Reduce::new(Region::new(op, graph, domain, &outputs, temp_of, false)?, folds, over))
+}
+
+/// The pass for a scan.
+fn scan(op: &'static str, graph: &Graph, id: Id, temp_of: &Temps) -> Result<Scan> {
+    let value = &graph.values[id];
+    let Step::Scan { op: fold, dim, scan, arg } = value.step else { unreachable!("a scan's group holds a scan") };
+    let region = Region::new(op, graph, &value.shape, &[(arg, value.dtype)], temp_of, false)?;
+    Scan::new(region, fold, dim, scan, temp_of[&id].index).ok_or_else(|| unsupported(op, fold, value))
+}
+
+fn unsupported(op: &'static str, fold: Fold, value: &Value) -> Error {
+    Error::Unsupported { op, what: format!("{} of {}", fold.name(), value.dtype), device: "cpu".to_owned() }
 }
 
 /// The pass for a matrix product. Adds temporaries for factors that have to be computed first.
@@ -274,6 +287,7 @@ type Sizes<'a> = &'a [usize];
 /// Reductions that share a pass.
 enum Group {
     Fold(Vec<Id>),
+    Scan(Id),
     Product(Id, Contraction),
     /// Where an index has elements read, which is looked at before they are.
     Choose(Id),
@@ -282,17 +296,17 @@ enum Group {
 }
 
 impl Group {
-    /// The reductions whose results it writes.
+    /// The reductions and scans whose results it writes.
     fn results(&self) -> &[Id] {
         match self {
             Self::Fold(ids) => ids,
-            Self::Product(id, _) => std::slice::from_ref(id),
+            Self::Scan(id) | Self::Product(id, _) => std::slice::from_ref(id),
             Self::Choose(_) | Self::Once(_) => &[],
         }
     }
 }
 
-/// The reductions and the indices that roots need, grouped by pass, in an order in which none needs a later one.
+/// The reductions, scans and indices that roots need, grouped by pass, in an order in which none needs a later one.
 fn groups(graph: &Graph) -> Vec<Group> {
     let mut stack: Vec<Id> = graph.roots.iter().map(|root| root.value).collect();
     let mut live: FxHashSet<Id> = FxHashSet::default();
@@ -317,6 +331,12 @@ fn groups(graph: &Graph) -> Vec<Group> {
             if chosen.insert(at) {
                 alone.entry(depth[at] + 1).or_default().push(Group::Choose(at));
             }
+        }
+        if let Step::Scan { .. } = value.step
+            && live.contains(&id)
+        {
+            depth[id] += 1;
+            alone.entry(depth[id]).or_default().push(Group::Scan(id));
         }
         if let Step::Reduce { dims, arg, .. } = &value.step
             && live.contains(&id)

@@ -277,8 +277,8 @@ impl Builder<'_> {
             }
             Step::Index { access } => self.leaf(Source::Index, access.clone(), value.dtype),
             &Step::Scalar { slot } => self.constant(Constant::Scalar(slot), value.dtype),
-            // Every reduction has a temporary.
-            Step::Reduce { .. } => return None,
+            // Every reduction and every scan has a temporary.
+            Step::Reduce { .. } | Step::Scan { .. } => return None,
             Step::Read { of, access } => self.leaf(Source::Temp(temps.get(of)?.index), access.clone(), value.dtype),
             Step::Take(Take { from, access, at, .. }) => {
                 let (source, dtype) = match *from {

@@ -21,6 +21,7 @@ mod parse;
 mod pointwise;
 pub(crate) mod range;
 mod reduce;
+pub(crate) mod scan;
 mod take;
 pub(crate) mod unsigned;
 mod views;
@@ -33,8 +34,9 @@ pub(crate) use joint::joint;
 pub use losses::{CrossEntropy, Reduction};
 pub use node::Expr;
 pub(crate) use node::{Node, Op};
-pub use op::{BinaryOp, ReduceOp, UnaryOp};
+pub use op::{BinaryOp, ReduceOp, ScanOp, UnaryOp};
 pub use pointwise::Rounding;
+pub use scan::Scan;
 
 /// An array of expressions made of tensors, expressions and numbers alike, for functions that take a slice.
 ///

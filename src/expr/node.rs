@@ -9,8 +9,9 @@ use smallvec::{SmallVec, smallvec};
 use super::cell::Number;
 use super::graph::Graph;
 use super::joint::Joint;
-use super::op::{BinaryOp, ReduceOp, UnaryOp};
+use super::op::{BinaryOp, ReduceOp, ScanOp, UnaryOp};
 use super::range::check_integer;
+use super::scan::Scan;
 use crate::base::bounds::Bounds;
 use crate::base::dtype::Standing;
 use crate::base::views::View;
@@ -79,6 +80,8 @@ pub(crate) enum Op {
     Bounded(Bounds),
     /// Over these dims of the argument, in rising order; they go.
     Reduce(ReduceOp, SmallVec<[usize; 4]>),
+    /// Along this dim of the argument.
+    Scan(ScanOp, usize, Scan),
     /// A mistake made in building, to be returned by whatever evaluates this.
     Invalid(Error),
 }
@@ -244,6 +247,7 @@ fn write_node(f: &mut fmt::Formatter<'_>, expr: &Expr, depth: usize) -> fmt::Res
         Op::Bounded(_) => "bounded",
         Op::Detach => "detach",
         Op::Reduce(op, _) => op.name(),
+        Op::Scan(op, ..) => op.name(),
         Op::Invalid(error) => return write!(f, "<{error}>"),
     };
     write!(f, "{name}(")?;
@@ -255,6 +259,9 @@ fn write_node(f: &mut fmt::Formatter<'_>, expr: &Expr, depth: usize) -> fmt::Res
     }
     if let Op::Reduce(_, dims) = &expr.0.op {
         write!(f, ", {:?}", dims.as_slice())?;
+    }
+    if let Op::Scan(_, dim, scan) = expr.0.op {
+        write!(f, ", {dim}{scan}")?;
     }
     f.write_str(")")
 }

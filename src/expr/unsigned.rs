@@ -4,7 +4,8 @@
 //! flipped. Quotients, powers and shifts to the right are refused; PyTorch has none of them, nor order or sums of two.
 
 use super::node::Expr;
-use super::op::{BinaryOp, ReduceOp, UnaryOp};
+use super::op::{BinaryOp, ReduceOp, ScanOp, UnaryOp};
+use super::scan::Scan;
 use crate::{DType, Dims, Error, Result, Scalar};
 
 /// The highest bit, and what it is worth.
@@ -49,6 +50,14 @@ pub(super) fn reduce(op: ReduceOp, x: &Expr, dims: &Dims) -> Option<Expr> {
         ReduceOp::Amax | ReduceOp::Amin => Some(from_ordered(&ordered(x).reduce(op, dims.clone()))),
         ReduceOp::Argmax | ReduceOp::Argmin => Some(ordered(x).reduce(op, dims.clone())),
         ReduceOp::Sum | ReduceOp::Mean | ReduceOp::Prod | ReduceOp::Any | ReduceOp::All => None,
+    }
+}
+
+/// A scan of u64s, where it is not that of i64s.
+pub(super) fn scan(op: ScanOp, x: &Expr, dim: isize, scan: Scan) -> Option<Expr> {
+    match op {
+        ScanOp::Cummax | ScanOp::Cummin => Some(from_ordered(&ordered(x).scan(op, dim, scan))),
+        ScanOp::Cumsum | ScanOp::Cumprod | ScanOp::Logcumsumexp => None,
     }
 }
 

@@ -11,7 +11,7 @@ pub(super) fn refuse_arithmetic(graph: &Graph, caps: &Caps) -> Result<()> {
         let (op, arg) = match step {
             Step::Unary(op, arg) => (op.name(), *arg),
             Step::Binary(op, arg, _) => (op.name(), *arg),
-            Step::Reduce { op, arg, .. } => (op.name(), *arg),
+            Step::Reduce { op, arg, .. } | Step::Scan { op, arg, .. } => (op.name(), *arg),
             Step::Load { .. }
             | Step::Index { .. }
             | Step::Scalar { .. }

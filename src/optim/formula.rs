@@ -150,7 +150,9 @@ impl Formula {
                 continue;
             }
             let broadcasts = matches!(expr.0.op, Op::View(View::Broadcast(_)));
-            if matches!(expr.0.op, Op::View(_) | Op::Reduce(..) | Op::Take { .. } | Op::Bounded(_)) && !broadcasts {
+            if matches!(expr.0.op, Op::View(_) | Op::Reduce(..) | Op::Scan(..) | Op::Take { .. } | Op::Bounded(_))
+                && !broadcasts
+            {
                 return true;
             }
             stack.extend(&expr.0.args);
@@ -243,6 +245,7 @@ fn is_same_op(a: &Expr, b: &Expr) -> bool {
         | (Op::View(View::Broadcast(_)), Op::View(View::Broadcast(_))) => true,
         (Op::View(of_a), Op::View(of_b)) => of_a == of_b && same_shapes(),
         (Op::Reduce(of_a, dims_a), Op::Reduce(of_b, dims_b)) => of_a == of_b && dims_a == dims_b && same_shapes(),
+        (Op::Scan(op_a, dim_a, a), Op::Scan(op_b, dim_b, b)) => (op_a, dim_a, a) == (op_b, dim_b, b) && same_shapes(),
         _ => false,
     }
 }

@@ -21,7 +21,7 @@ pub(super) fn cut_reductions(exprs: &[Expr], near: &Tensor) -> Result<(Vec<Expr>
                 stack.pop();
                 continue;
             }
-            if let Op::Reduce(..) = expr.0.op {
+            if let Op::Reduce(..) | Op::Scan(..) = expr.0.op {
                 let tensor = room(expr, near)?;
                 done.insert(key(expr), Expr::from(&tensor));
                 cuts.push((tensor, expr.clone()));

@@ -30,6 +30,7 @@ mod convert;
 mod elementwise;
 mod philox;
 mod reduce;
+mod running;
 mod view;
 
 use std::collections::HashMap;
@@ -41,7 +42,7 @@ pub use compare::{Comparison, Mismatch, compare};
 use crate::base::element::for_dtype;
 use crate::base::layout::Layout;
 use crate::expr::{Node, Number, Op};
-use crate::{DType, Error, Expr, Result, Scalar, Shape, Tensor};
+use crate::{DType, Error, Expr, Result, Scalar, Scan, ScanOp, Shape, Tensor};
 
 /// What an expression evaluates to, and how far from it a correct engine may be.
 #[derive(Clone, Debug, PartialEq)]
@@ -220,6 +221,7 @@ fn node(expr: &Expr, args: &[Rc<Values>]) -> Result<Rc<Values>> {
             let parts = parts(&args[0], dims, shape);
             parts.iter().map(|part| reduce::reduce(*op, part, node.args[0].dtype(), dtype)).collect()
         }
+        &Op::Scan(op, dim, scan) => scanned(&args[0], op, dim, scan, dtype),
         Op::Invalid(error) => return Err(error.clone()),
     };
     Ok(Rc::new(Values { shape: shape.to_vec(), items }))
@@ -247,6 +249,18 @@ fn parts(arg: &Values, dims: &[usize], shape: &[usize]) -> Vec<Vec<Approx>> {
         parts[view::number(shape, kept)].extend(items.next());
     });
     parts
+}
+
+/// Each line of `arg` along `dim` scanned by itself.
+fn scanned(arg: &Values, op: ScanOp, dim: usize, scan: Scan, dtype: DType) -> Vec<Approx> {
+    let (n, step) = (arg.shape[dim], arg.shape[dim + 1..].iter().product::<usize>());
+    let mut items = arg.items.clone();
+    for first in (0..items.len()).filter(|i| i / step % n.max(1) == 0) {
+        let at = |i: usize| first + step * if scan.reverse { n - 1 - i } else { i };
+        let results = reduce::scan(op, scan.exclusive, (0..n).map(|i| arg.items[at(i)]), dtype);
+        results.into_iter().enumerate().for_each(|(i, y)| items[at(i)] = y);
+    }
+    items
 }
 
 /// The taken branch, widened to hold the other where the condition is in doubt.

@@ -1,32 +1,39 @@
 //! Reductions by plain loops, with bounds that hold whatever the order of the additions.
 
-use super::approx::{Allowance, Approx, integer};
+use super::approx::Approx;
 use super::convert::convert;
-use super::elementwise::{binary, divide, of_both_signs};
-use crate::{BinaryOp, DType, ReduceOp};
+use super::elementwise::divide;
+use super::running::Running;
+use crate::{DType, ReduceOp, ScanOp};
 
 /// Reduces `items` of dtype `from` to one value of dtype `to`.
 pub(super) fn reduce(op: ReduceOp, items: &[Approx], from: DType, to: DType) -> Approx {
+    let all = |op: ScanOp| {
+        let mut running = Running::new(op, to);
+        items.iter().for_each(|&x| running.push(x));
+        running.value()
+    };
     match op {
         ReduceOp::Any | ReduceOp::All => any_or_all(op, items, from),
-        ReduceOp::Amax => extreme(BinaryOp::Maximum, items, to),
-        ReduceOp::Amin => extreme(BinaryOp::Minimum, items, to),
+        ReduceOp::Amax => all(ScanOp::Cummax),
+        ReduceOp::Amin => all(ScanOp::Cummin),
         ReduceOp::Argmax => place(items, |a, b| a > b),
         ReduceOp::Argmin => place(items, |a, b| a < b),
-        ReduceOp::Sum if !to.is_float() => integers(items, to, 0, i64::wrapping_add),
-        ReduceOp::Prod if !to.is_float() => integers(items, to, 1, i64::wrapping_mul),
-        ReduceOp::Sum => sum(items, to.compute()),
-        ReduceOp::Prod => product(items, to.compute()),
-        ReduceOp::Mean => {
-            let compute = to.compute();
-            divide(sum(items, compute), Approx::exact(items.len() as f64), compute)
-        }
+        ReduceOp::Sum => all(ScanOp::Cumsum),
+        ReduceOp::Prod => all(ScanOp::Cumprod),
+        ReduceOp::Mean => divide(all(ScanOp::Cumsum), Approx::exact(items.len() as f64), to.compute()),
     }
 }
 
-fn integers(items: &[Approx], to: DType, identity: i64, f: fn(i64, i64) -> i64) -> Approx {
-    let total = items.iter().map(|x| x.v as i64).fold(identity, f);
-    integer(total, to, items.iter().all(|x| x.is_exact()))
+/// Scans `items`, in the order of the scan, to as many values of dtype `to`.
+pub(super) fn scan(op: ScanOp, exclusive: bool, items: impl Iterator<Item = Approx>, to: DType) -> Vec<Approx> {
+    let mut running = Running::new(op, to);
+    let value = |x: Approx| {
+        let before = exclusive.then(|| running.value());
+        running.push(x);
+        before.unwrap_or_else(|| running.value())
+    };
+    items.map(value).collect()
 }
 
 fn any_or_all(op: ReduceOp, items: &[Approx], from: DType) -> Approx {
@@ -44,17 +51,6 @@ fn any_or_all(op: ReduceOp, items: &[Approx], from: DType) -> Approx {
     Approx::of_truth(v, settled || !doubtful)
 }
 
-fn extreme(op: BinaryOp, items: &[Approx], to: DType) -> Approx {
-    let unknown = items.iter().any(|x| x.is_unknown());
-    let of = |bound: fn(&Approx) -> f64| items.iter().map(bound).reduce(|a, b| op.apply(a, b)).unwrap_or(f64::NAN);
-    let v = of(|x| x.v);
-    if unknown && !items.iter().any(|x| x.v.is_nan() && x.is_exact()) {
-        return Approx::unknown(v);
-    }
-    let y = Approx::hull(v, &[of(|x| x.v - x.e), of(|x| x.v + x.e)]);
-    if v == 0.0 && to.is_float() && of_both_signs(items) { y.of_either_sign(to.compute()) } else { y }
-}
-
 /// Which item comes before all others: the first NaN, or the first of those that none is `before`.
 fn place(items: &[Approx], before: impl Fn(f64, f64) -> bool) -> Approx {
     let beats = |a: f64, b: f64| before(a, b) || a.is_nan() && !b.is_nan();
@@ -69,88 +65,6 @@ fn place(items: &[Approx], before: impl Fn(f64, f64) -> bool) -> Approx {
         return Approx::unknown(best as f64);
     }
     Approx::exact(best as f64)
-}
-
-/// The sum of *n* values, each `vᵢ ± eᵢ`, in any order: `Σ eᵢ + 2 n ε Σ |vᵢ|`, and nothing at all where no partial
-/// sum needs rounding.
-fn sum(items: &[Approx], compute: DType) -> Approx {
-    let mut total = 0.0;
-    let mut size = 0.0;
-    let mut error = 0.0;
-    let mut infinite = false;
-    for x in items {
-        total += x.v;
-        error += x.e;
-        if x.v.is_finite() { size += x.v.abs() } else { infinite = true }
-    }
-    if items.iter().any(|x| x.v.is_nan() && x.is_exact()) {
-        return Approx::exact(f64::NAN);
-    }
-    let limit = f64::from(f32::MAX);
-    if infinite {
-        let may_overflow = compute == DType::F32 && size + error > limit;
-        return if may_overflow || error > 0.0 && !error.is_finite() {
-            Approx::unknown(total)
-        } else {
-            Approx::exact(total)
-        };
-    }
-    if !items.is_empty() && size == 0.0 && error == 0.0 && items.iter().all(|x| x.v.is_sign_negative()) {
-        // An engine may start from 0, and 0 + -0 is 0.
-        return Approx::exact(total).of_either_sign(compute);
-    }
-    if items.len() < 2 || error == 0.0 && adds_exactly(items, size, compute) {
-        return Approx { v: total, e: error };
-    }
-    let n = items.len() as f64;
-    let result = Approx { v: total, e: error }.rounded(Allowance { relative: 0.0, absolute: 2.0 * n * size }, compute);
-    // Some order may overflow on the way although the total does not; not if all have one sign.
-    if compute == DType::F32 && size + error > limit && total.is_finite() && total.abs() < size {
-        return Approx::unknown(total);
-    }
-    result
-}
-
-/// Whether all values are multiples of one power of two, and few enough of it that any partial sum, in any order,
-/// is a value of `compute`.
-fn adds_exactly(items: &[Approx], size: f64, compute: DType) -> bool {
-    let digits = if compute == DType::F64 { 53 } else { 24 };
-    let lowest = items.iter().filter(|x| x.v != 0.0).map(|x| lowest_digit(x.v)).min();
-    lowest.is_none_or(|lowest| lowest > -120 && size <= 2f64.powi(lowest + digits))
-}
-
-/// The exponent of the last binary digit that is not 0.
-fn lowest_digit(v: f64) -> i32 {
-    let bits = v.to_bits();
-    let exponent = ((bits >> 52) & 0x7ff) as i32;
-    let mantissa = (bits & ((1 << 52) - 1)) | if exponent > 0 { 1 << 52 } else { 0 };
-    exponent.max(1) - 1075 + mantissa.trailing_zeros() as i32
-}
-
-/// The product in any order: the bounds of multiplying one by one, unless some order leaves the range on the way.
-fn product(items: &[Approx], compute: DType) -> Approx {
-    let one_by_one = items.iter().fold(Approx::exact(1.0), |a, &b| binary(BinaryOp::Mul, a, b, compute, compute));
-    if items.iter().any(|x| x.v.is_nan() && x.is_exact()) {
-        return Approx::exact(f64::NAN);
-    }
-    let logs = || items.iter().filter(|x| x.v != 0.0 && x.v.is_finite()).map(|x| (x.v.abs() + x.e).log2());
-    let (above, below): (f64, f64) = (logs().filter(|l| *l > 0.0).sum(), logs().filter(|l| *l < 0.0).sum());
-    let range = if compute == DType::F64 { 1020.0 } else { 125.0 };
-    let special = items.iter().any(|x| x.v == 0.0 || !x.v.is_finite());
-    let leaves = above > range || below < -range;
-    // All factors at least 1 and the product beyond the range: infinite in any order.
-    let surely_infinite = one_by_one.v.is_infinite() && below == 0.0 && !special;
-    if leaves && !surely_infinite {
-        return Approx::unknown(one_by_one.v);
-    }
-    // Whole numbers with few digits never round.
-    let whole = items.iter().all(|x| x.is_exact() && x.v.is_finite() && x.v.fract() == 0.0);
-    if whole && above < 24.0 {
-        return Approx::exact(one_by_one.v);
-    }
-    // Another order may round where this one happened not to.
-    let n = items.len() as f64;
-    if items.len() < 2 { one_by_one } else { one_by_one.rounded(Allowance { relative: n, absolute: 0.0 }, compute) }
 }
 
 #[cfg(test)]

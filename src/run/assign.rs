@@ -221,9 +221,9 @@ impl Expr {
 /// Whether a single pass would overwrite elements that are still to be read.
 ///
 /// It would not where every read of a target's memory is elementwise and at the very element being written, by a
-/// pass that writes all targets together: so they must have one shape, and reductions may not read them.
+/// pass that writes all targets together: so they must have one shape, and reductions and scans may not read them.
 fn writes_before_it_reads(graph: &Graph, targets: &[Tensor]) -> bool {
-    let reduces = graph.values.iter().any(|v| matches!(v.step, Step::Reduce { .. }));
+    let reduces = graph.values.iter().any(|v| matches!(v.step, Step::Reduce { .. } | Step::Scan { .. }));
     let one_pass = !reduces && targets.iter().all(|t| t.shape() == targets[0].shape());
     graph.values.iter().any(|value| {
         let (buffer, access) = match &value.step {

@@ -94,7 +94,8 @@ impl FoldLoops {
             (Fold::Amin, DType::F64) => loops::<f64, Amin, Multiply>(),
             (Fold::Amin, DType::I32) => loops::<i32, Amin, Multiply>(),
             (Fold::Amin, DType::I64) => loops::<i64, Amin, Multiply>(),
-            (
+            (Fold::Logaddexp, _)
+            | (
                 _,
                 DType::Bool
                 | DType::U8
@@ -111,7 +112,7 @@ impl FoldLoops {
 }
 
 /// How elements of type `T` are folded: in which type, how two become one, and what stands for none.
-trait Join<T>: 'static {
+pub(super) trait Join<T>: 'static {
     type Acc: Pod;
     const NONE: Self::Acc;
     fn pair(a: T, b: T) -> T;
@@ -135,10 +136,10 @@ trait Join<T>: 'static {
     }
 }
 
-struct Sum;
-struct Prod;
-struct Amax;
-struct Amin;
+pub(super) struct Sum;
+pub(super) struct Prod;
+pub(super) struct Amax;
+pub(super) struct Amin;
 
 macro_rules! joins {
     ($($fold:ident of $t:ident in $acc:ident: $join:expr, $none:expr;)*) => {$(

@@ -114,6 +114,16 @@ pub(super) fn evaluate(exprs: &[(&Expr, DType)]) -> Vec<Vec<f64>> {
                 }
                 out.into_iter().map(|x| fit(x, dtype)).collect()
             }
+            &Step::Scan { op, dim, scan, arg } => {
+                let (size, step) = (value.shape[dim], value.shape[dim + 1..].iter().product::<usize>());
+                let so_far = |i: usize| {
+                    let (place, first) = (i / step % size, i - i / step % size * step);
+                    let (from, to) = if scan.reverse { (place, size) } else { (0, place + 1) };
+                    let others = (from..to).filter(|&j| !scan.exclusive || j != place);
+                    others.map(|j| at(arg, first + j * step)).fold(identity(op), |all, x| join(op, all, x))
+                };
+                (0..n).map(|i| fit(so_far(i), dtype)).collect()
+            }
         };
         values.push(out);
     }
@@ -133,7 +143,7 @@ fn identity(op: Fold) -> f64 {
     match op {
         Fold::Sum => 0.0,
         Fold::Prod => 1.0,
-        Fold::Amax => f64::NEG_INFINITY,
+        Fold::Amax | Fold::Logaddexp => f64::NEG_INFINITY,
         Fold::Amin => f64::INFINITY,
     }
 }
@@ -144,5 +154,6 @@ fn join(op: Fold, a: f64, b: f64) -> f64 {
         Fold::Prod => a * b,
         Fold::Amax => BinaryOp::Maximum.apply(a, b),
         Fold::Amin => BinaryOp::Minimum.apply(a, b),
+        Fold::Logaddexp => a.max(b) + (-(a - b).abs()).exp().ln_1p(),
     }
 }

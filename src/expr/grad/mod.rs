@@ -8,6 +8,7 @@
 //! than the gradient has.
 
 pub(super) mod rules;
+mod scans;
 mod views;
 
 use rustc_hash::{FxHashMap, FxHashSet};

@@ -7,6 +7,7 @@
 use std::f64::consts::PI;
 use std::sync::Arc;
 
+use super::scans::scan;
 use super::views::view;
 use super::{at_rank, typed, unbroadcast};
 use crate::expr::node::{Expr, Op};
@@ -29,6 +30,7 @@ pub(super) fn argument(expr: &Expr, i: usize, grad: &Expr) -> Option<Expr> {
         Op::Cast | Op::Promote => Some(grad.clone()),
         Op::View(of) => return view(of, grad, expr, args[0].shape()),
         Op::Reduce(op, dims) => return reduce(*op, dims, grad, &args[0], expr),
+        &Op::Scan(op, dim, of) => return Some(scan(op, dim, of, grad, &args[0], expr)),
         &Op::Take { dim } => {
             let grad = typed(grad, expr.dtype()).broadcast_to(shape);
             return Some(scattered(&grad, &args[0], dim, args[1].shape()[dim]));

@@ -112,7 +112,7 @@ impl Lowering {
     /// Through which views an argument is read when its parent is read through `pile`.
     fn pile_for_arg(&mut self, expr: &Expr, arg: &Expr, pile: usize) -> usize {
         match &expr.0.op {
-            Op::Reduce(..) => 0,
+            Op::Reduce(..) | Op::Scan(..) => 0,
             Op::View(view) => self.put(Layer::View(view.clone()), expr.shape(), pile),
             _ if arg.shape() == expr.shape() => pile,
             _ => self.put(Layer::View(View::Broadcast(expr.shape().clone())), expr.shape(), pile),
@@ -194,11 +194,16 @@ impl Lowering {
             Op::Reduce(op, dims) => {
                 let x = arg(self, 0, dtype);
                 let id = self.reduce(*op, dims, x, node);
-                if pile > 0 {
-                    let place = self.through(row_major(), pile, &domain)?;
-                    return self.read(id, &place, &domain);
-                }
-                id
+                self.result(id, pile, &node.shape, &domain)?
+            }
+            &Op::Scan(op, dim, scan) => {
+                let x = arg(self, 0, dtype);
+                let x = self.shaped(x, &node.shape);
+                let work = if dtype == DType::Bool { DType::I32 } else { dtype };
+                let arg = self.convert(x, work);
+                let id = self.push(Step::Scan { op: op.fold(), dim, scan, arg }, node.shape.clone(), work);
+                let id = self.convert(id, dtype);
+                self.result(id, pile, &node.shape, &domain)?
             }
             Op::Invalid(error) => return Err(error.clone()),
         })
@@ -221,13 +226,7 @@ impl Lowering {
     /// A reduction made of the folds that backends know and of elementwise work round them.
     fn reduce(&mut self, op: ReduceOp, dims: &[usize], arg: Id, node: &Node) -> Id {
         let (shape, dtype) = (&node.shape, node.dtype.compute());
-        // A number has no shape, but a fold has a domain.
-        let arg = match self.values[arg] {
-            Value { step: Step::Scalar { .. }, dtype, .. } => {
-                self.push(Step::Convert(arg), node.args[0].shape().clone(), dtype)
-            }
-            _ => arg,
-        };
+        let arg = self.shaped(arg, node.args[0].shape());
         let count: usize = dims.iter().map(|&d| self.values[arg].shape[d]).product();
         let (fold, work) = match op {
             ReduceOp::Sum | ReduceOp::Mean => (Fold::Sum, dtype),
@@ -252,13 +251,32 @@ impl Lowering {
         self.convert(folded, dtype)
     }
 
-    /// What follows a reduction read through views: the reduction itself is read, the rest is computed again over
+    /// A number with a shape: it has none, but what walks a domain must have one. Others stay.
+    fn shaped(&mut self, id: Id, shape: &Shape) -> Id {
+        match self.values[id] {
+            Value { step: Step::Scalar { .. }, dtype, .. } => self.push(Step::Convert(id), shape.clone(), dtype),
+            _ => id,
+        }
+    }
+
+    /// A reduction or scan of this shape, with what follows it, seen through `pile`.
+    fn result(&mut self, id: Id, pile: usize, shape: &Shape, domain: &Shape) -> Result<Id> {
+        if pile == 0 {
+            return Ok(id);
+        }
+        let place = self.through(Layout::contiguous(shape.clone()).into(), pile, domain)?;
+        self.read(id, &place, domain)
+    }
+
+    /// What follows a reduction or scan read through views: its result itself is read, the rest is computed again over
     /// the new domain.
     fn read(&mut self, id: Id, place: &Place, shape: &Shape) -> Result<Id> {
         let Value { step, dtype, .. } = self.values[id].clone();
         Ok(match step {
             Step::Scalar { .. } => id,
-            Step::Reduce { .. } => self.read_at(Source::Reduced(id), place.clone(), shape.clone(), dtype),
+            Step::Reduce { .. } | Step::Scan { .. } => {
+                self.read_at(Source::Reduced(id), place.clone(), shape.clone(), dtype)
+            }
             Step::Binary(op, a, b) => {
                 let (a, b) = (self.read(a, place, shape)?, self.read(b, place, shape)?);
                 self.push(Step::Binary(op, a, b), shape.clone(), dtype)

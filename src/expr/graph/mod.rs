@@ -22,6 +22,7 @@ use self::lower::Lowering;
 use super::cell::Number;
 use super::node::Expr;
 use super::op::{BinaryOp, UnaryOp};
+use super::scan::Scan;
 use crate::base::access::Access;
 use crate::base::bounds::Bounds;
 use crate::base::storage::Storage;
@@ -76,7 +77,14 @@ pub(crate) enum Step {
         dims: SmallVec<[usize; 4]>,
         arg: Id,
     },
-    /// Elements of a reduction's row-major result.
+    /// Along this dim of the argument: at each element what those up to it come to. Never over bool.
+    Scan {
+        op: Fold,
+        dim: usize,
+        scan: Scan,
+        arg: Id,
+    },
+    /// Elements of a reduction's or scan's row-major result.
     Read {
         of: Id,
         access: Access,
@@ -103,7 +111,7 @@ pub(crate) struct Take {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Source {
     Buffer(usize),
-    /// A reduction's row-major result.
+    /// A reduction's or scan's row-major result.
     Reduced(Id),
 }
 
@@ -125,7 +133,7 @@ impl Step {
             }
             Self::Take(Take { from: Source::Buffer(_), at, .. }) => smallvec![at],
             Self::Take(Take { from: Source::Reduced(of), at, .. }) => smallvec![of, at],
-            Self::Reduce { arg, .. } => smallvec![arg],
+            Self::Reduce { arg, .. } | Self::Scan { arg, .. } => smallvec![arg],
             Self::Read { of, .. } => smallvec![of],
             Self::Binary(_, a, b) | Self::Words([a, b]) => smallvec![a, b],
             Self::Select(c, a, b) | Self::Random(_, [c, a, b]) => smallvec![c, a, b],
@@ -142,6 +150,7 @@ impl Step {
             | Self::Order(a)
             | Self::Bounded(_, a)
             | Self::Reduce { arg: a, .. }
+            | Self::Scan { arg: a, .. }
             | Self::Read { of: a, .. } => *a = f(*a),
             Self::Take(Take { from, at, .. }) => {
                 if let Source::Reduced(of) = from {
@@ -163,6 +172,8 @@ pub(crate) enum Fold {
     Prod,
     Amax,
     Amin,
+    /// The logarithm of the sum of exponentials: of scans alone.
+    Logaddexp,
 }
 
 impl Fold {
@@ -172,6 +183,7 @@ impl Fold {
             Self::Prod => "prod",
             Self::Amax => "amax",
             Self::Amin => "amin",
+            Self::Logaddexp => "logaddexp",
         }
     }
 }

@@ -59,6 +59,7 @@ impl Graph {
             Step::Order(x) => format!("order(v{x})"),
             Step::Words([upper, lower]) => format!("words(v{upper}, v{lower})"),
             Step::Reduce { op, dims, arg } => format!("{}(v{arg}) over {:?}", op.name(), dims.as_slice()),
+            Step::Scan { op, dim, scan, arg } => format!("scan of {}(v{arg}) along {dim}{scan}", op.name()),
             Step::Read { of, access } => format!("v{of}[{}]", element(access)),
             Step::Take(Take { from: Source::Buffer(buffer), access, at, .. }) => {
                 format!("b{buffer}[{} + v{at}]", element(access))

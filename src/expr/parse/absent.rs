@@ -2,7 +2,7 @@
 
 /// A function, and what a message says after its name. Alphabetical: the commonest, and those whose names are near another
 /// function's, which is then no answer.
-pub(super) const ABSENT: [(&str, &str); 106] = [
+pub(super) const ABSENT: [(&str, &str); 101] = [
     ("addmm", ": write c + einsum(\"ik,kj->ij\", a, b)"),
     ("addr", ""),
     ("allclose", ": write all(abs(a - b) <= atol + rtol * abs(b))"),
@@ -28,10 +28,6 @@ pub(super) const ABSENT: [(&str, &str); 106] = [
     ("cpu", ": a tensor stays on its device"),
     ("cross", ""),
     ("cuda", ": a tensor stays on its device"),
-    ("cummax", ""),
-    ("cummin", ""),
-    ("cumprod", ""),
-    ("cumsum", ""),
     ("det", ""),
     ("diag", ": write diagonal(x)"),
     ("dim", ": write x.ndim"),
@@ -59,7 +55,6 @@ pub(super) const ABSENT: [(&str, &str); 106] = [
     ("kron", ": write einsum(\"ij,kl->ikjl\", a, b) and reshape"),
     ("kthvalue", ""),
     ("l1_loss", ": write abs(a - b).mean()"),
-    ("logcumsumexp", ""),
     ("lu", ""),
     ("masked_select", ": its shape depends on values; write where(mask, x, 0)"),
     ("max_pool2d", ""),

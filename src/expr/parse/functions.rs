@@ -6,6 +6,7 @@ use super::arguments::Arguments;
 use super::indexing::INDEXING;
 use super::losses::LOSSES;
 use super::pointwise::POINTWISE;
+use super::scans::SCANS;
 use super::shapes::SHAPES;
 use super::special::{SPECIALS, Special};
 use super::value::{Kind, Mistake, Value, mistake};
@@ -30,8 +31,8 @@ pub(super) enum Function {
 
 impl Function {
     fn all() -> impl Iterator<Item = Self> {
-        let special =
-            POINTWISE.iter().chain(&SPECIALS).chain(&SHAPES).chain(&INDEXING).chain(&LOSSES).map(Self::Special);
+        let tables = [&POINTWISE[..], &SPECIALS, &SHAPES, &INDEXING, &LOSSES, &SCANS];
+        let special = tables.into_iter().flatten().map(Self::Special);
         // Those with a parameter more than their operation, or with another meaning of it, come first.
         let has_more = |name: &str| POINTWISE.iter().any(|special| special.name == name);
         let unary = UnaryOp::ALL.into_iter().filter(move |op| !has_more(op.name())).map(Self::Unary);
@@ -200,6 +201,7 @@ mod tests {
         assert!(POINTWISE.windows(2).all(|pair| pair[0].name < pair[1].name));
         assert!(SHAPES.windows(2).all(|pair| pair[0].name < pair[1].name));
         assert!(INDEXING.windows(2).all(|pair| pair[0].name < pair[1].name));
+        assert!(SCANS.windows(2).all(|pair| pair[0].name < pair[1].name));
         let names: Vec<_> = Function::all().map(Function::name).collect();
         assert!((0..names.len()).all(|i| !names[..i].contains(&names[i])));
     }

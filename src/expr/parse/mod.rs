@@ -18,6 +18,7 @@ mod losses;
 mod names;
 mod operators;
 mod pointwise;
+mod scans;
 mod shapes;
 mod special;
 mod subscript;

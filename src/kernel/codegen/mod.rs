@@ -73,6 +73,8 @@ static LIBRARY: LazyLock<Vec<File>> = LazyLock::new(|| {
         include_str!("../../../shaders/lib/long_f64.wgsl"),
         include_str!("../../../shaders/lib/bounded.wgsl"),
         include_str!("../../../shaders/lib/bounded_long.wgsl"),
+        include_str!("../../../shaders/lib/logaddexp.wgsl"),
+        include_str!("../../../shaders/lib/logaddexp_f64.wgsl"),
         include_str!("../../../shaders/lib/keep.wgsl"),
         include_str!("../../../shaders/lib/numeric.wgsl"),
         include_str!("../../../shaders/lib/order.wgsl"),

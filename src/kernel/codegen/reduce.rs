@@ -301,6 +301,7 @@ fn identity(fold: Fold, dtype: DType) -> String {
             Fold::Prod => (1, 0),
             Fold::Amax => (0, 1 << 31),
             Fold::Amin => (u32::MAX, u32::MAX >> 1),
+            Fold::Logaddexp => unreachable!("it is of floats alone"),
         };
         return format!("l_of(U({low}u), U({high}u))");
     }
@@ -314,7 +315,7 @@ fn identity(fold: Fold, dtype: DType) -> String {
     match fold {
         Fold::Sum => format!("{of}(0)"),
         Fold::Prod => format!("{of}(1)"),
-        Fold::Amax => format!("{of}({smallest})"),
+        Fold::Amax | Fold::Logaddexp => format!("{of}({smallest})"),
         Fold::Amin => format!("{of}({largest})"),
     }
 }
@@ -325,5 +326,6 @@ fn combine(fold: Fold, dtype: DType, a: &str, b: &str) -> String {
         Fold::Prod => binary(BinaryOp::Mul, dtype, a, b),
         Fold::Amax => binary(BinaryOp::Maximum, dtype, a, b),
         Fold::Amin => binary(BinaryOp::Minimum, dtype, a, b),
+        Fold::Logaddexp => format!("logaddexp_{}({a}, {b})", float_suffix(dtype)),
     }
 }

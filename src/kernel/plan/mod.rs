@@ -177,6 +177,10 @@ pub(crate) fn plan(op: &'static str, graph: &Graph, targets: &[Target], caps: &C
     if !caps.f64 {
         refuse_arithmetic(graph, caps)?;
     }
+    if let Some(value) = graph.values.iter().find(|v| matches!(v.step, Step::Scan { .. })) {
+        let what = format!("a scan of {}", value.dtype);
+        return Err(Error::Unsupported { op, what, device: caps.device.clone() });
+    }
     let product = |id: Id| Contraction::of(graph, id, contract::LEAST).map(|found| (id, found));
     let mut planner = Planner {
         op,

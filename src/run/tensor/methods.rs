@@ -19,6 +19,8 @@ expression_methods! {
     clamp(low: impl Into<Expr>, high: impl Into<Expr>), clamp_min(low: impl Into<Expr>), clamp_max(high: impl Into<Expr>), lerp(end: impl Into<Expr>, weight: impl Into<Expr>),
     norm(p: impl Into<f64>, dims: impl Into<crate::Dims>), dot(other: impl Into<Expr>), softmax(dim: isize), log_softmax(dim: isize),
     var(dims: impl Into<crate::Dims>, correction: impl Into<f64>), std(dims: impl Into<crate::Dims>, correction: impl Into<f64>),
+    scan(op: crate::ScanOp, dim: isize, scan: crate::Scan), cumsum(dim: isize), cumprod(dim: isize), cummax(dim: isize), cummin(dim: isize),
+    cummax_indices(dim: isize), cummin_indices(dim: isize), logcumsumexp(dim: isize),
     tile(times: &[usize]), repeat_interleave(times: usize, dim: isize), roll(shift: isize, dim: isize), diff(n: usize, dim: isize),
     logsumexp(dims: impl Into<crate::Dims>), layer_norm(dims: impl Into<crate::Dims>, eps: f64),
     softplus(beta: f64, threshold: f64), logsigmoid(), silu(), mish(), elu(alpha: f64), selu(), celu(alpha: f64),
