@@ -1,26 +1,11 @@
 // lib/tree.wgsl
 //
-// The order in which a lane adds: AT_ONCE steps in a tree, and such sums one after the other, each with what its rounding
-// leaves out, which is added up beside it and put back in the end (Neumaier, "Rundungsfehleranalyse einiger Verfahren
-// zur Summation endlicher Summen", 1974). So the rounding error does not grow with the number of steps.
+// The order in which a lane adds: AT_ONCE steps in a tree, and such sums one after the other, as lib/join.wgsl does, so that
+// the rounding error does not grow with the number of steps.
 //
-// From the prelude: LANES, AT_ONCE (4, 2 or 1), ROUNDS (whether anything reduced is a sum of floats), Terms (what is being
-// reduced, several values if several reductions share the pass), Place (where an output's elements begin), identity(),
-// combine(), left_out(), corrected() and body().
-
-// What a lane has reduced so far, and what was left out of sums.
-struct Lane {
-    total: Terms,
-    rest: Terms,
-}
-
-fn join(lane: Lane, terms: Terms) -> Lane {
-    let total = combine(lane.total, terms);
-    if ROUNDS {
-        return Lane(total, combine(lane.rest, left_out(lane.total, terms, total)));
-    }
-    return Lane(total, lane.rest);
-}
+// From the prelude: LANES, AT_ONCE (4, 2 or 1), Terms (what is being reduced, several values if several reductions share the
+// pass), Place (where an output's elements begin), identity(), combine() and body(). From lib/join.wgsl: Lane, join(),
+// joined().
 
 // The terms of one lane below end. At each step lanes take elements `apart` from each other, the first one at `start` to
 // begin with.
@@ -63,8 +48,5 @@ fn walk(place: Place, start: u32, end: u32, lane: u32, apart: u32) -> Terms {
             }
         }
     }
-    if ROUNDS {
-        return corrected(reduced.total, reduced.rest);
-    }
-    return reduced.total;
+    return joined(reduced);
 }

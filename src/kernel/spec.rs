@@ -29,6 +29,7 @@ pub(crate) struct Spec {
 pub(crate) enum Kernel {
     Map(Map),
     Reduce(Reduce),
+    Scan(Scan),
     Contract(Contract),
 }
 
@@ -83,6 +84,18 @@ pub(crate) enum Strategy {
     Rows,
 }
 
+/// A scan: `shaders/scan_*.wgsl`.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Scan {
+    /// Its walk, which is that of a reduction over one dim, by one fold. The epilogue is computed from the results at every
+    /// element.
+    pub(crate) walk: Reduce,
+    /// Whether an element is left out of its own result.
+    pub(crate) exclusive: bool,
+    /// The operand that holds what each part of a row begins with, if rows are split.
+    pub(crate) carry: Option<usize>,
+}
+
 /// A matrix product: `shaders/contract.wgsl`. Operands are both factors and the result; dims are those of the batch,
 /// rows, columns, and the summed one.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -102,6 +115,8 @@ impl Kernel {
             Self::Reduce(Reduce { strategy: Strategy::Outer, .. }) => "reduce_outer",
             Self::Reduce(Reduce { strategy: Strategy::Inner, .. }) => "reduce_inner",
             Self::Reduce(Reduce { strategy: Strategy::Rows, .. }) => "reduce_rows",
+            Self::Scan(Scan { walk: Reduce { strategy: Strategy::Inner, .. }, .. }) => "scan_inner",
+            Self::Scan(_) => "scan_outer",
             Self::Contract(_) => "contract",
         }
     }
@@ -110,7 +125,7 @@ impl Kernel {
     pub(crate) const fn rank(&self) -> usize {
         match self {
             Self::Map(map) => map.rank,
-            Self::Reduce(reduce) => reduce.kept_rank + reduce.reduced_rank,
+            Self::Reduce(reduce) | Self::Scan(Scan { walk: reduce, .. }) => reduce.kept_rank + reduce.reduced_rank,
             Self::Contract(contract) => contract.batch_rank + 3,
         }
     }
@@ -119,7 +134,9 @@ impl Kernel {
     pub(crate) fn codes(&self) -> impl Iterator<Item = &Code> {
         let (body, epilogue) = match self {
             Self::Map(map) => (Some(&map.body), None),
-            Self::Reduce(reduce) => (Some(&reduce.body), Some(&reduce.epilogue)),
+            Self::Reduce(reduce) | Self::Scan(Scan { walk: reduce, .. }) => {
+                (Some(&reduce.body), Some(&reduce.epilogue))
+            }
             Self::Contract(_) => (None, None),
         };
         body.into_iter().chain(epilogue)
@@ -129,7 +146,9 @@ impl Kernel {
     pub(crate) fn codes_mut(&mut self) -> impl Iterator<Item = &mut Code> {
         let (body, epilogue) = match self {
             Self::Map(map) => (Some(&mut map.body), None),
-            Self::Reduce(reduce) => (Some(&mut reduce.body), Some(&mut reduce.epilogue)),
+            Self::Reduce(reduce) | Self::Scan(Scan { walk: reduce, .. }) => {
+                (Some(&mut reduce.body), Some(&mut reduce.epilogue))
+            }
             Self::Contract(_) => (None, None),
         };
         body.into_iter().chain(epilogue)
@@ -139,7 +158,9 @@ impl Kernel {
     pub(crate) fn folds(&self) -> Vec<Fold> {
         match self {
             Self::Map(_) => vec![],
-            Self::Reduce(reduce) => reduce.folds.iter().map(|fold| fold.0).collect(),
+            Self::Reduce(reduce) | Self::Scan(Scan { walk: reduce, .. }) => {
+                reduce.folds.iter().map(|fold| fold.0).collect()
+            }
             Self::Contract(_) => vec![Fold::Sum],
         }
     }
@@ -148,7 +169,7 @@ impl Kernel {
     pub(crate) const fn tail(&self) -> bool {
         match self {
             Self::Map(map) => map.tail,
-            Self::Reduce(reduce) => reduce.tail,
+            Self::Reduce(reduce) | Self::Scan(Scan { walk: reduce, .. }) => reduce.tail,
             Self::Contract(_) => false,
         }
     }

@@ -30,6 +30,12 @@ pub(crate) struct Tuning {
     pub(crate) min_walk: u32,
     /// Steps along a row that each lane takes at least, where lanes share it.
     pub(crate) min_steps: u32,
+    /// Invocations that keep the device busy with a scan: fewer than of a reduction, as rows that are split are read twice.
+    pub(crate) scanning: u32,
+    /// Invocations that may share a row of a scan, which takes barriers at each step.
+    pub(crate) scan_lanes: u32,
+    /// Steps of a scan below which an invocation's share is not split further.
+    pub(crate) min_scan: u32,
     /// Steps of a row up to which an invocation takes four rows, not one.
     pub(crate) short: u32,
     /// Whether lanes that share an output exchange results within their subgroup, where it holds them all. They are
@@ -54,6 +60,9 @@ impl Tuning {
             stride: 0,
             min_walk: 16,
             min_steps: 2,
+            scanning: 1 << 17,
+            scan_lanes: 256,
+            min_scan: 16,
             short: 0,
             subgroups: false,
             pairs: false,
@@ -62,7 +71,14 @@ impl Tuning {
 
     /// Not measured yet.
     pub(crate) const fn integrated() -> Self {
-        Self { workgroup: 128, max_lanes: 128, spread: 128, invocations: 1 << 15, ..Self::discrete() }
+        Self {
+            workgroup: 128,
+            max_lanes: 128,
+            spread: 128,
+            invocations: 1 << 15,
+            scanning: 1 << 14,
+            ..Self::discrete()
+        }
     }
 
     pub(crate) const fn software() -> Self {
@@ -104,6 +120,9 @@ impl Tuning {
             stride: 16 << 10,
             min_walk: 64,
             min_steps: 4,
+            scanning: 1 << 10,
+            scan_lanes: 1,
+            min_scan: 64,
             short: 2,
             subgroups: true,
             pairs: true,
@@ -122,6 +141,11 @@ impl Tuning {
             DeviceKind::Discrete | DeviceKind::Other | DeviceKind::Cpu => Self::discrete(),
         };
         let most = info.max_workgroup_size;
-        Self { workgroup: tuning.workgroup.min(most), max_lanes: tuning.max_lanes.min(most), ..tuning }
+        Self {
+            workgroup: tuning.workgroup.min(most),
+            max_lanes: tuning.max_lanes.min(most),
+            scan_lanes: tuning.scan_lanes.min(most),
+            ..tuning
+        }
     }
 }

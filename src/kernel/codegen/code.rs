@@ -15,8 +15,10 @@ pub(super) struct Scope<'a> {
     prefix: &'static str,
     /// The word of an operand's first stage that holds the stride from one element of a group to the next.
     pub(super) stride_word: usize,
-    /// The number of the group's first element among `uniforms.n`: `i` in a map, `k` in a reduction.
+    /// The number of the group's first element among those there are: `i` in a map, `k` in a reduction.
     pub(super) index: &'static str,
+    /// How many there are.
+    pub(super) end: &'static str,
     /// Whether stores must check for the end.
     pub(super) tail: bool,
     /// Whether `place` holds the scalars.
@@ -34,6 +36,7 @@ impl<'a> Scope<'a> {
             prefix: "v",
             stride_word: map.rank,
             index: "i",
+            end: "uniforms.n",
             tail: map.tail,
             placed_scalars: false,
             one_output: false,
@@ -62,6 +65,7 @@ impl<'a> Scope<'a> {
             prefix: "e",
             stride_word: reduce.kept_rank,
             index: "k",
+            end: "uniforms.n",
             tail: reduce.tail,
             placed_scalars: false,
             one_output: reduce.strategy == Strategy::Inner,
@@ -70,6 +74,22 @@ impl<'a> Scope<'a> {
             } else {
                 below(spec.width, "k", "uniforms.n")
             },
+        }
+    }
+
+    /// What is computed from the results of a scan, at each of its elements.
+    pub(super) fn of_scanned(spec: &'a Spec, walk: &Reduce) -> Self {
+        let epilogue = Self::of_epilogue(spec, walk);
+        match walk.strategy {
+            Strategy::Inner => Self {
+                stride_word: 1 + walk.kept_rank,
+                index: "r",
+                end: "uniforms.n_reduced",
+                one_output: false,
+                inside: below(spec.width, "r", "uniforms.n_reduced"),
+                ..epilogue
+            },
+            Strategy::Outer | Strategy::Rows => epilogue,
         }
     }
 

@@ -12,6 +12,7 @@ mod map;
 mod operation;
 mod place;
 mod reduce;
+mod scan;
 mod store;
 
 use std::sync::LazyLock;
@@ -20,12 +21,14 @@ use self::contract::contract_functions;
 use self::map::map_functions;
 use self::place::{find_function, place_function};
 use self::reduce::reduce_functions;
+use self::scan::scan_functions;
 use crate::DType;
 use crate::expr::{BinaryOp, UnaryOp};
-use crate::kernel::spec::{Binding, Kernel, Mode, Reduce, Spec, Strategy};
+use crate::kernel::spec::{Binding, Kernel, Mode, Reduce, Scan, Spec, Strategy};
 
 const UNIFORMS: &str = include_str!("../../../shaders/lib/uniforms.wgsl");
 const INDEX: &str = include_str!("../../../shaders/lib/index.wgsl");
+const JOIN: &str = include_str!("../../../shaders/lib/join.wgsl");
 const TREE: &str = include_str!("../../../shaders/lib/tree.wgsl");
 const LANES_WORKGROUP: &str = include_str!("../../../shaders/lib/lanes_workgroup.wgsl");
 const LANES_SUBGROUP: &str = include_str!("../../../shaders/lib/lanes_subgroup.wgsl");
@@ -33,6 +36,8 @@ const MAP: &str = include_str!("../../../shaders/map.wgsl");
 const REDUCE_OUTER: &str = include_str!("../../../shaders/reduce_outer.wgsl");
 const CONTRACT: &str = include_str!("../../../shaders/contract.wgsl");
 const REDUCE_INNER: &str = include_str!("../../../shaders/reduce_inner.wgsl");
+const SCAN_OUTER: &str = include_str!("../../../shaders/scan_outer.wgsl");
+const SCAN_INNER: &str = include_str!("../../../shaders/scan_inner.wgsl");
 const REDUCE_ROWS: &str = include_str!("../../../shaders/reduce_rows.wgsl");
 
 /// A file of functions that a shader may call.
@@ -97,12 +102,15 @@ pub(crate) fn source(spec: &Spec) -> String {
     match &spec.kernel {
         Kernel::Map(_) => files.push(MAP),
         Kernel::Reduce(Reduce { strategy, subgroups, .. }) => match strategy {
-            Strategy::Outer => files.extend([TREE, REDUCE_OUTER]),
+            Strategy::Outer => files.extend([JOIN, TREE, REDUCE_OUTER]),
             Strategy::Inner => {
-                files.extend([TREE, if *subgroups { LANES_SUBGROUP } else { LANES_WORKGROUP }, REDUCE_INNER]);
+                let lanes = if *subgroups { LANES_SUBGROUP } else { LANES_WORKGROUP };
+                files.extend([JOIN, TREE, lanes, REDUCE_INNER]);
             }
             Strategy::Rows => files.push(REDUCE_ROWS),
         },
+        Kernel::Scan(scan) if scan.walk.strategy == Strategy::Inner => files.extend([JOIN, SCAN_INNER]),
+        Kernel::Scan(_) => files.extend([JOIN, SCAN_OUTER]),
         Kernel::Contract(_) => files.push(CONTRACT),
     }
     for file in files {
@@ -146,6 +154,7 @@ pub(crate) fn prelude(spec: &Spec) -> String {
     match &spec.kernel {
         Kernel::Map(map) => map_functions(&mut out, spec, map),
         Kernel::Reduce(reduce) => reduce_functions(&mut out, spec, reduce),
+        Kernel::Scan(scan) => scan_functions(&mut out, spec, scan),
         Kernel::Contract(contract) => contract_functions(&mut out, spec, contract),
     }
     out
@@ -170,6 +179,9 @@ fn aliases(out: &mut String, spec: &Spec) {
 
 fn constants(out: &mut String, spec: &Spec) {
     let mut constants = vec![("WIDTH", spec.width as usize), ("WG_SIZE", spec.workgroup as usize)];
+    if let Kernel::Scan(Scan { walk: Reduce { lanes, .. }, .. }) = spec.kernel {
+        constants.push(("LANES", lanes as usize));
+    }
     if let Kernel::Reduce(Reduce { lanes, groups, at_once, .. }) = spec.kernel {
         constants.extend([("LANES", lanes as usize), ("GROUPS", groups as usize), ("AT_ONCE", at_once as usize)]);
     }

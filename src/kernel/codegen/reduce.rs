@@ -108,7 +108,7 @@ fn turned(out: &mut String, reduce: &Reduce) {
 }
 
 /// Where an output's elements begin, and the values at each step along them.
-fn rows(out: &mut String, spec: &Spec, reduce: &Reduce) {
+pub(super) fn rows(out: &mut String, spec: &Spec, reduce: &Reduce) {
     let Names { terms, place, suffix } = Names::of(reduce);
     let (fields, values): (Vec<String>, Vec<String>) = place_fields(spec, reduce).into_iter().unzip();
     line(out, 0, &format!("struct {place} {{ {} }}", fields.join(", ")));
@@ -170,12 +170,12 @@ fn terms(reduce: &Reduce, f: impl Fn(usize, Fold, DType) -> String) -> String {
 }
 
 /// The same, returned.
-fn return_terms(reduce: &Reduce, f: impl Fn(usize, Fold, DType) -> String) -> String {
+pub(super) fn return_terms(reduce: &Reduce, f: impl Fn(usize, Fold, DType) -> String) -> String {
     format!("return {};", terms(reduce, f))
 }
 
 /// What a reduction starts from, and how two results become one.
-fn combination(out: &mut String, reduce: &Reduce) {
+pub(super) fn combination(out: &mut String, reduce: &Reduce) {
     let Names { terms: of, suffix, .. } = Names::of(reduce);
     line(out, 0, "");
     line(out, 0, &format!("fn identity{suffix}() -> {of} {{"));
@@ -231,7 +231,7 @@ fn shuffle(out: &mut String, reduce: &Reduce) {
 }
 
 /// The functions for the end of a row that is no whole step, and for combining the components of a vector.
-fn ends(out: &mut String, width: u32, reduce: &Reduce) {
+pub(super) fn ends(out: &mut String, width: u32, reduce: &Reduce) {
     line(out, 0, "");
     line(out, 0, "// The elements from r on that lie below end.");
     line(out, 0, "fn masked(place: Place, r: u32, end: u32) -> Terms {");
@@ -276,7 +276,7 @@ fn finish(out: &mut String, spec: &Spec, reduce: &Reduce) {
 }
 
 /// The operands that code loads or stores, in order.
-fn operands_of(code: &Code) -> Vec<usize> {
+pub(super) fn operands_of(code: &Code) -> Vec<usize> {
     let mut found: Vec<usize> = code
         .lines
         .iter()

@@ -35,14 +35,14 @@ impl Scope<'_> {
 
     /// The elements one by one.
     fn store_each(&self, out: &mut String, operand: usize, stored: &str) {
-        let (binding, index) = (self.spec.operands[operand].binding, self.index);
+        let (binding, index, end) = (self.spec.operands[operand].binding, self.index, self.end);
         for (c, place) in self.neighbours(operand).iter().enumerate() {
             let component =
                 self.component(stored, self.spec.operands[operand].dtype, (self.spec.width > 1).then_some(c));
             if c == 0 || !self.tail {
                 line(out, 1, &format!("b{binding}[{place}] = {component};"));
             } else {
-                line(out, 1, &format!("if {index} + {c}u < uniforms.n {{ b{binding}[{place}] = {component}; }}"));
+                line(out, 1, &format!("if {index} + {c}u < {end} {{ b{binding}[{place}] = {component}; }}"));
             }
         }
     }
@@ -50,17 +50,18 @@ impl Scope<'_> {
     /// Four elements at once, at an aligned place.
     fn store_wide(&self, out: &mut String, operand: usize, stored: &str) {
         let (binding, index, width) = (self.spec.operands[operand].binding, self.index, self.spec.width);
+        let end = self.end;
         let place = format!("b{binding}[p{operand} >> 2u]");
         if self.spec.bindings[binding].pairs {
             line(out, 1, &format!("{place} = pairs_of(bitcast<vec4u>({stored}));"));
         } else if !self.tail {
             line(out, 1, &format!("{place} = {stored};"));
         } else {
-            line(out, 1, &format!("if {index} + {width}u <= uniforms.n {{"));
+            line(out, 1, &format!("if {index} + {width}u <= {end} {{"));
             line(out, 2, &format!("{place} = {stored};"));
             line(out, 1, "} else {");
             for c in 0..width - 1 {
-                line(out, 2, &format!("if {index} + {c}u < uniforms.n {{ {place}[{c}] = {stored}[{c}]; }}"));
+                line(out, 2, &format!("if {index} + {c}u < {end} {{ {place}[{c}] = {stored}[{c}]; }}"));
             }
             line(out, 1, "}");
         }
@@ -69,7 +70,7 @@ impl Scope<'_> {
     /// Four packed elements at an aligned place: whole words, which this invocation alone writes. Past the end, what was
     /// there stays.
     fn store_packed(&self, out: &mut String, operand: usize, stored: &str, bits: u32) {
-        let (binding, index) = (self.spec.operands[operand].binding, self.index);
+        let (binding, index, end) = (self.spec.operands[operand].binding, self.index, self.end);
         let words = if bits == 16 {
             vec![format!("{stored}.x | ({stored}.y << 16u)"), format!("{stored}.z | ({stored}.w << 16u)")]
         } else {
@@ -90,10 +91,10 @@ impl Scope<'_> {
                 line(out, 1, &format!("{place} = {value};"));
                 continue;
             }
-            line(out, 1, &format!("if {index} + {}u <= uniforms.n {{", first + per_word));
+            line(out, 1, &format!("if {index} + {}u <= {end} {{", first + per_word));
             line(out, 2, &format!("{place} = {value};"));
-            line(out, 1, &format!("}} else if {index} + {first}u < uniforms.n {{"));
-            line(out, 2, &format!("let mask = (1u << ((uniforms.n - {index} - {first}u) * {bits}u)) - 1u;"));
+            line(out, 1, &format!("}} else if {index} + {first}u < {end} {{"));
+            line(out, 2, &format!("let mask = (1u << (({end} - {index} - {first}u) * {bits}u)) - 1u;"));
             line(out, 2, &format!("{place} = ({place} & ~mask) | ({value} & mask);"));
             line(out, 1, "}");
         }

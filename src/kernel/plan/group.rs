@@ -10,19 +10,19 @@ use crate::expr::graph::{Id, Source, Step, Take};
 use crate::{Result, Shape};
 
 impl Planner<'_> {
-    /// The reductions that `roots` need, in groups that share a pass. A group comes after those whose results it reads.
+    /// The reductions and scans that `roots` need, in groups that share a pass: each scan by itself. A group comes after those whose results it reads.
     pub(super) fn groups(&self, roots: &[Id]) -> Vec<Vec<Id>> {
         let mut groups: Vec<Vec<Id>> = Vec::new();
         // For each reduction, the first group that may hold it: one past the last it depends on.
         let mut level: FxHashMap<Id, usize> = FxHashMap::default();
         for id in self.needed(roots) {
-            let Step::Reduce { dims, arg, .. } = &self.graph.values[id].step else { continue };
-            let below = self.reductions_under(*arg);
+            let Some(arg) = self.reduce_arg(id) else { continue };
+            let below = self.reductions_under(arg);
             let earliest = below.iter().map(|r| level[r] + 1).max().unwrap_or(0);
-            let joins = |group: &Vec<Id>| match &self.graph.values[group[0]].step {
-                Step::Reduce { .. } if [id, group[0]].iter().any(|r| self.products.contains_key(r)) => false,
-                Step::Reduce { dims: d, arg: a, .. } => {
-                    d == dims && self.graph.values[*a].shape == self.graph.values[*arg].shape
+            let joins = |group: &Vec<Id>| match (&self.graph.values[id].step, &self.graph.values[group[0]].step) {
+                _ if [id, group[0]].iter().any(|r| self.products.contains_key(r)) => false,
+                (Step::Reduce { dims, .. }, Step::Reduce { dims: d, arg: a, .. }) => {
+                    d == dims && self.graph.values[*a].shape == self.graph.values[arg].shape
                 }
                 _ => false,
             };
@@ -50,8 +50,12 @@ impl Planner<'_> {
             && region.lines <= MAX_LINES
     }
 
+    /// What a reduction or scan is of.
     fn reduce_arg(&self, id: Id) -> Option<Id> {
-        if let Step::Reduce { arg, .. } = self.graph.values[id].step { Some(arg) } else { None }
+        match self.graph.values[id].step {
+            Step::Reduce { arg, .. } | Step::Scan { arg, .. } => Some(arg),
+            _ => None,
+        }
     }
 
     /// Everything `roots` are computed from, in order.
@@ -66,7 +70,7 @@ impl Planner<'_> {
         (0..marked.len()).filter(|&id| marked[id]).collect()
     }
 
-    /// The reductions a value reads directly, through elementwise work alone.
+    /// The reductions and scans a value reads directly, through elementwise work alone.
     fn reductions_under(&self, id: Id) -> FxHashSet<Id> {
         let mut found = FxHashSet::default();
         let mut marked: FxHashSet<Id> = FxHashSet::default();
@@ -76,7 +80,7 @@ impl Planner<'_> {
                 continue;
             }
             match &self.graph.values[id].step {
-                Step::Reduce { .. } => drop(found.insert(id)),
+                Step::Reduce { .. } | Step::Scan { .. } => drop(found.insert(id)),
                 step => stack.extend(step.args()),
             }
         }
@@ -86,8 +90,12 @@ impl Planner<'_> {
     /// Plans the pass of a group, and with it those of `outputs` that it can compute from its results; they are removed
     /// from `outputs`. Results that others need are stored.
     pub(super) fn reduce_group(&mut self, group: &[Id], outputs: &mut Vec<Output>) -> Result<()> {
-        let Step::Reduce { dims, arg, .. } = &self.graph.values[group[0]].step else { return Ok(()) };
-        let (domain, dims) = (self.graph.values[*arg].shape.clone(), dims.clone());
+        let (dims, arg, is_scan) = match &self.graph.values[group[0]].step {
+            Step::Reduce { dims, arg, .. } => (dims.clone(), *arg, false),
+            &Step::Scan { dim, arg, .. } => (SmallVec::from_slice(&[dim]), arg, true),
+            _ => return Ok(()),
+        };
+        let domain = self.graph.values[arg].shape.clone();
         let args: Vec<Id> = group.iter().filter_map(|&r| self.reduce_arg(r)).collect();
         let kept_shape = self.graph.values[group[0]].shape.clone();
         if kept_shape.numel() == 0 {
@@ -100,9 +108,12 @@ impl Planner<'_> {
             return Ok(());
         }
 
-        let (epilogue, rest): (Vec<Output>, Vec<Output>) =
-            std::mem::take(outputs).into_iter().partition(|o| self.is_epilogue(o, group, &kept_shape));
-        let epilogue = self.fitting(epilogue, group, outputs);
+        let (epilogue, rest): (Vec<Output>, Vec<Output>) = std::mem::take(outputs)
+            .into_iter()
+            .partition(|o| self.is_epilogue(o, group, &kept_shape) && (!is_scan || o.shape == kept_shape));
+        // Beside its result, a scan may bind what parts of rows begin with.
+        let more = group.len() + usize::from(is_scan);
+        let epilogue = self.fitting(epilogue, group, more, outputs);
         outputs.extend(rest);
         // What is still wanted of this group, by outputs not taken or by later reductions.
         let mut wanted: Vec<Id> = outputs.iter().map(|o| o.value).collect();
@@ -112,7 +123,12 @@ impl Planner<'_> {
 
         let mut finals = epilogue;
         finals.extend(kept.iter().map(|&id| self.temporary(id, kept_shape.clone())));
-        self.reduce_into(group, &args, &domain, &dims, &finals)?;
+        if is_scan {
+            self.make_room(&args, more)?;
+            self.scan(group[0], &finals)?;
+        } else {
+            self.reduce_into(group, &args, &domain, &dims, &finals)?;
+        }
         for output in finals.iter().filter(|o| kept.contains(&o.value)) {
             self.stored.insert(output.value, (output.target.memory, output.target.dtype));
         }
@@ -134,10 +150,15 @@ impl Planner<'_> {
         {
             return Ok(());
         }
-        self.materialise_chained(args)?;
-        let members: Vec<Memory> = group.iter().map(|_| Memory::Temp(usize::MAX)).collect();
-        self.cut_until_it_fits(args, &members)?;
+        self.make_room(args, group.len())?;
         self.reduce(group, args, domain, dims, finals)
+    }
+
+    /// Stores parts of what is reduced until a kernel can read it by strides, beside so much more memory.
+    fn make_room(&mut self, args: &[Id], more: usize) -> Result<()> {
+        self.materialise_chained(args)?;
+        let members: Vec<Memory> = (0..more).map(|i| Memory::Temp(usize::MAX - i)).collect();
+        self.cut_until_it_fits(args, &members)
     }
 
     fn roots_of(outputs: &[Output]) -> Vec<Id> {
@@ -167,8 +188,9 @@ impl Planner<'_> {
             && region.values.iter().all(|&id| placed_alike(id))
     }
 
-    /// As many of the outputs as one kernel can write beside what else it binds; the others are returned to `back`.
-    fn fitting(&self, epilogue: Vec<Output>, group: &[Id], back: &mut Vec<Output>) -> Vec<Output> {
+    /// As many of the outputs as one kernel can write beside what else it binds, `besides` of it results and the like; the
+    /// others are returned to `back`.
+    fn fitting(&self, epilogue: Vec<Output>, group: &[Id], besides: usize, back: &mut Vec<Output>) -> Vec<Output> {
         let args: Vec<Id> = group.iter().filter_map(|&r| self.reduce_arg(r)).collect();
         let body = Region::of(self.graph, &self.stored, &[], &args);
         let mut memory = self.memory_of(&body);
@@ -183,7 +205,7 @@ impl Planner<'_> {
             own.insert(output.target.memory);
             let (with, ending_with) = (&memory | &own, &ending | &own);
             // Each result may have to be stored besides.
-            let most = self.caps.max_bindings.saturating_sub(group.len() + more_with);
+            let most = self.caps.max_bindings.saturating_sub(besides + more_with);
             if with.len() <= most && ending_with.len() + group.len() <= most {
                 (memory, ending, more) = (with, ending_with, more_with);
                 taken.push(output);

@@ -14,6 +14,7 @@ mod patch;
 mod pieces;
 mod reduce;
 mod region;
+mod scan;
 mod take;
 #[cfg(test)]
 pub(super) mod tests;
@@ -176,10 +177,6 @@ pub(super) type Stored = FxHashMap<Id, (Memory, DType)>;
 pub(crate) fn plan(op: &'static str, graph: &Graph, targets: &[Target], caps: &Caps) -> Result<Plan> {
     if !caps.f64 {
         refuse_arithmetic(graph, caps)?;
-    }
-    if let Some(value) = graph.values.iter().find(|v| matches!(v.step, Step::Scan { .. })) {
-        let what = format!("a scan of {}", value.dtype);
-        return Err(Error::Unsupported { op, what, device: caps.device.clone() });
     }
     let product = |id: Id| Contraction::of(graph, id, contract::LEAST).map(|found| (id, found));
     let mut planner = Planner {

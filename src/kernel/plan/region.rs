@@ -40,7 +40,7 @@ impl Region {
             }
             match &graph.values[id].step {
                 Step::Load { buffer, .. } => drop(memory.insert(Memory::Buffer(*buffer))),
-                Step::Reduce { .. } => drop(reads.insert(id)),
+                Step::Reduce { .. } | Step::Scan { .. } => drop(reads.insert(id)),
                 Step::Read { of, .. } => drop(reads.insert(*of)),
                 Step::Take(Take { from, at, .. }) => {
                     match from {

@@ -109,7 +109,10 @@ impl Collapsed {
 }
 
 /// Collapsed dims, at least one: no dims at all are one of size 1.
-fn collapse_to_some(shape: &Shape, strides: &[Strides]) -> (SmallVec<[usize; 8]>, Vec<Strides>) {
+pub(in crate::kernel::plan) fn collapse_to_some(
+    shape: &Shape,
+    strides: &[Strides],
+) -> (SmallVec<[usize; 8]>, Vec<Strides>) {
     let (mut sizes, mut strides) = collapse(shape, &strides.iter().map(|s| &s[..]).collect::<Vec<_>>());
     if sizes.is_empty() {
         sizes.push(1);
@@ -123,13 +126,13 @@ fn in_vectors(strides: &[isize]) -> bool {
     strides.split_last().is_some_and(|(&inner, outer)| inner == 1 && outer.iter().all(|s| s % 4 == 0))
 }
 
-fn may_be_vector(view: &View) -> bool {
+pub(in crate::kernel::plan) fn may_be_vector(view: &View) -> bool {
     view.dtype.size() < 8 && view.access.footprint().offset().is_multiple_of(4)
 }
 
 /// The mode of a view that is reduced: `along` are its strides over the dims that groups lie along, `across` over the
 /// others.
-fn read_mode(view: &View, shares: &Shares, along: &[isize], across: &[isize]) -> Mode {
+pub(in crate::kernel::plan) fn read_mode(view: &View, shares: &Shares, along: &[isize], across: &[isize]) -> Mode {
     let aligned = may_be_vector(view) && in_vectors(along) && across.iter().all(|s| s % 4 == 0);
     match shares.width {
         1 => Mode::Step,

@@ -1,13 +1,13 @@
 //! Reductions over one domain: how it is walked, how its rows are shared out, what becomes of the results.
 
-mod launch;
+pub(super) mod launch;
 mod pieces;
 mod shares;
-mod strategy;
+pub(super) mod strategy;
 
 use smallvec::SmallVec;
 
-use self::shares::Shares;
+pub(super) use self::shares::Shares;
 use self::strategy::{dominant, outer_or_inner, rows_end_alike, size, step_along, width_for};
 use super::emit::{Emitted, Scalars, emit};
 use super::view::View;
@@ -28,7 +28,7 @@ pub(super) struct Walk {
 impl Walk {
     /// The order in which dims are walked: by the strides of the view that touches most memory, so that what lies
     /// together is read together.
-    fn new(domain: &Shape, dims: &[usize], reads: &[View]) -> Self {
+    pub(super) fn new(domain: &Shape, dims: &[usize], reads: &[View]) -> Self {
         let big = (0..domain.rank()).filter(|&d| domain[d] != 1);
         let (mut reduced, mut kept): (SmallVec<[usize; 8]>, SmallVec<[usize; 8]>) = big.partition(|d| dims.contains(d));
         if let Some(read) = dominant(reads) {

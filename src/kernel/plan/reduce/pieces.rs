@@ -16,7 +16,7 @@ use crate::{DType, Result, Shape};
 
 impl ReduceJob<'_> {
     /// The same over a part of the domain.
-    fn narrow(&self, dim: usize, start: usize, len: usize) -> Self {
+    pub(in crate::kernel::plan) fn narrow(&self, dim: usize, start: usize, len: usize) -> Self {
         let mut out = self.clone();
         out.domain = self.domain.resized(dim, len);
         out.body.reads.iter_mut().for_each(|r| *r = r.narrow(dim, start, len));
@@ -130,7 +130,7 @@ impl Planner<'_> {
 
     /// The pass that stores partial results, from row `first` of them on: split by split, outputs in the order they
     /// are walked.
-    pub(super) fn reduce_in_parts(
+    pub(in crate::kernel::plan) fn reduce_in_parts(
         &mut self,
         job: &ReduceJob,
         shares: &Shares,

@@ -10,30 +10,30 @@ const SMALL: usize = 8 * 1024;
 pub(super) const MAX_SPLITS: usize = 1024;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Shares {
-    pub(super) strategy: Strategy,
+pub(in crate::kernel::plan) struct Shares {
+    pub(in crate::kernel::plan) strategy: Strategy,
     /// Neighbouring elements an invocation takes at a step.
-    pub(super) width: u32,
+    pub(in crate::kernel::plan) width: u32,
     /// Invocations in a workgroup.
-    pub(super) workgroup: u32,
+    pub(in crate::kernel::plan) workgroup: u32,
     /// Of those, how many share an output.
-    pub(super) lanes: u32,
+    pub(in crate::kernel::plan) lanes: u32,
     /// Groups of neighbouring columns, or rows, that an invocation takes.
-    pub(super) groups: u32,
+    pub(in crate::kernel::plan) groups: u32,
     /// Workgroups that together cover the outputs once.
-    pub(super) blocks: usize,
+    pub(in crate::kernel::plan) blocks: usize,
     /// Into how many parts the rows are split, each by workgroups of its own.
-    pub(super) splits: usize,
+    pub(in crate::kernel::plan) splits: usize,
     /// Rows in a part.
-    pub(super) chunk: usize,
+    pub(in crate::kernel::plan) chunk: usize,
     /// Neighbouring parts that take their rows in turn.
-    pub(super) turns: usize,
+    pub(in crate::kernel::plan) turns: usize,
 }
 
 impl Shares {
     /// For `n` outputs of `rows` rows each, where an invocation takes `width` elements of `size` bytes at a step, and
     /// rows lie `step` bytes apart; in at most `max_splits` parts.
-    pub(super) fn new(
+    pub(in crate::kernel::plan) fn new(
         strategy: Strategy,
         (width, size): (u32, usize),
         n: usize,
@@ -63,7 +63,7 @@ impl Shares {
     }
 
     /// The same with each output finished by one workgroup.
-    pub(super) fn unsplit(
+    pub(in crate::kernel::plan) fn unsplit(
         strategy: Strategy,
         (width, size): (u32, usize),
         n: usize,

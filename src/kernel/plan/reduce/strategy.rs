@@ -7,17 +7,17 @@ use crate::kernel::plan::view::View;
 use crate::kernel::spec::Strategy;
 
 /// The view that touches most memory.
-pub(super) fn dominant(reads: &[View]) -> Option<&View> {
+pub(in crate::kernel::plan) fn dominant(reads: &[View]) -> Option<&View> {
     reads.iter().max_by_key(|read| read.bytes())
 }
 
 /// Bytes of an element of the view that touches most memory.
-pub(super) fn size(reads: &[View]) -> usize {
+pub(in crate::kernel::plan) fn size(reads: &[View]) -> usize {
     dominant(reads).map_or(4, |read| read.dtype.size())
 }
 
 /// How far apart a view's neighbours along a dim lie; a broadcast dim counts as the farthest.
-pub(super) fn step_along(read: &View, dim: usize) -> usize {
+pub(in crate::kernel::plan) fn step_along(read: &View, dim: usize) -> usize {
     match read.access.footprint().strides()[dim].unsigned_abs() {
         0 => usize::MAX,
         step => step,
@@ -25,7 +25,7 @@ pub(super) fn step_along(read: &View, dim: usize) -> usize {
 }
 
 /// `Outer` if what is kept lies closest together in memory, `Inner` if what is reduced does.
-pub(super) fn outer_or_inner(walk: &Walk, reads: &[View], n: usize) -> Strategy {
+pub(in crate::kernel::plan) fn outer_or_inner(walk: &Walk, reads: &[View], n: usize) -> Strategy {
     if n == 1 {
         return Strategy::Inner;
     }
@@ -36,7 +36,13 @@ pub(super) fn outer_or_inner(walk: &Walk, reads: &[View], n: usize) -> Strategy 
 
 /// Elements an invocation takes at a step. `views` are what an epilogue reads and writes, over the kept dims in the
 /// order they are walked.
-pub(super) fn width_for(strategy: Strategy, walk: &Walk, domain: &Shape, reads: &[View], views: &[View]) -> u32 {
+pub(in crate::kernel::plan) fn width_for(
+    strategy: Strategy,
+    walk: &Walk,
+    domain: &Shape,
+    reads: &[View],
+    views: &[View],
+) -> u32 {
     let inner = strategy == Strategy::Inner;
     let along = if inner { &walk.reduced } else { &walk.kept };
     let Some(&last) = along.last() else { return 1 };
@@ -63,7 +69,7 @@ fn ending_steps_as_one(walk: &Walk, domain: &Shape, view: &View) -> bool {
 }
 
 /// Whether the results of four neighbouring rows can be read and written as one vector.
-pub(super) fn rows_end_alike(walk: &Walk, domain: &Shape, views: &[View]) -> bool {
+pub(in crate::kernel::plan) fn rows_end_alike(walk: &Walk, domain: &Shape, views: &[View]) -> bool {
     walk.kept.last().is_some_and(|&d| domain[d].is_multiple_of(4))
         || views.iter().all(|v| ending_steps_as_one(walk, domain, v))
 }
