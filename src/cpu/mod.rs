@@ -36,6 +36,7 @@ mod reduce;
 mod region;
 mod scan;
 mod scratch;
+mod sort;
 mod space;
 mod strip;
 mod strips;

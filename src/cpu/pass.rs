@@ -8,11 +8,13 @@ use super::map::{Destination, Map};
 use super::profile;
 use super::reduce::Reduce;
 use super::scan::Scan;
+use super::sort::Sort;
 use crate::{Result, Shape};
 
 pub(super) enum Pass<'a> {
     Reduce(&'a Reduce),
     Scan(&'a Scan),
+    Sort(&'a Sort),
     Contract(&'a Contract),
     /// A map, where its outputs go, and what it is called in profiles.
     Map(&'a Map, SmallVec<[Destination<'a>; 2]>, &'static str),
@@ -25,6 +27,7 @@ impl Pass<'_> {
         match self {
             Self::Reduce(reduce) => reduce.run(memory),
             Self::Scan(scan) => scan.run(memory),
+            Self::Sort(sort) => sort.run(memory),
             Self::Contract(contract) => contract.run(memory),
             Self::Map(map, to, _) => map.run(to, memory),
         }
@@ -36,6 +39,7 @@ impl Pass<'_> {
         match self {
             Self::Reduce(_) => "reduce",
             Self::Scan(_) => "scan",
+            Self::Sort(_) => "sort",
             Self::Contract(_) => "contract",
             Self::Map(_, _, name) => name,
         }
@@ -46,6 +50,7 @@ impl Pass<'_> {
         match self {
             Self::Reduce(reduce) => reduce.traffic(),
             Self::Scan(scan) => scan.traffic(),
+            Self::Sort(sort) => sort.traffic(),
             Self::Contract(contract) => contract.traffic(),
             Self::Map(map, ..) => map.traffic(),
         }

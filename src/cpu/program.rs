@@ -20,6 +20,7 @@ use super::pass::Pass;
 use super::reduce::{Folded, Reduce};
 use super::region::{self, Region, Temps};
 use super::scan::Scan;
+use super::sort::Sort;
 use super::strip::Span;
 use crate::base::layout::Layout;
 use crate::base::storage::Storage;
@@ -50,6 +51,7 @@ impl std::fmt::Debug for Program {
 enum Job {
     Reduce(Box<Reduce>),
     Scan(Box<Scan>),
+    Sort(Box<Sort>),
     Contract(Box<Contract>),
     /// A map into a temporary, and what it is called in profiles.
     Fill(Box<Map>, usize, &'static str),
@@ -61,7 +63,7 @@ impl Job {
             Self::Reduce(reduce) => reduce.parts_bytes(),
             Self::Scan(scan) => scan.parts_bytes(),
             Self::Contract(contract) => contract.parts_bytes(),
-            Self::Fill(..) => 0,
+            Self::Sort(_) | Self::Fill(..) => 0,
         }
     }
 }
@@ -117,6 +119,7 @@ impl Program {
                 }
                 Group::Fold(ids) => Job::Reduce(Box::new(reduce(op, graph, ids, &temp_of)?)),
                 Group::Scan(id) => Job::Scan(Box::new(scan(op, graph, *id, &temp_of)?)),
+                Group::Sort(id) => Job::Sort(Box::new(sort(op, graph, *id, &temp_of, &mut temps)?)),
                 Group::Product(id, found) => {
                     Job::Contract(Box::new(contract(op, graph, *id, found, &temp_of, &mut temps)?))
                 }
@@ -126,7 +129,7 @@ impl Program {
         let mut by_shape: BTreeMap<(&[usize], Option<usize>), Vec<usize>> = BTreeMap::new();
         for (i, root) in graph.roots.iter().enumerate() {
             let value = &graph.values[root.value];
-            let is_result = matches!(value.step, Step::Reduce { .. } | Step::Scan { .. }) && value.dtype == root.dtype;
+            let is_result = value.step.is_pass() && value.dtype == root.dtype;
             let temp = temp_of.get(&root.value).filter(|_| is_result).map(|temp| temp.index);
             if let Some(temp) = temp {
                 temps[temp].root.get_or_insert(i);
@@ -183,6 +186,7 @@ impl Program {
         let job = |job: &'a Job| match job {
             Job::Reduce(reduce) => Pass::Reduce(reduce),
             Job::Scan(scan) => Pass::Scan(scan),
+            Job::Sort(sort) => Pass::Sort(sort),
             Job::Contract(contract) => Pass::Contract(contract),
             Job::Fill(map, temp, name) => Pass::Map(map, smallvec![map.temporary(*temp, memory)], name),
         };
@@ -255,6 +259,16 @@ fn scan(op: &'static str, graph: &Graph, id: Id, temp_of: &Temps) -> Result<Scan
     Scan::new(region, fold, dim, scan, temp_of[&id].index).ok_or_else(|| unsupported(op, fold, value))
 }
 
+/// The pass for a sort. Adds a temporary for what is sorted.
+fn sort(op: &'static str, graph: &Graph, id: Id, temp_of: &Temps, temps: &mut Vec<Temp>) -> Result<Sort> {
+    let value = &graph.values[id];
+    let Step::Sort { descending, arg } = value.step else { unreachable!("a sort's group holds a sort") };
+    let dtype = graph.values[arg].dtype;
+    let keys = Map::new(Region::new(op, graph, &value.shape, &[(arg, dtype)], temp_of, true)?);
+    temps.push(Temp { bytes: value.shape.numel() * dtype.size(), root: None });
+    Ok(Sort { keys, dtype, descending, from: temps.len() - 1, to: temp_of[&id].index })
+}
+
 fn unsupported(op: &'static str, fold: Fold, value: &Value) -> Error {
     Error::Unsupported { op, what: format!("{} of {}", fold.name(), value.dtype), device: "cpu".to_owned() }
 }
@@ -288,6 +302,7 @@ type Sizes<'a> = &'a [usize];
 enum Group {
     Fold(Vec<Id>),
     Scan(Id),
+    Sort(Id),
     Product(Id, Contraction),
     /// Where an index has elements read, which is looked at before they are.
     Choose(Id),
@@ -300,7 +315,7 @@ impl Group {
     fn results(&self) -> &[Id] {
         match self {
             Self::Fold(ids) => ids,
-            Self::Scan(id) | Self::Product(id, _) => std::slice::from_ref(id),
+            Self::Scan(id) | Self::Sort(id) | Self::Product(id, _) => std::slice::from_ref(id),
             Self::Choose(_) | Self::Once(_) => &[],
         }
     }
@@ -337,6 +352,12 @@ fn groups(graph: &Graph) -> Vec<Group> {
         {
             depth[id] += 1;
             alone.entry(depth[id]).or_default().push(Group::Scan(id));
+        }
+        if let Step::Sort { .. } = value.step
+            && live.contains(&id)
+        {
+            depth[id] += 1;
+            alone.entry(depth[id]).or_default().push(Group::Sort(id));
         }
         if let Step::Reduce { dims, arg, .. } = &value.step
             && live.contains(&id)

@@ -22,6 +22,7 @@ mod pointwise;
 pub(crate) mod range;
 mod reduce;
 pub(crate) mod scan;
+mod sort;
 mod take;
 pub(crate) mod unsigned;
 mod views;

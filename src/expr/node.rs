@@ -82,8 +82,19 @@ pub(crate) enum Op {
     Reduce(ReduceOp, SmallVec<[usize; 4]>),
     /// Along this dim of the argument.
     Scan(ScanOp, usize, Scan),
+    /// The places, along the last dim, of the elements in their order; equal ones as they stand.
+    Sort {
+        descending: bool,
+    },
     /// A mistake made in building, to be returned by whatever evaluates this.
     Invalid(Error),
+}
+
+impl Op {
+    /// Whether its result at an element depends on the argument at others, so that it is a pass of its own.
+    pub(crate) const fn is_pass(&self) -> bool {
+        matches!(self, Self::Reduce(..) | Self::Scan(..) | Self::Sort { .. })
+    }
 }
 
 impl Expr {
@@ -248,6 +259,8 @@ fn write_node(f: &mut fmt::Formatter<'_>, expr: &Expr, depth: usize) -> fmt::Res
         Op::Detach => "detach",
         Op::Reduce(op, _) => op.name(),
         Op::Scan(op, ..) => op.name(),
+        Op::Sort { descending: false } => "argsort",
+        Op::Sort { descending: true } => "argsort of the largest first",
         Op::Invalid(error) => return write!(f, "<{error}>"),
     };
     write!(f, "{name}(")?;

@@ -79,7 +79,7 @@ pub(super) fn cast(x: &Expr, to: DType) -> Option<Expr> {
 }
 
 /// The i64 that is to others as the u64 is to theirs.
-fn ordered(x: &Expr) -> Expr {
+pub(super) fn ordered(x: &Expr) -> Expr {
     match x.as_scalar() {
         Some(number) => Expr::scalar(Scalar::Int(number.to_i64() ^ HIGHEST)),
         None => x.cast(DType::U64).cast(DType::I64).bitwise_xor(HIGHEST),

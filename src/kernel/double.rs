@@ -12,6 +12,7 @@ pub(super) fn refuse_arithmetic(graph: &Graph, caps: &Caps) -> Result<()> {
             Step::Unary(op, arg) => (op.name(), *arg),
             Step::Binary(op, arg, _) => (op.name(), *arg),
             Step::Reduce { op, arg, .. } | Step::Scan { op, arg, .. } => (op.name(), *arg),
+            Step::Sort { arg, .. } => ("sort", *arg),
             Step::Load { .. }
             | Step::Index { .. }
             | Step::Scalar { .. }

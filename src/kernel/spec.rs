@@ -30,6 +30,7 @@ pub(crate) enum Kernel {
     Map(Map),
     Reduce(Reduce),
     Scan(Scan),
+    Sort(Sort),
     Contract(Contract),
 }
 
@@ -96,6 +97,29 @@ pub(crate) struct Scan {
     pub(crate) carry: Option<usize>,
 }
 
+/// A pass of a sort along rows: `shaders/sort_*.wgsl`. Operands are the elements, and of a merge their places; then the
+/// elements as they are written, unless it is the last, and their places.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Sort {
+    pub(crate) pass: SortPass,
+    /// i32, i64 or f64.
+    pub(crate) dtype: DType,
+    pub(crate) descending: bool,
+    /// Whether places alone are written.
+    pub(crate) last: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum SortPass {
+    /// Each workgroup sorts a block.
+    Blocks,
+    /// Two sorted runs become one.
+    Merge,
+}
+
+/// Elements that an invocation of a merge writes.
+pub(crate) const MERGED: u32 = 8;
+
 /// A matrix product: `shaders/contract.wgsl`. Operands are both factors and the result; dims are those of the batch,
 /// rows, columns, and the summed one.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -117,6 +141,8 @@ impl Kernel {
             Self::Reduce(Reduce { strategy: Strategy::Rows, .. }) => "reduce_rows",
             Self::Scan(Scan { walk: Reduce { strategy: Strategy::Inner, .. }, .. }) => "scan_inner",
             Self::Scan(_) => "scan_outer",
+            Self::Sort(Sort { pass: SortPass::Blocks, .. }) => "sort_blocks",
+            Self::Sort(Sort { pass: SortPass::Merge, .. }) => "sort_merge",
             Self::Contract(_) => "contract",
         }
     }
@@ -126,6 +152,7 @@ impl Kernel {
         match self {
             Self::Map(map) => map.rank,
             Self::Reduce(reduce) | Self::Scan(Scan { walk: reduce, .. }) => reduce.kept_rank + reduce.reduced_rank,
+            Self::Sort(_) => 0,
             Self::Contract(contract) => contract.batch_rank + 3,
         }
     }
@@ -137,7 +164,7 @@ impl Kernel {
             Self::Reduce(reduce) | Self::Scan(Scan { walk: reduce, .. }) => {
                 (Some(&reduce.body), Some(&reduce.epilogue))
             }
-            Self::Contract(_) => (None, None),
+            Self::Sort(_) | Self::Contract(_) => (None, None),
         };
         body.into_iter().chain(epilogue)
     }
@@ -149,7 +176,7 @@ impl Kernel {
             Self::Reduce(reduce) | Self::Scan(Scan { walk: reduce, .. }) => {
                 (Some(&mut reduce.body), Some(&mut reduce.epilogue))
             }
-            Self::Contract(_) => (None, None),
+            Self::Sort(_) | Self::Contract(_) => (None, None),
         };
         body.into_iter().chain(epilogue)
     }
@@ -157,7 +184,7 @@ impl Kernel {
     /// The reductions it does.
     pub(crate) fn folds(&self) -> Vec<Fold> {
         match self {
-            Self::Map(_) => vec![],
+            Self::Map(_) | Self::Sort(_) => vec![],
             Self::Reduce(reduce) | Self::Scan(Scan { walk: reduce, .. }) => {
                 reduce.folds.iter().map(|fold| fold.0).collect()
             }
@@ -170,7 +197,7 @@ impl Kernel {
         match self {
             Self::Map(map) => map.tail,
             Self::Reduce(reduce) | Self::Scan(Scan { walk: reduce, .. }) => reduce.tail,
-            Self::Contract(_) => false,
+            Self::Sort(_) | Self::Contract(_) => false,
         }
     }
 }

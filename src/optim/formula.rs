@@ -150,9 +150,8 @@ impl Formula {
                 continue;
             }
             let broadcasts = matches!(expr.0.op, Op::View(View::Broadcast(_)));
-            if matches!(expr.0.op, Op::View(_) | Op::Reduce(..) | Op::Scan(..) | Op::Take { .. } | Op::Bounded(_))
-                && !broadcasts
-            {
+            let looks = matches!(expr.0.op, Op::View(_) | Op::Take { .. } | Op::Bounded(_)) || expr.0.op.is_pass();
+            if looks && !broadcasts {
                 return true;
             }
             stack.extend(&expr.0.args);
@@ -245,6 +244,7 @@ fn is_same_op(a: &Expr, b: &Expr) -> bool {
         | (Op::View(View::Broadcast(_)), Op::View(View::Broadcast(_))) => true,
         (Op::View(of_a), Op::View(of_b)) => of_a == of_b && same_shapes(),
         (Op::Reduce(of_a, dims_a), Op::Reduce(of_b, dims_b)) => of_a == of_b && dims_a == dims_b && same_shapes(),
+        (Op::Sort { descending: a }, Op::Sort { descending: b }) => a == b && same_shapes(),
         (Op::Scan(op_a, dim_a, a), Op::Scan(op_b, dim_b, b)) => (op_a, dim_a, a) == (op_b, dim_b, b) && same_shapes(),
         _ => false,
     }

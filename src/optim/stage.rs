@@ -3,7 +3,7 @@
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
-use crate::expr::{Node, Op};
+use crate::expr::Node;
 use crate::{Expr, Result, Tensor};
 
 /// The expressions with new tensors in place of their outermost reductions, and each of these tensors with the
@@ -21,7 +21,7 @@ pub(super) fn cut_reductions(exprs: &[Expr], near: &Tensor) -> Result<(Vec<Expr>
                 stack.pop();
                 continue;
             }
-            if let Op::Reduce(..) | Op::Scan(..) = expr.0.op {
+            if expr.0.op.is_pass() {
                 let tensor = room(expr, near)?;
                 done.insert(key(expr), Expr::from(&tensor));
                 cuts.push((tensor, expr.clone()));

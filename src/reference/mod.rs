@@ -31,6 +31,7 @@ mod elementwise;
 mod philox;
 mod reduce;
 mod running;
+mod sort;
 mod view;
 
 use std::collections::HashMap;
@@ -222,6 +223,7 @@ fn node(expr: &Expr, args: &[Rc<Values>]) -> Result<Rc<Values>> {
             parts.iter().map(|part| reduce::reduce(*op, part, node.args[0].dtype(), dtype)).collect()
         }
         &Op::Scan(op, dim, scan) => scanned(&args[0], op, dim, scan, dtype),
+        &Op::Sort { descending } => sort::places(&args[0].items, shape.last().copied().unwrap_or(1), descending),
         Op::Invalid(error) => return Err(error.clone()),
     };
     Ok(Rc::new(Values { shape: shape.to_vec(), items }))

@@ -223,7 +223,7 @@ impl Expr {
 /// It would not where every read of a target's memory is elementwise and at the very element being written, by a
 /// pass that writes all targets together: so they must have one shape, and reductions and scans may not read them.
 fn writes_before_it_reads(graph: &Graph, targets: &[Tensor]) -> bool {
-    let reduces = graph.values.iter().any(|v| matches!(v.step, Step::Reduce { .. } | Step::Scan { .. }));
+    let reduces = graph.values.iter().any(|v| v.step.is_pass());
     let one_pass = !reduces && targets.iter().all(|t| t.shape() == targets[0].shape());
     graph.values.iter().any(|value| {
         let (buffer, access) = match &value.step {

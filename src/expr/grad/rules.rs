@@ -35,7 +35,14 @@ pub(super) fn argument(expr: &Expr, i: usize, grad: &Expr) -> Option<Expr> {
             let grad = typed(grad, expr.dtype()).broadcast_to(shape);
             return Some(scattered(&grad, &args[0], dim, args[1].shape()[dim]));
         }
-        Op::Leaf(_) | Op::Number(_) | Op::Index | Op::Random(_) | Op::Detach | Op::Bounded(_) | Op::Invalid(_) => None,
+        Op::Leaf(_)
+        | Op::Number(_)
+        | Op::Index
+        | Op::Random(_)
+        | Op::Detach
+        | Op::Bounded(_)
+        | Op::Sort { .. }
+        | Op::Invalid(_) => None,
     };
     Some(unbroadcast(&part?, shape, args[i].shape()))
 }

@@ -112,7 +112,7 @@ impl Lowering {
     /// Through which views an argument is read when its parent is read through `pile`.
     fn pile_for_arg(&mut self, expr: &Expr, arg: &Expr, pile: usize) -> usize {
         match &expr.0.op {
-            Op::Reduce(..) | Op::Scan(..) => 0,
+            Op::Reduce(..) | Op::Scan(..) | Op::Sort { .. } => 0,
             Op::View(view) => self.put(Layer::View(view.clone()), expr.shape(), pile),
             _ if arg.shape() == expr.shape() => pile,
             _ => self.put(Layer::View(View::Broadcast(expr.shape().clone())), expr.shape(), pile),
@@ -205,6 +205,13 @@ impl Lowering {
                 let id = self.convert(id, dtype);
                 self.result(id, pile, &node.shape, &domain)?
             }
+            &Op::Sort { descending } => {
+                let x = arg(self, 0, promoted());
+                let x = self.shaped(x, &node.shape);
+                let id = self.places_in_order(x, descending);
+                let id = self.convert(id, dtype);
+                self.result(id, pile, &node.shape, &domain)?
+            }
             Op::Invalid(error) => return Err(error.clone()),
         })
     }
@@ -274,9 +281,7 @@ impl Lowering {
         let Value { step, dtype, .. } = self.values[id].clone();
         Ok(match step {
             Step::Scalar { .. } => id,
-            Step::Reduce { .. } | Step::Scan { .. } => {
-                self.read_at(Source::Reduced(id), place.clone(), shape.clone(), dtype)
-            }
+            step if step.is_pass() => self.read_at(Source::Reduced(id), place.clone(), shape.clone(), dtype),
             Step::Binary(op, a, b) => {
                 let (a, b) = (self.read(a, place, shape)?, self.read(b, place, shape)?);
                 self.push(Step::Binary(op, a, b), shape.clone(), dtype)

@@ -5,8 +5,8 @@
 //! another learning rate is the same graph. What runs it, and in how many passes, is the backend's affair.
 
 mod convert;
-mod extremes;
 mod lower;
+mod order;
 mod print;
 mod stages;
 mod take;
@@ -77,6 +77,12 @@ pub(crate) enum Step {
         dims: SmallVec<[usize; 4]>,
         arg: Id,
     },
+    /// The places, along the last dim, of the elements in their order, as i32s: the smallest first, or the largest; equal
+    /// ones as they stand. Of i32, i64 and f64, of which NaN is larger than any number.
+    Sort {
+        descending: bool,
+        arg: Id,
+    },
     /// Along this dim of the argument: at each element what those up to it come to. Never over bool.
     Scan {
         op: Fold,
@@ -124,6 +130,12 @@ impl Take {
 }
 
 impl Step {
+    /// Whether it is a pass of its own: over its argument, which only it reads as a whole, to a result that is stored and read
+    /// by [`Step::Read`].
+    pub(crate) const fn is_pass(&self) -> bool {
+        matches!(self, Self::Reduce { .. } | Self::Scan { .. } | Self::Sort { .. })
+    }
+
     /// The values it is computed from.
     pub(crate) fn args(&self) -> SmallVec<[Id; 3]> {
         match *self {
@@ -133,7 +145,7 @@ impl Step {
             }
             Self::Take(Take { from: Source::Buffer(_), at, .. }) => smallvec![at],
             Self::Take(Take { from: Source::Reduced(of), at, .. }) => smallvec![of, at],
-            Self::Reduce { arg, .. } | Self::Scan { arg, .. } => smallvec![arg],
+            Self::Reduce { arg, .. } | Self::Scan { arg, .. } | Self::Sort { arg, .. } => smallvec![arg],
             Self::Read { of, .. } => smallvec![of],
             Self::Binary(_, a, b) | Self::Words([a, b]) => smallvec![a, b],
             Self::Select(c, a, b) | Self::Random(_, [c, a, b]) => smallvec![c, a, b],
@@ -151,6 +163,7 @@ impl Step {
             | Self::Bounded(_, a)
             | Self::Reduce { arg: a, .. }
             | Self::Scan { arg: a, .. }
+            | Self::Sort { arg: a, .. }
             | Self::Read { of: a, .. } => *a = f(*a),
             Self::Take(Take { from, at, .. }) => {
                 if let Source::Reduced(of) = from {

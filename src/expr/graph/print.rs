@@ -60,6 +60,9 @@ impl Graph {
             Step::Words([upper, lower]) => format!("words(v{upper}, v{lower})"),
             Step::Reduce { op, dims, arg } => format!("{}(v{arg}) over {:?}", op.name(), dims.as_slice()),
             Step::Scan { op, dim, scan, arg } => format!("scan of {}(v{arg}) along {dim}{scan}", op.name()),
+            Step::Sort { descending, arg } => {
+                format!("places of v{arg} in {} order", if *descending { "falling" } else { "rising" })
+            }
             Step::Read { of, access } => format!("v{of}[{}]", element(access)),
             Step::Take(Take { from: Source::Buffer(buffer), access, at, .. }) => {
                 format!("b{buffer}[{} + v{at}]", element(access))

@@ -13,6 +13,7 @@ mod operation;
 mod place;
 mod reduce;
 mod scan;
+mod sort;
 mod store;
 
 use std::sync::LazyLock;
@@ -22,9 +23,10 @@ use self::map::map_functions;
 use self::place::{find_function, place_function};
 use self::reduce::reduce_functions;
 use self::scan::scan_functions;
+use self::sort::sort_functions;
 use crate::DType;
 use crate::expr::{BinaryOp, UnaryOp};
-use crate::kernel::spec::{Binding, Kernel, Mode, Reduce, Scan, Spec, Strategy};
+use crate::kernel::spec::{Binding, Kernel, Mode, Reduce, Scan, Sort, SortPass, Spec, Strategy};
 
 const UNIFORMS: &str = include_str!("../../../shaders/lib/uniforms.wgsl");
 const INDEX: &str = include_str!("../../../shaders/lib/index.wgsl");
@@ -36,6 +38,8 @@ const MAP: &str = include_str!("../../../shaders/map.wgsl");
 const REDUCE_OUTER: &str = include_str!("../../../shaders/reduce_outer.wgsl");
 const CONTRACT: &str = include_str!("../../../shaders/contract.wgsl");
 const REDUCE_INNER: &str = include_str!("../../../shaders/reduce_inner.wgsl");
+const SORT_BLOCKS: &str = include_str!("../../../shaders/sort_blocks.wgsl");
+const SORT_MERGE: &str = include_str!("../../../shaders/sort_merge.wgsl");
 const SCAN_OUTER: &str = include_str!("../../../shaders/scan_outer.wgsl");
 const SCAN_INNER: &str = include_str!("../../../shaders/scan_inner.wgsl");
 const REDUCE_ROWS: &str = include_str!("../../../shaders/reduce_rows.wgsl");
@@ -111,6 +115,8 @@ pub(crate) fn source(spec: &Spec) -> String {
         },
         Kernel::Scan(scan) if scan.walk.strategy == Strategy::Inner => files.extend([JOIN, SCAN_INNER]),
         Kernel::Scan(_) => files.extend([JOIN, SCAN_OUTER]),
+        Kernel::Sort(Sort { pass: SortPass::Blocks, .. }) => files.push(SORT_BLOCKS),
+        Kernel::Sort(Sort { pass: SortPass::Merge, .. }) => files.push(SORT_MERGE),
         Kernel::Contract(_) => files.push(CONTRACT),
     }
     for file in files {
@@ -155,6 +161,7 @@ pub(crate) fn prelude(spec: &Spec) -> String {
         Kernel::Map(map) => map_functions(&mut out, spec, map),
         Kernel::Reduce(reduce) => reduce_functions(&mut out, spec, reduce),
         Kernel::Scan(scan) => scan_functions(&mut out, spec, scan),
+        Kernel::Sort(sort) => sort_functions(&mut out, spec, sort),
         Kernel::Contract(contract) => contract_functions(&mut out, spec, contract),
     }
     out

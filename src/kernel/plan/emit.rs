@@ -117,7 +117,9 @@ impl Emitter<'_> {
                 let word = self.scalars.word_of_bounds(bounds);
                 Inst::Bounded { index: self.lines[&index], word, from_end: bounds.from_end }
             }
-            Step::Reduce { .. } | Step::Scan { .. } => unreachable!("a reduction is stored before it is read"),
+            Step::Reduce { .. } | Step::Scan { .. } | Step::Sort { .. } => {
+                unreachable!("a reduction is stored before it is read")
+            }
             &Step::Scalar { slot } => Inst::Scalar(self.scalars.word(slot, value.dtype)),
             &Step::Unary(op, a) => Inst::Unary(op, self.lines[&a]),
             &Step::Binary(op, a, b) => Inst::Binary(op, self.lines[&a], self.lines[&b]),

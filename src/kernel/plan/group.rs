@@ -53,7 +53,7 @@ impl Planner<'_> {
     /// What a reduction or scan is of.
     fn reduce_arg(&self, id: Id) -> Option<Id> {
         match self.graph.values[id].step {
-            Step::Reduce { arg, .. } | Step::Scan { arg, .. } => Some(arg),
+            Step::Reduce { arg, .. } | Step::Scan { arg, .. } | Step::Sort { arg, .. } => Some(arg),
             _ => None,
         }
     }
@@ -80,7 +80,7 @@ impl Planner<'_> {
                 continue;
             }
             match &self.graph.values[id].step {
-                Step::Reduce { .. } | Step::Scan { .. } => drop(found.insert(id)),
+                step if step.is_pass() => drop(found.insert(id)),
                 step => stack.extend(step.args()),
             }
         }
@@ -93,6 +93,7 @@ impl Planner<'_> {
         let (dims, arg, is_scan) = match &self.graph.values[group[0]].step {
             Step::Reduce { dims, arg, .. } => (dims.clone(), *arg, false),
             &Step::Scan { dim, arg, .. } => (SmallVec::from_slice(&[dim]), arg, true),
+            &Step::Sort { arg, .. } => (SmallVec::new(), arg, false),
             _ => return Ok(()),
         };
         let domain = self.graph.values[arg].shape.clone();
@@ -108,6 +109,9 @@ impl Planner<'_> {
             return Ok(());
         }
 
+        if let Step::Sort { descending, arg } = self.graph.values[group[0]].step {
+            return self.sort(group[0], arg, descending);
+        }
         let (epilogue, rest): (Vec<Output>, Vec<Output>) = std::mem::take(outputs)
             .into_iter()
             .partition(|o| self.is_epilogue(o, group, &kept_shape) && (!is_scan || o.shape == kept_shape));

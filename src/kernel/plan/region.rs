@@ -40,7 +40,7 @@ impl Region {
             }
             match &graph.values[id].step {
                 Step::Load { buffer, .. } => drop(memory.insert(Memory::Buffer(*buffer))),
-                Step::Reduce { .. } | Step::Scan { .. } => drop(reads.insert(id)),
+                step if step.is_pass() => drop(reads.insert(id)),
                 Step::Read { of, .. } => drop(reads.insert(*of)),
                 Step::Take(Take { from, at, .. }) => {
                     match from {

@@ -12,6 +12,17 @@ macro_rules! expression_methods {
             pub fn $name(&self $(, $arg: $ty)*) -> Expr { Expr::from(self).$name($($arg),*) }
         )*}
     };
+    (pairs: $($name:ident($($arg:ident: $ty:ty),*)),* $(,)?) => {
+        impl Tensor {$(
+            #[doc = concat!("The expressions of [`Expr::", stringify!($name), "`] of this tensor: elements, and their places.")]
+            #[must_use]
+            pub fn $name(&self $(, $arg: $ty)*) -> (Expr, Expr) { Expr::from(self).$name($($arg),*) }
+        )*}
+    };
+}
+expression_methods! {
+    pairs: sort(dim: isize, descending: bool), topk(k: usize, dim: isize, largest: bool), kthvalue(k: usize, dim: isize),
+    median(dim: isize), nanmedian(dim: isize), max_dim_with_indices(dim: isize), min_dim_with_indices(dim: isize),
 }
 expression_methods! {
     unary(op: crate::UnaryOp), binary(op: crate::BinaryOp, rhs: impl Into<Expr>), reduce(op: crate::ReduceOp, dims: impl Into<crate::Dims>),
@@ -48,5 +59,7 @@ expression_methods! {
     cross_entropy(target: impl Into<Expr>), cross_entropy_with(target: impl Into<Expr>, options: &crate::CrossEntropy),
     nll_loss(target: impl Into<Expr>), nll_loss_with(target: impl Into<Expr>, options: &crate::CrossEntropy),
     one_hot(classes: usize), linear(weight: impl Into<Expr>, bias: impl Into<Expr>), t(),
+    argsort(dim: isize, descending: bool), quantile(q: f64, dim: isize), searchsorted(values: impl Into<Expr>, right: bool),
+    bucketize(boundaries: impl Into<Expr>, right: bool), histc(bins: usize, min: f64, max: f64),
     div_rounded(other: impl Into<Expr>, mode: crate::Rounding),
 }

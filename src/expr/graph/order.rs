@@ -1,9 +1,9 @@
-//! Where the largest and the smallest elements are.
+//! Where the largest and the smallest elements are, and all of them in their order.
 
 use smallvec::SmallVec;
 
 use super::lower::Lowering;
-use super::{Fold, Id, Step};
+use super::{Fold, Id, Step, Value};
 use crate::base::layout::{Layout, Strides};
 use crate::expr::op::{BinaryOp, UnaryOp};
 use crate::{DType, Scalar, Shape};
@@ -26,10 +26,7 @@ impl Lowering {
         }
         let mut order = arg;
         if dtype == DType::F32 {
-            if largest {
-                order = self.push(Step::Unary(UnaryOp::Neg, order), domain.clone(), DType::F32);
-            }
-            order = self.push(Step::Order(order), domain.clone(), DType::I32);
+            order = self.order(arg, largest);
         } else {
             order = self.convert(order, DType::I32);
             if largest {
@@ -44,7 +41,28 @@ impl Lowering {
         self.push(Step::Binary(BinaryOp::BitwiseAnd, found, lower), shape.clone(), DType::I64)
     }
 
-    /// The same of elements of 64 bits: the smallest number of those equal to the largest element.
+    /// The places of elements in their order along the last dim: NaN after numbers if it rises, before them if it falls.
+    pub(super) fn places_in_order(&mut self, arg: Id, descending: bool) -> Id {
+        let Value { shape, dtype, .. } = self.values[arg].clone();
+        let (arg, descending) = match dtype {
+            // NaN comes first of what is turned round.
+            DType::F32 => (self.order(arg, true), !descending),
+            DType::Bool => (self.convert(arg, DType::I32), descending),
+            _ => (arg, descending),
+        };
+        self.push(Step::Sort { descending, arg }, shape, DType::I32)
+    }
+
+    /// The order of f32s, or of what they are turned round, as i32s: NaN first.
+    fn order(&mut self, mut arg: Id, turned: bool) -> Id {
+        let shape = self.values[arg].shape.clone();
+        if turned {
+            arg = self.push(Step::Unary(UnaryOp::Neg, arg), shape.clone(), DType::F32);
+        }
+        self.push(Step::Order(arg), shape, DType::I32)
+    }
+
+    /// [`arg_of`](Self::arg_of) for elements of 64 bits: the smallest number of those equal to the largest element.
     fn arg_of_long(&mut self, largest: bool, dims: &[usize], arg: Id, number: Id, shape: &Shape) -> Id {
         let dtype = self.values[arg].dtype;
         let domain = self.values[arg].shape.clone();

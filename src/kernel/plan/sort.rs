@@ -1,0 +1,122 @@
+//! Sorts along rows: blocks in workgroup memory, then merges of two sorted runs each, twice as long every time.
+//!
+//! Elements move with their places, and equal ones stay as they stand. No invocation waits for another beyond a barrier.
+
+use super::emit::Scalars;
+use super::launching::Launching;
+use super::view::View;
+use super::windows::excess;
+use super::{Memory, Planner};
+use crate::base::layout::{Layout, Strides};
+use crate::expr::graph::Id;
+use crate::kernel::spec::{Kernel, MERGED, Mode, Order, Sort, SortPass};
+use crate::kernel::uniforms::Head;
+use crate::{DType, Result, Shape};
+
+/// Rows to be sorted, of which each pass takes elements and places from one memory to another.
+struct Rows {
+    keys: View,
+    /// Two memories for elements and their places, by turns.
+    rooms: [[View; 2]; 2],
+    places: View,
+    dtype: DType,
+    descending: bool,
+}
+
+impl Rows {
+    /// The sizes: rows, and elements of each.
+    fn sizes(&self) -> [usize; 2] {
+        let shape = self.keys.access.shape();
+        [shape[0], shape[1]]
+    }
+
+    fn narrow(&self, start: usize, len: usize) -> Self {
+        let cut = |view: &View| view.narrow(0, start, len);
+        let rooms = self.rooms.each_ref().map(|room| room.each_ref().map(cut));
+        Self { keys: cut(&self.keys), rooms, places: cut(&self.places), ..*self }
+    }
+}
+
+impl Planner<'_> {
+    /// The launches that find the places of the elements of value `arg` in their order, which are value `id`.
+    pub(super) fn sort(&mut self, id: Id, arg: Id, descending: bool) -> Result<()> {
+        if !self.stored.contains_key(&arg) {
+            self.store(arg)?;
+        }
+        let (keys, dtype) = self.stored[&arg];
+        let shape = &self.graph.values[id].shape;
+        let (numel, row) = (shape.numel(), shape.last().copied().unwrap_or(1));
+        let rows = Shape::from([numel / row, row]);
+        let view = |memory: Memory, dtype: DType| View::new(memory, dtype, Layout::contiguous(rows.clone()));
+        let places = self.temp(numel, DType::I32);
+        let rooms =
+            [0, 1].map(|_| [view(self.temp(numel, dtype), dtype), view(self.temp(numel, DType::I32), DType::I32)]);
+        let rows = Rows { keys: view(keys, dtype), rooms, places: view(places, DType::I32), dtype, descending };
+        self.sort_rows(&rows)?;
+        self.stored.insert(id, (places, DType::I32));
+        Ok(())
+    }
+
+    /// Sorts rows, half of them after the other where all are too much for a pass.
+    fn sort_rows(&mut self, job: &Rows) -> Result<()> {
+        let [rows, row] = job.sizes();
+        let beyond =
+            self.beyond(&[job.keys.clone(), job.places.clone()]) + excess((rows * row) as u64, self.most_elements());
+        if beyond > 0.0 {
+            if rows == 1 {
+                return Err(self.no_cut(&[job.keys.clone(), job.places.clone()]));
+            }
+            self.sort_rows(&job.narrow(0, rows / 2))?;
+            return self.sort_rows(&job.narrow(rows / 2, rows - rows / 2));
+        }
+        let block = 2 * self.caps.tuning.workgroup as usize;
+        let (mut run, mut from, mut turn) = (block, None, 0);
+        loop {
+            let last = run >= row;
+            let to = if last { None } else { Some(&job.rooms[turn]) };
+            self.sort_pass(job, from, to, run)?;
+            if last {
+                return Ok(());
+            }
+            (from, turn, run) = (to, 1 - turn, 2 * run);
+        }
+    }
+
+    /// One pass: of blocks where nothing is sorted yet, else of runs half as long as those it makes. The last one leaves
+    /// no elements, only places.
+    fn sort_pass(&mut self, job: &Rows, from: Option<&[View; 2]>, to: Option<&[View; 2]>, run: usize) -> Result<()> {
+        let [rows, row] = job.sizes();
+        let reads = from.map_or(vec![job.keys.clone()], |from| from.to_vec());
+        let writes = to.map_or(vec![job.places.clone()], |to| to.to_vec());
+        let views: Vec<View> = reads.iter().chain(&writes).cloned().collect();
+        let mut operands = self.operands(&views, reads.len())?;
+        for (i, view) in views.iter().enumerate() {
+            operands.add(view, Mode::Step, Order::Linear, &[(operands.offset(i, view), Strides::new())]);
+        }
+        let workgroup = self.caps.tuning.workgroup;
+        // What one row is shared out to: workgroups, or invocations.
+        let (pass, blocks) = match from {
+            None => (SortPass::Blocks, row.div_ceil(run)),
+            Some(_) => (SortPass::Merge, row.div_ceil(MERGED as usize)),
+        };
+        let units = rows * blocks;
+        self.launch(Launching {
+            kernel: Kernel::Sort(Sort { pass, dtype: job.dtype, descending: job.descending, last: to.is_none() }),
+            width: 1,
+            workgroup,
+            workgroups: if from.is_none() { units } else { units.div_ceil(workgroup as usize) },
+            operands,
+            dims: vec![],
+            scalars: Scalars::default(),
+            head: Head {
+                n: self.count(rows)?,
+                n_reduced: self.count(row)?,
+                chunk: (run / 2) as u32,
+                blocks: self.count(blocks)?,
+                turns: run.ilog2(),
+                ..Head::default()
+            },
+            bytes: views.iter().map(View::bytes).sum(),
+        })
+    }
+}

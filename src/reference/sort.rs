@@ -1,0 +1,39 @@
+//! The order of elements.
+
+use std::cmp::Ordering;
+
+use super::approx::Approx;
+
+/// The places of the elements of each row in their order, equal ones as they stand.
+pub(super) fn places(items: &[Approx], row: usize, descending: bool) -> Vec<Approx> {
+    items.chunks(row.max(1)).flat_map(|row| of_row(row, descending)).collect()
+}
+
+fn of_row(row: &[Approx], descending: bool) -> Vec<Approx> {
+    let mut places: Vec<usize> = (0..row.len()).collect();
+    let compare = |&a: &usize, &b: &usize| {
+        let order = compare(row[a].v, row[b].v);
+        if descending { order.reverse() } else { order }
+    };
+    places.sort_by(compare);
+    // A place is in doubt beside a neighbour that it might change places with.
+    let doubtful = |i: usize, j: usize| {
+        let (a, b) = (row[places[i]], row[places[j]]);
+        a.is_unknown() || b.is_unknown() || !(a.is_exact() && b.is_exact()) && (a.v - b.v).abs() <= a.e + b.e
+    };
+    let spread = row.iter().fold(0.0, |most: f64, x| most.max(x.e));
+    // Bounds of different sizes reach beyond neighbours: then nothing is certain near one.
+    let near = |i: usize| {
+        let is_near =
+            |j: usize| doubtful(i, j) || (row[places[i]].v - row[places[j]].v).abs() <= 2.0 * spread && spread > 0.0;
+        i > 0 && is_near(i - 1) || i + 1 < places.len() && is_near(i + 1)
+    };
+    (0..places.len())
+        .map(|i| if near(i) { Approx::unknown(places[i] as f64) } else { Approx::exact(places[i] as f64) })
+        .collect()
+}
+
+/// NaN is larger than any number, and the zeros are equal.
+fn compare(a: f64, b: f64) -> Ordering {
+    a.partial_cmp(&b).unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()))
+}

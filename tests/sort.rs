@@ -1,0 +1,211 @@
+//! Order along a dim, against plain loops, and what is found by it.
+
+mod devices;
+
+use std::cmp::Ordering;
+
+use devices::devices;
+use hadamard::{DType, Device, Error, Expr, Scan, ScanOp, Tensor};
+
+fn numbers(n: usize, levels: usize) -> Vec<f32> {
+    (0..n).map(|i| ((i * 7919 + i * i % 31) % 104_729 % levels) as f32 - (levels / 2) as f32).collect()
+}
+
+/// NaN last, equal ones as they stand.
+fn compare(a: f64, b: f64) -> Ordering {
+    a.partial_cmp(&b).unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()))
+}
+
+fn places(row: &[f64], descending: bool) -> Vec<i64> {
+    let mut places: Vec<i64> = (0..row.len() as i64).collect();
+    let order = |&a: &i64, &b: &i64| compare(row[a as usize], row[b as usize]);
+    places.sort_by(|a, b| if descending { order(b, a) } else { order(a, b) });
+    places
+}
+
+fn long(expr: &Expr) -> Vec<i64> {
+    expr.eval().unwrap().to_vec().unwrap()
+}
+
+fn float(expr: &Expr) -> Vec<f32> {
+    expr.eval().unwrap().to_vec().unwrap()
+}
+
+#[test]
+fn rows_of_every_length_in_every_dtype() {
+    for device in &devices() {
+        for (rows, row, levels) in
+            [(1, 1, 3), (3, 2, 2), (5, 513, 7), (2, 1023, 104_729), (40, 100, 30), (1, 70_000, 1000)]
+        {
+            let values = numbers(rows * row, levels);
+            let x = Tensor::from_slice(&values, [rows, row], device).unwrap();
+            for dtype in [DType::F32, DType::I32, DType::I64, DType::F16, DType::I8, DType::F64] {
+                if dtype == DType::F64 && !device.info().f64 || dtype == DType::I8 && levels > 100 {
+                    continue;
+                }
+                let y = x.cast(dtype);
+                let kept: Vec<f64> =
+                    y.cast(DType::F32).eval().unwrap().to_vec::<f32>().unwrap().iter().map(|&v| v.into()).collect();
+                for descending in [false, true] {
+                    let want: Vec<i64> = kept.chunks(row).flat_map(|row| places(row, descending)).collect();
+                    assert_eq!(long(&y.argsort(1, descending)), want, "{device} {dtype} [{rows}, {row}]");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn special_values_and_both_ends_of_the_integers() {
+    for device in &devices() {
+        let (inf, nan) = (f32::INFINITY, f32::NAN);
+        let x = Tensor::from_slice(&[1.0, nan, -inf, 0.0, -0.0, inf, -nan, -1e-40, 0.0], [9], device).unwrap();
+        let (values, order) = x.sort(0, false);
+        assert_eq!(long(&order), [2, 7, 3, 4, 8, 0, 5, 1, 6], "{device}");
+        let values = float(&values);
+        assert!(
+            values[0] == -inf && values[6] == inf && values[7].is_nan() && values[8].is_nan(),
+            "{device} {values:?}"
+        );
+        assert_eq!(long(&x.argsort(0, true)), [1, 6, 5, 0, 3, 4, 8, 7, 2], "{device}");
+        let ints = Tensor::from_slice(&[i32::MAX, 0, i32::MIN, -1, i32::MAX], [5], device).unwrap();
+        assert_eq!(long(&ints.argsort(0, false)), [2, 3, 1, 0, 4], "{device}");
+        assert_eq!(long(&ints.argsort(0, true)), [0, 4, 1, 3, 2], "{device}");
+        let wide = Tensor::from_slice(&[i64::MAX, 1 << 32, i64::MIN, -1, 1], [5], device).unwrap();
+        assert_eq!(long(&wide.argsort(0, false)), [2, 3, 4, 1, 0], "{device}");
+        let unsigned = Tensor::from_slice(&[u64::MAX, 1, 1 << 63, 0], [4], device).unwrap();
+        assert_eq!(long(&unsigned.argsort(0, true)), [0, 2, 1, 3], "{device}");
+        let truths = Tensor::from_slice(&[true, false, true, false], [4], device).unwrap();
+        assert_eq!(long(&truths.argsort(0, false)), [1, 3, 0, 2], "{device}");
+    }
+}
+
+/// What is sorted is computed in the pass before, and read through views; what follows reads the places through views.
+#[test]
+fn expressions_before_and_behind() {
+    for device in &devices() {
+        let values = numbers(6 * 7 * 5, 50);
+        let x = Tensor::from_slice(&values, [6, 7, 5], device).unwrap();
+        let y = (&x * -2.0 + 1.0).transpose(0, 2);
+        let order = y.argsort(1, false);
+        let sorted = float(&y.take_along_dim(&order, 1));
+        let flat = float(&y.sort(1, false).0);
+        assert_eq!(sorted, flat, "{device}");
+        // Sorted along dim 1 of [5, 7, 6].
+        for i in 0..5 {
+            for k in 0..6 {
+                let column: Vec<f32> = (0..7).map(|j| flat[(i * 7 + j) * 6 + k]).collect();
+                assert!(column.is_sorted(), "{device} {column:?}");
+            }
+        }
+        let sums = float(&(x.sort(-1, true).0 * 2.0).sum(0));
+        let want = float(&(x.sort(-1, true).0.sum(0) * 2.0));
+        assert_eq!(sums, want, "{device}");
+        // Of reductions and scans, which are stored.
+        let means = x.sum([1, 2]);
+        assert!(float(&means.sort(0, false).0).is_sorted(), "{device}");
+        let scanned = (&x * 0.0 + 1.0).scan(ScanOp::Cumsum, 1, Scan::default());
+        assert_eq!(long(&scanned.argsort(1, true).narrow(0, 0, 1).narrow(2, 0, 1)), [6, 5, 4, 3, 2, 1, 0], "{device}");
+    }
+}
+
+#[test]
+fn medians_quantiles_and_the_largest_few() {
+    for device in &devices() {
+        let nan = f32::NAN;
+        let x = Tensor::from_slice(&[5.0, 1.0, 4.0, 2.0, 3.0, nan, 7.0, 6.0], [2, 4], device).unwrap();
+        let (value, place) = x.median(1);
+        let value = float(&value);
+        assert!(value[0] == 2.0 && value[1].is_nan(), "{device} {value:?}");
+        assert_eq!(long(&place), [3, 1], "{device}");
+        let (value, place) = x.nanmedian(1);
+        assert_eq!((float(&value), long(&place)), (vec![2.0, 6.0], vec![3, 3]), "{device}");
+        let (value, place) = x.kthvalue(3, 1);
+        assert_eq!((float(&value), long(&place)), (vec![4.0, 7.0], vec![2, 2]), "{device}");
+        let (values, places) = x.topk(2, 1, false);
+        assert_eq!((float(&values), long(&places)), (vec![1.0, 2.0, 3.0, 6.0], vec![1, 3, 0, 3]), "{device}");
+        let quantile = float(&x.quantile(0.5, 1));
+        assert!(quantile[0] == 3.0 && quantile[1].is_nan(), "{device} {quantile:?}");
+        assert_eq!(float(&x.narrow(0, 0, 1).unwrap().quantile(1.0, 1)), [5.0], "{device}");
+    }
+}
+
+#[test]
+fn search_finds_where_to_put_a_value() {
+    for device in &devices() {
+        for n in [1_usize, 2, 3, 7, 8, 100] {
+            let mut sorted = numbers(n, 20);
+            sorted.sort_by(f32::total_cmp);
+            let values: Vec<f32> = (-12..12).map(|v| v as f32 * 0.9).chain([f32::NAN]).collect();
+            let of = Tensor::from_slice(&sorted, [n], device).unwrap();
+            let at = Tensor::from_slice(&values, [5, 5], device).unwrap();
+            for right in [false, true] {
+                let before = |v: f32| sorted.partition_point(|&s| v.is_nan() || if right { s <= v } else { s < v });
+                let want: Vec<i64> = values.iter().map(|&v| before(v) as i64).collect();
+                assert_eq!(long(&of.searchsorted(&at, right)), want, "{device} {n}");
+                assert_eq!(long(&at.bucketize(&of, right)), want, "{device} {n}");
+            }
+        }
+        let of = Tensor::from_slice(&[1, 3, 5, 2, 4, 6], [2, 3], device).unwrap();
+        let at = Tensor::from_slice(&[3, 6, 3, 6], [2, 2], device).unwrap();
+        assert_eq!(long(&of.searchsorted(&at, false)), [1, 3, 1, 2], "{device}");
+        let x = Tensor::from_slice(&[0.0_f32, 0.24, 0.25, 1.0, 1.01, -0.1, f32::NAN], [7], device).unwrap();
+        assert_eq!(float(&x.histc(4, 0.0, 1.0)), [2.0, 1.0, 0.0, 1.0], "{device}");
+    }
+}
+
+#[test]
+fn gradients_go_back_to_where_elements_came_from() {
+    for device in &devices() {
+        let x = Tensor::from_slice(&[3.0_f32, 1.0, 2.0], [3], device).unwrap();
+        let weights = Tensor::from_slice(&[10.0_f32, 20.0, 30.0], [3], device).unwrap();
+        let loss = (x.sort(0, false).0 * &weights).sum(..);
+        assert_eq!(float(&loss.grad(&[&x]).unwrap()[0]), [30.0, 10.0, 20.0], "{device}");
+        let loss = x.topk(2, 0, true).0.sum(..);
+        assert_eq!(float(&loss.grad(&[&x]).unwrap()[0]), [1.0, 0.0, 1.0], "{device}");
+    }
+}
+
+#[test]
+fn nothing_and_mistakes() {
+    for device in &devices() {
+        let empty = Tensor::zeros([0, 3], DType::F32, device).unwrap();
+        assert_eq!(long(&empty.argsort(0, false)), [0_i64; 0], "{device}");
+        assert_eq!(long(&empty.argsort(1, false)), [0_i64; 0], "{device}");
+        assert!(matches!(empty.median(0).0.eval(), Err(Error::Argument { op: "median", .. })), "{device}");
+        let scalar = Tensor::from_slice(&[2.5_f32], [], device).unwrap();
+        let (value, place) = scalar.sort(0, false);
+        assert_eq!((float(&value), long(&place)), (vec![2.5], vec![0]), "{device}");
+        assert_eq!(float(&scalar.median(0).0), [2.5], "{device}");
+        assert_eq!(long(&empty.reshape([0]).unwrap().searchsorted(&scalar, false)), [0], "{device}");
+        let x = Tensor::ones([2, 3], DType::F32, device).unwrap();
+        for error in [
+            x.argsort(2, false),
+            x.topk(4, 1, true).0,
+            x.kthvalue(0, 1).1,
+            x.quantile(1.5, 0),
+            x.cast(DType::I32).quantile(0.5, 0),
+            x.searchsorted(&scalar, false),
+            x.histc(0, 0.0, 1.0),
+        ] {
+            let error = error.eval().unwrap_err();
+            assert!(matches!(error, Error::Argument { .. } | Error::DType { .. } | Error::Dim { .. }), "{error:?}");
+        }
+    }
+}
+
+/// Rows that one binding does not show together, and lengths about the blocks of a workgroup.
+#[test]
+fn many_rows() {
+    for device in &devices() {
+        let x = Expr::arange(3000 * 33).cast(DType::F32).reshape([3000, 33]);
+        let y = (&x * 7919.0).sin();
+        let y = y.eval_on(device).unwrap();
+        let sorted = y.sort(1, false).0.eval().unwrap();
+        let steps = sorted.narrow(1, 1, 32).unwrap() - sorted.narrow(1, 0, 32).unwrap();
+        assert!(steps.ge(0.0).all(..).eval().unwrap().item::<bool>().unwrap(), "{device}");
+        let sums = (y.sum(1) - sorted.sum(1)).abs().amax(..).eval().unwrap().item::<f32>().unwrap();
+        assert!(sums < 1e-4, "{device} {sums}");
+    }
+    let _ = Device::cpu();
+}
