@@ -85,6 +85,7 @@ pub use io::{
 pub use optim::Params;
 pub use run::assign::assign;
 pub use run::device::{DEVICE_VARIABLE, Device};
+pub use run::distinct::Unique;
 pub use run::eval::{Prepared, eval_all, prepare};
 pub use run::explain::{Explanation, Pass, explain_all};
 pub use run::profile::Profile;

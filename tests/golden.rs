@@ -257,6 +257,7 @@ fn every_operation_is_what_pytorch_computes() {
         ("indexing", rows("indexing.json")),
         ("unsigned", rows("unsigned.json")),
         ("losses", loss_rows("expr")),
+        ("order", rows("order.json")),
     ] {
         let bytes = read(&format!("{name}.safetensors"));
         let file = SafeTensors::deserialize(&bytes).unwrap();

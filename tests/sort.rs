@@ -5,7 +5,7 @@ mod devices;
 use std::cmp::Ordering;
 
 use devices::devices;
-use hadamard::{DType, Device, Error, Expr, Scan, ScanOp, Tensor};
+use hadamard::{DType, Error, Expr, Scan, ScanOp, Tensor};
 
 fn numbers(n: usize, levels: usize) -> Vec<f32> {
     (0..n).map(|i| ((i * 7919 + i * i % 31) % 104_729 % levels) as f32 - (levels / 2) as f32).collect()
@@ -59,7 +59,7 @@ fn rows_of_every_length_in_every_dtype() {
 fn special_values_and_both_ends_of_the_integers() {
     for device in &devices() {
         let (inf, nan) = (f32::INFINITY, f32::NAN);
-        let x = Tensor::from_slice(&[1.0, nan, -inf, 0.0, -0.0, inf, -nan, -1e-40, 0.0], [9], device).unwrap();
+        let x = Tensor::from_slice(&[1.0, nan, -inf, 0.0, -0.0, inf, -nan, -1e-30, 0.0], [9], device).unwrap();
         let (values, order) = x.sort(0, false);
         assert_eq!(long(&order), [2, 7, 3, 4, 8, 0, 5, 1, 6], "{device}");
         let values = float(&values);
@@ -207,5 +207,34 @@ fn many_rows() {
         let sums = (y.sum(1) - sorted.sum(1)).abs().amax(..).eval().unwrap().item::<f32>().unwrap();
         assert!(sums < 1e-4, "{device} {sums}");
     }
-    let _ = Device::cpu();
+}
+
+#[test]
+fn different_elements_and_how_often_they_are_there() {
+    for device in &devices() {
+        let values = numbers(3000, 40);
+        let x = Tensor::from_slice(&values, [30, 100], device).unwrap();
+        let unique = x.unique().unwrap();
+        let mut want: Vec<f32> = values.clone();
+        want.sort_by(f32::total_cmp);
+        want.dedup();
+        let found = unique.values.to_vec::<f32>().unwrap();
+        assert_eq!(found, want, "{device}");
+        assert_eq!(unique.inverse.shape().dims(), [30, 100], "{device}");
+        let inverse = unique.inverse.to_vec::<i64>().unwrap();
+        assert!(inverse.iter().zip(&values).all(|(&at, &value)| found[at as usize] == value), "{device}");
+        let counts = want.iter().map(|w| values.iter().filter(|v| *v == w).count() as i64).collect::<Vec<_>>();
+        assert_eq!(unique.counts.to_vec::<i64>().unwrap(), counts, "{device}");
+        let whole = (x.cast(DType::I32) + 20).reshape([3000]);
+        assert_eq!(whole.bincount(50).unwrap().to_vec::<i64>().unwrap()[..40], counts, "{device}");
+        assert_eq!(whole.bincount(50).unwrap().numel(), 50, "{device}");
+        assert!(matches!((&whole - 1).bincount(0), Err(Error::Argument { op: "bincount", .. })), "{device}");
+        let nan = Tensor::from_slice(&[f32::NAN, 1.0, f32::NAN, 1.0], [4], device).unwrap().unique().unwrap();
+        assert_eq!(nan.counts.to_vec::<i64>().unwrap(), [2, 1, 1], "{device}");
+        let empty = Tensor::zeros([0], DType::I64, device).unwrap();
+        assert_eq!(empty.unique().unwrap().counts.numel(), 0, "{device}");
+        assert_eq!(empty.bincount(3).unwrap().to_vec::<i64>().unwrap(), [0, 0, 0], "{device}");
+        let x = Tensor::from_slice(&[0, 5, 0, 7, 0, 9], [1, 2, 3], device).unwrap();
+        assert_eq!(x.nonzero().unwrap().to_vec::<i64>().unwrap(), [0, 0, 1, 0, 1, 0, 0, 1, 2], "{device}");
+    }
 }

@@ -6,6 +6,7 @@ pub(crate) mod assign;
 pub(crate) mod backend;
 pub(crate) mod device;
 mod display;
+pub(crate) mod distinct;
 pub(crate) mod eval;
 pub(crate) mod explain;
 pub(crate) mod profile;

@@ -118,13 +118,18 @@ impl Arguments {
 
     /// `reduced` with its dims kept if the `i`th argument says so.
     pub(super) fn keepdim(&self, i: usize, reduced: Expr) -> Result<Expr, Mistake> {
-        match &self.values[i].kind {
-            Kind::None => Ok(reduced),
-            Kind::Expr(expr) => match expr.as_scalar() {
-                Some(Scalar::Bool(true)) => Ok(reduced.keepdim()),
-                Some(Scalar::Bool(false)) => Ok(reduced),
-                _ => self.refuse(&self.values[i], "True or False"),
-            },
+        Ok(if self.flag(i, false)? { reduced.keepdim() } else { reduced })
+    }
+
+    /// True or False, or what stands for it where none is given.
+    pub(super) fn flag(&self, i: usize, default: bool) -> Result<bool, Mistake> {
+        let given = match &self.values[i].kind {
+            Kind::None => return Ok(default),
+            Kind::Expr(expr) => expr.as_scalar(),
+            _ => None,
+        };
+        match given {
+            Some(Scalar::Bool(flag)) => Ok(flag),
             _ => self.refuse(&self.values[i], "True or False"),
         }
     }

@@ -5,6 +5,7 @@ use super::aliases;
 use super::arguments::Arguments;
 use super::indexing::INDEXING;
 use super::losses::LOSSES;
+use super::order::ORDER;
 use super::pointwise::POINTWISE;
 use super::scans::SCANS;
 use super::shapes::SHAPES;
@@ -31,7 +32,7 @@ pub(super) enum Function {
 
 impl Function {
     fn all() -> impl Iterator<Item = Self> {
-        let tables = [&POINTWISE[..], &SPECIALS, &SHAPES, &INDEXING, &LOSSES, &SCANS];
+        let tables = [&POINTWISE[..], &SPECIALS, &SHAPES, &INDEXING, &LOSSES, &ORDER, &SCANS];
         let special = tables.into_iter().flatten().map(Self::Special);
         // Those with a parameter more than their operation, or with another meaning of it, come first.
         let has_more = |name: &str| POINTWISE.iter().any(|special| special.name == name);

@@ -17,6 +17,7 @@ mod lexer;
 mod losses;
 mod names;
 mod operators;
+mod order;
 mod pointwise;
 mod scans;
 mod shapes;
