@@ -153,3 +153,44 @@ fn a_long_loop_does_not_grow() {
         assert!(sizes[2] < sizes[0] + (16 << 20), "{device}: {sizes:?}");
     });
 }
+
+#[test]
+fn a_vector_becomes_a_tensor_without_a_copy() {
+    each_device(|device| {
+        let (before, host) = (device.memory(), Device::cpu().memory());
+        let mut values: Vec<f32> = Vec::with_capacity(3 << 18);
+        values.extend((0..2 << 18).map(|i| i as f32));
+        let address = values.as_ptr().addr();
+        let x = Tensor::from_vec(values, [1 << 18, 2], device).unwrap();
+        assert_eq!(x.narrow(0, 1000, 1).unwrap().to_vec::<f32>().unwrap(), [2000.0, 2001.0], "{device}");
+        if device.is_gpu() {
+            assert_eq!(Device::cpu().memory().used, host.used, "{device}");
+        } else {
+            // What is in use grows by the elements, and the allocator has the vector's memory back only after the tensor.
+            assert_eq!(device.memory().used, before.used + 2 * MIB, "{device}");
+            assert!(!(0..100).map(|_| vec![0_f32; 3 << 18]).any(|other| other.as_ptr().addr() == address));
+        }
+        // It is a tensor as any other: written in place, and let go of.
+        x.assign(&x * 2.0 + 1.0).unwrap();
+        let sum = x.narrow(0, 0, 3).unwrap().sum(..).eval().unwrap().item::<f32>().unwrap();
+        assert_eq!(sum, 36.0, "{device}");
+        drop(x);
+        assert_eq!(device.memory().used, before.used, "{device}");
+        // Every dtype, no elements, and as many as there are not.
+        for len in [0, 1, 3, 1000] {
+            let bools: Vec<bool> = (0..len).map(|i| i % 3 == 0).collect();
+            let bytes: Vec<u8> = (0..len).map(|i| i as u8).collect();
+            let longs: Vec<i64> = (0..len).map(|i| i as i64 - 500).collect();
+            assert_eq!(Tensor::from_vec(bools.clone(), [len], device).unwrap().to_vec::<bool>().unwrap(), bools);
+            assert_eq!(Tensor::from_vec(bytes.clone(), [len], device).unwrap().to_vec::<u8>().unwrap(), bytes);
+            assert_eq!(Tensor::from_vec(longs.clone(), [len], device).unwrap().to_vec::<i64>().unwrap(), longs);
+            let error = Tensor::from_vec(bools, [len + 1], device).unwrap_err();
+            assert!(matches!(error, Error::Argument { op: "from_vec", .. }), "{error:?}");
+        }
+        // The limit holds for it, too.
+        if !device.is_gpu() {
+            limit_to(device, 1);
+            is_refused(Tensor::from_vec(vec![0.0_f32; 2 << 18], [2 << 18], device), device);
+        }
+    });
+}

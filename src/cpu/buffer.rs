@@ -3,17 +3,20 @@
 #![allow(unsafe_code, reason = "allocates memory, and hands it out as slices")]
 
 use std::alloc::{Layout, alloc_zeroed, dealloc};
+use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::base::pool::{Pool, size_class};
-use crate::{Error, MemoryStats, Result};
+use crate::{Element, Error, MemoryStats, Result};
 
 /// A cache line, and the widest SIMD register.
 const ALIGN: usize = 64;
 /// The page size asked for where memory is large: one fault instead of 512, and streams are prefetched further. Size
 /// classes from twice this on are whole multiples of it.
 const HUGE_PAGE: usize = 2 << 20;
+/// Bytes of the widest element.
+const ANY_ELEMENT: usize = 8;
 
 /// Memory that tensors have freed, kept for others: a fresh allocation takes a page fault every 4 KiB, which costs
 /// several times as much as writing the memory.
@@ -24,7 +27,8 @@ struct Block {
     /// What the allocator gave; `start` is the first aligned address in it.
     allocated: NonNull<u8>,
     start: NonNull<u8>,
-    bytes: usize,
+    /// What the allocator was asked for.
+    layout: Layout,
 }
 
 // SAFETY: a block owns its memory and hands it out only through `&self` and `&mut self`.
@@ -38,13 +42,27 @@ impl Block {
         // SAFETY: the size is not zero: size classes begin at 256 bytes.
         let allocated = NonNull::new(unsafe { alloc_zeroed(layout) })?;
         if !Self::is_large(bytes) {
-            return Some(Self { allocated, start: allocated, bytes });
+            return Some(Self { allocated, start: allocated, layout });
         }
         let skipped = allocated.as_ptr().addr().next_multiple_of(HUGE_PAGE) - allocated.as_ptr().addr();
         // SAFETY: less than a huge page is skipped, and the layout has one to spare.
         let start = unsafe { allocated.add(skipped) };
         ask_for_huge_pages(start, bytes);
-        Some(Self { allocated, start, bytes })
+        Some(Self { allocated, start, layout })
+    }
+
+    /// The memory of a vector, if it begins where any element may.
+    fn of<T: Element>(values: Vec<T>) -> std::result::Result<Self, Vec<T>> {
+        let layout = Layout::array::<T>(values.capacity());
+        let (Ok(layout), true) = (layout, values.as_ptr().addr().is_multiple_of(ANY_ELEMENT) && !values.is_empty())
+        else {
+            return Err(values);
+        };
+        let mut values = ManuallyDrop::new(values);
+        match NonNull::new(values.as_mut_ptr().cast()) {
+            Some(start) => Ok(Self { allocated: start, start, layout }),
+            None => Err(ManuallyDrop::into_inner(values)),
+        }
     }
 
     fn is_large(bytes: usize) -> bool {
@@ -65,10 +83,8 @@ impl Block {
 
 impl Drop for Block {
     fn drop(&mut self) {
-        if let Some(layout) = Self::layout(self.bytes) {
-            // SAFETY: allocated in `new` with this layout.
-            unsafe { dealloc(self.allocated.as_ptr(), layout) }
-        }
+        // SAFETY: allocated with this layout, in `new`, or by the vector whose memory `of` has taken over.
+        unsafe { dealloc(self.allocated.as_ptr(), self.layout) }
     }
 }
 
@@ -88,6 +104,8 @@ pub(crate) struct Buffer {
     block: RwLock<Option<Block>>,
     len: usize,
     class: u64,
+    /// Whether the pool takes it back.
+    pooled: bool,
 }
 
 impl Buffer {
@@ -103,7 +121,20 @@ impl Buffer {
             Block::new(class as usize).or_else(retry).ok_or_else(refuse)
         };
         let block = POOL.take(class, |_| true, allocate, refuse)?;
-        Ok(Arc::new(Self { block: RwLock::new(Some(block)), len, class }))
+        Ok(Arc::new(Self { block: RwLock::new(Some(block)), len, class, pooled: true }))
+    }
+
+    /// The memory of a vector, without a copy; or the vector, if its memory begins where not every element may.
+    pub(crate) fn of<T: Element>(op: &'static str, values: Vec<T>) -> Result<std::result::Result<Arc<Self>, Vec<T>>> {
+        let len = size_of_val(&values[..]);
+        let block = match Block::of(values) {
+            Ok(block) => block,
+            Err(values) => return Ok(Err(values)),
+        };
+        let class = len as u64;
+        let refuse = || Error::OutOfMemory { op, bytes: class, device: "cpu".to_owned() };
+        let block = POOL.take(class, |_| false, || Ok(block), refuse)?;
+        Ok(Ok(Arc::new(Self { block: RwLock::new(Some(block)), len, class, pooled: false })))
     }
 
     /// Locks the memory for reading.
@@ -135,7 +166,11 @@ impl Buffer {
 impl Drop for Buffer {
     fn drop(&mut self) {
         if let Some(block) = self.block.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
-            POOL.give(self.class, block);
+            if self.pooled {
+                POOL.give(self.class, block);
+            } else {
+                POOL.forget(self.class);
+            }
         }
     }
 }

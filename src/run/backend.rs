@@ -23,7 +23,7 @@ use crate::base::storage::Storage;
 use crate::base::times::{Bandwidth, Clock, KernelTime};
 use crate::expr::graph::Graph;
 use crate::kernel::Caps;
-use crate::{DType, Result, Tensor, cpu};
+use crate::{DType, Element, Result, Tensor, cpu};
 
 #[cfg(feature = "gpu")]
 use crate::gpu;
@@ -103,6 +103,19 @@ impl Backend {
         on!(self,
             cpu => cpu::Buffer::new(op, bytes).map(Storage::new),
             context => context.buffer(op, bytes as u64).map(Storage::new))
+    }
+
+    /// Memory that holds `values`: on the CPU the vector's own, where that begins where any element may.
+    pub(super) fn of_vec<T: Element>(&self, op: &'static str, values: Vec<T>) -> Result<Storage> {
+        let values = on!(self,
+            cpu => match cpu::Buffer::of(op, values)? {
+                Ok(buffer) => return Ok(Storage::new(buffer)),
+                Err(values) => values,
+            },
+            _context => values);
+        let storage = self.allocate(op, values.len(), T::DTYPE)?;
+        Self::write(op, &storage, &T::as_bytes(&values))?;
+        Ok(storage)
     }
 
     /// Uploads `bytes` to the start of a buffer.

@@ -20,11 +20,32 @@ impl Tensor {
     pub fn from_slice<T: Element>(values: &[T], shape: impl Into<Shape>, device: &Device) -> Result<Self> {
         const OP: &str = "from_slice";
         let shape = shape.into();
-        let numel = shape.checked_numel(OP)?;
-        if numel != values.len() {
-            return Err(Error::argument(OP, format!("{numel} values for shape {shape}"), format!("{}", values.len())));
-        }
+        check_count(OP, &shape, values.len())?;
         Self::from_bytes(OP, &T::as_bytes(values), shape, T::DTYPE, device)
+    }
+
+    /// A tensor of `values`, in row-major order. On the CPU the vector's memory becomes the tensor's, without a copy; a GPU
+    /// uploads from it.
+    ///
+    /// Memory that this library asks for is in huge pages where it is large, which a vector's is not: passes over many
+    /// megabytes may take longer than after [`from_slice`](Self::from_slice), which copies. A vector whose memory is not
+    /// aligned to 8 bytes is copied; allocators align to 16.
+    ///
+    /// ```
+    /// use hadamard::{Device, Tensor};
+    /// let x = Tensor::from_vec((0..6).map(|i| i as f32).collect(), [2, 3], &Device::cpu())?;
+    /// assert_eq!(x.sum(1).to_vec::<f32>()?, [3.0, 12.0]);
+    /// # Ok::<(), hadamard::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`from_slice`](Self::from_slice).
+    pub fn from_vec<T: Element>(values: Vec<T>, shape: impl Into<Shape>, device: &Device) -> Result<Self> {
+        const OP: &str = "from_vec";
+        let shape = shape.into();
+        check_count(OP, &shape, values.len())?;
+        Ok(Self::new(device.backend().of_vec(OP, values)?, Layout::contiguous(shape), T::DTYPE))
     }
 
     /// Uploads elements given as bytes, of which there are as many as the shape says.
@@ -88,4 +109,13 @@ impl Tensor {
         tensor.fill(1)?;
         Ok(tensor)
     }
+}
+
+/// An error unless a shape has this many elements.
+fn check_count(op: &'static str, shape: &Shape, count: usize) -> Result<()> {
+    let numel = shape.checked_numel(op)?;
+    if numel == count {
+        return Ok(());
+    }
+    Err(Error::argument(op, format!("{numel} values for shape {shape}"), count.to_string()))
 }
