@@ -219,6 +219,58 @@ fn minimizing_differentiates_once() {
 }
 
 #[test]
+fn a_loss_built_anew_derives_and_plans_nothing() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    for device in devices::devices() {
+        // Uploaded, so that no tensor has to be planned.
+        let tensor = |shape: &[usize], seed: u64| {
+            let values = (0..shape.iter().product::<usize>()).map(|i| ((i as u64 * 31 + seed * 7) % 41) as f32 / 41.0);
+            Tensor::from_vec(values.collect(), shape, &device).unwrap()
+        };
+        let (w, b) = (tensor(&[8, 8], 1), tensor(&[8], 2));
+        let (all, like) = (tensor(&[200, 8], 3), tensor(&[200, 8], 4));
+        let loss = |x: &Tensor, y: &Tensor| (x.linear(&w, &b) - y).square().mean(..);
+        let (mut sgd, mut turns) = (SGD::new(&[&w, &b]).lr(0.01), SGD::new(&[&w, &b]).lr(0.01));
+        // Batches in memory of their own, then rows of one tensor, 256 bytes apart, as far as a plan of a GPU is the same.
+        costs_nothing_again(&device, |i| {
+            sgd.minimize(&loss(&tensor(&[20, 8], 10 + i as u64), &tensor(&[20, 8], 30 + i as u64))).unwrap();
+        });
+        costs_nothing_again(&device, |i| {
+            let rows = |x: &Tensor| x.narrow(0, 60 + 8 * i, 20).unwrap();
+            sgd.minimize(&loss(&rows(&all), &rows(&like))).unwrap();
+        });
+        // Two losses, each with a smaller batch, by turns.
+        let mut by_turns = |i: usize| {
+            let n = if i % 4 < 2 { 20 } else { 13 };
+            let (x, y) = (tensor(&[n, 8], 50 + i as u64), tensor(&[n, 8], 70 + i as u64));
+            let other = (x.linear(&w, &b) - &y).abs().sum(..);
+            turns.minimize(&if i.is_multiple_of(2) { loss(&x, &y) } else { other }).unwrap();
+        };
+        (0..3).for_each(&mut by_turns);
+        costs_nothing_again(&device, |i| by_turns(3 + i));
+    }
+}
+
+#[test]
+fn a_batch_is_let_go_of() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    for device in devices::devices() {
+        let w = Tensor::zeros([1000], DType::F32, &device).unwrap();
+        let mut sgd = SGD::new(&[&w]);
+        let mut step = |rows: usize| {
+            let x = Tensor::ones([rows, 1000], DType::F32, &device).unwrap();
+            sgd.minimize(&(x * &w - 1.0).square().mean(..)).unwrap();
+            device.synchronize().unwrap();
+            device.memory().used
+        };
+        let used: Vec<u64> = [2, 300, 2, 300, 2].into_iter().map(&mut step).collect();
+        // 300 rows are 1.2 MB: while they are the last batch, they may be held, and no longer.
+        assert!(used[1] > used[0] + 1_000_000, "{device}: {used:?}");
+        assert!(used[2] < used[0] + 100_000 && used[4] < used[0] + 100_000, "{device}: {used:?}");
+    }
+}
+
+#[test]
 fn a_new_seed_compiles_nothing() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     for device in devices::devices().into_iter().filter(Device::is_gpu) {

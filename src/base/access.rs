@@ -72,6 +72,15 @@ impl Access {
         out
     }
 
+    /// The same, `by` elements further on in the buffer.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn onward(&self, by: usize) -> Self {
+        let mut out = self.clone();
+        let last = out.stages.len() - 1;
+        out.stages[last] = self.stages[last].onward(by);
+        out
+    }
+
     /// Whether it is another one [moved](Self::moved) `by` elements.
     #[cfg(feature = "gpu")]
     pub(crate) fn is_moved(&self, other: &Self, by: usize) -> bool {

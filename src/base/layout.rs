@@ -72,9 +72,14 @@ impl Layout {
     }
 
     /// The same, `by` elements nearer the start of the buffer, which must not come before it.
-    #[cfg(feature = "gpu")]
     pub(crate) fn moved(&self, by: usize) -> Self {
         Self { offset: self.offset - by, ..self.clone() }
+    }
+
+    /// The same, `by` elements further on in the buffer.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn onward(&self, by: usize) -> Self {
+        Self { offset: self.offset + by, ..self.clone() }
     }
 
     /// Whether it is another one [moved](Self::moved) `by` elements.

@@ -43,6 +43,7 @@ mod strips;
 mod threads;
 mod vector;
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 pub(crate) use bandwidth::bandwidth;
@@ -63,7 +64,7 @@ pub(crate) fn run(op: &'static str, graph: &Graph, targets: &[Tensor]) -> Result
     // `Graph::prepared` keeps this program for as long as the graph lives, so whoever keeps an expression never has it
     // planned again. It is an `Any`, because a graph knows no backend. If another thread was first, its program stays; so
     // does what another backend has left in a graph that reads no buffer, and then a program is made for each run.
-    let _ = graph.prepared.set(Box::new(program));
+    let _ = graph.prepared.set(Arc::new(program));
     Ok(())
 }
 

@@ -165,8 +165,9 @@ impl Program {
             scalars: graph.numbers(),
             astray: Astray::default(),
         };
-        for (storage, _) in &graph.buffers {
-            memory.buffers.push(locked(&locks, storage.id()));
+        for (i, (storage, dtype)) in graph.buffers.iter().enumerate() {
+            let start = graph.starts.get(i).map_or(0, |start| start * dtype.size());
+            memory.buffers.push(locked(&locks, storage.id()).from(start));
         }
         for temp in &self.temps {
             memory.temps.extend(temp.target(&to).or_else(|| own.next()));

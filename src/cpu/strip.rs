@@ -54,9 +54,9 @@ impl<'a> Span<'a> {
         Self { start, bytes: memory.len(), origin: 0, memory: PhantomData }
     }
 
-    /// The same memory, its positions counted from byte `origin`.
-    pub(super) fn from(self, origin: usize) -> Self {
-        Self { origin, ..self }
+    /// The same memory, its positions counted from `bytes` further on.
+    pub(super) fn from(self, bytes: usize) -> Self {
+        Self { origin: self.origin + bytes, ..self }
     }
 
     /// The `n` elements of `size` bytes from the one at position `at` on.

@@ -83,4 +83,15 @@ impl Number {
             Self::Cell(cell) => Scalar::Float(cell.get()),
         }
     }
+
+    /// Whether it is the same cell, or the same number to the bit.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Cell(a), Self::Cell(b)) => a.id() == b.id(),
+            (Self::Scalar(a), Self::Scalar(b)) => {
+                a.dtype() == b.dtype() && a.to_f64().to_bits() == b.to_f64().to_bits() && a.to_i64() == b.to_i64()
+            }
+            _ => false,
+        }
+    }
 }

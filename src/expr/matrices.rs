@@ -1,6 +1,5 @@
 //! Matrix products by PyTorch's names, and what belongs to matrices.
 
-use super::einsum::einsum;
 use super::node::Expr;
 use super::op::DTypeRule;
 use super::views::carry;
@@ -20,7 +19,7 @@ impl Expr {
     /// # Ok::<(), hadamard::Error>(())
     /// ```
     ///
-    /// It is the [`einsum`] of the same factors, and as fast. Tensors of rank 0, bools and two different dtypes are errors.
+    /// It is the [`einsum`](crate::einsum) of the same factors, and as fast. Tensors of rank 0, bools and two different dtypes are errors.
     #[must_use]
     pub fn matmul(&self, other: impl Into<Self>) -> Self {
         carry(self.try_matmul(&other.into()))
@@ -43,10 +42,10 @@ impl Expr {
             return Err(Error::argument("matmul", "as many columns on the left as rows on the right", found));
         }
         let batch = lead.broadcast(&batch, "matmul")?;
-        let letters: String = ('A'..='Z').take(batch.rank()).collect();
         let spread = |x: &Self, last: [usize; 2]| x.broadcast_to(batch.iter().copied().chain(last).collect::<Shape>());
-        let operands = if batch.rank() == 0 { [left, right] } else { [spread(&left, n), spread(&right, m)] };
-        let product = einsum(&format!("{letters}ij,{letters}jk->{letters}ik"), &operands);
+        let [left, right] = if batch.rank() == 0 { [left, right] } else { [spread(&left, n), spread(&right, m)] };
+        // As `einsum` has it: what is kept first, then what is summed.
+        let product = (left.unsqueeze(-2) * right.transpose(-2, -1).unsqueeze(-3)).sum(-1);
         let mut sizes: Vec<usize> = batch.iter().copied().collect();
         sizes.extend((ranks[0] > 1).then_some(n[0]));
         sizes.extend((ranks[1] > 1).then_some(m[1]));

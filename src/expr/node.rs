@@ -95,6 +95,29 @@ impl Op {
     pub(crate) const fn is_pass(&self) -> bool {
         matches!(self, Self::Reduce(..) | Self::Scan(..) | Self::Sort { .. })
     }
+
+    /// Whether it does the same to arguments of the same shapes and dtypes. Mistakes do not.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Leaf(a), Self::Leaf(b)) => a.is_same_view(b),
+            (Self::Number(a), Self::Number(b)) => a.is_same(b),
+            (Self::Random(a), Self::Random(b)) => a == b,
+            (Self::Unary(a), Self::Unary(b)) => a == b,
+            (Self::Binary(a), Self::Binary(b)) => a == b,
+            (Self::View(a), Self::View(b)) => a == b,
+            (Self::Take { dim: a }, Self::Take { dim: b }) => a == b,
+            (Self::Bounded(a), Self::Bounded(b)) => a == b,
+            (Self::Reduce(a, over_a), Self::Reduce(b, over_b)) => a == b && over_a == over_b,
+            (Self::Scan(a, dim_a, of_a), Self::Scan(b, dim_b, of_b)) => (a, dim_a, of_a) == (b, dim_b, of_b),
+            (Self::Sort { descending: a }, Self::Sort { descending: b }) => a == b,
+            (Self::Index, Self::Index)
+            | (Self::Select, Self::Select)
+            | (Self::Cast, Self::Cast)
+            | (Self::Promote, Self::Promote)
+            | (Self::Detach, Self::Detach) => true,
+            _ => false,
+        }
+    }
 }
 
 impl Expr {

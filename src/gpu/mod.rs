@@ -37,6 +37,8 @@ use crate::{Result, Tensor};
 /// Runs a graph; root `i` is written to `tensors[i]`. What the caller promises is said at `Backend::run`.
 pub(crate) fn run(op: &'static str, context: &Arc<Context>, graph: &Graph, tensors: &[Tensor]) -> Result<()> {
     context.look(op)?;
+    let counted = graph.counted_from_start();
+    let graph = counted.as_ref().unwrap_or(graph);
     let places: SmallVec<[_; 4]> = tensors.iter().map(|t| (t.storage().id(), t.layout(), t.dtype())).collect();
     let targets = Target::of(graph, &places);
     let most = Window::most_bytes(context.info().max_binding);

@@ -115,6 +115,7 @@ impl Shifts {
         let moved = Graph {
             values: graph.values.iter().map(value).collect(),
             buffers: graph.buffers.clone(),
+            starts: Vec::new(),
             scalars: graph.scalars.clone(),
             roots: graph.roots.clone(),
             hash: graph.hash,

@@ -8,7 +8,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
 use crate::base::views::View;
-use crate::expr::{Node, Number, Op};
+use crate::expr::{Node, Op};
 use crate::{DType, Device, Expr, Result, Shape, Tensor};
 
 /// Tensors of any shape with a single element behind them, to call closures on. Nobody reads them.
@@ -224,28 +224,12 @@ impl Formula {
 
 /// Whether two nodes do the same to their arguments.
 fn is_same_op(a: &Expr, b: &Expr) -> bool {
-    // What is no elementwise operation depends on the shapes of its arguments.
     let same_shapes = || a.0.args.iter().zip(&b.0.args).all(|(a, b)| a.shape() == b.shape());
     match (&a.0.op, &b.0.op) {
-        (Op::Leaf(a), Op::Leaf(b)) => a.is_same_view(b),
-        (Op::Number(a), Op::Number(b)) => match (a, b) {
-            (Number::Cell(a), Number::Cell(b)) => a.id() == b.id(),
-            (Number::Scalar(a), Number::Scalar(b)) => {
-                a.dtype() == b.dtype() && a.to_f64().to_bits() == b.to_f64().to_bits() && a.to_i64() == b.to_i64()
-            }
-            _ => false,
-        },
-        (Op::Unary(a), Op::Unary(b)) => a == b,
-        (Op::Binary(a), Op::Binary(b)) => a == b,
-        (Op::Select, Op::Select)
-        | (Op::Cast, Op::Cast)
-        | (Op::Promote, Op::Promote)
-        | (Op::Detach, Op::Detach)
-        | (Op::View(View::Broadcast(_)), Op::View(View::Broadcast(_))) => true,
-        (Op::View(of_a), Op::View(of_b)) => of_a == of_b && same_shapes(),
-        (Op::Reduce(of_a, dims_a), Op::Reduce(of_b, dims_b)) => of_a == of_b && dims_a == dims_b && same_shapes(),
-        (Op::Sort { descending: a }, Op::Sort { descending: b }) => a == b && same_shapes(),
-        (Op::Scan(op_a, dim_a, a), Op::Scan(op_b, dim_b, b)) => (op_a, dim_a, a) == (op_b, dim_b, b) && same_shapes(),
-        _ => false,
+        (Op::View(View::Broadcast(_)), Op::View(View::Broadcast(_))) => true,
+        (Op::Index | Op::Random(_) | Op::Take { .. } | Op::Bounded(_), _) => false,
+        // What is no elementwise operation depends on the shapes of its arguments.
+        (Op::View(_) | Op::Reduce(..) | Op::Scan(..) | Op::Sort { .. }, _) => a.0.op.is_same(&b.0.op) && same_shapes(),
+        _ => a.0.op.is_same(&b.0.op),
     }
 }

@@ -186,7 +186,7 @@ impl<R: Rule> Optimizer<R> {
     /// [`skip_nonfinite`](Self::skip_nonfinite) does not.
     #[must_use]
     pub fn error_if_nonfinite(mut self, error: bool) -> Self {
-        self.prepared = None;
+        self.prepared.clear();
         self.guard.refuse = error;
         self
     }
@@ -208,7 +208,7 @@ impl<R: Rule> Optimizer<R> {
     /// ```
     #[must_use]
     pub fn skip_nonfinite(mut self, skip: bool) -> Self {
-        self.prepared = None;
+        self.prepared.clear();
         self.guard.skip = skip;
         self
     }
@@ -230,7 +230,7 @@ impl<R: Rule> Optimizer<R> {
     /// ```
     #[must_use]
     pub fn loss_scale(mut self, scale: LossScale) -> Self {
-        self.prepared = None;
+        self.prepared.clear();
         (self.guard.scale, self.guard.tensors) = (Some(scale), None);
         self
     }
@@ -268,7 +268,7 @@ impl<R: Rule> Optimizer<R> {
     /// # Ok::<(), hadamard::Error>(())
     /// ```
     pub fn grad_norm(&self) -> Option<&Tensor> {
-        self.prepared.as_ref()?.stages.norm.as_ref()
+        self.prepared.latest()?.stages.norm.as_ref()
     }
 
     /// Allocates what a guard needs.

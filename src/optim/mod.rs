@@ -33,6 +33,7 @@ mod formula;
 mod group;
 mod guard;
 mod hooks;
+mod kept;
 mod lion;
 mod nadam;
 mod one_cycle;

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::group::{Follow, Group, Hook, Schedule, Stateful};
 use super::guard::Guard;
+use super::kept::Kept;
 use super::parameters::{Part, share_memory};
 use super::rule::require;
-use super::stepping::Prepared;
 use super::{Parameters, Rule};
 use crate::run::assign::overlap;
 use crate::{Error, Expr, Result};
@@ -24,7 +24,7 @@ pub struct Optimizer<R: Rule> {
     /// Of all groups but those that have their own.
     schedule: Option<Schedule>,
     pub(super) guard: Guard,
-    pub(super) prepared: Option<Prepared>,
+    pub(super) prepared: Kept,
 }
 
 pub(super) enum GradHook {
@@ -43,7 +43,7 @@ impl<R: Rule> Optimizer<R> {
             grad_hooks: Vec::new(),
             schedule: None,
             guard: Guard::default(),
-            prepared: None,
+            prepared: Kept::default(),
         };
         optimizer.add(parameters.into());
         optimizer
@@ -88,7 +88,7 @@ impl<R: Rule> Optimizer<R> {
 
     /// The group whose options are being set. Updates prepared with the old options are dropped.
     fn last(&mut self) -> &mut Group<R> {
-        self.prepared = None;
+        self.prepared.clear();
         let last = self.groups.len() - 1;
         &mut self.groups[last]
     }
@@ -157,7 +157,7 @@ impl<R: Rule> Optimizer<R> {
     /// an expression, and does nothing else.
     #[must_use]
     pub fn grad_hook(mut self, hook: impl Fn(&Expr) -> Expr + Send + Sync + 'static) -> Self {
-        self.prepared = None;
+        self.prepared.clear();
         self.grad_hooks.push(GradHook::Each(self.groups.len() - 1, Box::new(hook)));
         self
     }
@@ -167,7 +167,7 @@ impl<R: Rule> Optimizer<R> {
     /// with an infinite `max_norm` that is all it does.
     #[must_use]
     pub fn clip_grad_norm(mut self, max_norm: f64) -> Self {
-        self.prepared = None;
+        self.prepared.clear();
         self.grad_hooks.push(GradHook::ClipNorm(max_norm));
         self
     }
@@ -214,7 +214,7 @@ impl<R: Rule> Optimizer<R> {
     ///
     /// Tensors without a name are called by their number, from `"0"`.
     pub fn freeze(&mut self, frozen: bool, which: impl Fn(&str) -> bool) {
-        self.prepared = None;
+        self.prepared.clear();
         let parts = self.groups.iter_mut().flat_map(|group| &mut group.blocks).flat_map(|b| &mut b.block.parts);
         parts.filter(|part| which(&part.name)).for_each(|part| part.frozen = frozen);
     }

@@ -1,25 +1,15 @@
-//! Steps: updates that are built once and run again and again.
+//! Steps: updates that are built once and run again and again, whichever tensors their gradients read.
+
+use rustc_hash::FxHashSet;
 
 use super::group::Group;
 use super::hooks::Stages;
+use super::kept::{Prepared, Purpose};
 use super::state::listed;
 use super::{Optimizer, Rule};
-use crate::expr::Op;
+use crate::expr::{Form, Reading};
 use crate::run::assign::Update;
 use crate::{Device, Error, Expr, Result, Tensor};
-
-/// The updates that a step runs, kept while the gradients stay the same.
-pub(super) struct Prepared {
-    source: Source,
-    pub(super) stages: Stages,
-}
-
-/// Where the gradients come from.
-enum Source {
-    Grads(Vec<Expr>),
-    /// A loss, and whether it is evaluated.
-    Loss(Expr, bool),
-}
 
 impl<R: Rule> Optimizer<R> {
     /// Changes every parameter by its gradient.
@@ -35,15 +25,8 @@ impl<R: Rule> Optimizer<R> {
     /// [`assign`](crate::assign). Nothing has changed, unless the device fails half-way.
     pub fn step<G: Clone + Into<Expr>>(&mut self, grads: &[G]) -> Result<()> {
         let grads: Vec<Expr> = grads.iter().map(|g| g.clone().into()).collect();
-        let ready = match &self.prepared {
-            Some(Prepared { source: Source::Grads(old), .. }) => {
-                old.len() == grads.len() && old.iter().zip(&grads).all(|(a, b)| is_same(a, b))
-            }
-            _ => false,
-        };
-        if !ready {
-            let stages = self.updates(&grads, None)?;
-            self.keep(Source::Grads(grads), stages);
+        if !self.prepared.find(Purpose::Step, &grads, &self.device()) {
+            self.make_ready(Purpose::Step, &grads)?;
         }
         self.run().map(drop)
     }
@@ -54,8 +37,9 @@ impl<R: Rule> Optimizer<R> {
     /// A parameter that the loss does not read has a gradient of zeros, with which the rule goes on as with any other. A
     /// loss that depends on none of them is an error.
     ///
-    /// The loss is differentiated at the first call and whenever another loss is passed, so build it once. A gradient
-    /// without a reduction is computed in the update's own pass.
+    /// The loss is differentiated at the first call, and whenever one of another form is passed: a loss built anew for each
+    /// batch, of tensors of the same shapes, strides and dtypes, takes over what was derived for the one before. The last
+    /// four forms are kept. A gradient without a reduction is computed in the update's own pass.
     ///
     /// ```
     /// use hadamard::{Device, Tensor, optim::Adam};
@@ -96,20 +80,9 @@ impl<R: Rule> Optimizer<R> {
 
     /// A step along a loss; and the loss, if it is `wanted` and some parameter is not frozen.
     fn along(&mut self, loss: &Expr, wanted: bool) -> Result<Option<Tensor>> {
-        let is_ready =
-            |p: &Prepared| matches!(&p.source, Source::Loss(old, was) if *was == wanted && is_same(old, loss));
-        let ready = self.prepared.as_ref().is_some_and(is_ready);
-        if !ready {
-            self.begin_guard()?;
-            let tensors: Vec<&Tensor> = self.parts().filter(|part| !part.frozen).map(|part| &part.tensor).collect();
-            self.require_reached(loss, &tensors)?;
-            let scaled = self.guard.scaled(loss);
-            let mut found = scaled.grad(&tensors)?.into_iter();
-            // Frozen parameters need no gradient; nobody reads the 0 in its place.
-            let parts = self.parts().map(|part| if part.frozen { None } else { found.next() });
-            let grads: Vec<Expr> = parts.map(|grad| grad.unwrap_or_else(|| 0.0.into())).collect();
-            let stages = self.updates(&grads, wanted.then_some(loss))?;
-            self.keep(Source::Loss(loss.clone(), wanted), stages);
+        let (purpose, losses) = (if wanted { Purpose::Minimize } else { Purpose::Descend }, std::slice::from_ref(loss));
+        if !self.prepared.find(purpose, losses, &self.device()) {
+            self.make_ready(purpose, losses)?;
         }
         self.run()
     }
@@ -131,19 +104,55 @@ impl<R: Rule> Optimizer<R> {
         self.parts().next().map_or_else(Device::cpu, |part| part.tensor.device())
     }
 
-    fn keep(&mut self, source: Source, mut stages: Stages) {
-        // New gradients of the same form reuse the old plans.
-        let old = self.prepared.take().map_or_else(Vec::new, |old| old.stages.updates);
-        for (new, old) in stages.updates.iter_mut().zip(old) {
-            new.adopt(old);
+    /// Builds the updates of a step, and keeps them.
+    fn make_ready(&mut self, purpose: Purpose, exprs: &[Expr]) -> Result<()> {
+        let own: FxHashSet<usize> = self.parts().map(|part| part.tensor.storage().id()).collect();
+        let (mut step, mut reading) = self.step_for(purpose, exprs, Some(&own))?;
+        if !step.accepts(&reading, &self.device()) {
+            // A state of the optimizer is read, or what a hook reads, too: then nothing else may stand there.
+            (step, reading) = self.step_for(purpose, exprs, None)?;
         }
-        self.prepared = Some(Prepared { source, stages });
+        self.prepared.keep(step, exprs, reading);
+        Ok(())
+    }
+
+    /// The updates of a step: of stand-ins for all memory that is not the parameters' `own`, if it is known.
+    fn step_for(
+        &mut self,
+        purpose: Purpose,
+        exprs: &[Expr],
+        own: Option<&FxHashSet<usize>>,
+    ) -> Result<(Prepared, Reading)> {
+        let fixed = |tensor: &Tensor| own.is_none_or(|own| own.contains(&tensor.storage().id()));
+        let stand_in = |tensor: &Tensor| {
+            Tensor::empty(R::NAME, [0].into(), tensor.dtype(), &tensor.device()).map(|none| none.storage().clone())
+        };
+        let (form, exprs, reading) = Form::new(exprs, fixed, stand_in)?;
+        let stages = match purpose {
+            Purpose::Step => self.updates(&exprs, None)?,
+            Purpose::Descend => self.updates_along(&exprs[0], false)?,
+            Purpose::Minimize => self.updates_along(&exprs[0], true)?,
+        };
+        Ok((Prepared::new(purpose, form, stages, own.is_some()), reading))
+    }
+
+    /// The updates of a step along a loss, which they evaluate if it is `wanted`.
+    fn updates_along(&mut self, loss: &Expr, wanted: bool) -> Result<Stages> {
+        self.begin_guard()?;
+        let tensors: Vec<&Tensor> = self.parts().filter(|part| !part.frozen).map(|part| &part.tensor).collect();
+        self.require_reached(loss, &tensors)?;
+        let scaled = self.guard.scaled(loss);
+        let mut found = scaled.grad(&tensors)?.into_iter();
+        // Frozen parameters need no gradient; nobody reads the 0 in its place.
+        let parts = self.parts().map(|part| if part.frozen { None } else { found.next() });
+        let grads: Vec<Expr> = parts.map(|grad| grad.unwrap_or_else(|| 0.0.into())).collect();
+        self.updates(&grads, wanted.then_some(loss))
     }
 
     /// Runs the prepared updates, and returns the loss, if they compute it.
     fn run(&mut self) -> Result<Option<Tensor>> {
         self.groups.iter().try_for_each(Group::check)?;
-        let Some(Prepared { stages: Stages { updates, loss, checked, .. }, .. }) = &self.prepared else {
+        let Some(Stages { updates, loss, checked, .. }) = self.prepared.latest().map(|step| &step.stages) else {
             return Ok(None);
         };
         let mut told = None;
@@ -161,13 +170,5 @@ impl<R: Rule> Optimizer<R> {
         self.groups.iter_mut().try_for_each(Group::advance)?;
         numbered.try_for_each(|(at, update)| run(at, update))?;
         Ok(told)
-    }
-}
-
-/// Whether two gradients are the same expression, or the same view of the same memory.
-fn is_same(a: &Expr, b: &Expr) -> bool {
-    match (&a.0.op, &b.0.op) {
-        (Op::Leaf(a), Op::Leaf(b)) => a.is_same_view(b),
-        _ => std::ptr::eq(&raw const *a.0, &raw const *b.0),
     }
 }

@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 use super::eval::{device_of, mismatch};
 use crate::base::dtype::integers;
 use crate::base::layout::Layout;
+use crate::base::storage::Storage;
 use crate::expr::graph::{Graph, Source, Step, Take};
 use crate::expr::joint;
 use crate::expr::range::check_element;
@@ -152,10 +153,18 @@ impl Update {
     }
 
     /// Takes over what a backend has prepared for an update of the same form, so that nothing is planned again.
-    pub(crate) fn adopt(&mut self, other: Self) {
-        if let (Some(this), Some(other)) = (Arc::get_mut(&mut self.graph), Arc::into_inner(other.graph)) {
-            this.adopt(other);
-        }
+    pub(crate) fn adopt(&mut self, other: &Self) {
+        Arc::make_mut(&mut self.graph).adopt(&other.graph);
+    }
+
+    /// The buffers it reads.
+    pub(crate) fn buffers(&self) -> impl Iterator<Item = &Storage> {
+        self.graph.buffers.iter().map(|(storage, _)| storage)
+    }
+
+    /// Reads other memory of the same device and dtype, which is no target, in place of buffer `at`, from element `start` on.
+    pub(crate) fn bind(&mut self, at: usize, storage: Storage, start: usize) {
+        Arc::make_mut(&mut self.graph).bind(at, storage, start);
     }
 }
 

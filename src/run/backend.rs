@@ -85,7 +85,7 @@ impl Backend {
     }
 
     /// Whether this is the backend's memory.
-    pub(super) fn owns(&self, storage: &Storage) -> bool {
+    pub(crate) fn owns(&self, storage: &Storage) -> bool {
         on!(self,
             cpu => storage.downcast::<cpu::Buffer>().is_some(),
             context => storage.downcast::<gpu::Buffer>().is_some_and(|buffer| Arc::ptr_eq(buffer.context(), context)))

@@ -13,7 +13,7 @@ mod take;
 
 use std::any::Any;
 use std::hash::{Hash, Hasher};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use rustc_hash::FxHasher;
 use smallvec::{SmallVec, smallvec};
@@ -213,18 +213,20 @@ pub(crate) struct Root {
 }
 
 /// One or several expressions made flat.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Graph {
     pub(crate) values: Vec<Value>,
     /// Each buffer once, whatever views of it are read, with its dtype.
     pub(crate) buffers: Vec<(Storage, DType)>,
+    /// Where in each buffer accesses count from, in elements; empty if everywhere from the start.
+    pub(crate) starts: Vec<usize>,
     /// Read when the graph runs.
     pub(crate) scalars: Vec<Number>,
     pub(crate) roots: Vec<Root>,
     /// Of everything but the buffers' contents, the scalars' values, and where in its buffer a tensor begins.
     pub(crate) hash: u64,
     /// What a backend makes of it at the first run, to be found again at the next.
-    pub(crate) prepared: OnceLock<Box<dyn Any + Send + Sync>>,
+    pub(crate) prepared: OnceLock<Arc<dyn Any + Send + Sync>>,
 }
 
 impl Graph {
@@ -252,7 +254,8 @@ impl Graph {
         for (_, dtype) in &buffers {
             dtype.hash(&mut hasher);
         }
-        Ok(Self { values, buffers, scalars, roots, hash: hasher.finish(), prepared: OnceLock::new() })
+        let (hash, starts) = (hasher.finish(), Vec::new());
+        Ok(Self { values, buffers, starts, scalars, roots, hash, prepared: OnceLock::new() })
     }
 
     /// What its numbers are now. A run asks once: another thread may change a cell between two passes.
@@ -261,14 +264,40 @@ impl Graph {
     }
 
     /// Takes over what a backend made of `other`, if that differs in no more than its buffers and numbers.
-    pub(crate) fn adopt(&mut self, other: Self) {
+    pub(crate) fn adopt(&mut self, other: &Self) {
         let dtypes = |graph: &Self| graph.buffers.iter().map(|b| b.1).collect::<Vec<_>>();
         let same = self.hash == other.hash
             && self.values == other.values
             && self.roots == other.roots
-            && dtypes(self) == dtypes(&other);
+            && dtypes(self) == dtypes(other);
         if same && self.prepared.get().is_none() {
-            self.prepared = other.prepared;
+            self.prepared = other.prepared.clone();
         }
+    }
+
+    /// Reads another buffer of the same dtype in place of buffer `at`, from element `start` on.
+    pub(crate) fn bind(&mut self, at: usize, storage: Storage, start: usize) {
+        self.buffers[at].0 = storage;
+        if start > 0 || !self.starts.is_empty() {
+            self.starts.resize(self.buffers.len(), 0);
+            self.starts[at] = start;
+        }
+    }
+
+    /// The same graph, its accesses counted from the start of each buffer, where they are not.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn counted_from_start(&self) -> Option<Self> {
+        if self.starts.iter().all(|&start| start == 0) {
+            return None;
+        }
+        let mut graph = Self { starts: Vec::new(), prepared: OnceLock::new(), ..self.clone() };
+        for value in &mut graph.values {
+            if let Step::Load { buffer, access } | Step::Take(Take { from: Source::Buffer(buffer), access, .. }) =
+                &mut value.step
+            {
+                *access = access.onward(self.starts[*buffer]);
+            }
+        }
+        Some(graph)
     }
 }
