@@ -53,21 +53,23 @@ impl Stateful {
     }
 
     /// New states.
-    fn initial(&self, initial: &[(&'static str, f64)]) -> Result<Vec<(&'static str, Tensor)>> {
+    fn initial<R: Rule>(&self, rule: &R, initial: &[(&'static str, f64)]) -> Result<Vec<(&'static str, Tensor)>> {
         let whole = &self.block.whole;
         let new = |&(name, value): &(&'static str, f64)| {
-            let tensor = Tensor::zeros(whole.shape().clone(), whole.dtype(), &whole.device())?;
+            let shape =
+                if self.block.is_single() { rule.state_shape(name, whole.shape()) } else { whole.shape().clone() };
+            let tensor = Tensor::zeros(shape, whole.dtype(), &whole.device())?;
             tensor.fill(value)?;
             Ok((name, tensor))
         };
         initial.iter().map(new).collect()
     }
 
-    /// The part of each state that belongs to a parameter, as `PARAMETER.STATE`.
+    /// The part of each state that belongs to a parameter, as `PARAMETER.STATE`, but for states without elements.
     pub(super) fn named(&self, state: &[(&'static str, Tensor)]) -> Result<Vec<(String, Tensor)>> {
         let mut all = Vec::new();
         for (i, part) in self.block.parts.iter().enumerate() {
-            for (name, tensor) in state {
+            for (name, tensor) in state.iter().filter(|(_, tensor)| tensor.numel() > 0) {
                 all.push((format!("{}.{name}", part.name), self.block.view(tensor, &(i..i + 1))?));
             }
         }
@@ -102,7 +104,7 @@ impl<R: Rule> Group<R> {
             let state = if self.step > 0 && of.has(&initial) {
                 &of.state
             } else {
-                fresh = of.initial(&initial)?;
+                fresh = of.initial(&self.rule, &initial)?;
                 &fresh
             };
             all.extend(of.named(state)?);
@@ -155,7 +157,7 @@ impl<R: Rule> Group<R> {
                 of.elements = of.block.elements()?;
             }
             if !of.has(&initial) {
-                of.state = of.initial(&initial)?;
+                of.state = of.initial(&self.rule, &initial)?;
             }
         }
         self.start()?;

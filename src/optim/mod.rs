@@ -25,6 +25,7 @@
 //! parameters beside a cast in the loss serve better.
 
 mod adadelta;
+mod adafactor;
 mod adagrad;
 mod adam;
 mod adamax;
@@ -35,6 +36,7 @@ mod guard;
 mod hooks;
 mod kept;
 mod lion;
+mod muon;
 mod nadam;
 mod one_cycle;
 mod optimizer;
@@ -54,12 +56,14 @@ mod stepping;
 mod updates;
 
 pub use adadelta::{Adadelta, AdadeltaRule};
+pub use adafactor::{Adafactor, AdafactorRule};
 pub use adagrad::{Adagrad, AdagradRule};
 pub use adam::{Adam, AdamRule, AdamW};
 pub use adamax::{Adamax, AdamaxRule};
 pub use asgd::{ASGD, ASGDRule};
 pub use guard::LossScale;
 pub use lion::{Lion, LionRule};
+pub use muon::{Muon, MuonLr, MuonRule};
 pub use nadam::{NAdam, NAdamRule};
 pub use optimizer::Optimizer;
 pub use parameters::Parameters;

@@ -79,7 +79,16 @@ impl<R: Rule> Optimizer<R> {
         for (number, part) in (before..).zip(parts).filter(|(_, part)| part.name.is_empty()) {
             part.name = number.to_string();
         }
-        self.last().blocks.extend(blocks.into_iter().map(Stateful::new));
+        let last = self.last();
+        let states = last.rule.state(last.lr);
+        let is_own = |part: &Part| {
+            states.iter().all(|(name, _)| last.rule.state_shape(name, part.tensor.shape()) == *part.tensor.shape())
+        };
+        let blocks = blocks
+            .into_iter()
+            .flat_map(|block| if block.parts.iter().all(is_own) { vec![block] } else { block.apart() });
+        let blocks: Vec<Stateful> = blocks.map(Stateful::new).collect();
+        last.blocks.extend(blocks);
     }
 
     pub(super) fn parts(&self) -> impl Iterator<Item = &Part> {
@@ -232,6 +241,10 @@ impl<R: Rule> Optimizer<R> {
         if let Some(part) = self.parts().find(|part| !part.tensor.dtype().is_float()) {
             let found = part.tensor.dtype();
             return Err(Error::DType { op: R::NAME, expected: "parameters that are floats", found });
+        }
+        for group in &self.groups {
+            let mut parts = group.blocks.iter().flat_map(|of| &of.block.parts);
+            parts.try_for_each(|part| group.rule.check_parameter(&part.name, part.tensor.shape()))?;
         }
         let parts: Vec<&Part> = self.parts().collect();
         match overlap(parts.iter().map(|part| &part.tensor)) {

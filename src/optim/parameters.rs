@@ -38,6 +38,12 @@ impl Block {
         Self { whole: tensor.clone(), parts: vec![part] }
     }
 
+    /// A block for each part.
+    pub(super) fn apart(self) -> Vec<Self> {
+        let alone = |part: Part| Self { whole: part.tensor.clone(), parts: vec![Part { start: 0, ..part }] };
+        self.parts.into_iter().map(alone).collect()
+    }
+
     /// A block of some consecutive parts of this one, with the gaps after them.
     pub(crate) fn of(&self, parts: Range<usize>) -> crate::Result<Self> {
         let (start, len) = self.span(&parts);
@@ -67,7 +73,7 @@ impl Block {
     }
 
     /// Whether this is a parameter by itself, and not a buffer that parameters are packed in.
-    fn is_single(&self) -> bool {
+    pub(super) fn is_single(&self) -> bool {
         self.whole.shape() == self.parts[0].tensor.shape() && self.parts.len() == 1
     }
 

@@ -1,6 +1,6 @@
 //! What distinguishes one optimizer from another.
 
-use crate::{Error, Expr, Result};
+use crate::{Error, Expr, Result, Shape};
 
 /// How an optimizer turns a gradient into a new weight. Implement it to write an optimizer of your own.
 ///
@@ -50,8 +50,23 @@ pub trait Rule: Clone + Send + Sync + 'static {
         Ok(())
     }
 
+    /// Checks a parameter, by its name.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Argument`] for a shape that the optimizer does not take.
+    fn check_parameter(&self, _name: &str, _shape: &Shape) -> Result<()> {
+        Ok(())
+    }
+
     /// The tensors kept for each parameter: names and initial values. `lr` is the learning rate of the first step.
     fn state(&self, lr: f64) -> Vec<(&'static str, f64)>;
+
+    /// The shape of a state of a parameter of this shape: the parameter's, unless a rule says otherwise. Then packed parameters
+    /// are taken apart and updated one by one.
+    fn state_shape(&self, _name: &str, shape: &Shape) -> Shape {
+        shape.clone()
+    }
 
     /// Initial values of the numbers that the rule itself keeps from step to step.
     fn memory(&self, _lr: f64) -> Vec<f64> {

@@ -89,6 +89,11 @@ impl Segment<'_> {
         self.of.block.whole.shape()
     }
 
+    /// Whether some state has another shape than the weight.
+    pub(super) fn has_shaped_state(&self) -> bool {
+        self.state.iter().any(|state| state.shape() != self.target.shape())
+    }
+
     pub(super) fn is_gapless(&self) -> bool {
         self.elements.is_none()
     }

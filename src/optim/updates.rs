@@ -5,7 +5,7 @@ use super::group::Group;
 use super::hooks::Stages;
 use super::parameters::Part;
 use super::segment::{Effect, Grad, Segment};
-use super::stage::cut_reductions;
+use super::stage::{cut_reductions, room};
 use super::{Optimizer, Rule};
 use crate::run::assign::Update;
 use crate::{DType, Error, Expr, Result, Shape, Tensor};
@@ -29,7 +29,7 @@ impl<R: Rule> Optimizer<R> {
         let grads = self.segment_grads(&segments, grads, &mut stages)?;
         let mut grads = self.hooked(&segments, grads, &mut stages)?;
         let steps = self.steps(&segments, &mut grads, &mut stages)?;
-        let (mut cuts, mut updates) = cut(R::NAME, &steps, &near)?;
+        let (mut cuts, mut updates, mut copies) = cut(R::NAME, steps, &near)?;
         if !independent(&updates) {
             // Some gradient reads elements that an earlier update overwrites, so all are evaluated first, into memory of
             // their own.
@@ -39,11 +39,12 @@ impl<R: Rule> Optimizer<R> {
                 grad.store(&mut pairs, &near)?;
             }
             stages.push(&pairs)?;
-            (cuts, updates) = cut(R::NAME, &self.steps(&segments, &mut grads, &mut stages)?, &near)?;
+            (cuts, updates, copies) = cut(R::NAME, self.steps(&segments, &mut grads, &mut stages)?, &near)?;
         }
         stages.push(&cuts)?;
         stages.push_loss(&near)?;
         stages.updates.extend(updates);
+        stages.push(&copies)?;
         self.guard.remember(&mut stages)?;
         Ok(stages)
     }
@@ -96,9 +97,14 @@ impl Effects {
     fn of<R: Rule>(group: &Group<R>, segment: &Segment, grad: &Grad, stand_ins: &mut StandIns) -> Result<Self> {
         let mut dtypes = vec![segment.target.dtype(), grad_dtype(segment, grad)];
         dtypes.extend(segment.state.iter().map(Tensor::dtype));
-        let rule = segment.effect(stand_ins, &dtypes, |x| group.updated(x))?;
         let any = Shape::from([1]);
-        let mut w = group.updated(&stand_ins.of(&any, &dtypes)?).remove(0);
+        let (rule, mut w) = if segment.has_shaped_state() {
+            // It means one shape, and looks at all of it.
+            (Effect::Apart { around: true }, stand_ins.of(&any, &dtypes[..1])?.remove(0))
+        } else {
+            let rule = segment.effect(stand_ins, &dtypes, |x| group.updated(x))?;
+            (rule, group.updated(&stand_ins.of(&any, &dtypes)?).remove(0))
+        };
         let mut hooks = Vec::new();
         for hook in &group.weight_hooks {
             hooks.push(segment.effect_of(stand_ins, w.dtype(), hook)?);
@@ -158,17 +164,37 @@ impl<R: Rule> Group<R> {
     }
 }
 
-/// The reductions of some steps, each with a tensor to write it into, and the rest as one update each.
-fn cut(op: &'static str, steps: &[Step], near: &Tensor) -> Result<(Vec<(Tensor, Expr)>, Vec<Update>)> {
-    let values: Vec<Expr> = steps.iter().flat_map(|step| step.values.iter().cloned()).collect();
+/// A tensor, and what is to be written into it.
+type Pair = (Tensor, Expr);
+
+/// The reductions of some steps, each with a tensor to write it into; the rest as one update each; and what follows these:
+/// states of another shape than their weight, which no pass over the weight can write, are evaluated with the reductions
+/// and copied when nothing reads the old ones any more.
+fn cut(op: &'static str, steps: Vec<Step>, near: &Tensor) -> Result<(Vec<Pair>, Vec<Update>, Vec<Pair>)> {
+    let (mut first, mut copies) = (Vec::new(), Vec::new());
+    let mut whole = Vec::new();
+    for Step { targets, values } in steps {
+        let shape = targets.last().map(|weight| weight.shape().clone());
+        let pairs = targets.into_iter().zip(values);
+        let (own, shaped): (Vec<Pair>, Vec<Pair>) =
+            pairs.partition(|(target, _)| Some(target.shape()) == shape.as_ref());
+        for (target, value) in shaped.into_iter().filter(|(target, _)| target.numel() > 0) {
+            let room = room(&value, near)?;
+            copies.push((target, Expr::from(&room)));
+            first.push((room, value));
+        }
+        whole.push(own);
+    }
+    let values: Vec<Expr> = whole.iter().flatten().map(|(_, value)| value.clone()).collect();
     let (rest, cuts) = cut_reductions(&values, near)?;
+    first.extend(cuts);
     let mut rest = rest.into_iter();
-    let updates = steps.iter().map(|step| {
-        let pairs: Vec<(&Tensor, Expr)> = step.targets.iter().zip(rest.by_ref()).collect();
+    let updates = whole.iter().map(|pairs| {
+        let pairs: Vec<(&Tensor, Expr)> = pairs.iter().map(|(target, _)| target).zip(rest.by_ref()).collect();
         Update::new(op, &pairs)
     });
     let updates = updates.collect::<Result<_>>()?;
-    Ok((cuts, updates))
+    Ok((first, updates, copies))
 }
 
 /// Whether updates that run one after the other do what they would if all ran at once.
