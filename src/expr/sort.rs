@@ -193,7 +193,7 @@ impl Expr {
             if !self.dtype().is_float() {
                 return Err(Error::DType { op: OP, expected: "a float (cast it first)", found: self.dtype() });
             }
-            if bins == 0 || !(min < max) || !(max - min).is_finite() {
+            if bins == 0 || max - min <= 0.0 || !(max - min).is_finite() {
                 let found = format!("{bins} bins from {min} to {max}");
                 return Err(Error::argument(
                     OP,
@@ -222,21 +222,21 @@ impl Expr {
     /// ```
     #[must_use]
     pub fn max_dim_with_indices(&self, dim: isize) -> (Self, Self) {
-        self.extreme("max_dim_with_indices", dim, |x, d| x.argmax(d))
+        self.extreme("max_dim_with_indices", dim, true)
     }
 
     /// The smallest element along `dim`, as [`max_dim_with_indices`](Self::max_dim_with_indices) has the largest.
     #[must_use]
     pub fn min_dim_with_indices(&self, dim: isize) -> (Self, Self) {
-        self.extreme("min_dim_with_indices", dim, |x, d| x.argmin(d))
+        self.extreme("min_dim_with_indices", dim, false)
     }
 
-    fn extreme(&self, op: &'static str, dim: isize, place: impl Fn(&Self, isize) -> Self) -> (Self, Self) {
+    fn extreme(&self, op: &'static str, dim: isize, largest: bool) -> (Self, Self) {
         let place = || {
             self.size_to_choose(op, dim)?;
             let this = self.ranked();
             let at = this.shape().dim(dim, op)? as isize;
-            Ok(place(&this, at).unsqueeze(at))
+            Ok(if largest { this.argmax(at) } else { this.argmin(at) }.unsqueeze(at))
         };
         self.with_value(dim, place())
     }
