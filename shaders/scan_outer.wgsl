@@ -24,8 +24,8 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
         let start = split * uniforms.chunk;
         var run = Lane(carry(k, split), identity());
         var step = 0u;
-        // Ends: step goes by 1 to a chunk below 2^31. All invocations go round equally often, as SwiftShader goes on for all
-        // where some have left such a loop.
+        // All invocations go round equally often, as SwiftShader goes on for all where some have left such a loop.
+        // Ends: step goes by 1 to a chunk below 2^31.
         loop {
             let r = start + step;
             if r < uniforms.n_reduced {

@@ -58,6 +58,12 @@ fn cases(device: &Device) -> Vec<(&'static str, Expr)> {
         ("f16", half.sum(..)),
         ("bf16", brain.mean(0)),
         ("matrix product", einsum("ij,jk->ik", &[&a, &b])),
+        ("scan of all", long.cumsum(0)),
+        ("scan of computed elements", (&long * 2.0 - 1.0).cumsum(0)),
+        ("scan along rows", odd.cumsum(1)),
+        ("scan down columns", odd.cumsum(0)),
+        ("scan down few columns", tall.cumsum(0)),
+        ("scan along few rows", thin.logcumsumexp(1)),
     ];
     if device.info().f64 {
         // With all digits of an f64: sums of f32 in f64 are exact, whatever the order, and the CPU adds them so.

@@ -218,6 +218,7 @@ fn the_reference_is_what_pytorch_computes() {
         ("wide", wide_rows()),
         ("indexing", rows("indexing.json")),
         ("unsigned", rows("unsigned.json")),
+        ("scans", rows_with("expr", "scans.json")),
     ] {
         let bytes = read(&format!("{name}.safetensors"));
         let file = SafeTensors::deserialize(&bytes).unwrap();
@@ -243,9 +244,9 @@ fn wide_rows() -> Vec<Value> {
     all
 }
 
-/// Rows of `losses.json` that have a value, by `expr`, or gradients, by `loss`.
-fn loss_rows(kind: &str) -> Vec<Value> {
-    let mut all = rows("losses.json");
+/// Rows of a file that have a value, by `expr`, or gradients, by `loss`.
+fn rows_with(kind: &str, name: &str) -> Vec<Value> {
+    let mut all = rows(name);
     all.retain(|row| row.get(kind).is_some());
     all
 }
@@ -256,8 +257,9 @@ fn every_operation_is_what_pytorch_computes() {
         ("wide", wide_rows()),
         ("indexing", rows("indexing.json")),
         ("unsigned", rows("unsigned.json")),
-        ("losses", loss_rows("expr")),
         ("order", rows("order.json")),
+        ("losses", rows_with("expr", "losses.json")),
+        ("scans", rows_with("expr", "scans.json")),
     ] {
         let bytes = read(&format!("{name}.safetensors"));
         let file = SafeTensors::deserialize(&bytes).unwrap();
@@ -322,7 +324,11 @@ fn judge_gradients(row: &Value, file: &SafeTensors<'_>, device: &Device) -> Resu
 
 #[test]
 fn gradients_are_what_pytorch_computes() {
-    for (name, rows, n) in [("gradients", rows("gradients.json"), 15), ("losses", loss_rows("loss"), 22)] {
+    for (name, rows, n) in [
+        ("gradients", rows("gradients.json"), 15),
+        ("losses", rows_with("loss", "losses.json"), 22),
+        ("scans", rows_with("loss", "scans.json"), 16),
+    ] {
         let bytes = read(&format!("{name}.safetensors"));
         let file = SafeTensors::deserialize(&bytes).unwrap();
         assert_eq!(rows.len(), n, "{name}");

@@ -79,6 +79,11 @@ fn works(device: &Device, dtype: DType) -> Result<()> {
         let several = (0..8).map(|k| (turned + k).sum(dim)).reduce(|all, sum| all + sum).unwrap();
         assert_eq!(read(several.eval()?)?, columns(&|x| 8.0 * x + 28.0), "several sums over dim {dim}");
     }
+    for (turned, dim) in [(&x, 0), (&x.transpose(0, 1)?.contiguous()?, 1)] {
+        let so_far = turned.cumsum(dim) + 1;
+        let last = read(so_far.narrow(dim, N - 1, 1).reshape([N]).eval()?)?;
+        assert_eq!(last, columns(&|x| x).iter().map(|x| x + 1.0).collect::<Vec<_>>(), "a scan along dim {dim}");
+    }
     let product = read(einsum("ik,jk->ij", &[&x, &x]).eval()?)?;
     let dot = |i: usize, j: usize| (0..N).map(|k| values[i * N + k] * values[j * N + k]).sum::<f32>();
     assert!((0..N * N).all(|at| product[at] == dot(at / N, at % N)), "a matrix product");

@@ -12,8 +12,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use choices::Random;
 use devices::{failures_on_each, limited, note};
 use hadamard::{
-    BinaryOp, DType, Device, DeviceKind, Error, Expr, ReduceOp, Result, Shape, Tensor, UnaryOp, assign, eval_all,
-    reference,
+    BinaryOp, DType, Device, DeviceKind, Error, Expr, ReduceOp, Result, Scan, ScanOp, Shape, Tensor, UnaryOp, assign,
+    eval_all, reference,
 };
 use half::{bf16, f16};
 
@@ -192,7 +192,7 @@ impl<'a> Builder<'a> {
             return Ok(self.parts[self.random.pick(&reusable)].clone());
         }
         let below = depth - 1;
-        let candidate = match self.random.below(17) {
+        let candidate = match self.random.below(18) {
             0 => return self.leaf(shape),
             1..4 => self.unary(shape, below)?,
             4..9 => {
@@ -218,6 +218,7 @@ impl<'a> Builder<'a> {
             10 => self.expr(shape, below)?.cast(self.random.pick(&self.dtypes.clone())),
             11 | 12 => self.view(shape, below)?,
             13 => self.taken(shape, below)?,
+            17 => self.scan(shape, below)?,
             _ => self.reduction(shape, below)?,
         };
         // What the rules refuse (arithmetic on bools, say) is another test's matter.
@@ -313,6 +314,16 @@ impl<'a> Builder<'a> {
         }
         let narrow = Tensor::from_slice(&values.iter().map(|&i| i as i32 + 1).collect::<Vec<_>>(), shape, self.device)?;
         Ok(narrow - 1)
+    }
+
+    fn scan(&mut self, shape: &[usize], below: usize) -> Result<Expr> {
+        let Some(dim) = self.random.below(shape.len() + 1).checked_sub(1) else { return self.expr(shape, below) };
+        let op = self.random.pick(&ScanOp::ALL);
+        let x = self.expr(shape, below)?.broadcast_to(shape);
+        let x = if op == ScanOp::Cumprod { x.clamp(-1.0, 1.0) } else { x };
+        let x = if op == ScanOp::Logcumsumexp { x * 1.0 } else { x };
+        let exclusive = self.random.one_in(3) && !matches!(op, ScanOp::Cummax | ScanOp::Cummin);
+        Ok(x.scan(op, dim as isize, Scan { exclusive, reverse: self.random.one_in(3) }))
     }
 
     fn reduction(&mut self, shape: &[usize], below: usize) -> Result<Expr> {

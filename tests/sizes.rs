@@ -7,7 +7,7 @@
 mod devices;
 
 use devices::{failures_on_each, limited};
-use hadamard::{DType, Device, Error, Expr, Tensor, einsum, eval_all, reference};
+use hadamard::{DType, Device, Error, Expr, Scan, ScanOp, Tensor, einsum, eval_all, reference};
 
 /// Bytes of a binding on the tight devices.
 const BINDING: usize = 64 << 10;
@@ -259,6 +259,41 @@ fn more_reductions_than_bindings() {
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
+/// Rows that are scanned in parts, because they or all of them are more than can be bound, and from either end.
+#[test]
+fn scans_beyond_the_limits() {
+    let failures = failures_on_each(|device| {
+        let Some(device) = tight(device) else { return vec![] };
+        let mut failures = Vec::new();
+        let full = BINDING / 4;
+        let shapes: Vec<Vec<usize>> = [1, 2, 5]
+            .into_iter()
+            .flat_map(|k| [-5, -1, 0, 1, 3].map(|by| vec![(k * full).saturating_add_signed(by)]))
+            .chain([vec![301, 303], vec![40_001, 2], vec![2, 40_001], vec![3, 90, 301], vec![4, 4099, 5]])
+            .collect();
+        for shape in &shapes {
+            let x = numbers(shape, DType::I32, &device);
+            for dim in 0..shape.len() as isize {
+                let backwards = x.scan(ScanOp::Cumsum, dim, Scan::exclusive().reversed());
+                let exprs = [x.cumsum(dim), backwards, (&x * 2 + 1).cummax(dim) - &x, x.cast(DType::F16).cumsum(dim)];
+                for expr in &exprs {
+                    match expr.eval() {
+                        Ok(got) => failures.extend(wrong(&format!("{shape:?}"), expr, &got)),
+                        Err(error) => failures.push(format!("{expr:?} on {device}: {error}")),
+                    }
+                }
+            }
+        }
+        let turned = numbers(&[301, 303], DType::F32, &device).transpose(0, 1).unwrap();
+        for dim in [0, 1] {
+            let expr = turned.cumsum(dim);
+            failures.extend(wrong("turned", &expr, &expr.eval().unwrap()));
+        }
+        failures
+    });
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
 #[test]
 fn nothing_and_one_thing() {
     let failures = failures_on_each(|device| {
@@ -314,6 +349,13 @@ fn tensors_larger_than_a_binding() {
         let of_column = |c: usize| (0..rows).fold(0_i64, |sum, r| sum + i64::from(cell(r, c)));
         let sums: Vec<i64> = (0..columns).map(of_column).collect();
         expect("[N, 4].sum(0)", x.sum(0).eval().unwrap().to_vec::<i64>().unwrap() == sums);
+        let so_far = x.cumsum(0).eval().unwrap();
+        let last = so_far.narrow(0, rows - 1, 1).unwrap().to_vec::<i64>().unwrap();
+        expect("the end of [N, 4].cumsum(0)", last == sums);
+        let at = rows / 2 + 12_345;
+        let half: Vec<i64> = (0..columns).map(|c| (0..=at).fold(0, |sum, r| sum + i64::from(cell(r, c)))).collect();
+        expect("the middle of [N, 4].cumsum(0)", so_far.narrow(0, at, 1).unwrap().to_vec::<i64>().unwrap() == half);
+        drop(so_far);
         let total: i64 = sums.iter().sum();
         expect("the sum of all", x.sum(..).eval().unwrap().item::<i64>().unwrap() == total);
         x.assign(&x * 2 + 1).unwrap();

@@ -5,6 +5,7 @@
 mod codegen;
 mod double;
 mod grid;
+mod pairs;
 mod plan;
 mod spec;
 #[cfg(test)]

@@ -78,9 +78,9 @@ impl Sum {
         self.total += x.v;
         self.error += x.e;
         if x.v.is_finite() {
-            self.size += x.v.abs()
+            self.size += x.v.abs();
         } else {
-            self.has_infinite = true
+            self.has_infinite = true;
         }
         self.has_nan |= x.v.is_nan() && x.is_exact();
         self.all_negative &= x.v.is_sign_negative();

@@ -3,7 +3,7 @@
 //! Beside each tensor a list is kept of where in its buffer its elements lie, made by plain index arithmetic. After
 //! each update, what the target covers must be what the reference says, and everything else what it was.
 
-use hadamard::{BinaryOp, DType, Expr, ReduceOp, Tensor, UnaryOp, assign, cat, reference, stack};
+use hadamard::{BinaryOp, DType, Expr, ReduceOp, Scan, ScanOp, Tensor, UnaryOp, assign, cat, reference, stack};
 use half::bf16;
 
 use super::{Choices, device};
@@ -221,7 +221,7 @@ impl Program<'_> {
 
     /// An expression over the tensors there are.
     fn expr(&mut self, depth: usize) -> Expr {
-        let kind = if depth == 0 { self.choices.below(2) } else { self.choices.below(12) };
+        let kind = if depth == 0 { self.choices.below(2) } else { self.choices.below(13) };
         let expr = match kind {
             0 => Expr::from(self.place().tensor),
             1 => match self.choices.below(3) {
@@ -245,6 +245,12 @@ impl Program<'_> {
                 x.reduce(self.choices.pick(&ReduceOp::ALL), dim)
             }
             11 => self.taken(depth - 1),
+            12 => {
+                let x = self.expr(depth - 1);
+                let dim = self.choices.below(x.shape().rank() + 1) as isize;
+                let scan = Scan { exclusive: self.choices.one_in(3), reverse: self.choices.one_in(3) };
+                x.scan(self.choices.pick(&ScanOp::ALL), dim, scan)
+            }
             9 if !self.parts.is_empty() => self.parts[self.choices.below(self.parts.len())].clone(),
             _ => {
                 let x = self.expr(depth - 1);

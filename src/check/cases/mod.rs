@@ -5,6 +5,7 @@ mod elementwise;
 mod gradients;
 mod pairs;
 mod reductions;
+mod scans;
 mod shapes;
 mod updates;
 
@@ -52,6 +53,7 @@ pub(super) fn all() -> Vec<Case> {
     elementwise::add(&mut table);
     shapes::add(&mut table);
     reductions::add(&mut table);
+    scans::add(&mut table);
     updates::add(&mut table);
     gradients::add(&mut table);
     pairs::add(&mut table);

@@ -6,6 +6,11 @@
 //! One addition waits for the one before, which takes several times as long as fetching the element. So rows are scanned
 //! eight side by side, and one long row as eight pieces of it, whose totals are found first.
 
+#![allow(
+    clippy::needless_range_loop,
+    reason = "indices below one length show a compiler that no bound is passed, so that it makes vectors of the loop"
+)]
+
 use std::cell::Cell;
 
 use bytemuck::Pod;
@@ -222,6 +227,12 @@ fn down<T: Pod, R: Join<T>, const EXCLUSIVE: bool>(
     reverse: bool,
 ) {
     let width = acc.len();
+    match width {
+        2 => return narrow_down::<T, R, 2, EXCLUSIVE>(x, out, acc, reverse),
+        3 => return narrow_down::<T, R, 3, EXCLUSIVE>(x, out, acc, reverse),
+        4 => return narrow_down::<T, R, 4, EXCLUSIVE>(x, out, acc, reverse),
+        _ => {}
+    }
     let (acc_steps, acc_rest) = acc.as_chunks::<STEP>();
     let n = x.len() / width;
     for row in 0..n {
@@ -241,6 +252,32 @@ fn down<T: Pod, R: Join<T>, const EXCLUSIVE: bool>(
         for ((acc, x), out) in acc_rest.iter().zip(x_rest).zip(out_rest) {
             step::<T, R, EXCLUSIVE>(acc, x, out);
         }
+    }
+}
+
+/// As [`down`], of so few columns that their accumulators need not go through memory from row to row.
+#[inline(always)]
+fn narrow_down<T: Pod, R: Join<T>, const N: usize, const EXCLUSIVE: bool>(
+    x: &[Cell<T>],
+    out: &[Cell<T>],
+    acc: &[Cell<R::Acc>],
+    reverse: bool,
+) {
+    let mut carry = [R::NONE; N];
+    for i in 0..N {
+        carry[i] = acc[i].get();
+    }
+    let (x, out) = (x.as_chunks::<N>().0, &out.as_chunks::<N>().0[..x.len() / N]);
+    for row in 0..x.len() {
+        let row = if reverse { x.len() - 1 - row } else { row };
+        for i in 0..N {
+            let after = R::with(carry[i], x[row][i].get());
+            out[row][i].set(R::narrow(if EXCLUSIVE { carry[i] } else { after }));
+            carry[i] = after;
+        }
+    }
+    for i in 0..N {
+        acc[i].set(carry[i]);
     }
 }
 
@@ -294,20 +331,17 @@ fn in_pieces<T: Pod, R: Join<T>, const EXCLUSIVE: bool>(
     let len = x.len() / ROWS;
     // The pieces in the order of the scan; what is left over comes last.
     let left = x.len() - ROWS * len;
-    let start = |i: usize| if reverse { left + (ROWS - 1 - i) * len } else { i * len };
-    let (x_pieces, out_pieces): ([&[Cell<T>]; ROWS], [&[Cell<T>]; ROWS]) =
-        (std::array::from_fn(|i| &x[start(i)..][..len]), std::array::from_fn(|i| &out[start(i)..][..len]));
+    let (mut x_pieces, mut out_pieces, mut carries) = ([x; ROWS], [out; ROWS], [R::NONE; ROWS]);
     let mut carry = acc.get();
-    let carries: [R::Acc; ROWS] = std::array::from_fn(|i| {
-        let before = carry;
-        if i + 1 < ROWS {
-            carry = R::join(carry, total::<T, R>(x_pieces[i]));
-        }
-        before
-    });
+    for i in 0..ROWS {
+        let start = if reverse { left + (ROWS - 1 - i) * len } else { i * len };
+        (x_pieces[i], out_pieces[i], carries[i]) = (&x[start..][..len], &out[start..][..len], carry);
+        carry = R::join(carry, total::<T, R>(x_pieces[i]));
+    }
     let carries = beside::<T, R, ROWS, EXCLUSIVE>(x_pieces, out_pieces, carries, len, reverse);
     let rest = if reverse { 0..left } else { x.len() - left..x.len() };
-    let [carry] = beside::<T, R, 1, EXCLUSIVE>([&x[rest.clone()]], [&out[rest]], [carries[ROWS - 1]], left, reverse);
+    let last = [carries[ROWS - 1]];
+    let [carry] = beside::<T, R, 1, EXCLUSIVE>([&x[rest.clone()]], [&out[rest]], last, left, reverse);
     acc.set(carry);
 }
 

@@ -32,10 +32,11 @@ use crate::expr::scan::Scan as Options;
 
 /// Elements of a part, at least: a quarter of a second-level cache of f32s.
 const CHUNK: usize = 64 * 1024;
-/// Pieces of work wanted, so that many threads share it evenly. Not the number of threads: results do not depend on it.
-const PIECES: usize = 32;
+/// Pieces of work from which on rows stay whole: parts are read twice, if once from the cache. Not the number of threads:
+/// results do not depend on it.
+const PIECES: usize = 8;
 /// Columns walked down together: their accumulators stay in the innermost cache.
-const COLUMNS: usize = 1024;
+const COLUMNS: usize = 512;
 
 /// A scan of a region with one output.
 pub(super) struct Scan {
@@ -205,6 +206,10 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
         frame_bytes(scan, partition) + partition.most * scan.loops.size + partition.accumulators() * WIDE
     }
 
+    fn spare(&self, n: usize) -> Strip<'a> {
+        self.scratch.carve(frame_bytes(self.scan, self.partition), n, self.scan.loops.size)
+    }
+
     fn accumulators(&self, n: usize) -> Strip<'a> {
         let at = frame_bytes(self.scan, self.partition) + self.partition.most * self.scan.loops.size;
         self.scratch.carve(at, n, self.scan.loops.acc_size)
@@ -227,7 +232,9 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
         let n = piece.columns.len();
         let acc = self.accumulators(n);
         let is_last = piece.part + 1 == n_parts;
-        if !is_last {
+        if is_last {
+            wait_for(&marks[unit - 1]);
+        } else {
             let done = Done(&marks[unit]);
             (loops.clear)(acc);
             self.walk(&mut frame, &piece, Task::Total);
@@ -239,8 +246,6 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
             }
             (loops.merge)(carry, acc);
             drop(done);
-        } else {
-            wait_for(&marks[unit - 1]);
         }
         (loops.clear)(acc);
         if piece.part > 0 {
@@ -313,18 +318,17 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
     /// Calls `f` with the strips of some points, in the order of the scan.
     fn strips(&self, points: Range<usize>, mut f: impl FnMut(usize, usize)) {
         let Partition { ref space, most, .. } = *self.partition;
-        let mut strips: SmallVec<[(usize, usize); 4]> = smallvec![];
+        let mut strips: SmallVec<[(usize, usize); 16]> = smallvec![];
         let mut point = points.start;
         while point < points.end {
             let n = space.strip(point, points.end, most);
-            if self.scan.options.reverse {
-                strips.push((point, n))
-            } else {
-                f(point, n)
-            }
+            strips.push((point, n));
             point += n;
         }
-        strips.into_iter().rev().for_each(|(point, n)| f(point, n));
+        if self.scan.options.reverse {
+            strips.reverse();
+        }
+        strips.into_iter().for_each(|(point, n)| f(point, n));
     }
 
     /// Takes `n` points from `point` on into accumulators: one for each row along, or for each column.
@@ -336,6 +340,12 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
         match (task, is_along) {
             (Task::Total, true) => (loops.total_along)(self.arch, x, acc, options),
             (Task::Total, false) => (loops.total_down)(self.arch, x, acc, options),
+            // Pieces of a row side by side would be written here and there to memory: they are put together in the cache.
+            (Task::Scan, true) if acc.len() == 1 => {
+                let spare = self.spare(n);
+                (loops.along)(self.arch, x, spare, acc, options);
+                spare.copy_to(out);
+            }
             (_, true) => (loops.along)(self.arch, x, out, acc, options),
             (_, false) => (loops.down)(self.arch, x, out, acc, options),
         }
@@ -349,12 +359,11 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
         if value.len() == n && (at.is_none() || self.scan.region.code.is_empty() || value.is(out)) {
             return value;
         }
-        let spare = self.scratch.carve(frame_bytes(self.scan, self.partition), n, self.scan.loops.size);
-        let to = at.unwrap_or(spare);
+        let to = at.unwrap_or_else(|| self.spare(n));
         if value.len() == n {
-            value.copy_to(to)
+            value.copy_to(to);
         } else {
-            (self.scan.loops.spread)(to, value)
+            (self.scan.loops.spread)(to, value);
         }
         to
     }

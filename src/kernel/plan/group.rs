@@ -10,7 +10,8 @@ use crate::expr::graph::{Id, Source, Step, Take};
 use crate::{Result, Shape};
 
 impl Planner<'_> {
-    /// The reductions and scans that `roots` need, in groups that share a pass: each scan by itself. A group comes after those whose results it reads.
+    /// The reductions and scans that `roots` need, in groups that share a pass: each scan by itself. A group comes after
+    /// those whose results it reads.
     pub(super) fn groups(&self, roots: &[Id]) -> Vec<Vec<Id>> {
         let mut groups: Vec<Vec<Id>> = Vec::new();
         // For each reduction, the first group that may hold it: one past the last it depends on.
