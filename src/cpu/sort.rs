@@ -67,9 +67,9 @@ fn narrow(x: &[Cell<i32>], descending: bool, places: &[Cell<i32>], all: bool) {
     let key = |x: i32| u64::from((x as u32 ^ 1 << 31) ^ turn) << 32;
     let mut keys: Vec<u64> = x.iter().enumerate().map(|(place, x)| key(x.get()) | place as u64).collect();
     if all {
-        threads::within(|| keys.par_sort_unstable())
+        threads::within(|| keys.par_sort_unstable());
     } else {
-        keys.sort_unstable()
+        keys.sort_unstable();
     }
     places.iter().zip(keys).for_each(|(place, key)| place.set(key as u32 as i32));
 }
@@ -79,9 +79,9 @@ fn wide<T: Copy>(x: &[Cell<T>], descending: bool, of: impl Fn(T) -> i64, places:
     let key = |x: T| if descending { !of(x) } else { of(x) };
     let mut keys: Vec<(i64, i32)> = x.iter().enumerate().map(|(place, x)| (key(x.get()), place as i32)).collect();
     if all {
-        threads::within(|| keys.par_sort_unstable())
+        threads::within(|| keys.par_sort_unstable());
     } else {
-        keys.sort_unstable()
+        keys.sort_unstable();
     }
     places.iter().zip(keys).for_each(|(place, key)| place.set(key.1));
 }

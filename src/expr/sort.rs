@@ -133,9 +133,7 @@ impl Expr {
             }
             let this = self.ranked();
             let order = this.order_along(OP, dim, false)?;
-            // As precise as PyTorch has it.
-            let rank =
-                if self.dtype() == DType::F64 { q * (n - 1) as f64 } else { f64::from(q as f32 * (n - 1) as f32) };
+            let rank = q * (n - 1) as f64;
             let below = rank.floor();
             let at = |i: usize| this.take_along_dim(order.narrow(dim, i, 1), dim).squeeze(dim);
             let (low, high, last) = (at(below as usize), at((below as usize + 1).min(n - 1)), at(n - 1));
