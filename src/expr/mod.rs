@@ -23,6 +23,7 @@ mod pointwise;
 pub(crate) mod range;
 mod reduce;
 pub(crate) mod scan;
+mod sent;
 mod sort;
 mod take;
 pub(crate) mod unsigned;

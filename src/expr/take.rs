@@ -6,6 +6,8 @@
 use smallvec::smallvec;
 
 use super::node::{Expr, Op};
+use super::op::BinaryOp;
+use super::sent::Sent;
 use super::views::carry;
 use crate::base::bounds::Bounds;
 use crate::{DType, Error, Result, Shape};
@@ -103,7 +105,8 @@ impl Expr {
     /// # Ok::<(), hadamard::Error>(())
     /// ```
     ///
-    /// Each element looks at every index, so the work is the product of both: slow for large tables.
+    /// Few indices into a small dim are looked at by each of its elements; others are sorted first. Both add in an order that
+    /// depends on sizes alone.
     #[must_use]
     pub fn index_add(&self, dim: isize, index: impl Into<Self>, source: impl Into<Self>) -> Self {
         const OP: &str = "index_add";
@@ -133,7 +136,11 @@ impl Expr {
         let build = |index: &Self, value: Self| {
             let at = self.shape().dim(dim, OP)?;
             let index = self.slices(OP, at, index)?;
-            let named = Self::meets(&index, at, self.shape()[at]).any(at as isize + 1);
+            let size = self.shape()[at];
+            let named = match Sent::pays(&index, at, size) {
+                true => Sent::new(&index, at, size).named(),
+                false => Self::meets(&index, at, size).any(at as isize + 1),
+            };
             Ok(Self::select(named, value, self))
         };
         carry(self.check().and_then(|()| build(&index.into(), value.into())))
@@ -318,11 +325,17 @@ impl Expr {
         if n == 0 {
             return Ok(self.clone());
         }
-        // Which of the indices is the last to name an element; -1 where none does.
-        let number = Self::coordinate(n, dim + 1, self.shape().rank() + 1);
-        let last = Self::select(Self::meets(index, dim, self.shape()[dim]), number, -1).amax(dim as isize + 1);
-        let from = bounded(op, &last.clamp_min(0), dim, n, false, self.shape().numel())?;
-        Ok(Self::select(last.ge(0), self.alike(op, source)?.read_by(&from, dim), self))
+        let size = self.shape()[dim];
+        // Which of the indices is the last to name an element, and whether one does.
+        let (last, named) = if Sent::pays(index, dim, size) {
+            Sent::new(index, dim, size).last()
+        } else {
+            let number = Self::coordinate(n, dim + 1, self.shape().rank() + 1);
+            let last = Self::select(Self::meets(index, dim, size), number, -1).amax(dim as isize + 1);
+            (last.clamp_min(0), last.ge(0))
+        };
+        let from = bounded(op, &last, dim, n, false, self.shape().numel())?;
+        Ok(Self::select(named, self.alike(op, source)?.read_by(&from, dim), self))
     }
 
     /// Whether each index names each element of `dim`: a new dim, that of the indices, stands after `dim`.
@@ -374,6 +387,13 @@ pub(super) fn bounded(
 /// What is sent to each of `size` elements of dim `dim`, added up: `values` are sent to where `index`, which broadcasts to
 /// them, says.
 pub(super) fn scattered(values: &Expr, index: &Expr, dim: usize, size: usize) -> Expr {
+    if index.shape().rank() == values.shape().rank()
+        && index.shape()[dim] == values.shape()[dim]
+        && Sent::pays(index, dim, size)
+    {
+        let to_sum = if values.dtype() == DType::Bool { values.cast(DType::I64) } else { values.clone() };
+        return Sent::new(index, dim, size).folded(&to_sum, BinaryOp::Add, 0).cast(values.dtype());
+    }
     let sent = Expr::select(Expr::meets(index, dim, size), values.unsqueeze(dim as isize), 0);
     sent.sum(dim as isize + 1).cast(values.dtype())
 }

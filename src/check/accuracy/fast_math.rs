@@ -50,9 +50,22 @@ fn translated() -> String {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap();
         // Those are about positions, lanes, words and integers.
-        if !["uniforms", "index", "lanes", "bounded", "long", "double_bits", "tree", "pairs", "half", "philox"]
-            .iter()
-            .any(|other| name.starts_with(other))
+        if ![
+            "uniforms",
+            "index",
+            "lanes",
+            "bounded",
+            "long",
+            "double_bits",
+            "tree",
+            "join",
+            "order",
+            "pairs",
+            "half",
+            "philox",
+        ]
+        .iter()
+        .any(|other| name.starts_with(other))
         {
             wgsl += &std::fs::read_to_string(&path).unwrap();
         }

@@ -72,7 +72,12 @@ fn operations(table: &mut Table) {
             if is_order || op.dtype(dtype).is_none() {
                 continue;
             }
-            for (shape, dim) in shapes {
+            // Two reductions that differ in one sign; of integers of fewer bits they are those of i32.
+            let is_place = matches!(op, ReduceOp::Argmax | ReduceOp::Argmin);
+            if is_place && matches!(dtype, DType::I8 | DType::I16 | DType::U16 | DType::U32 | DType::BF16) {
+                continue;
+            }
+            for (shape, dim) in shapes.into_iter().take(if is_place { 3 } else { shapes.len() }) {
                 let fill = match op {
                     // Few factors above 1, so that the product stays in range.
                     ReduceOp::Prod if dtype.is_float() => Fill::Uniform(0.93, 1.07),
