@@ -137,9 +137,10 @@ impl Expr {
             let at = self.shape().dim(dim, OP)?;
             let index = self.slices(OP, at, index)?;
             let size = self.shape()[at];
-            let named = match Sent::pays(&index, at, size) {
-                true => Sent::new(&index, at, size).named(),
-                false => Self::meets(&index, at, size).any(at as isize + 1),
+            let named = if Sent::pays(&index, at, size) {
+                Sent::new(&index, at, size).named()
+            } else {
+                Self::meets(&index, at, size).any(at as isize + 1)
             };
             Ok(Self::select(named, value, self))
         };
