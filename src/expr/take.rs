@@ -105,8 +105,7 @@ impl Expr {
     /// # Ok::<(), hadamard::Error>(())
     /// ```
     ///
-    /// Few indices into a small dim are looked at by each of its elements; others are sorted first. Both add in an order that
-    /// depends on sizes alone.
+    /// The order of adding depends on sizes alone; many indices are sorted first.
     #[must_use]
     pub fn index_add(&self, dim: isize, index: impl Into<Self>, source: impl Into<Self>) -> Self {
         const OP: &str = "index_add";

@@ -23,7 +23,7 @@ listed! {
         /// The index of the largest element over `dims`, the first of equals; of NaN, if there is one. Over several dims it is
         /// the element's row-major number among those that are reduced. Reducing no elements is an error.
         Argmax = method argmax(dim, keepdim), exact;
-        /// The index of the smallest element, as of the largest in [`Argmax`](Self::Argmax).
+        /// The index of the smallest element, as [`argmax`](Expr::argmax) has that of the largest.
         Argmin = method argmin(dim, keepdim), exact;
     }
 }
