@@ -348,17 +348,14 @@ fn groups(graph: &Graph) -> Vec<Group> {
                 alone.entry(depth[at] + 1).or_default().push(Group::Choose(at));
             }
         }
-        if let Step::Scan { .. } = value.step
-            && live.contains(&id)
-        {
+        let by_itself = match value.step {
+            Step::Scan { .. } => Some(Group::Scan(id)),
+            Step::Sort { .. } => Some(Group::Sort(id)),
+            _ => None,
+        };
+        if let Some(group) = by_itself.filter(|_| live.contains(&id)) {
             depth[id] += 1;
-            alone.entry(depth[id]).or_default().push(Group::Scan(id));
-        }
-        if let Step::Sort { .. } = value.step
-            && live.contains(&id)
-        {
-            depth[id] += 1;
-            alone.entry(depth[id]).or_default().push(Group::Sort(id));
+            alone.entry(depth[id]).or_default().push(group);
         }
         if let Step::Reduce { dims, arg, .. } = &value.step
             && live.contains(&id)

@@ -66,11 +66,7 @@ fn narrow(x: &[Cell<i32>], descending: bool, places: &[Cell<i32>], all: bool) {
     let turn = if descending { u32::MAX } else { 0 };
     let key = |x: i32| u64::from((x as u32 ^ 1 << 31) ^ turn) << 32;
     let mut keys: Vec<u64> = x.iter().enumerate().map(|(place, x)| key(x.get()) | place as u64).collect();
-    if all {
-        threads::within(|| keys.par_sort_unstable());
-    } else {
-        keys.sort_unstable();
-    }
+    sort(&mut keys, all);
     places.iter().zip(keys).for_each(|(place, key)| place.set(key as u32 as i32));
 }
 
@@ -78,10 +74,15 @@ fn narrow(x: &[Cell<i32>], descending: bool, places: &[Cell<i32>], all: bool) {
 fn wide<T: Copy>(x: &[Cell<T>], descending: bool, of: impl Fn(T) -> i64, places: &[Cell<i32>], all: bool) {
     let key = |x: T| if descending { !of(x) } else { of(x) };
     let mut keys: Vec<(i64, i32)> = x.iter().enumerate().map(|(place, x)| (key(x.get()), place as i32)).collect();
+    sort(&mut keys, all);
+    places.iter().zip(keys).for_each(|(place, key)| place.set(key.1));
+}
+
+/// Sorts by all threads or by this one.
+fn sort(keys: &mut [impl Ord + Send], all: bool) {
     if all {
         threads::within(|| keys.par_sort_unstable());
     } else {
         keys.sort_unstable();
     }
-    places.iter().zip(keys).for_each(|(place, key)| place.set(key.1));
 }

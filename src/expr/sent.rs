@@ -4,12 +4,12 @@
 //! equal numbers has all of them, in an order that depends on sizes alone. That takes about `m log m` operations for `m`
 //! indices; where all are few, to look at every index for every element takes less.
 
+use super::join::cat;
 use super::node::Expr;
-use super::op::BinaryOp;
 use crate::{DType, ReduceOp};
 
 /// Pairs of an index and an element up to which each element looks at every index.
-pub(super) const DIRECT: usize = 1 << 16;
+const DIRECT: usize = 1 << 16;
 
 /// An index into a dim of `size` elements, sorted along that dim.
 pub(super) struct Sent {
@@ -21,17 +21,15 @@ pub(super) struct Sent {
 }
 
 impl Sent {
-    /// Of an index that is from 0 on and below `size`, with at least one element along `dim`.
-    pub(super) fn new(index: &Expr, dim: usize, size: usize) -> Self {
+    /// Of an index that is from 0 on and below `size`, if it pays to sort it.
+    pub(super) fn new(index: &Expr, dim: usize, size: usize) -> Option<Self> {
+        if index.shape()[dim].saturating_mul(size) <= DIRECT {
+            return None;
+        }
         let along = dim as isize;
         let order = index.argsort(along, false);
         let keys = index.take_along_dim(&order, along);
-        Self { dim, size, order, keys }
-    }
-
-    /// Whether it is worth sorting.
-    pub(super) fn pays(index: &Expr, dim: usize, size: usize) -> bool {
-        index.shape()[dim].saturating_mul(size) > DIRECT
+        Some(Self { dim, size, order, keys })
     }
 
     /// For each element of the dim the place, in the order, of the first index that names it, or of the last; and whether
@@ -59,22 +57,21 @@ impl Sent {
         self.places(false).1
     }
 
-    /// What all values sent to an element of the dim come to, or `nothing` where none is.
-    pub(super) fn folded(&self, values: &Expr, op: BinaryOp, nothing: impl Into<Expr>) -> Expr {
+    /// The sum of all values sent to each element of the dim.
+    pub(super) fn summed(&self, values: &Expr) -> Expr {
         let (along, m) = (self.dim as isize, self.keys.shape()[self.dim]);
-        let mut folded = values.take_along_dim(&self.order, along);
+        let mut sums = values.take_along_dim(&self.order, along);
         let mut apart = 1;
         while apart < m {
-            folded = folded.kept();
+            sums = sums.kept();
             let near = |x: &Expr| x.narrow(along, 0, m - apart);
             let far = |x: &Expr| x.narrow(along, apart, m - apart);
-            let joined = near(&folded).binary(op, far(&folded));
-            let joined = Expr::select(near(&self.keys).eq(far(&self.keys)), joined, near(&folded));
-            folded = super::join::cat(&[joined, folded.narrow(along, m - apart, apart)], along);
+            let joined = Expr::select(near(&self.keys).eq(far(&self.keys)), near(&sums) + far(&sums), near(&sums));
+            sums = cat(&[joined, sums.narrow(along, m - apart, apart)], along);
             apart *= 2;
         }
         let (place, named) = self.places(false);
-        Expr::select(named, folded.kept().take_along_dim(place, along), nothing)
+        Expr::select(named, sums.kept().take_along_dim(place, along), 0)
     }
 }
 

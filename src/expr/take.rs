@@ -6,7 +6,6 @@
 use smallvec::smallvec;
 
 use super::node::{Expr, Op};
-use super::op::BinaryOp;
 use super::sent::Sent;
 use super::views::carry;
 use crate::base::bounds::Bounds;
@@ -136,10 +135,9 @@ impl Expr {
             let at = self.shape().dim(dim, OP)?;
             let index = self.slices(OP, at, index)?;
             let size = self.shape()[at];
-            let named = if Sent::pays(&index, at, size) {
-                Sent::new(&index, at, size).named()
-            } else {
-                Self::meets(&index, at, size).any(at as isize + 1)
+            let named = match Sent::new(&index, at, size) {
+                Some(sent) => sent.named(),
+                None => Self::meets(&index, at, size).any(at as isize + 1),
             };
             Ok(Self::select(named, value, self))
         };
@@ -327,8 +325,8 @@ impl Expr {
         }
         let size = self.shape()[dim];
         // Which of the indices is the last to name an element, and whether one does.
-        let (last, named) = if Sent::pays(index, dim, size) {
-            Sent::new(index, dim, size).last()
+        let (last, named) = if let Some(sent) = Sent::new(index, dim, size) {
+            sent.last()
         } else {
             let number = Self::coordinate(n, dim + 1, self.shape().rank() + 1);
             let last = Self::select(Self::meets(index, dim, size), number, -1).amax(dim as isize + 1);
@@ -389,10 +387,10 @@ pub(super) fn bounded(
 pub(super) fn scattered(values: &Expr, index: &Expr, dim: usize, size: usize) -> Expr {
     if index.shape().rank() == values.shape().rank()
         && index.shape()[dim] == values.shape()[dim]
-        && Sent::pays(index, dim, size)
+        && let Some(sent) = Sent::new(index, dim, size)
     {
         let to_sum = if values.dtype() == DType::Bool { values.cast(DType::I64) } else { values.clone() };
-        return Sent::new(index, dim, size).folded(&to_sum, BinaryOp::Add, 0).cast(values.dtype());
+        return sent.summed(&to_sum).cast(values.dtype());
     }
     let sent = Expr::select(Expr::meets(index, dim, size), values.unsqueeze(dim as isize), 0);
     sent.sum(dim as isize + 1).cast(values.dtype())

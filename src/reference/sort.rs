@@ -16,18 +16,14 @@ fn of_row(row: &[Approx], descending: bool) -> Vec<Approx> {
         if descending { order.reverse() } else { order }
     };
     places.sort_by(compare);
-    // A place is in doubt beside a neighbour that it might change places with.
+    // A place is in doubt beside a neighbour that it might change places with. Bounds of different sizes reach beyond
+    // neighbours, so the largest is taken for all.
+    let widest = row.iter().fold(0.0, |most: f64, x| most.max(x.e));
     let doubtful = |i: usize, j: usize| {
         let (a, b) = (row[places[i]], row[places[j]]);
-        a.is_unknown() || b.is_unknown() || !(a.is_exact() && b.is_exact()) && (a.v - b.v).abs() <= a.e + b.e
+        a.is_unknown() || b.is_unknown() || widest > 0.0 && (a.v - b.v).abs() <= 2.0 * widest
     };
-    let spread = row.iter().fold(0.0, |most: f64, x| most.max(x.e));
-    // Bounds of different sizes reach beyond neighbours: then nothing is certain near one.
-    let near = |i: usize| {
-        let is_near =
-            |j: usize| doubtful(i, j) || (row[places[i]].v - row[places[j]].v).abs() <= 2.0 * spread && spread > 0.0;
-        i > 0 && is_near(i - 1) || i + 1 < places.len() && is_near(i + 1)
-    };
+    let near = |i: usize| i > 0 && doubtful(i, i - 1) || i + 1 < places.len() && doubtful(i, i + 1);
     (0..places.len())
         .map(|i| if near(i) { Approx::unknown(places[i] as f64) } else { Approx::exact(places[i] as f64) })
         .collect()

@@ -82,8 +82,8 @@ impl Expr {
         let x = self.eval()?;
         let mut bins = minlength;
         if x.numel() > 0 {
-            let ends = [x.amin(0), x.amax(0)].map(|end| end.cast(DType::I64).eval()?.item::<i64>());
-            let [least, most] = [ends[0].clone()?, ends[1].clone()?];
+            let least = x.amin(0).cast(DType::I64).item::<i64>()?;
+            let most = x.amax(0).cast(DType::I64).item::<i64>()?;
             if least < 0 {
                 return Err(Error::argument(OP, "integers of at least 0", least.to_string()));
             }

@@ -61,9 +61,10 @@ def cases():
     return values, gradients
 
 
-def main():
+def write(name, seed, cases, namespace, rtol, gradient_tol):
+    """Writes values and gradients as `name`; the tolerance of values is this many times the result's epsilon."""
     p = argparse.ArgumentParser()
-    p.add_argument("out"); p.add_argument("--seed", type=int, default=11)
+    p.add_argument("out"); p.add_argument("--seed", type=int, default=seed)
     o = p.parse_args()
     torch.manual_seed(o.seed)
     values, gradients = cases()
@@ -84,22 +85,22 @@ def main():
             want = eval(expr, {}, namespace({n: double(t) for n, t in inputs.items()})).to(narrow.dtype)
             new["output"] = [wide.NAME[narrow.dtype], list(narrow.shape)]
             eps = wide.EPS.get(wide.NAME[narrow.dtype], 0.0)
-            # Sums of a few dozen terms of magnitude 10, and a few roundings of what comes of them.
-            new["tol"] = [64 * eps, 16 * eps]
+            # Sums of a few dozen terms of magnitude 3 to 10, and a few roundings of what comes of them.
+            new["tol"] = [64 * eps, rtol * eps]
             tensors[f"{i}.="] = want.contiguous().clone()
         except Exception as e:
             new["error"] = f"{type(e).__name__}: {str(e).splitlines()[0][:90]}"
     for expr, wrt, inputs in gradients:
-        i, new = row(expr, inputs, loss=expr, wrt=wrt, tol=[[1e-6, 1e-5]] * len(wrt))
+        i, new = row(expr, inputs, loss=expr, wrt=wrt, tol=[gradient_tol(expr)] * len(wrt))
         wide_inputs = {n: double(t).clone().requires_grad_(n in wrt) for n, t in inputs.items()}
         loss = eval(expr, {}, namespace(wide_inputs))
         grads = torch.autograd.grad(loss, [wide_inputs[n] for n in wrt])
         tensors[f"{i}.loss"] = loss.detach().float()
         tensors.update({f"{i}.grad.{n}": g.float().contiguous() for n, g in zip(wrt, grads)})
-    save_file(tensors, os.path.join(o.out, "losses.safetensors"))
-    json.dump(rows, open(os.path.join(o.out, "losses.json"), "w"), indent=0)
+    save_file(tensors, os.path.join(o.out, f"{name}.safetensors"))
+    json.dump(rows, open(os.path.join(o.out, f"{name}.json"), "w"), indent=0)
     print(len(rows), "cases,", sum("error" in r for r in rows), "refused")
 
 
 if __name__ == "__main__":
-    main()
+    write("losses", 11, cases, namespace, 16, lambda _: [1e-6, 1e-5])

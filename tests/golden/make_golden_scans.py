@@ -6,10 +6,8 @@
 
 OUT_DIR then holds scans.json and scans.safetensors. A row that has "loss" is about gradients.
 """
-import argparse, json, os
 import torch
-import make_golden_wide as wide
-from safetensors.torch import save_file
+from make_golden_losses import write
 
 
 def namespace(tensors):
@@ -54,46 +52,10 @@ def cases():
     return values, gradients
 
 
-def main():
-    p = argparse.ArgumentParser()
-    p.add_argument("out"); p.add_argument("--seed", type=int, default=19)
-    o = p.parse_args()
-    torch.manual_seed(o.seed)
-    values, gradients = cases()
-    rows, tensors = [], {}
-
-    def row(inputs, **more):
-        i = len(rows)
-        rows.append({"id": i, "inputs": {n: [wide.NAME[t.dtype], list(t.shape)] for n, t in inputs.items()}, **more})
-        tensors.update({f"{i}.{n}": t.contiguous().clone() for n, t in inputs.items()})
-        return i, rows[-1]
-
-    double = lambda t: t.double() if t.is_floating_point() else t
-    for expr, inputs in values:
-        i, new = row(inputs, expr=expr)
-        try:
-            narrow = eval(expr, {}, namespace(inputs))
-            want = eval(expr, {}, namespace({n: double(t) for n, t in inputs.items()})).to(narrow.dtype)
-            new["output"] = [wide.NAME[narrow.dtype], list(narrow.shape)]
-            eps = wide.EPS.get(wide.NAME[narrow.dtype], 0.0)
-            # Sums of a few dozen terms of magnitude 3, and a few roundings of what comes of them.
-            new["tol"] = [64 * eps, 32 * eps]
-            tensors[f"{i}.="] = want.contiguous().clone()
-        except Exception as e:
-            new["error"] = f"{type(e).__name__}: {str(e).splitlines()[0][:90]}"
-    for expr, wrt, inputs in gradients:
-        # An exponent near 30 is off by 30 eps, and by as much each of a handful of terms 10 times as large as a weight.
-        atol = 2e-4 if "logcumsumexp(10" in expr else 1e-5
-        i, new = row(inputs, loss=expr, wrt=wrt, tol=[[atol, 1e-5]] * len(wrt))
-        wide_inputs = {n: double(t).clone().requires_grad_(n in wrt) for n, t in inputs.items()}
-        loss = eval(expr, {}, namespace(wide_inputs))
-        grads = torch.autograd.grad(loss, [wide_inputs[n] for n in wrt])
-        tensors[f"{i}.loss"] = loss.detach().float()
-        tensors.update({f"{i}.grad.{n}": g.float().contiguous() for n, g in zip(wrt, grads)})
-    save_file(tensors, os.path.join(o.out, "scans.safetensors"))
-    json.dump(rows, open(os.path.join(o.out, "scans.json"), "w"), indent=0)
-    print(len(rows), "cases,", sum("error" in r for r in rows), "refused")
+def gradient_tol(loss):
+    # An exponent near 30 is off by 30 eps, and by as much each of a handful of terms 10 times as large as a weight.
+    return [2e-4 if "logcumsumexp(10" in loss else 1e-5, 1e-5]
 
 
 if __name__ == "__main__":
-    main()
+    write("scans", 19, cases, namespace, 32, gradient_tol)

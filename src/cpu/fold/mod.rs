@@ -211,11 +211,11 @@ impl<R, F: FnOnce() -> R> NullaryFnOnce for Run<F> {
     }
 }
 
-fn clear<T, R: Join<T>>(acc: Strip<'_>) {
+pub(super) fn clear<T, R: Join<T>>(acc: Strip<'_>) {
     acc.cells().iter().for_each(|acc| acc.set(R::NONE));
 }
 
-fn spread<T: Pod>(out: Strip<'_>, x: Strip<'_>) {
+pub(super) fn spread<T: Pod>(out: Strip<'_>, x: Strip<'_>) {
     let x = x.cells::<T>()[0].get();
     out.cells().iter().for_each(|out| out.set(x));
 }
@@ -363,7 +363,7 @@ impl<T: Pod, R: Join<T>, P: Product<T>> NullaryFnOnce for MiddleProduct<'_, T, R
     }
 }
 
-fn merge<T, R: Join<T>>(arch: Arch, acc: Strip<'_>, x: Strip<'_>) {
+pub(super) fn merge<T, R: Join<T>>(arch: Arch, acc: Strip<'_>, x: Strip<'_>) {
     let (acc, x) = (acc.cells::<R::Acc>(), x.cells::<R::Acc>());
     debug_assert_eq!(acc.len(), x.len(), "as many of one part as of the other");
     arch.dispatch(Run(move || {

@@ -17,7 +17,7 @@ use bytemuck::Pod;
 use pulp::{Arch, NullaryFnOnce};
 
 use crate::DType;
-use crate::cpu::fold::{Amax, Amin, Join, Prod, Sum};
+use crate::cpu::fold::{Amax, Amin, Join, Prod, Sum, clear, merge, spread};
 use crate::cpu::strip::Strip;
 use crate::expr::graph::Fold;
 use crate::expr::scan::Scan;
@@ -41,7 +41,7 @@ pub(super) struct ScanLoops {
     /// Writes what no elements come to to each accumulator.
     pub(super) clear: fn(acc: Strip<'_>),
     /// Takes each accumulator on by that of `x`.
-    pub(super) merge: fn(acc: Strip<'_>, x: Strip<'_>),
+    pub(super) merge: fn(arch: Arch, acc: Strip<'_>, x: Strip<'_>),
     /// Scans rows down: each element belongs to the accumulator of its column, of which there are as many as a row is long.
     pub(super) down: for<'a> fn(arch: Arch, x: Strip<'a>, out: Strip<'a>, acc: Strip<'a>, scan: Scan),
     /// Scans along rows, of which there are as many as accumulators.
@@ -82,12 +82,8 @@ fn loops<T: Pod, R: Join<T>>() -> ScanLoops {
     ScanLoops {
         size: size_of::<T>(),
         acc_size: size_of::<R::Acc>(),
-        clear: |acc| acc.cells::<R::Acc>().iter().for_each(|acc| acc.set(R::NONE)),
-        merge: |acc, x| {
-            for (acc, x) in acc.cells::<R::Acc>().iter().zip(x.cells::<R::Acc>()) {
-                acc.set(R::join(acc.get(), x.get()));
-            }
-        },
+        clear: clear::<T, R>,
+        merge: merge::<T, R>,
         down: |arch, x, out, acc, scan| {
             let (x, out, acc) = (x.cells::<T>(), out.cells::<T>(), acc.cells::<R::Acc>());
             if scan.exclusive {
@@ -123,10 +119,7 @@ fn loops<T: Pod, R: Join<T>>() -> ScanLoops {
                 }
             });
         },
-        spread: |out, x| {
-            let element = x.cells::<T>()[0].get();
-            out.cells::<T>().iter().for_each(|out| out.set(element));
-        },
+        spread: spread::<T>,
     }
 }
 

@@ -242,14 +242,14 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
             (loops.clear)(carry);
             if piece.part > 0 {
                 wait_for(&marks[unit - 1]);
-                (loops.merge)(carry, self.carried(unit - 1, n));
+                (loops.merge)(self.arch, carry, self.carried(unit - 1, n));
             }
-            (loops.merge)(carry, acc);
+            (loops.merge)(self.arch, carry, acc);
             drop(done);
         }
         (loops.clear)(acc);
         if piece.part > 0 {
-            (loops.merge)(acc, self.carried(unit - 1, n));
+            (loops.merge)(self.arch, acc, self.carried(unit - 1, n));
         }
         // What was computed for the total is there; what only had to be read is read again.
         let computed = !is_last && !self.scan.region.code.is_empty();

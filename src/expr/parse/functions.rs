@@ -202,6 +202,7 @@ mod tests {
         assert!(POINTWISE.windows(2).all(|pair| pair[0].name < pair[1].name));
         assert!(SHAPES.windows(2).all(|pair| pair[0].name < pair[1].name));
         assert!(INDEXING.windows(2).all(|pair| pair[0].name < pair[1].name));
+        assert!(ORDER.windows(2).all(|pair| pair[0].name < pair[1].name));
         assert!(SCANS.windows(2).all(|pair| pair[0].name < pair[1].name));
         let names: Vec<_> = Function::all().map(Function::name).collect();
         assert!((0..names.len()).all(|i| !names[..i].contains(&names[i])));

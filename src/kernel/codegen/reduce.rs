@@ -11,11 +11,7 @@ use crate::expr::graph::Fold;
 use crate::kernel::spec::{Code, Inst, Line, Reduce, Spec, Strategy};
 
 pub(super) fn reduce_functions(out: &mut String, spec: &Spec, reduce: &Reduce) {
-    let member = |j: usize| format!("t{j}: {}", alias(reduce.folds[j].1));
-    let members: Vec<String> = (0..reduce.folds.len()).map(member).collect();
-    line(out, 0, "");
-    line(out, 0, &format!("struct {} {{ {} }}", Names::of(reduce).terms, members.join(", ")));
-
+    declaration(out, reduce);
     rows(out, spec, reduce);
     combination(out, reduce);
     if reduce.strategy == Strategy::Inner {
@@ -28,6 +24,14 @@ pub(super) fn reduce_functions(out: &mut String, spec: &Spec, reduce: &Reduce) {
     if reduce.groups > 1 {
         groups(out, reduce);
     }
+}
+
+/// The type of what is reduced.
+pub(super) fn declaration(out: &mut String, reduce: &Reduce) {
+    let member = |j: usize| format!("t{j}: {}", alias(reduce.folds[j].1));
+    let members: Vec<String> = (0..reduce.folds.len()).map(member).collect();
+    line(out, 0, "");
+    line(out, 0, &format!("struct {} {{ {} }}", Names::of(reduce).terms, members.join(", ")));
 }
 
 /// The names of types and functions for one group of columns, of which an invocation may own several.

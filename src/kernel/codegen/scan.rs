@@ -6,17 +6,14 @@ use super::code::Scope;
 use super::line;
 use super::operation::of_words;
 use super::place::{coordinates, dot, stage_word};
-use super::reduce::{combination, ends, operands_of, return_terms, rows};
+use super::reduce::{combination, declaration, ends, operands_of, return_terms, rows};
 use crate::DType;
 use crate::kernel::spec::{Scan, Spec, Strategy};
 
 pub(super) fn scan_functions(out: &mut String, spec: &Spec, scan: &Scan) {
     let walk = &scan.walk;
-    let members: Vec<String> =
-        walk.folds.iter().enumerate().map(|(j, fold)| format!("t{j}: {}", alias(fold.1))).collect();
     line(out, 0, &format!("const EXCLUSIVE: bool = {};", scan.exclusive));
-    line(out, 0, "");
-    line(out, 0, &format!("struct Terms {{ {} }}", members.join(", ")));
+    declaration(out, walk);
     rows(out, spec, walk);
     combination(out, walk);
     if walk.strategy == Strategy::Inner {

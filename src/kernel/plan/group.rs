@@ -91,14 +91,6 @@ impl Planner<'_> {
     /// Plans the pass of a group, and with it those of `outputs` that it can compute from its results; they are removed
     /// from `outputs`. Results that others need are stored.
     pub(super) fn reduce_group(&mut self, group: &[Id], outputs: &mut Vec<Output>) -> Result<()> {
-        let (dims, arg, is_scan) = match &self.graph.values[group[0]].step {
-            Step::Reduce { dims, arg, .. } => (dims.clone(), *arg, false),
-            &Step::Scan { dim, arg, .. } => (SmallVec::from_slice(&[dim]), arg, true),
-            &Step::Sort { arg, .. } => (SmallVec::new(), arg, false),
-            _ => return Ok(()),
-        };
-        let domain = self.graph.values[arg].shape.clone();
-        let args: Vec<Id> = group.iter().filter_map(|&r| self.reduce_arg(r)).collect();
         let kept_shape = self.graph.values[group[0]].shape.clone();
         if kept_shape.numel() == 0 {
             // Nothing to compute, but what reduces it further has to bind something.
@@ -113,6 +105,13 @@ impl Planner<'_> {
         if let Step::Sort { descending, arg } = self.graph.values[group[0]].step {
             return self.sort(group[0], arg, descending);
         }
+        let (dims, arg, is_scan) = match &self.graph.values[group[0]].step {
+            Step::Reduce { dims, arg, .. } => (dims.clone(), *arg, false),
+            &Step::Scan { dim, arg, .. } => (SmallVec::from_slice(&[dim]), arg, true),
+            _ => return Ok(()),
+        };
+        let domain = self.graph.values[arg].shape.clone();
+        let args: Vec<Id> = group.iter().filter_map(|&r| self.reduce_arg(r)).collect();
         let (epilogue, rest): (Vec<Output>, Vec<Output>) = std::mem::take(outputs)
             .into_iter()
             .partition(|o| self.is_epilogue(o, group, &kept_shape) && (!is_scan || o.shape == kept_shape));

@@ -16,8 +16,8 @@ use crate::{DType, Result, Shape};
 /// Rows to be sorted, of which each pass takes elements and places from one memory to another.
 struct Rows {
     keys: View,
-    /// Two memories for elements and their places, by turns.
-    rooms: [[View; 2]; 2],
+    /// Memories for elements and their places, by turns: as many as there are passes before the last, two at most.
+    rooms: Vec<[View; 2]>,
     places: View,
     dtype: DType,
     descending: bool,
@@ -32,7 +32,7 @@ impl Rows {
 
     fn narrow(&self, start: usize, len: usize) -> Self {
         let cut = |view: &View| view.narrow(0, start, len);
-        let rooms = self.rooms.each_ref().map(|room| room.each_ref().map(cut));
+        let rooms = self.rooms.iter().map(|room| room.each_ref().map(cut)).collect();
         Self { keys: cut(&self.keys), rooms, places: cut(&self.places), ..*self }
     }
 }
@@ -49,12 +49,18 @@ impl Planner<'_> {
         let rows = Shape::from([numel / row, row]);
         let view = |memory: Memory, dtype: DType| View::new(memory, dtype, Layout::contiguous(rows.clone()));
         let places = self.temp(numel, DType::I32);
-        let rooms =
-            [0, 1].map(|_| [view(self.temp(numel, dtype), dtype), view(self.temp(numel, DType::I32), DType::I32)]);
+        let merges = row.div_ceil(self.block()).next_power_of_two().ilog2();
+        let mut room = || [view(self.temp(numel, dtype), dtype), view(self.temp(numel, DType::I32), DType::I32)];
+        let rooms = (0..merges.min(2)).map(|_| room()).collect();
         let rows = Rows { keys: view(keys, dtype), rooms, places: view(places, DType::I32), dtype, descending };
         self.sort_rows(&rows)?;
         self.stored.insert(id, (places, DType::I32));
         Ok(())
+    }
+
+    /// Elements that a workgroup sorts.
+    fn block(&self) -> usize {
+        2 * self.caps.tuning.workgroup as usize
     }
 
     /// Sorts rows, half of them after the other where all are too much for a pass.
@@ -69,8 +75,7 @@ impl Planner<'_> {
             self.sort_rows(&job.narrow(0, rows / 2))?;
             return self.sort_rows(&job.narrow(rows / 2, rows - rows / 2));
         }
-        let block = 2 * self.caps.tuning.workgroup as usize;
-        let (mut run, mut from, mut turn) = (block, None, 0);
+        let (mut run, mut from, mut turn) = (self.block(), None, 0);
         loop {
             let last = run >= row;
             let to = if last { None } else { Some(&job.rooms[turn]) };
