@@ -88,4 +88,7 @@ pub use run::device::{DEVICE_VARIABLE, Device};
 pub use run::distinct::Unique;
 pub use run::eval::{Prepared, eval_all, prepare};
 pub use run::explain::{Explanation, Pass, explain_all};
+pub use run::function::{Function, Operand};
 pub use run::profile::Profile;
+pub use run::tensor::RawParts;
+pub use run::threads::{num_threads, set_num_threads};

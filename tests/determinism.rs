@@ -192,7 +192,7 @@ fn the_same_bits_on_any_number_of_threads() {
     let run = |threads: usize| {
         let mut command = Command::new(&program);
         command.args(["--exact", "the_same_bits_on_any_number_of_threads", "--nocapture"]);
-        let output = command.env(CHILD, "1").env("RAYON_NUM_THREADS", threads.to_string()).output().unwrap();
+        let output = command.env(CHILD, "1").env("HADAMARD_NUM_THREADS", threads.to_string()).output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(text.contains(&format!("threads: {threads}\n")), "{text}");
         text.lines().filter(|line| line.starts_with("bits of")).map(str::to_owned).collect::<Vec<_>>()

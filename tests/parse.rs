@@ -750,6 +750,7 @@ fn names_in_a_text_are_those_that_are_looked_up() {
         ("x.where(m, torch.inf) + cast(y, f16)", &["x", "m", "torch", "y", "f16"]),
         ("einsum('ij,jk->ik', a, b)", &["a", "b"]),
         ("sum(sum)", &["sum"]),
+        ("sum(x, 0, True) + F.T[None]", &["x", "F"]),
         ("a + 1.5e3 - größe", &["a", "größe"]),
         ("a + 'open", &["a"]),
         ("", &[]),

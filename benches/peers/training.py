@@ -3,7 +3,7 @@ compiled where there is a C++ compiler.
 
     python benches/peers/training.py [WORD ...]
 
-Only cases whose name holds every word. OMP_NUM_THREADS sets the threads, as RAYON_NUM_THREADS does for `cargo bench`.
+Only cases whose name holds every word. OMP_NUM_THREADS sets the threads, as HADAMARD_NUM_THREADS does for `cargo bench`.
 """
 import sys
 import time

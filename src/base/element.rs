@@ -6,6 +6,7 @@ use std::fmt;
 use half::{bf16, f16};
 
 use super::dtype::DType;
+use super::pages;
 
 mod private {
     pub trait Sealed {}
@@ -19,6 +20,8 @@ pub trait Element: Copy + Default + Send + Sync + fmt::Debug + private::Sealed +
     fn as_bytes(values: &[Self]) -> Cow<'_, [u8]>;
     /// The elements a tensor's bytes stand for. `bytes` holds whole elements.
     fn from_bytes(bytes: &[u8]) -> Vec<Self>;
+    /// Writes the elements a tensor's bytes stand for to `values`, of which there are as many.
+    fn copy_from_bytes(bytes: &[u8], values: &mut [Self]);
     /// The element nearest to `value`.
     fn from_f64(value: f64) -> Self;
     /// The element as an f64: exactly, but for integers beyond 2^53, of which it is the nearest.
@@ -31,7 +34,14 @@ macro_rules! element {
         impl Element for $ty {
             const DTYPE: DType = DType::$dtype;
             fn as_bytes(values: &[Self]) -> Cow<'_, [u8]> { Cow::Borrowed(bytemuck::cast_slice(values)) }
-            fn from_bytes(bytes: &[u8]) -> Vec<Self> { bytemuck::pod_collect_to_vec(bytes) }
+            fn from_bytes(bytes: &[u8]) -> Vec<Self> {
+                let mut values = pages::zeros(bytes.len() / size_of::<Self>());
+                Self::copy_from_bytes(bytes, &mut values);
+                values
+            }
+            fn copy_from_bytes(bytes: &[u8], values: &mut [Self]) {
+                bytemuck::cast_slice_mut(values).copy_from_slice(bytes);
+            }
             fn from_f64($v: f64) -> Self { $from }
             fn to_f64(self) -> f64 { let $x = self; $to }
         }
@@ -78,6 +88,9 @@ impl Element for bool {
     }
     fn from_bytes(bytes: &[u8]) -> Vec<Self> {
         bytes.iter().map(|&b| b != 0).collect()
+    }
+    fn copy_from_bytes(bytes: &[u8], values: &mut [Self]) {
+        values.iter_mut().zip(bytes).for_each(|(value, &byte)| *value = byte != 0);
     }
     fn from_f64(value: f64) -> Self {
         value != 0.0

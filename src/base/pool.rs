@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::sync::{Mutex, PoisonError};
+use super::sync::{Mutex, MutexGuard, PoisonError};
 use crate::MemoryStats;
 
 /// The size a request is rounded up to: a power of two or three quarters of one, at least 256 bytes, so that at most
@@ -17,6 +17,11 @@ pub(crate) fn size_class(bytes: u64) -> u64 {
 /// going first.
 pub(crate) struct Pool<B> {
     state: Mutex<State<B>>,
+}
+
+/// See [`Pool::hold`].
+pub(crate) struct Held<'a, B> {
+    _guard: MutexGuard<'a, State<B>>,
 }
 
 struct State<B> {
@@ -65,9 +70,19 @@ impl<B> Pool<B> {
         Self { state: Mutex::new(State { free: BTreeMap::new(), given: 0, released: 0, stats }) }
     }
 
-    fn with<R>(&self, f: impl FnOnce(&mut State<B>) -> R) -> R {
+    fn lock(&self) -> MutexGuard<'_, State<B>> {
         // Nothing here panics half-way, so a poisoned lock still guards a whole state.
-        f(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn with<R>(&self, f: impl FnOnce(&mut State<B>) -> R) -> R {
+        f(&mut self.lock())
+    }
+
+    /// Keeps every other thread out of the pool for as long as what it returns lives.
+    #[cfg_attr(not(unix), allow(dead_code, reason = "nothing forks"))]
+    pub(crate) fn hold(&self) -> Held<'_, B> {
+        Held { _guard: self.lock() }
     }
 
     /// A buffer of `class` bytes: the most recently freed one that `fits`, else what `allocate` makes; `refuse` says

@@ -2,27 +2,58 @@
 
 use std::any::Any;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
+
+/// A buffer of some backend's.
+pub(crate) trait Memory: Any + Send + Sync {
+    /// The addresses of memory that someone else owns, where buffers may overlap; nothing of a backend's own, where none do.
+    fn borrowed(&self) -> Option<Range<usize>> {
+        None
+    }
+
+    /// Whether nothing may be written there.
+    fn is_read_only(&self) -> bool {
+        false
+    }
+}
 
 /// The memory of one or more tensors: a buffer of some backend's.
 ///
 /// The backend that made it gets its buffer back by [`downcast`](Self::downcast). Everybody else compares and clones.
 #[derive(Clone)]
-pub(crate) struct Storage(Arc<dyn Any + Send + Sync>);
+pub(crate) struct Storage(Arc<dyn Memory>);
 
 impl Storage {
-    pub(crate) fn new<B: Any + Send + Sync>(buffer: Arc<B>) -> Self {
+    pub(crate) fn new<B: Memory>(buffer: Arc<B>) -> Self {
         Self(buffer)
     }
 
     /// The buffer, if it is of this type.
     pub(crate) fn downcast<B: Any>(&self) -> Option<&B> {
-        self.0.downcast_ref()
+        let buffer: &dyn Any = &*self.0;
+        buffer.downcast_ref()
     }
 
     /// Equal for storages that are the same memory: the address of the buffer's own record.
     pub(crate) fn id(&self) -> usize {
         Arc::as_ptr(&self.0).cast::<()>() as usize
+    }
+
+    /// See [`Memory::borrowed`].
+    pub(crate) fn borrowed(&self) -> Option<Range<usize>> {
+        self.0.borrowed()
+    }
+
+    /// See [`Memory::is_read_only`].
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.0.is_read_only()
+    }
+
+    /// Whether both are borrowed, of overlapping memory, but not the same storage.
+    pub(crate) fn crosses(&self, other: &Self) -> bool {
+        let (Some(a), Some(b)) = (self.borrowed(), other.borrowed()) else { return false };
+        self.id() != other.id() && a.start < b.end && b.start < a.end
     }
 }
 
@@ -36,6 +67,14 @@ impl fmt::Debug for Storage {
 mod tests {
     use super::*;
 
+    impl Memory for u32 {}
+
+    impl Memory for Range<usize> {
+        fn borrowed(&self) -> Option<Range<usize>> {
+            Some(self.clone())
+        }
+    }
+
     #[test]
     fn a_storage_is_known_by_its_buffer() {
         let buffer = Arc::new(7_u32);
@@ -44,5 +83,15 @@ mod tests {
         assert_eq!(storage.id(), storage.clone().id());
         assert_ne!(storage.id(), other.id());
         assert_eq!((storage.downcast::<u32>(), storage.downcast::<u64>()), (Some(&7), None));
+    }
+
+    #[test]
+    fn borrowed_memory_crosses_what_it_overlaps() {
+        let [a, b, c, own] = [Some(100..140), Some(136..160), Some(140..160), None].map(|range| match range {
+            Some(range) => Storage::new(Arc::new(range)),
+            None => Storage::new(Arc::new(7_u32)),
+        });
+        let crossing = [a.crosses(&b), b.crosses(&a), a.crosses(&c), b.crosses(&c), a.crosses(&a), a.crosses(&own)];
+        assert_eq!(crossing, [true, true, false, true, false, false]);
     }
 }

@@ -1,20 +1,22 @@
-//! CPU memory: aligned, pooled, behind a lock.
+//! CPU memory: aligned and pooled, or someone else's; behind a lock.
 
 #![allow(unsafe_code, reason = "allocates memory, and hands it out as slices")]
 
 use std::alloc::{Layout, alloc_zeroed, dealloc};
+use std::any::Any;
 use std::mem::ManuallyDrop;
+use std::ops::Range;
 use std::ptr::NonNull;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use crate::base::pool::{Pool, size_class};
+use super::forked;
+use crate::base::pages::{HUGE_PAGE, ask_for_huge_pages, is_large};
+use crate::base::pool::{Held, Pool, size_class};
+use crate::base::storage::Memory;
 use crate::{Element, Error, MemoryStats, Result};
 
 /// A cache line, and the widest SIMD register.
 const ALIGN: usize = 64;
-/// The page size asked for where memory is large: one fault instead of 512, and streams are prefetched further. Size
-/// classes from twice this on are whole multiples of it.
-const HUGE_PAGE: usize = 2 << 20;
 /// Bytes of the widest element.
 const ANY_ELEMENT: usize = 8;
 
@@ -22,16 +24,27 @@ const ANY_ELEMENT: usize = 8;
 /// several times as much as writing the memory.
 static POOL: Pool<Block> = Pool::new();
 
-/// Raw aligned memory. Always initialised.
-struct Block {
-    /// What the allocator gave; `start` is the first aligned address in it.
-    allocated: NonNull<u8>,
-    start: NonNull<u8>,
-    /// What the allocator was asked for.
-    layout: Layout,
+/// Keeps other threads out of the memory pool, through which all work on the CPU goes.
+pub(super) fn hold_pool() -> Held<'static, Block> {
+    POOL.hold()
 }
 
-// SAFETY: a block owns its memory and hands it out only through `&self` and `&mut self`.
+/// Raw memory. Always initialised.
+pub(super) struct Block {
+    start: NonNull<u8>,
+    origin: Origin,
+}
+
+/// Where a block is from.
+enum Origin {
+    /// What the allocator gave, and was asked for. The block starts at the first aligned address in it.
+    Allocator(NonNull<u8>, Layout),
+    /// Somebody else, who lives for as long as the block.
+    Owner { _owner: Box<dyn Any + Send + Sync> },
+}
+
+// SAFETY: a block owns its memory, or whoever lent it promised as much, and hands it out only through `&self` and
+// `&mut self`.
 unsafe impl Send for Block {}
 // SAFETY: as above; shared access only reads.
 unsafe impl Sync for Block {}
@@ -41,14 +54,15 @@ impl Block {
         let layout = Self::layout(bytes)?;
         // SAFETY: the size is not zero: size classes begin at 256 bytes.
         let allocated = NonNull::new(unsafe { alloc_zeroed(layout) })?;
-        if !Self::is_large(bytes) {
-            return Some(Self { allocated, start: allocated, layout });
+        let origin = Origin::Allocator(allocated, layout);
+        if !is_large(bytes) {
+            return Some(Self { start: allocated, origin });
         }
         let skipped = allocated.as_ptr().addr().next_multiple_of(HUGE_PAGE) - allocated.as_ptr().addr();
         // SAFETY: less than a huge page is skipped, and the layout has one to spare.
         let start = unsafe { allocated.add(skipped) };
-        ask_for_huge_pages(start, bytes);
-        Some(Self { allocated, start, layout })
+        ask_for_huge_pages(start.as_ptr(), bytes);
+        Some(Self { start, origin })
     }
 
     /// The memory of a vector, if it begins where any element may.
@@ -60,20 +74,16 @@ impl Block {
         };
         let mut values = ManuallyDrop::new(values);
         match NonNull::new(values.as_mut_ptr().cast()) {
-            Some(start) => Ok(Self { allocated: start, start, layout }),
+            Some(start) => Ok(Self { start, origin: Origin::Allocator(start, layout) }),
             None => Err(ManuallyDrop::into_inner(values)),
         }
-    }
-
-    fn is_large(bytes: usize) -> bool {
-        bytes >= 2 * HUGE_PAGE
     }
 
     /// What is asked of the allocator. A large block is aligned here: an allocator that is asked for more than the
     /// usual alignment fills the memory with zeros itself, which makes every page resident, those included that no
     /// element will lie on. Asked for the usual one, it takes untouched pages from the system, which are zero.
     fn layout(bytes: usize) -> Option<Layout> {
-        if Self::is_large(bytes) {
+        if is_large(bytes) {
             Layout::from_size_align(bytes.checked_add(HUGE_PAGE)?, align_of::<usize>()).ok()
         } else {
             Layout::from_size_align(bytes, ALIGN).ok()
@@ -83,34 +93,48 @@ impl Block {
 
 impl Drop for Block {
     fn drop(&mut self) {
-        // SAFETY: allocated with this layout, in `new`, or by the vector whose memory `of` has taken over.
-        unsafe { dealloc(self.allocated.as_ptr(), self.layout) }
+        if let Origin::Allocator(allocated, layout) = self.origin {
+            // SAFETY: allocated with this layout, in `new`, or by the vector whose memory `of` has taken over.
+            unsafe { dealloc(allocated.as_ptr(), layout) }
+        }
     }
 }
-
-/// Many systems give huge pages only on request. If this one refuses, pages are small.
-#[cfg(target_os = "linux")]
-fn ask_for_huge_pages(start: NonNull<u8>, bytes: usize) {
-    // SAFETY: advice about memory that was just allocated and that nothing uses yet.
-    unsafe { libc::madvise(start.as_ptr().cast(), bytes, libc::MADV_HUGEPAGE) };
-}
-
-#[cfg(not(target_os = "linux"))]
-fn ask_for_huge_pages(_start: NonNull<u8>, _bytes: usize) {}
 
 /// The memory of one or more tensors.
 pub(crate) struct Buffer {
     /// `None` only while dropping.
     block: RwLock<Option<Block>>,
     len: usize,
-    class: u64,
-    /// Whether the pool takes it back.
-    pooled: bool,
+    fate: Fate,
+}
+
+/// What becomes of a buffer's memory.
+enum Fate {
+    /// The pool takes it back, as so many bytes.
+    Pooled(u64),
+    /// It is freed; the pool counted so many bytes.
+    Freed(u64),
+    /// It is someone else's, and lies at these addresses.
+    Returned { addresses: Range<usize>, read_only: bool },
+}
+
+impl Memory for Buffer {
+    fn borrowed(&self) -> Option<Range<usize>> {
+        match &self.fate {
+            Fate::Returned { addresses, .. } => Some(addresses.clone()),
+            Fate::Pooled(_) | Fate::Freed(_) => None,
+        }
+    }
+
+    fn is_read_only(&self) -> bool {
+        matches!(self.fate, Fate::Returned { read_only: true, .. })
+    }
 }
 
 impl Buffer {
     /// Memory of `len` bytes. It holds whatever the pool's last user left there.
     pub(crate) fn new(op: &'static str, len: usize) -> Result<Arc<Self>> {
+        forked::watch();
         let class = size_class(len as u64);
         let refuse = || Error::OutOfMemory { op, bytes: class, device: "cpu".to_owned() };
         let allocate = || {
@@ -121,7 +145,7 @@ impl Buffer {
             Block::new(class as usize).or_else(retry).ok_or_else(refuse)
         };
         let block = POOL.take(class, |_| true, allocate, refuse)?;
-        Ok(Arc::new(Self { block: RwLock::new(Some(block)), len, class, pooled: true }))
+        Ok(Arc::new(Self { block: RwLock::new(Some(block)), len, fate: Fate::Pooled(class) }))
     }
 
     /// The memory of a vector, without a copy; or the vector, if its memory begins where not every element may.
@@ -134,7 +158,30 @@ impl Buffer {
         let class = len as u64;
         let refuse = || Error::OutOfMemory { op, bytes: class, device: "cpu".to_owned() };
         let block = POOL.take(class, |_| false, || Ok(block), refuse)?;
-        Ok(Ok(Arc::new(Self { block: RwLock::new(Some(block)), len, class, pooled: false })))
+        Ok(Ok(Arc::new(Self { block: RwLock::new(Some(block)), len, fate: Fate::Freed(class) })))
+    }
+
+    /// The `len` bytes from `start` on, which `owner` keeps there.
+    ///
+    /// # Safety
+    ///
+    /// For as long as `owner` lives and is not told otherwise, they are initialised and aligned to their elements; nobody
+    /// else writes them while they are in use here, nor reads them while they are written here.
+    pub(crate) unsafe fn borrowed(
+        start: NonNull<u8>,
+        len: usize,
+        read_only: bool,
+        owner: Box<dyn Any + Send + Sync>,
+    ) -> Arc<Self> {
+        let addresses = start.addr().get()..start.addr().get() + len;
+        let block = Block { start, origin: Origin::Owner { _owner: owner } };
+        let fate = Fate::Returned { addresses, read_only };
+        Arc::new(Self { block: RwLock::new(Some(block)), len, fate })
+    }
+
+    /// Where its memory begins.
+    pub(crate) fn start(&self) -> *mut u8 {
+        self.lock().memory().cast()
     }
 
     /// Locks the memory for reading.
@@ -152,8 +199,9 @@ impl Buffer {
         f(&self.lock().bytes()[offset..offset + len])
     }
 
-    pub(crate) fn write(&self, bytes: &[u8]) {
-        self.lock_mut().bytes_mut()[..bytes.len()].copy_from_slice(bytes);
+    /// Writes `bytes` from byte `offset` on.
+    pub(crate) fn write(&self, offset: usize, bytes: &[u8]) {
+        self.lock_mut().bytes_mut()[offset..offset + bytes.len()].copy_from_slice(bytes);
     }
 
     /// Has `fill` write the first `len` bytes, at most `chunk` at a time, from the first to the last.
@@ -165,12 +213,11 @@ impl Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        if let Some(block) = self.block.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
-            if self.pooled {
-                POOL.give(self.class, block);
-            } else {
-                POOL.forget(self.class);
-            }
+        let block = self.block.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        match (&self.fate, block) {
+            (&Fate::Pooled(class), Some(block)) => POOL.give(class, block),
+            (&Fate::Freed(class), _) => POOL.forget(class),
+            (Fate::Pooled(_) | Fate::Returned { .. }, _) => {}
         }
     }
 }

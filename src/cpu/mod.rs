@@ -17,6 +17,7 @@ mod choose;
 mod contract;
 mod division;
 mod fold;
+mod forked;
 mod formula;
 mod frame;
 mod fuse;
@@ -48,6 +49,7 @@ use std::sync::atomic::Ordering;
 
 pub(crate) use bandwidth::bandwidth;
 pub(crate) use buffer::{Buffer, limit_memory, memory, trim};
+pub(crate) use threads::{count as num_threads, set_count as set_num_threads};
 
 use program::Program;
 

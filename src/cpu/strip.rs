@@ -44,13 +44,12 @@ impl<'a> Span<'a> {
     /// For as long as `'a`:
     ///
     /// - it is valid for reads of bytes that are initialised, and for writes if anything is written by way of it;
-    /// - it is aligned to 8 bytes;
+    /// - it is aligned to its elements;
     /// - no thread writes an element that another thread reads or writes;
     /// - if anything is written by way of it, nothing holds a reference into it, but for cells.
     pub(super) unsafe fn new(memory: *mut [u8]) -> Self {
         let start = memory.cast::<u8>();
         debug_assert!(memory.is_empty() || !start.is_null(), "memory has an address");
-        debug_assert!(start.addr().is_multiple_of(8), "memory begins where any element may");
         Self { start, bytes: memory.len(), origin: 0, memory: PhantomData }
     }
 

@@ -5,28 +5,109 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
+use crate::base::fork;
+
 /// The caller does work on fewer elements than this alone: waking threads takes longer.
 pub(super) const SMALL: usize = 32 * 1024;
 
-fn pool() -> Option<&'static ThreadPool> {
-    static POOL: OnceLock<Option<ThreadPool>> = OnceLock::new();
-    let build = || ThreadPoolBuilder::new().thread_name(|i| format!("hadamard-{i}")).build();
-    // Where the system gives no threads, as on the web, the caller does everything.
-    POOL.get_or_init(|| build().inspect_err(|e| log::info!("the CPU path runs on one thread: {e}")).ok()).as_ref()
+/// The variables that say how many threads compute, the first that is set to a number: our own, and the one that
+/// schedulers of clusters set for whatever they start.
+const VARIABLES: [&str; 2] = ["HADAMARD_NUM_THREADS", "OMP_NUM_THREADS"];
+
+/// So many threads of one process. None is ever dropped: they sleep, and are there when as many are asked for again.
+struct Workers {
+    /// See [`fork::generation`]: a child has no threads of its parent's.
+    generation: u32,
+    count: usize,
+    /// Nothing where the system gives no threads, as on the web.
+    pool: OnceLock<Option<ThreadPool>>,
+    /// Those made after these.
+    next: OnceLock<Box<Workers>>,
+}
+
+impl Workers {
+    /// Those that are to compute now.
+    fn now() -> &'static Self {
+        static FIRST: OnceLock<Box<Workers>> = OnceLock::new();
+        let (generation, count) = (fork::generation(), wanted());
+        let mut place = &FIRST;
+        loop {
+            match place.get() {
+                Some(workers) if (workers.generation, workers.count) == (generation, count) => return workers,
+                Some(workers) => place = &workers.next,
+                // Another thread may be first; then its own stand here.
+                None => {
+                    let new = Self { generation, count, pool: OnceLock::new(), next: OnceLock::new() };
+                    let _ = place.set(Box::new(new));
+                }
+            }
+        }
+    }
+
+    /// Made at the first call. A cell that is being filled at a fork stays so in the child for ever, hence not by
+    /// `get_or_init`, during which threads would start.
+    fn pool(&self) -> Option<&ThreadPool> {
+        if self.pool.get().is_none() {
+            let built =
+                ThreadPoolBuilder::new().num_threads(self.count).thread_name(|i| format!("hadamard-{i}")).build();
+            let built = built.inspect_err(|e| log::info!("the CPU path runs on one thread: {e}"));
+            let _ = self.pool.set(built.ok());
+        }
+        self.pool.get()?.as_ref()
+    }
+}
+
+/// How many threads were asked for by [`set_count`]; 0 if none were.
+static WANTED: AtomicUsize = AtomicUsize::new(0);
+
+fn wanted() -> usize {
+    match WANTED.load(Ordering::Relaxed) {
+        0 => at_first(),
+        count => count,
+    }
+}
+
+/// How many threads compute if nobody says: what the environment says, else one for each core that this process may use.
+fn at_first() -> usize {
+    static AT_FIRST: OnceLock<usize> = OnceLock::new();
+    if AT_FIRST.get().is_none() {
+        let of_variable = |&name: &&str| {
+            let text = std::env::var(name).ok()?;
+            let count = number_of_threads(&text);
+            if count.is_none() {
+                log::warn!("{name}={text}: expected a number of threads, at least 1");
+            }
+            count
+        };
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        let _ = AT_FIRST.set(VARIABLES.iter().find_map(of_variable).unwrap_or_else(cores));
+    }
+    AT_FIRST.get().copied().unwrap_or(1)
+}
+
+/// The number in a variable's text. OpenMP allows for a list, a number for each level of nesting; this is one level.
+fn number_of_threads(text: &str) -> Option<usize> {
+    text.split(',').next()?.trim().parse().ok().filter(|&count| count > 0)
+}
+
+/// From now on so many threads compute, at least one. Work that runs goes on as it began.
+pub(crate) fn set_count(count: usize) {
+    WANTED.store(count, Ordering::Relaxed);
 }
 
 /// How many threads compute.
-pub(super) fn count() -> usize {
-    pool().map_or(1, ThreadPool::current_num_threads)
+pub(crate) fn count() -> usize {
+    let workers = Workers::now();
+    if workers.count == 1 { 1 } else { workers.pool().map_or(1, ThreadPool::current_num_threads) }
 }
 
 /// Calls `work` once with each number below `units`, on all cores if there are many `elements`, in any order. Returns
 /// when all calls have.
 pub(super) fn each(units: usize, elements: usize, work: impl Fn(usize) + Sync) {
-    let pool = if units > 1 && elements >= SMALL { pool() } else { None };
+    let workers = if units > 1 && elements >= SMALL { Some(Workers::now()) } else { None };
     #[cfg(test)]
-    let pool = pool.filter(|_| !ALONE.get());
-    let Some(pool) = pool.filter(|p| p.current_num_threads() > 1) else {
+    let workers = workers.filter(|_| !ALONE.get());
+    let Some(pool) = workers.filter(|workers| workers.count > 1).and_then(Workers::pool) else {
         (0..units).for_each(work);
         return;
     };
@@ -59,7 +140,7 @@ pub(super) fn each(units: usize, elements: usize, work: impl Fn(usize) + Sync) {
 
 /// Calls `f` where rayon's functions use our threads.
 pub(super) fn within<R: Send>(f: impl FnOnce() -> R + Send) -> R {
-    let Some(pool) = pool() else { return f() };
+    let Some(pool) = Workers::now().pool() else { return f() };
     if rayon::current_thread_index().is_none() {
         return pool.install(f);
     }
@@ -80,4 +161,15 @@ pub(super) fn alone<R>(f: impl FnOnce() -> R) -> R {
     let result = f();
     ALONE.set(false);
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::number_of_threads;
+
+    #[test]
+    fn a_number_of_threads_is_the_first_of_a_list() {
+        assert_eq!(["4", " 2 ", "3,2"].map(number_of_threads), [Some(4), Some(2), Some(3)]);
+        assert_eq!(["0", "", "many", "-1", ",2"].map(number_of_threads), [None; 5]);
+    }
 }

@@ -39,6 +39,7 @@ pub use losses::{CrossEntropy, Reduction};
 pub use node::Expr;
 pub(crate) use node::{Node, Op};
 pub use op::{BinaryOp, ReduceOp, ScanOp, UnaryOp};
+pub(crate) use parse::has_meaning;
 pub use pointwise::Rounding;
 pub use scan::Scan;
 

@@ -1,8 +1,9 @@
 //! The GPU adapters of this machine.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::Context;
+use crate::base::fork;
 use crate::{DeviceKind, Error, Result};
 
 /// An adapter that has been found but not opened.
@@ -23,7 +24,23 @@ pub(crate) fn preferred_adapters() -> Vec<Adapter> {
     if adapters.is_empty() { find(wgpu::Backends::SECONDARY) } else { adapters }
 }
 
+/// The process that first looked for adapters; see [`fork::generation`].
+static FIRST_SOUGHT: OnceLock<u32> = OnceLock::new();
+
+/// Why no GPU can be looked for here, if none can: drivers of a parent that looked for GPUs lie in this memory, but not their
+/// threads.
+pub(crate) fn refusal(op: &'static str) -> Option<Error> {
+    let forked = FIRST_SOUGHT.get().is_some_and(|&generation| generation != fork::generation());
+    let what = "processes that were forked after it was looked for; start them anew, by spawn";
+    forked.then(|| Error::Unsupported { op, what: what.to_owned(), device: "a GPU".to_owned() })
+}
+
 fn find(backends: wgpu::Backends) -> Vec<Adapter> {
+    if let Some(refusal) = refusal("open device") {
+        log::warn!("{refusal}");
+        return Vec::new();
+    }
+    let _ = FIRST_SOUGHT.set(fork::generation());
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
     descriptor.backends &= backends;
     // Validation layers are off unless WGPU_VALIDATION asks for them.

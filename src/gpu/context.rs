@@ -13,6 +13,7 @@ use super::memory::Memory;
 use super::poller::{Poller, Waiting};
 use super::readback::{Mapped, Read};
 use super::recorder::{Recorder, UNIFORM_BYTES};
+use crate::base::fork;
 use crate::base::times::Bandwidth;
 use crate::kernel::Caps;
 use crate::{Counters, DeviceInfo, Error, MemoryStats, Result};
@@ -27,6 +28,8 @@ pub(crate) struct Context {
     /// Bytes of uniforms that a launch may have: a long chain of views takes many.
     pub(super) max_uniforms: u64,
     label: Label,
+    /// The process it was opened in; see [`fork::generation`].
+    generation: u32,
     /// Whether kernels planned from now on are left to the driver's simplifications.
     fast_math: AtomicBool,
     recorder: Mutex<Recorder>,
@@ -101,6 +104,7 @@ impl Context {
             device,
             queue,
             info,
+            generation: fork::generation(),
             fast_math: AtomicBool::new(false),
             max_uniforms: limits.max_uniform_buffer_binding_size.min(UNIFORM_BYTES as u64),
             label: Label::new(label_of(adapter)),
@@ -125,6 +129,11 @@ impl Context {
         Caps::of(&self.info, self.label(), self.fast_math())
     }
 
+    /// Whether this is a copy in a forked child, which has none of the driver's threads.
+    pub(super) fn is_copy(&self) -> bool {
+        self.generation != fork::generation()
+    }
+
     pub(super) fn fast_math(&self) -> bool {
         self.fast_math.load(Ordering::Relaxed)
     }
@@ -145,6 +154,7 @@ impl Context {
 
     /// Submits what is recorded and waits for all of it.
     pub(super) fn settle(&self, op: &'static str) -> Result<()> {
+        self.check(op)?;
         self.recorder().submit(self, op)?;
         self.wait(op, None)
     }
@@ -179,6 +189,9 @@ impl Context {
     }
 
     pub(crate) fn trim(&self) {
+        if self.is_copy() {
+            return;
+        }
         self.recorder().forget_bind_groups(self);
         self.cache.clear();
         drop(self.memory.pool.drain());

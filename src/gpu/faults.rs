@@ -95,6 +95,10 @@ impl Context {
 
     /// An error if the device is lost or wgpu has reported a fault to nobody since the last check.
     pub(super) fn check(&self, op: &'static str) -> Result<()> {
+        if self.is_copy() {
+            let reason = "it was opened before this process was forked; start processes anew, by spawn".to_owned();
+            return Err(Error::DeviceLost { op, device: self.label().to_owned(), reason });
+        }
         if !self.faults.any.load(Ordering::Acquire) {
             return Ok(());
         }
@@ -108,6 +112,7 @@ impl Context {
 
     /// The same, after letting wgpu report.
     pub(super) fn look(&self, op: &'static str) -> Result<()> {
+        self.check(op)?;
         let _ = self.faults.poll(&self.device, wgpu::PollType::Poll);
         self.check(op)
     }

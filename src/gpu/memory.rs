@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::Context;
 use super::faults::Faults;
 use crate::base::pool::{Pool, size_class};
+use crate::base::storage;
 use crate::{Error, Result};
 
 /// How many bytes are uploaded at most before they are waited for, where more follow.
@@ -59,6 +60,8 @@ pub(crate) struct Buffer {
     /// Number of the recording that last wrote it; 0 if none did.
     written: AtomicU64,
 }
+
+impl storage::Memory for Buffer {}
 
 impl Context {
     /// Memory for `bytes` bytes, with undefined contents.
@@ -202,6 +205,12 @@ impl Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        self.raw.take().into_iter().for_each(|raw| self.context.memory.pool.give(self.class, raw));
+        let Some(raw) = self.raw.take() else { return };
+        if self.context.is_copy() {
+            // The memory is the parent's.
+            std::mem::forget((raw, self.context.clone()));
+        } else {
+            self.context.memory.pool.give(self.class, raw);
+        }
     }
 }

@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-pub(crate) use self::adapter::{Adapter, adapters, preferred_adapters};
+pub(crate) use self::adapter::{Adapter, adapters, preferred_adapters, refusal};
 pub(crate) use self::context::Context;
 pub(crate) use self::memory::Buffer;
 

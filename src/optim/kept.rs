@@ -4,6 +4,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
 use super::hooks::Stages;
+use crate::base::storage::Storage;
 use crate::expr::{Form, Op, Reading};
 use crate::{Device, Expr};
 
@@ -31,6 +32,8 @@ pub(super) struct Prepared {
     uses: Vec<SmallVec<[(usize, usize); 2]>>,
     /// Memory that updates read or write besides, which nothing else may stand for.
     own: FxHashSet<usize>,
+    /// What of it is borrowed, and may lie in other storages, too.
+    borrowed: Vec<Storage>,
     /// Whether it reads no memory of a batch while others are run.
     lasts: bool,
     pub(super) stages: Stages,
@@ -42,17 +45,22 @@ impl Prepared {
         let places: FxHashMap<usize, usize> =
             form.stand_ins().enumerate().map(|(i, storage)| (storage.id(), i)).collect();
         let mut uses = vec![SmallVec::new(); places.len()];
-        let mut own = FxHashSet::default();
+        let (mut own, mut borrowed) = (FxHashSet::default(), Vec::new());
+        let mut keep = |storage: &Storage| {
+            if own.insert(storage.id()) && storage.borrowed().is_some() {
+                borrowed.push(storage.clone());
+            }
+        };
         for (u, update) in stages.updates.iter().enumerate() {
             for (b, storage) in update.buffers().enumerate() {
                 match places.get(&storage.id()) {
                     Some(&place) => uses[place].push((u, b)),
-                    None => drop(own.insert(storage.id())),
+                    None => keep(storage),
                 }
             }
-            own.extend(update.targets().iter().map(|target| target.storage().id()));
+            update.targets().iter().for_each(|target| keep(target.storage()));
         }
-        Self { purpose, form, of: Vec::new(), uses, own, lasts, stages }
+        Self { purpose, form, of: Vec::new(), uses, own, borrowed, lasts, stages }
     }
 
     /// Whether it reads these now.
@@ -70,8 +78,10 @@ impl Prepared {
 
     /// Whether memory that was read may stand where stand-ins do.
     pub(super) fn accepts(&self, reading: &Reading, device: &Device) -> bool {
-        let free = |id: usize| !self.own.contains(&id);
-        reading.memory.iter().all(|(storage, _)| free(storage.id()) && device.backend().owns(storage))
+        let free = |storage: &Storage| {
+            !self.own.contains(&storage.id()) && !self.borrowed.iter().any(|own| own.crosses(storage))
+        };
+        reading.memory.iter().all(|(storage, _)| free(storage) && device.backend().owns(storage))
     }
 
     fn bind(&mut self, exprs: &[Expr], reading: Reading) {

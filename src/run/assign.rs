@@ -73,21 +73,7 @@ impl Update {
 
     fn with(op: &'static str, targets: &[(&Tensor, Expr)], graph: impl FnOnce() -> Result<Arc<Graph>>) -> Result<Self> {
         let device = targets[0].0.device();
-        for (target, _) in targets {
-            if !device.backend().owns(target.storage()) {
-                return Err(mismatch(op, &device, &target.device()));
-            }
-            if target.layout().overlaps_itself() {
-                return Err(Error::argument(
-                    op,
-                    "a target whose elements lie apart",
-                    format!("a broadcast view {}", target.shape()),
-                ));
-            }
-        }
-        if let Some((first, second)) = overlap(targets.iter().map(|(tensor, _)| *tensor)) {
-            return Err(Error::Overlap { op, first, second });
-        }
+        Self::check_targets(op, &targets.iter().map(|(target, _)| *target).collect::<SmallVec<[_; 4]>>(), &device)?;
         let graph = graph()?;
         let targets: SmallVec<[Tensor; 1]> = targets.iter().map(|&(t, _)| t.clone()).collect();
         if let Some(found) = device_of(op, &graph)?
@@ -97,6 +83,30 @@ impl Update {
         }
         let beside = writes_before_it_reads(&graph, &targets);
         Ok(Self { op, device, targets, graph, beside })
+    }
+
+    /// An error unless tensors are on the device, may be written, and lie apart.
+    pub(super) fn check_targets(op: &'static str, targets: &[&Tensor], device: &Device) -> Result<()> {
+        for target in targets {
+            if !device.backend().owns(target.storage()) {
+                return Err(mismatch(op, device, &target.device()));
+            }
+            if target.storage().is_read_only() {
+                let found = format!("borrowed memory {} that is to be read only", target.shape());
+                return Err(Error::argument(op, "a target that may be written", found));
+            }
+            if target.layout().overlaps_itself() {
+                return Err(Error::argument(
+                    op,
+                    "a target whose elements lie apart",
+                    format!("a broadcast view {}", target.shape()),
+                ));
+            }
+        }
+        match overlap(targets.iter().copied()) {
+            Some((first, second)) => Err(Error::Overlap { op, first, second }),
+            None => Ok(()),
+        }
     }
 
     /// Reads and writes what the tensors hold now.
@@ -142,11 +152,13 @@ impl Update {
     pub(crate) fn reads(&self, tensor: &Tensor) -> bool {
         self.graph.values.iter().any(|value| match &value.step {
             Step::Load { buffer, access } => {
-                let same = self.graph.buffers[*buffer].0.id() == tensor.storage().id();
-                same && access.footprint().may_overlap(tensor.layout())
+                let storage = &self.graph.buffers[*buffer].0;
+                let same = storage.id() == tensor.storage().id();
+                same && access.footprint().may_overlap(tensor.layout()) || storage.crosses(tensor.storage())
             }
             Step::Take(Take { from: Source::Buffer(buffer), .. }) => {
-                self.graph.buffers[*buffer].0.id() == tensor.storage().id()
+                let storage = &self.graph.buffers[*buffer].0;
+                storage.id() == tensor.storage().id() || storage.crosses(tensor.storage())
             }
             _ => false,
         })
@@ -169,7 +181,7 @@ impl Update {
 }
 
 /// What values need, each as its target takes it.
-fn graph_of(op: &'static str, targets: &[(&Tensor, Expr)]) -> Result<Arc<Graph>> {
+pub(super) fn graph_of(op: &'static str, targets: &[(&Tensor, Expr)]) -> Result<Arc<Graph>> {
     let values = targets.iter().map(|(t, e)| e.fit(op, t)).collect::<Result<SmallVec<[Expr; 1]>>>()?;
     match (&values[..], targets) {
         ([value], [(target, _)]) if value.dtype() == target.dtype() => value.graph(),
@@ -186,6 +198,14 @@ pub(crate) fn overlap<'a>(tensors: impl ExactSizeIterator<Item = &'a Tensor>) ->
         return None;
     }
     let tensors: SmallVec<[&Tensor; 8]> = tensors.collect();
+    let borrowed: SmallVec<[usize; 8]> =
+        (0..tensors.len()).filter(|&i| tensors[i].storage().borrowed().is_some()).collect();
+    for (k, &i) in borrowed.iter().enumerate() {
+        let crosses = |&&j: &&usize| tensors[i].storage().crosses(tensors[j].storage());
+        if let Some(&j) = borrowed[k + 1..].iter().find(crosses) {
+            return Some((i, j));
+        }
+    }
     let place = |(i, t): (usize, &&Tensor)| t.layout().bounds().map(|b| (t.storage().id(), b.0, b.1, i));
     let mut places: Vec<(usize, usize, usize, usize)> = tensors.iter().enumerate().filter_map(place).collect();
     places.sort_unstable();
@@ -231,7 +251,7 @@ impl Expr {
 ///
 /// It would not where every read of a target's memory is elementwise and at the very element being written, by a
 /// pass that writes all targets together: so they must have one shape, and reductions and scans may not read them.
-fn writes_before_it_reads(graph: &Graph, targets: &[Tensor]) -> bool {
+pub(super) fn writes_before_it_reads(graph: &Graph, targets: &[Tensor]) -> bool {
     let reduces = graph.values.iter().any(|v| v.step.is_pass());
     let one_pass = !reduces && targets.iter().all(|t| t.shape() == targets[0].shape());
     graph.values.iter().any(|value| {
@@ -239,15 +259,19 @@ fn writes_before_it_reads(graph: &Graph, targets: &[Tensor]) -> bool {
             Step::Load { buffer, access } => (buffer, access),
             // Which elements an index chooses, nobody knows.
             Step::Take(Take { from: Source::Buffer(buffer), .. }) => {
-                let id = graph.buffers[*buffer].0.id();
-                return targets.iter().any(|target| id == target.storage().id());
+                let storage = &graph.buffers[*buffer].0;
+                let meets =
+                    |target: &Tensor| storage.id() == target.storage().id() || storage.crosses(target.storage());
+                return targets.iter().any(meets);
             }
             _ => return false,
         };
-        let id = graph.buffers[*buffer].0.id();
+        let storage = &graph.buffers[*buffer].0;
         targets.iter().any(|target| {
             let same_element = || one_pass && access.layout().is_some_and(|l| same_positions(l, target.layout()));
-            id == target.storage().id() && access.footprint().may_overlap(target.layout()) && !same_element()
+            let same = storage.id() == target.storage().id();
+            same && access.footprint().may_overlap(target.layout()) && !same_element()
+                || storage.crosses(target.storage())
         })
     })
 }

@@ -29,9 +29,9 @@ use crate::{DType, Element, Result, Tensor, cpu};
 use crate::gpu;
 
 #[cfg(feature = "gpu")]
-pub(super) use crate::gpu::{Adapter, adapters, preferred_adapters};
+pub(super) use crate::gpu::{Adapter, adapters, preferred_adapters, refusal};
 #[cfg(not(feature = "gpu"))]
-pub(super) use no_gpu::{Adapter, adapters, preferred_adapters};
+pub(super) use no_gpu::{Adapter, adapters, preferred_adapters, refusal};
 
 /// Where memory is and work is done.
 #[derive(Clone)]
@@ -120,7 +120,18 @@ impl Backend {
 
     /// Uploads `bytes` to the start of a buffer.
     pub(super) fn write(op: &'static str, storage: &Storage, bytes: &[u8]) -> Result<()> {
-        buffer!(op, storage, buffer => { buffer.write(bytes); Ok(()) }, buffer => buffer.write(op, bytes))
+        buffer!(op, storage, buffer => { buffer.write(0, bytes); Ok(()) }, buffer => buffer.write(op, bytes))
+    }
+
+    /// Where the memory of a buffer of the CPU's begins.
+    pub(super) fn start(storage: &Storage) -> Option<*mut u8> {
+        storage.downcast::<cpu::Buffer>().map(cpu::Buffer::start)
+    }
+
+    /// Writes `bytes` to a buffer of the CPU's from byte `start` on; returns whether it is one.
+    pub(super) fn write_at(storage: &Storage, start: usize, bytes: &[u8]) -> bool {
+        let buffer = storage.downcast::<cpu::Buffer>();
+        buffer.inspect(|buffer| buffer.write(start, bytes)).is_some()
     }
 
     /// Has `fill` make the first `len` bytes of a buffer, a chunk of whole elements after the other, from the first to
@@ -257,7 +268,11 @@ impl fmt::Display for Backend {
 /// A machine without GPUs, as far as a build without the feature `gpu` can tell.
 #[cfg(not(feature = "gpu"))]
 mod no_gpu {
-    use crate::DeviceKind;
+    use crate::{DeviceKind, Error};
+
+    pub(crate) fn refusal(_op: &'static str) -> Option<Error> {
+        None
+    }
 
     /// An adapter; there is none.
     pub(crate) enum Adapter {}

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
-use super::backend::{Adapter, Backend, adapters, preferred_adapters};
+use super::backend::{Adapter, Backend, adapters, preferred_adapters, refusal};
 use crate::base::storage::Storage;
 use crate::{Counters, DeviceInfo, DeviceKind, Error, MemoryStats, Result, Tensor};
 
@@ -91,7 +91,7 @@ impl Device {
                 Err(error) => failure = Some(error),
             }
         }
-        Err(failure.unwrap_or_else(|| Error::NoDevice {
+        Err(failure.or_else(|| refusal("open device")).unwrap_or_else(|| Error::NoDevice {
             wanted: wanted.to_owned(),
             available: std::iter::once("cpu".to_owned()).chain(adapters.iter().map(Adapter::label)).collect(),
         }))

@@ -21,7 +21,7 @@ mod locks;
 mod pool;
 
 mod sync {
-    pub(super) use shuttle::sync::Mutex;
+    pub(super) use shuttle::sync::{Mutex, MutexGuard};
     pub(super) use std::sync::PoisonError;
 }
 

@@ -70,16 +70,21 @@ impl Expr {
     ///
     /// ```
     /// # use hadamard::Expr;
-    /// assert_eq!(Expr::names_in("sum(w * a, dim=0).sqrt() + w.T"), ["w", "a"]);
+    /// assert_eq!(Expr::names_in("sum(w * a, dim=0, keepdim=True).sqrt() + w.T"), ["w", "a"]);
     /// ```
+    ///
+    /// Words that have a meaning of their own if nothing else is given for them, such as `pi`, `float32` and `torch`, are
+    /// among them.
     pub fn names_in(text: &str) -> Vec<&str> {
         let tokens = tokens(text);
         let mut found = Vec::new();
         for (i, (token, _)) in tokens.iter().enumerate() {
             let Token::Name(name) = *token else { continue };
             let after_dot = i > 0 && tokens[i - 1].0 == Token::Op(".");
-            let called_or_keyword = matches!(tokens.get(i + 1), Some((Token::Op("(" | "="), _)));
-            if !after_dot && !called_or_keyword && !found.contains(&name) {
+            let next = tokens.get(i + 1).map(|(token, _)| token);
+            let called_or_keyword = matches!(next, Some(Token::Op("(" | "=")));
+            let other = after_dot || called_or_keyword || matches!(name, "True" | "False" | "None");
+            if !other && !found.contains(&name) {
                 found.push(name);
             }
         }
@@ -114,6 +119,11 @@ impl Expr {
             Error::Parse { text, column, message }
         })
     }
+}
+
+/// Whether a name has a meaning of its own, if nothing is given for it: a constant, a dtype, or a module.
+pub(crate) fn has_meaning(name: &str) -> bool {
+    names::constant(name).is_some() || aliases::dtype(name).is_some() || aliases::module(name).is_some()
 }
 
 struct Parser<'a> {

@@ -75,17 +75,11 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// The numbers that have names, and NumPy's name for None in an index.
     fn constant(&mut self, name: &str, column: usize) -> Option<Value> {
-        let number = match name {
-            "inf" => f64::INFINITY,
-            "nan" => f64::NAN,
-            "pi" => std::f64::consts::PI,
-            "e" => std::f64::consts::E,
-            "newaxis" => return Some(Value { kind: Kind::None, column }),
-            _ => return None,
-        };
-        Some(self.number(Scalar::Float(number), column))
+        Some(match constant(name)? {
+            Some(number) => self.number(Scalar::Float(number), column),
+            None => Value { kind: Kind::None, column },
+        })
     }
 
     /// What a module has under the name that follows; `module.` is behind us.
@@ -171,4 +165,16 @@ impl<'a> Parser<'a> {
         }
         Ok(Argument { keyword: None, value: self.expression()? })
     }
+}
+
+/// The numbers that have names, and NumPy's name for None in an index.
+pub(super) fn constant(name: &str) -> Option<Option<f64>> {
+    Some(match name {
+        "inf" => Some(f64::INFINITY),
+        "nan" => Some(f64::NAN),
+        "pi" => Some(std::f64::consts::PI),
+        "e" => Some(std::f64::consts::E),
+        "newaxis" => None,
+        _ => return None,
+    })
 }

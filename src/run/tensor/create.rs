@@ -112,7 +112,7 @@ impl Tensor {
 }
 
 /// An error unless a shape has this many elements.
-fn check_count(op: &'static str, shape: &Shape, count: usize) -> Result<()> {
+pub(super) fn check_count(op: &'static str, shape: &Shape, count: usize) -> Result<()> {
     let numel = shape.checked_numel(op)?;
     if numel == count {
         return Ok(());

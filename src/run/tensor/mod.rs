@@ -1,5 +1,6 @@
 //! What one does with a tensor: make it, look at it in another way, write it, read it, compute with it.
 
+mod borrow;
 mod create;
 mod methods;
 mod read;
@@ -7,6 +8,8 @@ mod view;
 mod write;
 
 use std::fmt;
+
+pub use self::borrow::RawParts;
 
 use crate::Tensor;
 

@@ -14,6 +14,31 @@ impl Tensor {
         self.readable::<T>("to_vec")?.with_bytes("to_vec", T::from_bytes)
     }
 
+    /// Copies the elements, in row-major order, to memory that is there already: into fresh memory, as
+    /// [`to_vec`](Self::to_vec) has it, many elements take longer. Blocks.
+    ///
+    /// ```
+    /// use hadamard::{Device, Tensor};
+    /// let x = Tensor::from_slice(&[1_i32, 2, 3, 4], [2, 2], &Device::cpu())?;
+    /// let mut row = [0; 2];
+    /// x.at(1)?.read_into(&mut row)?;
+    /// assert_eq!(row, [3, 4]);
+    /// # Ok::<(), hadamard::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Argument`] if `T` is not the tensor's dtype, or if `values` is not as long as the tensor has elements;
+    /// what the device reports.
+    pub fn read_into<T: Element>(&self, values: &mut [T]) -> Result<()> {
+        const OP: &str = "read_into";
+        if values.len() != self.numel() {
+            let expected = format!("room for the {} elements of shape {}", self.numel(), self.shape());
+            return Err(Error::argument(OP, expected, values.len().to_string()));
+        }
+        self.readable::<T>(OP)?.with_bytes(OP, |bytes| T::copy_from_bytes(bytes, values))
+    }
+
     /// The elements in row-major order, as a future. On the web, where nothing may block, this is the way to read.
     ///
     /// # Errors

@@ -1,7 +1,9 @@
 //! Writing in place.
 
+use super::create::check_count;
 use crate::expr::range::check_element;
-use crate::{Expr, Result, Scalar, Tensor, assign};
+use crate::run::backend::Backend;
+use crate::{Element, Error, Expr, Result, Scalar, Tensor, assign};
 
 impl Tensor {
     /// Evaluates `value` and writes it into this tensor, in place.
@@ -17,6 +19,36 @@ impl Tensor {
     /// `value` carries from its own construction.
     pub fn assign(&self, value: impl Into<Expr>) -> Result<()> {
         assign(&[(self, value.into())])
+    }
+
+    /// Writes `values`, in row-major order, into this tensor, in place.
+    ///
+    /// ```
+    /// use hadamard::{DType, Device, Tensor};
+    /// let x = Tensor::zeros([2, 2], DType::F32, &Device::cpu())?;
+    /// x.at(1)?.write_from(&[1.0_f32, 2.0])?;
+    /// assert_eq!(x.to_vec::<f32>()?, [0.0, 0.0, 1.0, 2.0]);
+    /// # Ok::<(), hadamard::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Argument`](crate::Error::Argument) if `T` is not the tensor's dtype, if there are not as many values as
+    /// elements, or if the tensor is one that [`assign`](Self::assign) refuses; what the device reports.
+    pub fn write_from<T: Element>(&self, values: &[T]) -> Result<()> {
+        const OP: &str = "write_from";
+        if T::DTYPE != self.dtype() {
+            let expected = format!("elements of the tensor's dtype, {}", self.dtype());
+            return Err(Error::argument(OP, expected, T::DTYPE.name()));
+        }
+        if self.is_contiguous() && !self.storage().is_read_only() {
+            check_count(OP, self.shape(), values.len())?;
+            let start = self.offset() * self.dtype().size();
+            if Backend::write_at(self.storage(), start, &T::as_bytes(values)) {
+                return Ok(());
+            }
+        }
+        self.assign(Self::from_slice(values, self.shape().clone(), &self.device())?)
     }
 
     /// Sets every element to `value`: PyTorch's `weight.data.fill_`.

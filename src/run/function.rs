@@ -1,0 +1,551 @@
+//! Texts as functions: compiled once, called with whatever their names stand for.
+
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+
+use smallvec::SmallVec;
+
+use super::assign::{Update, graph_of, writes_before_it_reads};
+use super::eval::mismatch;
+use crate::base::storage::Storage;
+use crate::expr::graph::Graph;
+use crate::expr::has_meaning;
+use crate::{DType, Device, Error, Expr, Result, Scalar, ScalarCell, Shape, Tensor};
+
+/// Forms of operands whose plans a function keeps, the last used first.
+const MOST: usize = 16;
+
+/// What a name of a [`Function`] stands for in a call.
+#[derive(Clone, Debug)]
+pub enum Operand {
+    /// A tensor.
+    Tensor(Tensor),
+    /// A number, weak as in expressions.
+    Number(Scalar),
+}
+
+impl From<&Tensor> for Operand {
+    fn from(tensor: &Tensor) -> Self {
+        Self::Tensor(tensor.clone())
+    }
+}
+
+impl From<Tensor> for Operand {
+    fn from(tensor: Tensor) -> Self {
+        Self::Tensor(tensor)
+    }
+}
+
+impl<T: Into<Scalar>> From<T> for Operand {
+    fn from(number: T) -> Self {
+        Self::Number(number.into())
+    }
+}
+
+impl Operand {
+    fn expr(&self) -> Expr {
+        match self {
+            Self::Tensor(tensor) => tensor.into(),
+            Self::Number(number) => (*number).into(),
+        }
+    }
+
+    fn tensor(&self) -> Option<&Tensor> {
+        match self {
+            Self::Tensor(tensor) => Some(tensor),
+            Self::Number(_) => None,
+        }
+    }
+}
+
+/// One or several expressions in text, as [`Expr::parse`] reads them, as a function of the names in them.
+///
+/// A call reads the text and plans its evaluation once for tensors of the same dtypes, shapes and strides, wherever they
+/// lie: a call with others of that form only computes. So do other floats in place of a number; other integers, which may
+/// be exponents or dims, are another form. The last 16 forms are kept. Any number of threads may call at once.
+///
+/// ```
+/// use hadamard::{Device, Function, Tensor};
+/// let blend = Function::new("w * a + (1 - w) * b")?;
+/// assert_eq!(blend.names(), ["w", "a", "b"]);
+/// let device = Device::cpu();
+/// for i in 0..3 {
+///     let a = Tensor::from_slice(&[i as f32, 2.0], [2], &device)?;
+///     let b = Tensor::from_slice(&[4.0_f32, 4.0], [2], &device)?;
+///     let result = blend.call(&[0.5.into(), a.into(), b.into()])?;
+///     assert_eq!(result.to_vec::<f32>()?, [2.0 + 0.5 * i as f32, 3.0]);
+/// }
+/// # Ok::<(), hadamard::Error>(())
+/// ```
+pub struct Function {
+    texts: Vec<String>,
+    /// What is asked of the first expression, if not its value and that of all others.
+    gradient: Option<Gradient>,
+    names: Vec<String>,
+    kept: Mutex<Vec<Compiled>>,
+}
+
+/// Gradients of an expression.
+#[derive(Debug)]
+struct Gradient {
+    /// The numbers of the names they are with respect to.
+    wrt: Vec<usize>,
+    /// Whether the expression itself comes before them.
+    value: bool,
+}
+
+impl Function {
+    /// The function of one expression.
+    ///
+    /// What is wrong with a text as such comes from the calls: what its names stand for decides on much of it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Parse`] if there is nothing in the text.
+    pub fn new(text: &str) -> Result<Self> {
+        Self::all(&[text])
+    }
+
+    /// The function of several expressions, evaluated together: what they share is read and computed once. Its
+    /// [`names`](Self::names) are those of all, each once.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn all(texts: &[&str]) -> Result<Self> {
+        let mut names: Vec<String> = Vec::new();
+        for text in texts {
+            if text.trim().is_empty() {
+                let message = "expected an expression, found nothing".to_owned();
+                return Err(Error::Parse { text: (*text).to_owned(), column: 1, message });
+            }
+            for name in Expr::names_in(text) {
+                if !names.iter().any(|known| known == name) && !has_meaning(name) {
+                    names.push(name.to_owned());
+                }
+            }
+        }
+        let texts = texts.iter().map(|&text| text.to_owned()).collect();
+        Ok(Self { texts, gradient: None, names, kept: Mutex::default() })
+    }
+
+    /// The same function of operands in this order, of which some may be `pi`, `e`, `float32`, `F` or other words that
+    /// without this have a meaning of their own.
+    ///
+    /// ```
+    /// use hadamard::Function;
+    /// let product = Function::new("d * e")?.of(&["e", "d"]);
+    /// assert_eq!(product.call(&[2.0.into(), 3.0.into()])?.item::<f32>()?, 6.0);
+    /// # Ok::<(), hadamard::Error>(())
+    /// ```
+    #[must_use]
+    pub fn of(mut self, names: &[&str]) -> Self {
+        self.names = names.iter().map(|&name| name.to_owned()).collect();
+        // The order of what was compiled is another.
+        self.kept = Mutex::default();
+        self
+    }
+
+    /// The function whose results are the gradients of this one's first, which has one element, with respect to each of
+    /// `wrt`, in their order.
+    ///
+    /// ```
+    /// use hadamard::{Device, Function, Tensor};
+    /// let x = Tensor::from_slice(&[1.0_f32, 2.0], [2], &Device::cpu())?;
+    /// let slope = Function::new("sum(x * x * a)")?.grad(&["x"])?;
+    /// assert_eq!(slope.call(&[x.into(), 3.0.into()])?.to_vec::<f32>()?, [6.0, 12.0]);
+    /// # Ok::<(), hadamard::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Argument`] if the text has no such name, or if none is given.
+    pub fn grad(&self, wrt: &[&str]) -> Result<Self> {
+        self.gradients("grad", wrt, false)
+    }
+
+    /// As [`grad`](Self::grad), with the first result of this function before the gradients.
+    ///
+    /// # Errors
+    ///
+    /// As [`grad`](Self::grad).
+    pub fn value_and_grad(&self, wrt: &[&str]) -> Result<Self> {
+        self.gradients("value_and_grad", wrt, true)
+    }
+
+    fn gradients(&self, op: &'static str, wrt: &[&str], value: bool) -> Result<Self> {
+        let number = |name: &&str| {
+            let expected = || format!("a name of the text ({})", self.names.join(", "));
+            self.names
+                .iter()
+                .position(|n| n == name)
+                .ok_or_else(|| Error::argument(op, expected(), format!("'{name}'")))
+        };
+        if wrt.is_empty() {
+            return Err(Error::argument(op, "the names of tensors", "none"));
+        }
+        if self.gradient.is_some() {
+            return Err(Error::argument(op, "a function of values", "one of gradients"));
+        }
+        let gradient = Some(Gradient { wrt: wrt.iter().map(number).collect::<Result<_>>()?, value });
+        Ok(Self { texts: self.texts[..1].to_vec(), gradient, names: self.names.clone(), kept: Mutex::default() })
+    }
+
+    /// The names in the text, in the order in which a call takes what they stand for: as they first occur.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// The expressions.
+    pub fn texts(&self) -> &[String] {
+        &self.texts
+    }
+
+    /// How many results a call has.
+    pub fn results(&self) -> usize {
+        self.gradient.as_ref().map_or(self.texts.len(), |of| of.wrt.len() + usize::from(of.value))
+    }
+
+    /// The first result for some operands, in a new tensor.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Argument`] unless there is an operand for each name, and as [`Expr::parse`] and [`Expr::eval`].
+    pub fn call(&self, operands: &[Operand]) -> Result<Tensor> {
+        self.call_all(operands, None).map(|mut results| results.swap_remove(0))
+    }
+
+    /// All results for some operands, in new tensors: on the operands' device, or where there are no tensors among them
+    /// on `device`, else the CPU.
+    ///
+    /// # Errors
+    ///
+    /// As [`call`](Self::call); [`Error::DeviceMismatch`] if an operand is not on `device`.
+    pub fn call_all(&self, operands: &[Operand], device: Option<&Device>) -> Result<Vec<Tensor>> {
+        const OP: &str = "call";
+        let device = self.device(OP, operands, device)?;
+        let mut compiled = self.take(OP, operands, &[], &device, false)?;
+        let new = |(shape, dtype): &(Shape, DType)| Tensor::empty(OP, shape.clone(), *dtype, &device);
+        let results = compiled.results.iter().map(new).collect::<Result<Vec<_>>>()?;
+        compiled.run(OP, operands, &results, &device)?;
+        self.keep(compiled);
+        Ok(results)
+    }
+
+    /// Writes the results into `targets`, in place, as [`assign`](crate::assign()) does: each is broadcast to the shape of
+    /// its target and converted to its dtype. Operands may be targets or share memory with them: results are those of
+    /// the old values.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Argument`] unless there is a target for each result, and as [`call`](Self::call) and
+    /// [`assign`](crate::assign()).
+    pub fn assign(&self, targets: &[&Tensor], operands: &[Operand]) -> Result<()> {
+        self.write("assign", targets, operands, false)
+    }
+
+    /// As [`assign`](Self::assign), of targets that have the shapes and dtypes of the results: nothing is broadcast or
+    /// converted.
+    ///
+    /// # Errors
+    ///
+    /// As [`assign`](Self::assign); [`Error::Argument`] for a target of another shape or dtype.
+    pub fn call_into(&self, targets: &[&Tensor], operands: &[Operand]) -> Result<()> {
+        self.write("call_into", targets, operands, true)
+    }
+
+    fn write(&self, op: &'static str, targets: &[&Tensor], operands: &[Operand], exact: bool) -> Result<()> {
+        if targets.len() != self.results() {
+            let expected = format!("{} targets, one for each result", self.results());
+            return Err(Error::argument(op, expected, targets.len().to_string()));
+        }
+        let device = self.device(op, operands, Some(&targets[0].device()))?;
+        Update::check_targets(op, targets, &device)?;
+        let mut compiled = self.take(op, operands, targets, &device, exact)?;
+        if exact {
+            check_exact(op, &compiled.results, targets)?;
+        }
+        let into: SmallVec<[Tensor; 2]> = targets.iter().map(|&target| target.clone()).collect();
+        if compiled.may_write(operands, targets) {
+            compiled.run(op, operands, &into, &device)?;
+        } else {
+            let new = |target: &&Tensor| Tensor::empty(op, target.shape().clone(), target.dtype(), &device);
+            let results = targets.iter().map(new).collect::<Result<Vec<_>>>()?;
+            compiled.run(op, operands, &results, &device)?;
+            let copies: Vec<(&Tensor, Expr)> = targets.iter().copied().zip(results.iter().map(Expr::from)).collect();
+            crate::assign(&copies)?;
+        }
+        self.keep(compiled);
+        Ok(())
+    }
+
+    /// The results as expressions of some operands, to be explained or built upon.
+    ///
+    /// # Errors
+    ///
+    /// As [`call`](Self::call).
+    pub fn exprs(&self, operands: &[Operand]) -> Result<Vec<Expr>> {
+        const OP: &str = "exprs";
+        self.device(OP, operands, None)?;
+        let tensors: Vec<_> = operands.iter().map(Operand::tensor).collect();
+        let exprs: Vec<Expr> = operands.iter().map(Operand::expr).collect();
+        self.build(&exprs, &tensors)
+    }
+
+    /// The one device of operands and of whoever else is asked.
+    fn device(&self, op: &'static str, operands: &[Operand], device: Option<&Device>) -> Result<Device> {
+        if operands.len() != self.names.len() {
+            let expected = format!("{} operands ({})", self.names.len(), self.names.join(", "));
+            return Err(Error::argument(op, expected, operands.len().to_string()));
+        }
+        let mut found = device.cloned();
+        for tensor in operands.iter().filter_map(Operand::tensor) {
+            match &found {
+                None => found = Some(tensor.device()),
+                Some(device) if device.backend().owns(tensor.storage()) => {}
+                Some(device) => return Err(mismatch(op, device, &tensor.device())),
+            }
+        }
+        Ok(found.unwrap_or_else(Device::cpu))
+    }
+
+    /// The results of what the names stand for.
+    fn build(&self, operands: &[Expr], tensors: &[Option<&Tensor>]) -> Result<Vec<Expr>> {
+        let named: Vec<(&str, Expr)> = self.names.iter().map(String::as_str).zip(operands.iter().cloned()).collect();
+        let exprs = self.texts.iter().map(|text| Expr::parse_with(text, &named)).collect::<Result<Vec<_>>>()?;
+        let Some(gradient) = &self.gradient else { return Ok(exprs) };
+        let tensor = |&i: &usize| {
+            tensors[i].ok_or_else(|| Error::argument("grad", format!("a tensor for '{}'", self.names[i]), "a number"))
+        };
+        let mut gradients = exprs[0].grad(&gradient.wrt.iter().map(tensor).collect::<Result<Vec<_>>>()?)?;
+        if gradient.value {
+            gradients.insert(0, exprs[0].clone());
+        }
+        Ok(gradients)
+    }
+
+    /// Takes what was compiled for operands and targets of this form out of what is kept, or compiles it.
+    fn take(
+        &self,
+        op: &'static str,
+        operands: &[Operand],
+        targets: &[&Tensor],
+        device: &Device,
+        exact: bool,
+    ) -> Result<Compiled> {
+        {
+            let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(at) = kept.iter().position(|compiled| compiled.fits(operands, targets, device)) {
+                return Ok(kept.remove(at));
+            }
+        }
+        // A float in a cell may be another at the next call. Where a text needs to know the number, it stays.
+        let compile = |cells: bool| {
+            let (places, operands) = places(op, operands, device, cells)?;
+            let exprs = self.build(&operands, &places.iter().map(Place::tensor).collect::<Vec<_>>())?;
+            if exact {
+                check_exact(op, &exprs.iter().map(result).collect::<Vec<_>>(), targets)?;
+            }
+            Compiled::new(op, places, &exprs, targets, device)
+        };
+        match compile(true) {
+            Err(_) if operands.iter().any(|o| matches!(o, Operand::Number(Scalar::Float(_)))) => compile(false),
+            result => result,
+        }
+    }
+
+    /// Keeps what was compiled as what was used last.
+    fn keep(&self, compiled: Compiled) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.insert(0, compiled);
+        let oldest = kept.len().checked_sub(MOST + 1).and_then(|_| kept.pop());
+        drop(kept);
+        drop(oldest);
+    }
+}
+
+impl fmt::Debug for Function {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("Function");
+        out.field("texts", &self.texts).field("gradient", &self.gradient).finish_non_exhaustive()
+    }
+}
+
+/// What results need, of operands of one form.
+struct Compiled {
+    device: Device,
+    places: SmallVec<[Place; 4]>,
+    /// Shapes and dtypes of the targets; none for results in new tensors.
+    targets: SmallVec<[(Shape, DType); 2]>,
+    results: SmallVec<[(Shape, DType); 2]>,
+    graph: Graph,
+}
+
+/// The place of an operand.
+enum Place {
+    Tensor {
+        /// Without elements; its layout counts from the lowest element.
+        stand_in: Tensor,
+        /// Its buffer in the graph, if the results need it.
+        buffer: Option<usize>,
+        /// Whether it may be the only target: whether each of its elements is read, if at all, just before it is written.
+        in_place: bool,
+    },
+    Number(Scalar),
+    /// A float that may be another at each call.
+    Cell(ScalarCell),
+}
+
+impl Place {
+    fn tensor(&self) -> Option<&Tensor> {
+        match self {
+            Self::Tensor { stand_in, .. } => Some(stand_in),
+            Self::Number(_) | Self::Cell(_) => None,
+        }
+    }
+
+    fn fits(&self, operand: &Operand) -> bool {
+        match (self, operand) {
+            (Self::Tensor { stand_in, .. }, Operand::Tensor(tensor)) => {
+                stand_in.dtype() == tensor.dtype()
+                    && stand_in.shape() == tensor.shape()
+                    && stand_in.strides() == tensor.strides()
+            }
+            (Self::Cell(_), Operand::Number(Scalar::Float(_))) => true,
+            (Self::Number(Scalar::Float(a)), Operand::Number(Scalar::Float(b))) => a.to_bits() == b.to_bits(),
+            (Self::Number(a), Operand::Number(b)) => a == b,
+            _ => false,
+        }
+    }
+}
+
+/// Places for operands of a form, and what stands in them.
+fn places(
+    op: &'static str,
+    operands: &[Operand],
+    device: &Device,
+    cells: bool,
+) -> Result<(SmallVec<[Place; 4]>, Vec<Expr>)> {
+    let place = |operand: &Operand| {
+        Ok(match operand {
+            Operand::Tensor(tensor) => {
+                let none = Tensor::empty(op, [0].into(), tensor.dtype(), device)?;
+                let stand_in = none.with_layout(tensor.layout().moved(lowest(tensor)));
+                Place::Tensor { stand_in, buffer: None, in_place: false }
+            }
+            &Operand::Number(Scalar::Float(number)) if cells => Place::Cell(ScalarCell::new(number)),
+            &Operand::Number(number) => Place::Number(number),
+        })
+    };
+    let places = operands.iter().map(place).collect::<Result<SmallVec<[Place; 4]>>>()?;
+    let expr = |place: &Place| match place {
+        Place::Tensor { stand_in, .. } => stand_in.into(),
+        Place::Number(number) => (*number).into(),
+        Place::Cell(cell) => cell.into(),
+    };
+    let exprs = places.iter().map(expr).collect();
+    Ok((places, exprs))
+}
+
+/// The shape and dtype of an expression's result.
+fn result(expr: &Expr) -> (Shape, DType) {
+    (expr.shape().clone(), expr.dtype())
+}
+
+/// An error unless each target has the shape and dtype of its result.
+fn check_exact(op: &'static str, results: &[(Shape, DType)], targets: &[&Tensor]) -> Result<()> {
+    for ((shape, dtype), target) in results.iter().zip(targets) {
+        if shape != target.shape() || *dtype != target.dtype() {
+            let found = format!("one of dtype {} and shape {}", target.dtype(), target.shape());
+            return Err(Error::argument(op, format!("a target of dtype {dtype} and shape {shape}"), found));
+        }
+    }
+    Ok(())
+}
+
+impl Compiled {
+    fn new(
+        op: &'static str,
+        mut places: SmallVec<[Place; 4]>,
+        exprs: &[Expr],
+        targets: &[&Tensor],
+        device: &Device,
+    ) -> Result<Self> {
+        let graph = if targets.is_empty() {
+            Graph::new(&exprs.iter().map(|e| (e, e.dtype())).collect::<Vec<_>>())?
+        } else {
+            let pairs: Vec<(&Tensor, Expr)> = targets.iter().copied().zip(exprs.iter().cloned()).collect();
+            std::sync::Arc::unwrap_or_clone(graph_of(op, &pairs)?)
+        };
+        for place in &mut places {
+            if let Place::Tensor { stand_in, buffer, in_place } = place {
+                *buffer = graph.buffers.iter().position(|b| b.0.id() == stand_in.storage().id());
+                *in_place = !writes_before_it_reads(&graph, std::slice::from_ref(stand_in));
+            }
+        }
+        Ok(Self {
+            device: device.clone(),
+            places,
+            targets: targets.iter().map(|t| (t.shape().clone(), t.dtype())).collect(),
+            results: exprs.iter().map(result).collect(),
+            graph,
+        })
+    }
+
+    /// Whether it is what operands and targets of this form need.
+    fn fits(&self, operands: &[Operand], targets: &[&Tensor], device: &Device) -> bool {
+        self.places.iter().zip(operands).all(|(place, operand)| place.fits(operand))
+            && self.targets.len() == targets.len()
+            && self.targets.iter().zip(targets).all(|(known, t)| known.1 == t.dtype() && known.0 == *t.shape())
+            && self.device == *device
+    }
+
+    /// Whether one pass may write targets where operands are read: if they lie apart, or the one target is one of them.
+    fn may_write(&self, operands: &[Operand], targets: &[&Tensor]) -> bool {
+        let mut own = 0;
+        for (place, operand) in self.places.iter().zip(operands) {
+            let (Place::Tensor { buffer: Some(_), in_place, .. }, Some(tensor)) = (place, operand.tensor()) else {
+                continue;
+            };
+            for target in targets {
+                if tensor.storage().id() == target.storage().id() {
+                    if targets.len() > 1 || !in_place || !tensor.is_same_view(target) {
+                        return false;
+                    }
+                    own += 1;
+                } else if tensor.storage().crosses(target.storage()) {
+                    return false;
+                }
+            }
+        }
+        // A target is one buffer of the graph at most.
+        own < 2
+    }
+
+    /// Reads operands of its form, and writes the results.
+    fn run(&mut self, op: &'static str, operands: &[Operand], results: &[Tensor], device: &Device) -> Result<()> {
+        for (place, operand) in self.places.iter().zip(operands) {
+            match (place, operand) {
+                (&Place::Tensor { buffer: Some(buffer), .. }, Operand::Tensor(tensor)) => {
+                    self.graph.bind(buffer, tensor.storage().clone(), lowest(tensor));
+                }
+                (Place::Cell(cell), Operand::Number(number)) => cell.set(number.to_f64()),
+                _ => {}
+            }
+        }
+        let done = device.backend().run(op, &self.graph, results);
+        // What was read is its owner's again.
+        for place in &self.places {
+            if let &Place::Tensor { ref stand_in, buffer: Some(buffer), .. } = place {
+                let nothing: Storage = stand_in.storage().clone();
+                self.graph.bind(buffer, nothing, 0);
+            }
+        }
+        done
+    }
+}
+
+/// The lowest element of its memory that a tensor has.
+fn lowest(tensor: &Tensor) -> usize {
+    tensor.layout().bounds().map_or(tensor.offset(), |(low, _)| low)
+}
