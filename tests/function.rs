@@ -119,7 +119,10 @@ fn numbers_are_weak_and_may_change() {
     let expected = (&x * std::f64::consts::E + x.abs() * x.sum(..)).to_vec::<f32>().unwrap();
     assert!(found.iter().zip(&expected).all(|(a, b)| (a - b).abs() <= 1e-5 * b.abs()), "{found:?} {expected:?}");
     let product = Function::new("d * e").unwrap().of(&["e", "d"]);
-    assert_eq!(product.call(&[(&x).into(), 3.0.into()]).unwrap().to_vec::<f32>().unwrap()[1], 3.0 * x.to_vec::<f32>().unwrap()[1]);
+    assert_eq!(
+        product.call(&[(&x).into(), 3.0.into()]).unwrap().to_vec::<f32>().unwrap()[1],
+        3.0 * x.to_vec::<f32>().unwrap()[1]
+    );
     let alone = Function::new("n * 2").unwrap();
     assert_eq!(alone.call(&[1.5.into()]).unwrap().item::<f32>().unwrap(), 3.0);
     assert_eq!(alone.call(&[4.into()]).unwrap().item::<i64>().unwrap(), 8);
