@@ -15,8 +15,15 @@ const IN_RUSTDOC: [&str; 7] = [
     "docs/reliability.md",
     "docs/training.md",
 ];
-const ELSEWHERE: [&str; 5] =
-    ["ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "data/README.md", "benches/README.md"];
+const ELSEWHERE: [&str; 7] = [
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "data/README.md",
+    "benches/README.md",
+    "python/README.md",
+    "python/docs/numexpr.md",
+];
 
 fn read(page: &str) -> String {
     std::fs::read_to_string(Path::new(ROOT).join(page)).unwrap_or_else(|e| panic!("{page}: {e}"))

@@ -1,0 +1,542 @@
+//! Expressions in text, compiled once and called with arrays.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hadamard::{Device, Expr, Function, Operand, Tensor};
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyDictMethods, PyList, PyString, PyTuple};
+
+use crate::array::{Given, array_of, operand_of, target_of};
+use crate::device::{DeviceArray, device_of};
+use crate::errors::exception;
+
+/// Texts that are kept compiled, at most.
+const MOST: usize = 512;
+/// Elements up to which an evaluation is over sooner than other threads of Python's would have begun.
+const FEW: usize = 4096;
+
+/// A function, and its names as Python's.
+pub(crate) struct Compiled {
+    pub(crate) function: Function,
+    pub(crate) names: Vec<Py<PyString>>,
+}
+
+impl Compiled {
+    fn new(py: Python<'_>, function: Function) -> Self {
+        let names = function.names().iter().map(|name| PyString::intern(py, name).unbind()).collect();
+        Self { function, names }
+    }
+
+    /// That of a text for what is given, in which words with a meaning of their own (``pi``, ``e``, ``float32``) are operands
+    /// if they are given.
+    pub(crate) fn for_given(
+        py: Python<'_>,
+        text: &str,
+        operands: Option<&Bound<'_, PyDict>>,
+        keywords: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Arc<Self>> {
+        let known = Self::known(py, text)?;
+        let mut count = 0;
+        for dict in [operands, keywords].into_iter().flatten() {
+            count += dict.len();
+        }
+        if count == known.names.len() {
+            return Ok(known);
+        }
+        let mut names: Vec<&str> = known.function.names().iter().map(String::as_str).collect();
+        for word in Expr::names_in(text) {
+            let given = |dict: Option<&Bound<'_, PyDict>>| dict.map_or(Ok(false), |dict| dict.contains(word));
+            if !names.contains(&word) && (given(operands)? || given(keywords)?) {
+                names.push(word);
+            }
+        }
+        if names.len() == known.names.len() {
+            return Ok(known);
+        }
+        let function = Function::new(text).map_err(exception)?.of(&names);
+        Ok(Arc::new(Self::new(py, function)))
+    }
+
+    /// That of a text, which is compiled once in this process.
+    fn known(py: Python<'_>, text: &str) -> PyResult<Arc<Self>> {
+        static KNOWN: Mutex<Option<HashMap<String, Arc<Compiled>>>> = Mutex::new(None);
+        let mut guard = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = guard.get_or_insert_with(HashMap::new);
+        if let Some(compiled) = known.get(text) {
+            return Ok(compiled.clone());
+        }
+        let compiled = Arc::new(Self::new(py, Function::new(text).map_err(exception)?));
+        let old = if known.len() >= MOST { std::mem::take(known) } else { HashMap::new() };
+        known.insert(text.to_owned(), compiled.clone());
+        drop(guard);
+        drop(old);
+        Ok(compiled)
+    }
+}
+
+/// What the names of a text stand for in a call.
+pub(crate) struct Operands {
+    pub(crate) values: Vec<Operand>,
+    /// Objects that were made for the call, whose memory operands are.
+    _kept: Vec<Py<PyAny>>,
+}
+
+impl Operands {
+    /// By name: of `own` first, then of two dicts, which hold nothing else.
+    pub(crate) fn new(
+        py: Python<'_>,
+        names: &[Py<PyString>],
+        operands: Option<&Bound<'_, PyDict>>,
+        keywords: Option<&Bound<'_, PyDict>>,
+        own: &[(&str, &Tensor)],
+    ) -> PyResult<Self> {
+        let (mut values, mut kept) = (Vec::with_capacity(names.len()), Vec::new());
+        let mut taken = 0;
+        for name in names {
+            let name = name.bind(py);
+            if !own.is_empty()
+                && let Some((_, tensor)) = own.iter().find(|(own, _)| name.to_str().is_ok_and(|n| n == *own))
+            {
+                values.push(Operand::from(*tensor));
+                continue;
+            }
+            let mut found = None;
+            for dict in [keywords, operands].into_iter().flatten() {
+                if let Some(object) = dict.get_item(name)? {
+                    found = Some(object);
+                    break;
+                }
+            }
+            let Some(object) = found else {
+                let text = format!("nothing is given for '{name}' (the text has {})", listed(py, names));
+                return Err(PyTypeError::new_err(text));
+            };
+            taken += 1;
+            match operand_of(&object).map_err(|error| about(py, name, error))? {
+                Given::Operand(operand) => values.push(operand),
+                Given::Kept(operand, object) => {
+                    values.push(operand);
+                    kept.push(object);
+                }
+            }
+        }
+        if keywords.map_or(0, PyDictMethods::len) + operands.map_or(0, PyDictMethods::len) > taken {
+            for (key, _) in keywords.into_iter().flatten().chain(operands.into_iter().flatten()) {
+                let known = names.iter().any(|name| key.eq(name.bind(py)).unwrap_or(false));
+                if !known {
+                    let text = format!("'{key}' is given, but not in the text (it has {})", listed(py, names));
+                    return Err(PyTypeError::new_err(text));
+                }
+            }
+        }
+        Ok(Self { values, _kept: kept })
+    }
+
+    fn on(mut self, py: Python<'_>, device: Option<&Device>) -> PyResult<Self> {
+        if let Some(device) = device {
+            for value in &mut self.values {
+                if let Operand::Tensor(tensor) = value {
+                    *tensor = py.detach(|| tensor.to_device(device)).map_err(exception)?;
+                }
+            }
+        }
+        Ok(self)
+    }
+
+    fn numel(&self) -> usize {
+        let numel = |value: &Operand| match value {
+            Operand::Tensor(tensor) => tensor.numel(),
+            Operand::Number(_) => 1,
+        };
+        self.values.iter().map(numel).sum()
+    }
+
+    /// Has operands that are a target's very elements be the target, so that it is seen to be written in place.
+    fn join(&mut self, targets: &[Tensor]) {
+        let place = |tensor: &Tensor| tensor.raw_parts().map(|parts| (parts.start, parts.strides));
+        for value in &mut self.values {
+            let Operand::Tensor(tensor) = value else { continue };
+            let same = |target: &&Tensor| {
+                (tensor.dtype(), tensor.shape()) == (target.dtype(), target.shape()) && place(tensor) == place(target)
+            };
+            if let Some(target) = targets.iter().find(same) {
+                *tensor = target.clone();
+            }
+        }
+    }
+}
+
+/// An exception of the same kind that says which operand it is about.
+fn about(py: Python<'_>, name: &Bound<'_, PyString>, error: PyErr) -> PyErr {
+    let text = format!("{name}: {}", error.value(py));
+    PyErr::from_type(error.get_type(py), text)
+}
+
+fn listed(py: Python<'_>, names: &[Py<PyString>]) -> String {
+    if names.is_empty() {
+        return "no names".to_owned();
+    }
+    names.iter().map(|name| name.bind(py).to_string()).collect::<Vec<_>>().join(", ")
+}
+
+/// Calls `work` without holding Python's lock, if there is much of it.
+fn apart<R: Send>(py: Python<'_>, much: bool, work: impl FnOnce() -> R + Send) -> R {
+    if much { py.detach(work) } else { work() }
+}
+
+/// Calls a function, and returns an array, or a tuple of them, or what the results were written to.
+fn call<'py>(
+    py: Python<'py>,
+    function: &Function,
+    mut operands: Operands,
+    out: Option<&Bound<'py, PyAny>>,
+    device: Option<&Device>,
+    single: bool,
+) -> PyResult<Bound<'py, PyAny>> {
+    let much = operands.numel() > FEW || device.is_some();
+    if let Some(out) = out {
+        let outs: Vec<Bound<'py, PyAny>> =
+            if single { vec![out.clone()] } else { out.try_iter()?.collect::<PyResult<_>>()? };
+        let targets = outs.iter().map(|out| target_of(out).map_err(|e| about(py, &PyString::new(py, "out"), e)));
+        let targets = targets.collect::<PyResult<Vec<Tensor>>>()?;
+        operands.join(&targets);
+        let of: Vec<&Tensor> = targets.iter().collect();
+        apart(py, much, || function.call_into(&of, &operands.values)).map_err(exception)?;
+        return Ok(out.clone());
+    }
+    if function.results() == 1 && single && !much {
+        let result = function.call_all(&operands.values, device).map_err(exception)?.swap_remove(0);
+        return given_back(py, result);
+    }
+    let results = apart(py, much, || function.call_all(&operands.values, device)).map_err(exception)?;
+    drop(operands);
+    let mut arrays = results.into_iter().map(|result| given_back(py, result));
+    if single {
+        return arrays.next().unwrap_or_else(|| Err(PyValueError::new_err("no result")));
+    }
+    let arrays = arrays.collect::<PyResult<Vec<_>>>()?;
+    Ok(PyTuple::new(py, arrays)?.into_any())
+}
+
+/// A result as NumPy's array, or if it is on a GPU as an array that stays there.
+fn given_back(py: Python<'_>, result: Tensor) -> PyResult<Bound<'_, PyAny>> {
+    if result.raw_parts().is_some() {
+        return array_of(py, result);
+    }
+    Ok(Bound::new(py, DeviceArray::new(result))?.into_any())
+}
+
+/// Evaluates an expression in text over arrays and numbers, in one pass over memory, into a new array.
+///
+/// Each name in the text is an operand, by keyword or in the dict `operands`. Arrays are NumPy's, or anything with
+/// ``__dlpack__``, ``__array_interface__``, ``__array__`` or a buffer; none is copied. Python's numbers are weak: they
+/// take the dtype of the arrays they meet. Results of arrays are new NumPy arrays over memory of hadamard's; with `out` the
+/// result is written there, which may be an operand, and is returned. With `device` arrays are copied to that device and the
+/// result stays there, until it is read by ``numpy.asarray``. The text is parsed by hadamard's own grammar and never run as
+/// Python: any text is safe.
+///
+/// >>> import hadamard, numpy as np
+/// >>> a, b = np.float32([1, 2, 3]), np.float32([4, 5, 6])
+/// >>> hadamard.evaluate("sum(a * b)", a=a, b=b)
+/// array(32., dtype=float32)
+/// >>> hadamard.evaluate("w * a + (1 - w) * b", a=a, b=b, w=0.5, out=a)
+/// array([2.5, 3.5, 4.5], dtype=float32)
+#[pyfunction]
+#[pyo3(signature = (text, operands=None, /, *, out=None, device=None, **keywords))]
+pub(crate) fn evaluate<'py>(
+    py: Python<'py>,
+    text: &str,
+    operands: Option<&Bound<'py, PyDict>>,
+    out: Option<&Bound<'py, PyAny>>,
+    device: Option<&str>,
+    keywords: Option<&Bound<'py, PyDict>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let compiled = Compiled::for_given(py, text, operands, keywords)?;
+    let device = device.map(|name| device_of(py, name)).transpose()?;
+    let operands = Operands::new(py, &compiled.names, operands, keywords, &[])?.on(py, device.as_ref())?;
+    call(py, &compiled.function, operands, out, device.as_ref(), true)
+}
+
+/// Writes several expressions into arrays among the operands, in one pass, as Python's tuple assignment: every expression
+/// sees the old values.
+///
+/// >>> import hadamard, numpy as np
+/// >>> w, m = np.float32([1, 2]), np.float32([0, 0])
+/// >>> hadamard.assign({"m": "0.5 * m + w", "w": "w - 0.1 * (0.5 * m + w)"}, w=w, m=m)
+/// >>> w, m
+/// (array([0.9, 1.8], dtype=float32), array([1., 2.], dtype=float32))
+#[pyfunction]
+#[pyo3(signature = (targets, operands=None, /, **keywords))]
+pub(crate) fn assign(
+    py: Python<'_>,
+    targets: &Bound<'_, PyDict>,
+    operands: Option<&Bound<'_, PyDict>>,
+    keywords: Option<&Bound<'_, PyDict>>,
+) -> PyResult<()> {
+    static KNOWN: Mutex<Option<HashMap<Vec<String>, Arc<Compiled>>>> = Mutex::new(None);
+    if targets.is_empty() {
+        return Ok(());
+    }
+    let mut texts: Vec<String> = Vec::new();
+    let mut into = Vec::new();
+    for (name, text) in targets {
+        texts.push(text.extract()?);
+        let mut found = None;
+        for dict in [keywords, operands].into_iter().flatten() {
+            found = found.or(dict.get_item(&name)?);
+        }
+        let object = found
+            .ok_or_else(|| PyTypeError::new_err(format!("nothing is given for '{name}', which is assigned to")))?;
+        into.push((name, target_of(&object)?));
+    }
+    let known =
+        KNOWN.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(HashMap::new).get(&texts).cloned();
+    let compiled = if let Some(compiled) = known {
+        compiled
+    } else {
+        let texts_of: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let compiled = Arc::new(Compiled::new(py, Function::all(&texts_of).map_err(exception)?));
+        let mut guard = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = guard.get_or_insert_with(HashMap::new);
+        if known.len() >= MOST {
+            known.clear();
+        }
+        known.insert(texts, compiled.clone());
+        compiled
+    };
+    // A target that no expression reads is given all the same.
+    let rest = keywords.map(PyDictMethods::copy).transpose()?;
+    if let Some(rest) = &rest {
+        for (name, _) in &into {
+            let read = compiled.names.iter().any(|known| name.eq(known.bind(py)).unwrap_or(false));
+            if !read && rest.contains(name)? {
+                rest.del_item(name)?;
+            }
+        }
+    }
+    let mut given = Operands::new(py, &compiled.names, operands, rest.as_ref(), &[])?;
+    let tensors: Vec<Tensor> = into.into_iter().map(|(_, tensor)| tensor).collect();
+    given.join(&tensors);
+    let of: Vec<&Tensor> = tensors.iter().collect();
+    apart(py, given.numel() > FEW, || compiled.function.assign(&of, &given.values)).map_err(exception)
+}
+
+/// The names in a text that stand for operands, in the order in which they first occur.
+///
+/// >>> import hadamard
+/// >>> hadamard.names("sum(w * a, 0) + w")
+/// ['w', 'a']
+#[pyfunction]
+pub(crate) fn names(text: &str) -> Vec<&str> {
+    Expr::names_in(text)
+}
+
+/// Gradients that an expression is asked for.
+#[derive(Clone)]
+struct Gradient {
+    wrt: Vec<String>,
+    value: bool,
+    /// Whether one name was given, and not a list.
+    single: bool,
+}
+
+/// An expression in text, or a list of them, compiled once: call it with operands as ``evaluate``, by name or in the order of
+/// ``names``. It can be pickled. With `names` operands have that order, and may be ``pi``, ``e`` or other words with a meaning of
+/// their own.
+///
+/// >>> import hadamard, numpy as np
+/// >>> blend = hadamard.Expression("w * a + (1 - w) * b")
+/// >>> blend.names
+/// ['w', 'a', 'b']
+/// >>> blend(a=np.float32([1, 2]), b=np.float32([3, 4]), w=0.5)
+/// array([2., 3.], dtype=float32)
+#[pyclass(frozen, module = "hadamard")]
+pub(crate) struct Expression {
+    texts: Vec<String>,
+    /// Whether one text was given, and not a list.
+    one: bool,
+    device: Option<String>,
+    /// Names of operands in their order, if they were given.
+    order: Option<Vec<String>>,
+    gradient: Option<Gradient>,
+    compiled: Compiled,
+}
+
+impl Expression {
+    fn made(
+        py: Python<'_>,
+        texts: Vec<String>,
+        one: bool,
+        device: Option<String>,
+        order: Option<Vec<String>>,
+        gradient: Option<Gradient>,
+    ) -> PyResult<Self> {
+        let all: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let mut function = Function::all(&all).map_err(exception)?;
+        if let Some(order) = &order {
+            let missing = function.names().iter().find(|name| !order.contains(name));
+            if let Some(name) = missing {
+                return Err(PyValueError::new_err(format!("'{name}' is in the text, but not among the names")));
+            }
+            function = function.of(&order.iter().map(String::as_str).collect::<Vec<_>>());
+        }
+        if let Some(gradient) = &gradient {
+            let wrt: Vec<&str> = gradient.wrt.iter().map(String::as_str).collect();
+            let of = if gradient.value { function.value_and_grad(&wrt) } else { function.grad(&wrt) };
+            function = of.map_err(exception)?;
+        }
+        Ok(Self { texts, one, device, order, gradient, compiled: Compiled::new(py, function) })
+    }
+
+    /// Whether a call returns an array and not a tuple.
+    fn is_single(&self) -> bool {
+        self.gradient.as_ref().map_or(self.one, |gradient| gradient.single && !gradient.value)
+    }
+
+    fn withgradient(&self, py: Python<'_>, wrt: &Bound<'_, PyAny>, value: bool) -> PyResult<Self> {
+        if self.gradient.is_some() {
+            return Err(PyValueError::new_err("grad: expected an expression of values, found one of gradients"));
+        }
+        let (wrt, single) = match wrt.extract::<String>() {
+            Ok(name) => (vec![name], true),
+            Err(_) => (wrt.extract::<Vec<String>>()?, false),
+        };
+        let gradient = Some(Gradient { wrt, value, single });
+        Self::made(py, self.texts.clone(), self.one, self.device.clone(), self.order.clone(), gradient)
+    }
+
+    fn operands(
+        &self,
+        py: Python<'_>,
+        positional: &Bound<'_, PyTuple>,
+        keywords: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Operands> {
+        let names = &self.compiled.names;
+        if positional.is_empty() {
+            return Operands::new(py, names, None, keywords, &[]);
+        }
+        if positional.len() > names.len() {
+            let text = format!("expected {} operands ({}), found {}", names.len(), listed(py, names), positional.len());
+            return Err(PyTypeError::new_err(text));
+        }
+        let all = keywords.map_or_else(|| Ok(PyDict::new(py)), PyDictMethods::copy)?;
+        for (name, object) in names.iter().zip(positional) {
+            if all.contains(name)? {
+                return Err(PyTypeError::new_err(format!("'{}' is given twice", name.bind(py))));
+            }
+            all.set_item(name, object)?;
+        }
+        Operands::new(py, names, None, Some(&all), &[])
+    }
+}
+
+#[pymethods]
+impl Expression {
+    #[new]
+    #[pyo3(signature = (text, device=None, *, names=None, gradient=None))]
+    fn new(
+        py: Python<'_>,
+        text: &Bound<'_, PyAny>,
+        device: Option<String>,
+        names: Option<Vec<String>>,
+        gradient: Option<(Vec<String>, bool, bool)>,
+    ) -> PyResult<Self> {
+        let (texts, one) = match text.extract::<String>() {
+            Ok(text) => (vec![text], true),
+            Err(_) => (text.extract::<Vec<String>>()?, false),
+        };
+        if texts.is_empty() {
+            return Err(PyValueError::new_err("expected a text or a list of them, found an empty list"));
+        }
+        let gradient = gradient.map(|(wrt, value, single)| Gradient { wrt, value, single });
+        Self::made(py, texts, one, device, names, gradient)
+    }
+
+    /// The text, or the list of them.
+    #[getter]
+    fn text<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        if self.one {
+            return Ok(PyString::new(py, &self.texts[0]).into_any());
+        }
+        Ok(PyList::new(py, &self.texts)?.into_any())
+    }
+
+    /// The names that stand for operands, in the order in which a call takes them.
+    #[getter]
+    fn names(&self) -> Vec<String> {
+        self.compiled.function.names().to_vec()
+    }
+
+    /// The name of the device that it is evaluated on, if it is always the same.
+    #[getter]
+    fn device(&self) -> Option<&str> {
+        self.device.as_deref()
+    }
+
+    #[pyo3(signature = (*positional, out=None, device=None, **operands))]
+    fn __call__<'py>(
+        &self,
+        py: Python<'py>,
+        positional: &Bound<'py, PyTuple>,
+        out: Option<&Bound<'py, PyAny>>,
+        device: Option<&str>,
+        operands: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let device = device.or(self.device.as_deref()).map(|name| device_of(py, name)).transpose()?;
+        let operands = self.operands(py, positional, operands)?.on(py, device.as_ref())?;
+        call(py, &self.compiled.function, operands, out, device.as_ref(), self.is_single())
+    }
+
+    /// What evaluating it on these operands takes: the passes, and the bytes each must move.
+    #[pyo3(signature = (*positional, **operands))]
+    fn explain(
+        &self,
+        py: Python<'_>,
+        positional: &Bound<'_, PyTuple>,
+        operands: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<String> {
+        let device = self.device.as_deref().map(|name| device_of(py, name)).transpose()?;
+        let operands = self.operands(py, positional, operands)?.on(py, device.as_ref())?;
+        let exprs = self.compiled.function.exprs(&operands.values).map_err(exception)?;
+        hadamard::explain_all(&exprs).map(|explanation| explanation.to_string()).map_err(exception)
+    }
+
+    /// The gradient of an expression with one element with respect to an operand, or to several, as an expression of the
+    /// same operands. A call gives an array for a name, and a tuple for a list of names.
+    ///
+    /// >>> import hadamard, numpy as np
+    /// >>> slope = hadamard.Expression("sum((x - c) ** 2)").grad("x")
+    /// >>> slope(x=np.float32([1, 2]), c=0.5)
+    /// array([1., 3.], dtype=float32)
+    fn grad(&self, py: Python<'_>, wrt: &Bound<'_, PyAny>) -> PyResult<Self> {
+        self.withgradient(py, wrt, false)
+    }
+
+    /// As ``grad``; a call gives a tuple of the expression's value and the gradients.
+    fn value_and_grad(&self, py: Python<'_>, wrt: &Bound<'_, PyAny>) -> PyResult<Self> {
+        self.withgradient(py, wrt, true)
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        let gradient = self.gradient.as_ref().map(|g| (g.wrt.clone(), g.value, g.single));
+        let rebuild = py.import("hadamard")?.getattr("_rebuilt")?;
+        let arguments = (self.text(py)?, self.device.clone(), self.order.clone(), gradient).into_pyobject(py)?;
+        (rebuild, arguments).into_pyobject(py)
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let text = self.text(py)?.repr()?;
+        Ok(match &self.gradient {
+            None => format!("Expression({text})"),
+            Some(Gradient { wrt, value, .. }) => {
+                let name = if *value { "value_and_grad" } else { "grad" };
+                format!(
+                    "Expression({text}).{name}([{}])",
+                    wrt.iter().map(|w| format!("'{w}'")).collect::<Vec<_>>().join(", ")
+                )
+            }
+        })
+    }
+}
