@@ -1,13 +1,14 @@
 //! hadamard for Python: expressions in text over NumPy arrays, evaluated in one pass.
 //!
-//! This crate is glue: it makes tensors of arrays' memory (`array`, `dlpack`), calls the library's functions (`expression`,
-//! `optim`), and makes arrays of results' memory. What is written in Python (`hadamard/`) stands on these.
+//! This crate is glue: it makes tensors of arrays' memory (`array`, `dlpack`), calls the library's functions (`operands`,
+//! `expression`, `optim`), and makes arrays of results' memory. What is written in Python (`hadamard/`) stands on these.
 
 mod array;
 mod device;
 mod dlpack;
 mod errors;
 mod expression;
+mod operands;
 mod optim;
 
 use pyo3::prelude::*;

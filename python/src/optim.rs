@@ -12,7 +12,7 @@ use pyo3::types::{PyDict, PyString};
 
 use crate::array::{array_of, target_of};
 use crate::errors::exception;
-use crate::expression::{Compiled, Operands};
+use crate::operands::{Compiled, Operands};
 
 /// What an optimizer does, whatever its rule.
 trait Steps: Send {
