@@ -219,6 +219,7 @@ fn the_reference_is_what_pytorch_computes() {
         ("indexing", rows("indexing.json")),
         ("unsigned", rows("unsigned.json")),
         ("scans", rows_with("expr", "scans.json")),
+        ("segments", rows_with("expr", "segments.json")),
     ] {
         let bytes = read(&format!("{name}.safetensors"));
         let file = SafeTensors::deserialize(&bytes).unwrap();
@@ -260,6 +261,7 @@ fn every_operation_is_what_pytorch_computes() {
         ("order", rows("order.json")),
         ("losses", rows_with("expr", "losses.json")),
         ("scans", rows_with("expr", "scans.json")),
+        ("segments", rows_with("expr", "segments.json")),
     ] {
         let bytes = read(&format!("{name}.safetensors"));
         let file = SafeTensors::deserialize(&bytes).unwrap();
@@ -328,6 +330,7 @@ fn gradients_are_what_pytorch_computes() {
         ("gradients", rows("gradients.json"), 15),
         ("losses", rows_with("loss", "losses.json"), 22),
         ("scans", rows_with("loss", "scans.json"), 16),
+        ("segments", rows_with("loss", "segments.json"), 23),
     ] {
         let bytes = read(&format!("{name}.safetensors"));
         let file = SafeTensors::deserialize(&bytes).unwrap();

@@ -77,7 +77,6 @@ impl Layout {
     }
 
     /// The same, `by` elements further on in the buffer.
-    #[cfg(feature = "gpu")]
     pub(crate) fn onward(&self, by: usize) -> Self {
         Self { offset: self.offset + by, ..self.clone() }
     }

@@ -31,7 +31,7 @@ pub(super) fn shared(passes: &[Pass<'_>]) -> Option<Bands> {
     let alike = |pass: &Pass<'_>| match pass {
         Pass::Reduce(reduce) => reduce.bands() == Some(bands),
         Pass::Map(map, to, _) => to.iter().all(|to| to.layout.is_contiguous()) && map.has_rows(bands.rows),
-        Pass::Contract(_) | Pass::Scan(_) | Pass::Sort(_) => false,
+        Pass::Contract(_) | Pass::Scan(_) | Pass::Sort(_) | Pass::Segments(_) => false,
     };
     // Less is in the cache anyway, and no thread waits for another.
     let large = bands.rows * bands.width >= threads::SMALL;
@@ -67,7 +67,7 @@ pub(super) fn run(bands: Bands, passes: &[Pass<'_>], memory: &Memory<'_>) {
     let region = |pass: &Pass<'_>| match pass {
         Pass::Reduce(reduce) => Some(constants(&reduce.region, memory)),
         Pass::Map(map, ..) => Some(constants(&map.region, memory)),
-        Pass::Contract(_) | Pass::Scan(_) | Pass::Sort(_) => None,
+        Pass::Contract(_) | Pass::Scan(_) | Pass::Sort(_) | Pass::Segments(_) => None,
     };
     let constants: SmallVec<[Option<Constants>; 4]> = passes.iter().map(region).collect();
     threads::each(bands.rows.div_ceil(bands.height), bands.rows * bands.width, |band| {
@@ -77,7 +77,7 @@ pub(super) fn run(bands: Bands, passes: &[Pass<'_>], memory: &Memory<'_>) {
             match pass {
                 (Pass::Reduce(reduce), Some(constants)) => reduce.unit(band, constants, memory),
                 (Pass::Map(map, to, _), Some(constants)) => map.rows(rows.clone(), bands.rows, constants, to, memory),
-                _ => unreachable!("matrix products, scans and sorts have no bands"),
+                _ => unreachable!("matrix products, scans, sorts and segments have no bands"),
             }
         }
     });

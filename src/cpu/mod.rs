@@ -37,6 +37,7 @@ mod reduce;
 mod region;
 mod scan;
 mod scratch;
+mod segments;
 mod sort;
 mod space;
 mod strip;

@@ -50,6 +50,7 @@ fn is_elementwise(step: &Step) -> bool {
         | Step::Reduce { .. }
         | Step::Scan { .. }
         | Step::Sort { .. }
+        | Step::Segments { .. }
         | Step::Read { .. }
         | Step::Take(_)
         | Step::Bounded(..) => false,
@@ -68,7 +69,7 @@ fn varying(graph: &Graph) -> Vec<Dims> {
                 dims.filter(|&d| access.layout().is_none_or(|layout| layout.strides()[d] != 0)).collect()
             }
             Step::Scalar { .. } => Dims::new(),
-            Step::Reduce { .. } | Step::Scan { .. } | Step::Sort { .. } | Step::Take(_) => dims.collect(),
+            step if step.is_pass() || matches!(step, Step::Take(_)) => dims.collect(),
             _ => dims.filter(|d| step.args().iter().any(|&arg| varying[arg].contains(d))).collect(),
         };
         varying.push(dims);

@@ -8,6 +8,7 @@ use super::map::{Destination, Map};
 use super::profile;
 use super::reduce::Reduce;
 use super::scan::Scan;
+use super::segments::Segments;
 use super::sort::Sort;
 use crate::{Result, Shape};
 
@@ -15,6 +16,7 @@ pub(super) enum Pass<'a> {
     Reduce(&'a Reduce),
     Scan(&'a Scan),
     Sort(&'a Sort),
+    Segments(&'a Segments),
     Contract(&'a Contract),
     /// A map, where its outputs go, and what it is called in profiles.
     Map(&'a Map, SmallVec<[Destination<'a>; 2]>, &'static str),
@@ -28,6 +30,7 @@ impl Pass<'_> {
             Self::Reduce(reduce) => reduce.run(memory),
             Self::Scan(scan) => scan.run(memory),
             Self::Sort(sort) => sort.run(memory),
+            Self::Segments(segments) => segments.run(memory)?,
             Self::Contract(contract) => contract.run(memory),
             Self::Map(map, to, _) => map.run(to, memory),
         }
@@ -40,6 +43,7 @@ impl Pass<'_> {
             Self::Reduce(_) => "reduce",
             Self::Scan(_) => "scan",
             Self::Sort(_) => "sort",
+            Self::Segments(_) => "segments",
             Self::Contract(_) => "contract",
             Self::Map(_, _, name) => name,
         }
@@ -51,6 +55,7 @@ impl Pass<'_> {
             Self::Reduce(reduce) => reduce.traffic(),
             Self::Scan(scan) => scan.traffic(),
             Self::Sort(sort) => sort.traffic(),
+            Self::Segments(segments) => segments.traffic(),
             Self::Contract(contract) => contract.traffic(),
             Self::Map(map, ..) => map.traffic(),
         }

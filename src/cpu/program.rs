@@ -20,6 +20,7 @@ use super::pass::Pass;
 use super::reduce::{Folded, Reduce};
 use super::region::{self, Region, Temps};
 use super::scan::Scan;
+use super::segments::Segments;
 use super::sort::Sort;
 use super::strip::Span;
 use crate::base::layout::Layout;
@@ -52,6 +53,7 @@ enum Job {
     Reduce(Box<Reduce>),
     Scan(Box<Scan>),
     Sort(Box<Sort>),
+    Segments(Box<Segments>),
     Contract(Box<Contract>),
     /// A map into a temporary, and what it is called in profiles.
     Fill(Box<Map>, usize, &'static str),
@@ -63,7 +65,7 @@ impl Job {
             Self::Reduce(reduce) => reduce.parts_bytes(),
             Self::Scan(scan) => scan.parts_bytes(),
             Self::Contract(contract) => contract.parts_bytes(),
-            Self::Sort(_) | Self::Fill(..) => 0,
+            Self::Sort(_) | Self::Segments(_) | Self::Fill(..) => 0,
         }
     }
 }
@@ -120,6 +122,9 @@ impl Program {
                 Group::Fold(ids) => Job::Reduce(Box::new(reduce(op, graph, ids, &temp_of)?)),
                 Group::Scan(id) => Job::Scan(Box::new(scan(op, graph, *id, &temp_of)?)),
                 Group::Sort(id) => Job::Sort(Box::new(sort(op, graph, *id, &temp_of, &mut temps)?)),
+                Group::Segments(id) => {
+                    Job::Segments(Box::new(Segments::of(op, graph, *id, &temp_of, |bytes| temp(&mut temps, bytes))?))
+                }
                 Group::Product(id, found) => {
                     Job::Contract(Box::new(contract(op, graph, *id, found, &temp_of, &mut temps)?))
                 }
@@ -188,6 +193,7 @@ impl Program {
             Job::Reduce(reduce) => Pass::Reduce(reduce),
             Job::Scan(scan) => Pass::Scan(scan),
             Job::Sort(sort) => Pass::Sort(sort),
+            Job::Segments(segments) => Pass::Segments(segments),
             Job::Contract(contract) => Pass::Contract(contract),
             Job::Fill(map, temp, name) => Pass::Map(map, smallvec![map.temporary(*temp, memory)], name),
         };
@@ -270,7 +276,13 @@ fn sort(op: &'static str, graph: &Graph, id: Id, temp_of: &Temps, temps: &mut Ve
     Ok(Sort { keys, dtype, descending, from: temps.len() - 1, to: temp_of[&id].index })
 }
 
-fn unsupported(op: &'static str, fold: Fold, value: &Value) -> Error {
+/// Another temporary, of so many bytes.
+fn temp(temps: &mut Vec<Temp>, bytes: usize) -> usize {
+    temps.push(Temp { bytes, root: None });
+    temps.len() - 1
+}
+
+pub(super) fn unsupported(op: &'static str, fold: Fold, value: &Value) -> Error {
     Error::Unsupported { op, what: format!("{} of {}", fold.name(), value.dtype), device: "cpu".to_owned() }
 }
 
@@ -287,10 +299,7 @@ fn contract(
     let domain = value.step.args().first().map_or(&value.shape, |&arg| &graph.values[arg].shape);
     let mut factor = |id: Id, absent: &[usize]| {
         let region = Region::new(op, graph, domain, &[(id, value.dtype)], temp_of, true)?;
-        Factor::new(region, absent, |numel| {
-            temps.push(Temp { bytes: numel * value.dtype.size(), root: None });
-            temps.len() - 1
-        })
+        Factor::new(region, absent, |numel| temp(temps, numel * value.dtype.size()))
     };
     let factors = [factor(found.a, &found.columns)?, factor(found.b, &found.rows)?];
     Contract::new(domain, &value.shape, found, factors, value.dtype, temp_of[&id].index)
@@ -304,6 +313,7 @@ enum Group {
     Fold(Vec<Id>),
     Scan(Id),
     Sort(Id),
+    Segments(Id),
     Product(Id, Contraction),
     /// Where an index has elements read, which is looked at before they are.
     Choose(Id),
@@ -316,7 +326,7 @@ impl Group {
     fn results(&self) -> &[Id] {
         match self {
             Self::Fold(ids) => ids,
-            Self::Scan(id) | Self::Sort(id) | Self::Product(id, _) => std::slice::from_ref(id),
+            Self::Scan(id) | Self::Sort(id) | Self::Segments(id) | Self::Product(id, _) => std::slice::from_ref(id),
             Self::Choose(_) | Self::Once(_) => &[],
         }
     }
@@ -351,6 +361,7 @@ fn groups(graph: &Graph) -> Vec<Group> {
         let by_itself = match value.step {
             Step::Scan { .. } => Some(Group::Scan(id)),
             Step::Sort { .. } => Some(Group::Sort(id)),
+            Step::Segments { .. } => Some(Group::Segments(id)),
             _ => None,
         };
         if let Some(group) = by_itself.filter(|_| live.contains(&id)) {

@@ -278,7 +278,7 @@ impl Builder<'_> {
             Step::Index { access } => self.leaf(Source::Index, access.clone(), value.dtype),
             &Step::Scalar { slot } => self.constant(Constant::Scalar(slot), value.dtype),
             // Every reduction and every scan has a temporary.
-            Step::Reduce { .. } | Step::Scan { .. } | Step::Sort { .. } => return None,
+            Step::Reduce { .. } | Step::Scan { .. } | Step::Sort { .. } | Step::Segments { .. } => return None,
             Step::Read { of, access } => self.leaf(Source::Temp(temps.get(of)?.index), access.clone(), value.dtype),
             Step::Take(Take { from, access, at, .. }) => {
                 let (source, dtype) = match *from {

@@ -71,9 +71,7 @@ fn varies(graph: &Graph, id: Id, known: &mut FxHashMap<Id, u32>) -> u32 {
             Step::Load { access, .. } | Step::Index { access } | Step::Read { access, .. } => {
                 Some(steps(&access.stages()[0]))
             }
-            Step::Reduce { .. } | Step::Scan { .. } | Step::Sort { .. } => {
-                Some(steps(&Layout::contiguous(value.shape.clone())))
-            }
+            step if step.is_pass() => Some(steps(&Layout::contiguous(value.shape.clone()))),
             step => {
                 let (own, args) = match step {
                     Step::Take(take) => (steps(&take.access.stages()[0]), smallvec![take.at]),

@@ -23,10 +23,12 @@ mod pointwise;
 pub(crate) mod range;
 mod reduce;
 pub(crate) mod scan;
-mod sent;
+mod segment_reduce;
+mod segments;
 mod sort;
 mod take;
 pub(crate) mod unsigned;
+mod update;
 mod views;
 
 pub(crate) use cell::Number;

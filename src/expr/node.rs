@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use smallvec::{SmallVec, smallvec};
 
 use super::cell::Number;
-use super::graph::Graph;
+use super::graph::{Fold, Graph};
 use super::joint::Joint;
 use super::op::{BinaryOp, ReduceOp, ScanOp, UnaryOp};
 use super::range::check_integer;
@@ -86,6 +86,9 @@ pub(crate) enum Op {
     Sort {
         descending: bool,
     },
+    /// The third argument with rows of so many elements of the second folded into it, in their order, where the first says: an
+    /// i32 for each row. Rows are counted in row-major order; the third has the node's shape.
+    Segments(Fold, usize),
     /// A mistake made in building, to be returned by whatever evaluates this.
     Invalid(Error),
 }
@@ -93,7 +96,7 @@ pub(crate) enum Op {
 impl Op {
     /// Whether its result at an element depends on the argument at others, so that it is a pass of its own.
     pub(crate) const fn is_pass(&self) -> bool {
-        matches!(self, Self::Reduce(..) | Self::Scan(..) | Self::Sort { .. })
+        matches!(self, Self::Reduce(..) | Self::Scan(..) | Self::Sort { .. } | Self::Segments(..))
     }
 
     /// Whether it does the same to arguments of the same shapes and dtypes. Mistakes do not.
@@ -110,6 +113,7 @@ impl Op {
             (Self::Reduce(a, over_a), Self::Reduce(b, over_b)) => a == b && over_a == over_b,
             (Self::Scan(a, dim_a, of_a), Self::Scan(b, dim_b, of_b)) => (a, dim_a, of_a) == (b, dim_b, of_b),
             (Self::Sort { descending: a }, Self::Sort { descending: b }) => a == b,
+            (Self::Segments(a, row_a), Self::Segments(b, row_b)) => (a, row_a) == (b, row_b),
             (Self::Index, Self::Index)
             | (Self::Select, Self::Select)
             | (Self::Cast, Self::Cast)
@@ -284,6 +288,11 @@ fn write_node(f: &mut fmt::Formatter<'_>, expr: &Expr, depth: usize) -> fmt::Res
         Op::Scan(op, ..) => op.name(),
         Op::Sort { descending: false } => "argsort",
         Op::Sort { descending: true } => "argsort of the largest first",
+        Op::Segments(Fold::Sum, _) => "segment_sum",
+        Op::Segments(Fold::Prod, _) => "segment_prod",
+        Op::Segments(Fold::Amax, _) => "segment_amax",
+        Op::Segments(Fold::Amin, _) => "segment_amin",
+        Op::Segments(Fold::Last | Fold::Logaddexp, _) => "segment_last",
         Op::Invalid(error) => return write!(f, "<{error}>"),
     };
     write!(f, "{name}(")?;

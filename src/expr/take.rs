@@ -1,4 +1,4 @@
-//! Reading and writing by tensors of indices.
+//! Reading by tensors of indices.
 //!
 //! What is read by an index fuses into whatever consumes it: nothing is gathered in memory. An index out of bounds is an
 //! error: on the CPU of the evaluation, on a GPU of the next call that reads or waits. No memory but the tensor's is read.
@@ -6,7 +6,6 @@
 use smallvec::smallvec;
 
 use super::node::{Expr, Op};
-use super::sent::Sent;
 use super::views::carry;
 use crate::base::bounds::Bounds;
 use crate::{DType, Error, Result, Shape};
@@ -92,87 +91,6 @@ impl Expr {
         carry(self.first_of("gather", dim, &index).and_then(|x| x.along("gather", dim, &index, false)))
     }
 
-    /// This expression with the slices of `source` added to the elements of `dim` that `index` names: PyTorch's `index_add`. Where an element is named twice, both are added, in their order.
-    ///
-    /// ```
-    /// use hadamard::{Device, Expr, Tensor};
-    /// let device = Device::cpu();
-    /// let x = Tensor::from_slice(&[1.0_f32, 2.0, 3.0], [3], &device)?;
-    /// let i = Tensor::from_slice(&[2, 0, 2], [3], &device)?;
-    /// let more = Tensor::from_slice(&[10.0_f32, 20.0, 30.0], [3], &device)?;
-    /// assert_eq!(Expr::from(&x).index_add(0, &i, &more).eval()?.to_vec::<f32>()?, [21.0, 2.0, 43.0]);
-    /// # Ok::<(), hadamard::Error>(())
-    /// ```
-    ///
-    /// The order of adding depends on sizes alone; many indices are sorted first.
-    #[must_use]
-    pub fn index_add(&self, dim: isize, index: impl Into<Self>, source: impl Into<Self>) -> Self {
-        const OP: &str = "index_add";
-        let build = |index: &Self, source: &Self| {
-            let (at, index) = self.places(OP, dim, index, source)?;
-            Ok(self + scattered(&self.alike(OP, source)?, &index, at, self.shape()[at]))
-        };
-        carry(build(&index.into(), &source.into()))
-    }
-
-    /// This expression with the slices of `source` in the place of the elements of `dim` that `index` names: PyTorch's
-    /// `index_copy`. Where an element is named twice, the last one stays.
-    #[must_use]
-    pub fn index_copy(&self, dim: isize, index: impl Into<Self>, source: impl Into<Self>) -> Self {
-        const OP: &str = "index_copy";
-        let build = |index: &Self, source: &Self| {
-            let (at, index) = self.places(OP, dim, index, source)?;
-            self.replaced(OP, at, &index, source)
-        };
-        carry(build(&index.into(), &source.into()))
-    }
-
-    /// This expression with `value` in the place of the elements of `dim` that `index` names: PyTorch's `index_fill`.
-    #[must_use]
-    pub fn index_fill(&self, dim: isize, index: impl Into<Self>, value: impl Into<Self>) -> Self {
-        const OP: &str = "index_fill";
-        let build = |index: &Self, value: Self| {
-            let at = self.shape().dim(dim, OP)?;
-            let index = self.slices(OP, at, index)?;
-            let size = self.shape()[at];
-            let named = match Sent::new(&index, at, size) {
-                Some(sent) => sent.named(),
-                None => Self::meets(&index, at, size).any(at as isize + 1),
-            };
-            Ok(Self::select(named, value, self))
-        };
-        carry(self.check().and_then(|()| build(&index.into(), value.into())))
-    }
-
-    /// This expression with each element of `source` added to the one of `dim` that `index` names at its place: PyTorch's
-    /// `scatter_add`. `index` may be smaller than both in all dims but `dim`, where it may not be larger than `source`.
-    #[must_use]
-    pub fn scatter_add(&self, dim: isize, index: impl Into<Self>, source: impl Into<Self>) -> Self {
-        const OP: &str = "scatter_add";
-        let build = |index: &Self, source: &Self| {
-            let (at, part, index, source) = self.targets(OP, dim, index, source)?;
-            let sum = scattered(&self.alike(OP, &source)?, &index, at, part.shape()[at]);
-            Ok(self + sum.padded(self.shape()))
-        };
-        carry(build(&index.into(), &source.into()))
-    }
-
-    /// This expression with each element of `source` in the place of the one of `dim` that `index` names at its place:
-    /// PyTorch's `scatter`. Sizes are as in [`scatter_add`](Self::scatter_add); of several, the last one stays.
-    #[must_use]
-    pub fn scatter(&self, dim: isize, index: impl Into<Self>, source: impl Into<Self>) -> Self {
-        const OP: &str = "scatter";
-        let build = |index: &Self, source: &Self| {
-            let (at, part, index, source) = self.targets(OP, dim, index, source)?;
-            if part.shape() == self.shape() {
-                return self.replaced(OP, at, &index, &source);
-            }
-            let replaced = part.replaced(OP, at, &index, &source)?;
-            Ok(Self::select(Self::inside(part.shape(), self.shape()), replaced.padded(self.shape()), self))
-        };
-        carry(build(&index.into(), &source.into()))
-    }
-
     /// What indices of some dims choose together, each element of one with that of the others at its place; they broadcast.
     ///
     /// Their dims stand in the place of the first, if the dims they choose of are neighbours, else before all others.
@@ -232,7 +150,7 @@ impl Expr {
     }
 
     /// The elements of `dim` that an index of as many dims chooses, both broadcast to each other in the other dims.
-    fn read_by(&self, bounded: &Self, dim: usize) -> Self {
+    pub(super) fn read_by(&self, bounded: &Self, dim: usize) -> Self {
         let result = self.beside(bounded, dim);
         let whole = result.resized(dim, self.shape()[dim]);
         Self::new(Op::Take { dim }, smallvec![bounded.clone(), self.broadcast_to(whole)], result, self.dtype())
@@ -250,16 +168,8 @@ impl Expr {
         Err(Error::argument(op, expected, format!("one of shape {}", index.shape())))
     }
 
-    /// What is to be written into this, in its dtype, which must hold it.
-    fn alike(&self, op: &'static str, source: &Self) -> Result<Self> {
-        if source.dtype().promote(self.dtype()) == Some(self.dtype()) {
-            return Ok(source.cast(self.dtype()));
-        }
-        Err(Error::argument(op, format!("a source that {} holds", self.dtype()), source.dtype().to_string()))
-    }
-
     /// The first elements of all dims but `dim`, as many as `index` has.
-    fn first_of(&self, op: &'static str, dim: isize, index: &Self) -> Result<Self> {
+    pub(super) fn first_of(&self, op: &'static str, dim: isize, index: &Self) -> Result<Self> {
         let dim = self.same_rank(op, dim, index)?;
         let mut part = self.clone();
         for d in (0..self.shape().rank()).filter(|&d| d != dim) {
@@ -270,95 +180,6 @@ impl Expr {
             part = part.narrow(d as isize, 0, index.shape()[d]);
         }
         Ok(part)
-    }
-
-    /// An index with one dim, into dim `dim`, with ones for the dims after it.
-    fn slices(&self, op: &'static str, dim: usize, index: &Self) -> Result<Self> {
-        index.check()?;
-        if index.shape().rank() > 1 {
-            return Err(Error::argument(op, "an index with one dim", format!("one of shape {}", index.shape())));
-        }
-        let n = index.shape().numel();
-        let ones = |n: usize| std::iter::repeat_n(1, n);
-        let own: Shape = ones(dim).chain([n]).chain(ones(self.shape().rank() - dim - 1)).collect();
-        Ok(bounded(op, index, dim, self.shape()[dim], false, n)?.reshape(own))
-    }
-
-    /// The dim and the index of an update by slices of `source`, which has this shape but for as many slices as indices.
-    fn places(&self, op: &'static str, dim: isize, index: &Self, source: &Self) -> Result<(usize, Self)> {
-        self.check()?;
-        source.check()?;
-        let dim = self.shape().dim(dim, op)?;
-        let index = self.slices(op, dim, index)?;
-        let n = index.shape()[dim];
-        let wanted = self.shape().resized(dim, n);
-        if *source.shape() != wanted {
-            return Err(Error::argument(op, format!("a source of shape {wanted}"), source.shape().to_string()));
-        }
-        Ok((dim, index))
-    }
-
-    /// For an update by elements: the dim, the part of this that the index reaches, the index, and as much of the source.
-    fn targets(&self, op: &'static str, dim: isize, index: &Self, source: &Self) -> Result<(usize, Self, Self, Self)> {
-        source.check()?;
-        let part = self.first_of(op, dim, index)?;
-        // A number goes everywhere.
-        let all = source.cast(self.dtype()).broadcast_to(index.shape());
-        let source = if source.as_number().is_some() { &all } else { source };
-        let dim = self.shape().dim(dim, op)?;
-        let reaches = |d: usize| source.shape()[d] >= index.shape()[d];
-        if source.shape().rank() != index.shape().rank() || !(0..self.shape().rank()).all(reaches) {
-            let expected = format!("a source at least as large as the index, {}", index.shape());
-            return Err(Error::argument(op, expected, source.shape().to_string()));
-        }
-        let all = index.shape().iter().enumerate();
-        let source = all.fold(source.clone(), |source, (d, &n)| source.narrow(d as isize, 0, n));
-        let index = bounded(op, index, dim, self.shape()[dim], false, index.shape().numel())?;
-        Ok((dim, part, index, source))
-    }
-
-    /// This with what is last written to each element of `dim` in its place.
-    fn replaced(&self, op: &'static str, dim: usize, index: &Self, source: &Self) -> Result<Self> {
-        let n = index.shape()[dim];
-        if n == 0 {
-            return Ok(self.clone());
-        }
-        let size = self.shape()[dim];
-        // Which of the indices is the last to name an element, and whether one does.
-        let (last, named) = if let Some(sent) = Sent::new(index, dim, size) {
-            sent.last()
-        } else {
-            let number = Self::coordinate(n, dim + 1, self.shape().rank() + 1);
-            let last = Self::select(Self::meets(index, dim, size), number, -1).amax(dim as isize + 1);
-            (last.clamp_min(0), last.ge(0))
-        };
-        let from = bounded(op, &last, dim, n, false, self.shape().numel())?;
-        Ok(Self::select(named, self.alike(op, source)?.read_by(&from, dim), self))
-    }
-
-    /// Whether each index names each element of `dim`: a new dim, that of the indices, stands after `dim`.
-    fn meets(index: &Self, dim: usize, size: usize) -> Self {
-        index.unsqueeze(dim as isize).eq(Self::coordinate(size, dim, index.shape().rank() + 1))
-    }
-
-    /// Where the elements of a shape's first part lie.
-    fn inside(part: &Shape, whole: &Shape) -> Self {
-        let below = |d: usize| Self::coordinate(whole[d], d, whole.rank()).lt(part[d] as i64);
-        let cut = (0..whole.rank()).filter(|&d| part[d] < whole[d]).map(below);
-        cut.reduce(|a, b| a.logical_and(b)).unwrap_or_else(|| true.into())
-    }
-
-    /// This at the start of zeros.
-    fn padded(&self, whole: &Shape) -> Self {
-        if self.shape() == whole {
-            return self.clone();
-        }
-        if self.shape().numel() == 0 {
-            return Self::from(0).cast(self.dtype()).broadcast_to(whole);
-        }
-        let sizes = whole.iter().enumerate();
-        let spread = sizes.fold(self.clone(), |x, (d, &n)| if x.shape()[d] == n { x } else { x.periodic(d, 1, 0, n) });
-        Self::select(Self::inside(self.shape(), whole), spread, 0)
     }
 }
 
@@ -380,18 +201,4 @@ pub(super) fn bounded(
     }
     let bounds = Bounds::new(op, dim, size, from_end, n)?;
     Ok(Expr::new(Op::Bounded(bounds), smallvec![index.clone()], index.shape().clone(), DType::I32))
-}
-
-/// What is sent to each of `size` elements of dim `dim`, added up: `values` are sent to where `index`, which broadcasts to
-/// them, says.
-pub(super) fn scattered(values: &Expr, index: &Expr, dim: usize, size: usize) -> Expr {
-    if index.shape().rank() == values.shape().rank()
-        && index.shape()[dim] == values.shape()[dim]
-        && let Some(sent) = Sent::new(index, dim, size)
-    {
-        let to_sum = if values.dtype() == DType::Bool { values.cast(DType::I64) } else { values.clone() };
-        return sent.summed(&to_sum).cast(values.dtype());
-    }
-    let sent = Expr::select(Expr::meets(index, dim, size), values.unsqueeze(dim as isize), 0);
-    sent.sum(dim as isize + 1).cast(values.dtype())
 }

@@ -86,6 +86,6 @@ pub(super) fn ordered(x: &Expr) -> Expr {
     }
 }
 
-fn from_ordered(x: &Expr) -> Expr {
+pub(super) fn from_ordered(x: &Expr) -> Expr {
     x.bitwise_xor(HIGHEST).cast(DType::U64)
 }

@@ -1,8 +1,8 @@
 //! f64 on an adapter that cannot compute in it: kernels move it as its bits, in two words, and convert those.
 
 use super::plan::Caps;
-use super::spec::{Code, Inst, Line, Spec};
-use crate::expr::graph::{Graph, Step, Value};
+use super::spec::{Code, Inst, Kernel, Line, Spec};
+use crate::expr::graph::{Fold, Graph, Step, Value};
 use crate::{DType, Error, Result};
 
 /// Fails if a graph computes in f64, which the device cannot: it may select and convert.
@@ -13,6 +13,8 @@ pub(super) fn refuse_arithmetic(graph: &Graph, caps: &Caps) -> Result<()> {
             Step::Binary(op, arg, _) => (op.name(), *arg),
             Step::Reduce { op, arg, .. } | Step::Scan { op, arg, .. } => (op.name(), *arg),
             Step::Sort { arg, .. } => ("sort", *arg),
+            // What is last is moved as it is.
+            Step::Segments { op, values, .. } if *op != Fold::Last => (op.name(), *values),
             Step::Load { .. }
             | Step::Index { .. }
             | Step::Scalar { .. }
@@ -24,6 +26,7 @@ pub(super) fn refuse_arithmetic(graph: &Graph, caps: &Caps) -> Result<()> {
             | Step::Round(..)
             | Step::Read { .. }
             | Step::Take(_)
+            | Step::Segments { .. }
             | Step::Bounded(..) => continue,
         };
         if graph.values[arg].dtype == DType::F64 {
@@ -40,6 +43,11 @@ impl Spec {
         let dtypes = self.bindings.iter_mut().map(|binding| &mut binding.dtype);
         let dtypes = dtypes.chain(self.operands.iter_mut().map(|operand| &mut operand.dtype));
         dtypes.filter(|dtype| **dtype == DType::F64).for_each(|dtype| *dtype = DType::I64);
+        if let Kernel::Segments(segments) = &mut self.kernel
+            && segments.dtype == DType::F64
+        {
+            segments.dtype = DType::I64;
+        }
         self.kernel.codes_mut().for_each(Code::hold_f64_as_bits);
     }
 }

@@ -31,6 +31,7 @@ pub(crate) enum Kernel {
     Reduce(Reduce),
     Scan(Scan),
     Sort(Sort),
+    Segments(Segments),
     Contract(Contract),
 }
 
@@ -120,6 +121,21 @@ pub(crate) enum SortPass {
 /// Elements that an invocation of a merge writes.
 pub(crate) const MERGED: u32 = 8;
 
+/// A level of a reduction of segments: `shaders/segments.wgsl`. Operands are the destinations in their order; of the first
+/// level the places they stood at; what is folded, the result, and unless it is the last what it leaves to the next. Dims are
+/// those of a row, of the destinations, and the first and the number of those that the result shows.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Segments {
+    pub(crate) fold: Fold,
+    pub(crate) dtype: DType,
+    /// Whether it is the first level.
+    pub(crate) first: bool,
+    pub(crate) last: bool,
+}
+
+/// Rows that an invocation of a reduction of segments folds.
+pub(crate) const PIECE: u32 = 32;
+
 /// A matrix product: `shaders/contract.wgsl`. Operands are both factors and the result; dims are those of the batch,
 /// rows, columns, and the summed one.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -143,6 +159,7 @@ impl Kernel {
             Self::Scan(_) => "scan_outer",
             Self::Sort(Sort { pass: SortPass::Blocks, .. }) => "sort_blocks",
             Self::Sort(Sort { pass: SortPass::Merge, .. }) => "sort_merge",
+            Self::Segments(_) => "segments",
             Self::Contract(_) => "contract",
         }
     }
@@ -153,6 +170,7 @@ impl Kernel {
             Self::Map(map) => map.rank,
             Self::Reduce(reduce) | Self::Scan(Scan { walk: reduce, .. }) => reduce.kept_rank + reduce.reduced_rank,
             Self::Sort(_) => 0,
+            Self::Segments(_) => 4,
             Self::Contract(contract) => contract.batch_rank + 3,
         }
     }
@@ -164,7 +182,7 @@ impl Kernel {
             Self::Reduce(reduce) | Self::Scan(Scan { walk: reduce, .. }) => {
                 (Some(&reduce.body), Some(&reduce.epilogue))
             }
-            Self::Sort(_) | Self::Contract(_) => (None, None),
+            Self::Sort(_) | Self::Segments(_) | Self::Contract(_) => (None, None),
         };
         body.into_iter().chain(epilogue)
     }
@@ -176,7 +194,7 @@ impl Kernel {
             Self::Reduce(reduce) | Self::Scan(Scan { walk: reduce, .. }) => {
                 (Some(&mut reduce.body), Some(&mut reduce.epilogue))
             }
-            Self::Sort(_) | Self::Contract(_) => (None, None),
+            Self::Sort(_) | Self::Segments(_) | Self::Contract(_) => (None, None),
         };
         body.into_iter().chain(epilogue)
     }
@@ -188,6 +206,7 @@ impl Kernel {
             Self::Reduce(reduce) | Self::Scan(Scan { walk: reduce, .. }) => {
                 reduce.folds.iter().map(|fold| fold.0).collect()
             }
+            Self::Segments(segments) => vec![segments.fold],
             Self::Contract(_) => vec![Fold::Sum],
         }
     }
@@ -197,7 +216,7 @@ impl Kernel {
         match self {
             Self::Map(map) => map.tail,
             Self::Reduce(reduce) | Self::Scan(Scan { walk: reduce, .. }) => reduce.tail,
-            Self::Sort(_) | Self::Contract(_) => false,
+            Self::Sort(_) | Self::Segments(_) | Self::Contract(_) => false,
         }
     }
 }

@@ -31,6 +31,7 @@ mod elementwise;
 mod philox;
 mod reduce;
 mod running;
+mod segments;
 mod sort;
 mod view;
 
@@ -224,6 +225,9 @@ fn node(expr: &Expr, args: &[Rc<Values>]) -> Result<Rc<Values>> {
         }
         &Op::Scan(op, dim, scan) => scanned(&args[0], op, dim, scan, dtype),
         &Op::Sort { descending } => sort::places(&args[0].items, shape.last().copied().unwrap_or(1), descending),
+        &Op::Segments(fold, row) => {
+            segments::folded(fold, row, [&args[0].items, &args[1].items, &args[2].items], dtype)
+        }
         Op::Invalid(error) => return Err(error.clone()),
     };
     Ok(Rc::new(Values { shape: shape.to_vec(), items }))

@@ -252,6 +252,9 @@ impl Expr {
 /// It would not where every read of a target's memory is elementwise and at the very element being written, by a
 /// pass that writes all targets together: so they must have one shape, and reductions and scans may not read them.
 pub(super) fn writes_before_it_reads(graph: &Graph, targets: &[Tensor]) -> bool {
+    if folds_into(graph, targets) {
+        return false;
+    }
     let reduces = graph.values.iter().any(|v| v.step.is_pass());
     let one_pass = !reduces && targets.iter().all(|t| t.shape() == targets[0].shape());
     graph.values.iter().any(|value| {
@@ -274,6 +277,18 @@ pub(super) fn writes_before_it_reads(graph: &Graph, targets: &[Tensor]) -> bool 
                 || storage.crosses(target.storage())
         })
     })
+}
+
+/// Whether all there is to do is to fold segments into the only target, as it stands. What is folded is computed before.
+fn folds_into(graph: &Graph, targets: &[Tensor]) -> bool {
+    let ([root], [target]) = (&graph.roots[..], targets) else { return false };
+    let Step::Segments { base, .. } = graph.values[root.value].step else { return false };
+    let Step::Load { buffer, access } = &graph.values[base].step else { return false };
+    graph.buffers[*buffer].0.id() == target.storage().id()
+        && graph.buffers[*buffer].1 == target.dtype()
+        && graph.values[root.value].dtype == target.dtype()
+        && target.layout().is_contiguous()
+        && access.layout().is_some_and(|layout| same_positions(layout, target.layout()))
 }
 
 /// Whether two layouts place every index alike.

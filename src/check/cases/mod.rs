@@ -6,6 +6,7 @@ mod gradients;
 mod pairs;
 mod reductions;
 mod scans;
+mod segments;
 mod shapes;
 mod updates;
 
@@ -54,6 +55,7 @@ pub(super) fn all() -> Vec<Case> {
     shapes::add(&mut table);
     reductions::add(&mut table);
     scans::add(&mut table);
+    segments::add(&mut table);
     updates::add(&mut table);
     gradients::add(&mut table);
     pairs::add(&mut table);

@@ -94,7 +94,7 @@ impl FoldLoops {
             (Fold::Amin, DType::F64) => loops::<f64, Amin, Multiply>(),
             (Fold::Amin, DType::I32) => loops::<i32, Amin, Multiply>(),
             (Fold::Amin, DType::I64) => loops::<i64, Amin, Multiply>(),
-            (Fold::Logaddexp, _)
+            (Fold::Logaddexp | Fold::Last, _)
             | (
                 _,
                 DType::Bool

@@ -9,6 +9,7 @@
 
 pub(super) mod rules;
 mod scans;
+mod segments;
 mod views;
 
 use rustc_hash::{FxHashMap, FxHashSet};

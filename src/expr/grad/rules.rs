@@ -8,11 +8,12 @@ use std::f64::consts::PI;
 use std::sync::Arc;
 
 use super::scans::scan;
+use super::segments::segments;
 use super::views::view;
 use super::{at_rank, typed, unbroadcast};
 use crate::expr::node::{Expr, Op};
 use crate::expr::op::ReduceOp;
-use crate::expr::take::scattered;
+use crate::expr::update::gathered_gradient;
 use crate::{DType, Dims, Shape};
 
 /// The gradient of argument `i` of `expr`, whose own gradient is `grad`: an expression that broadcasts to the argument's
@@ -30,10 +31,11 @@ pub(super) fn argument(expr: &Expr, i: usize, grad: &Expr) -> Option<Expr> {
         Op::Cast | Op::Promote => Some(grad.clone()),
         Op::View(of) => return view(of, grad, expr, args[0].shape()),
         Op::Reduce(op, dims) => return reduce(*op, dims, grad, &args[0], expr),
+        &Op::Segments(fold, row) => return segments(fold, row, i, grad, expr),
         &Op::Scan(op, dim, of) => return Some(scan(op, dim, of, grad, &args[0], expr)),
         &Op::Take { dim } => {
             let grad = typed(grad, expr.dtype()).broadcast_to(shape);
-            return Some(scattered(&grad, &args[0], dim, args[1].shape()[dim]));
+            return Some(gathered_gradient(&grad, &args[0], dim, args[1].shape()[dim]));
         }
         Op::Leaf(_)
         | Op::Number(_)

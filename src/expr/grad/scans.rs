@@ -7,7 +7,7 @@ use super::typed;
 use crate::expr::node::Expr;
 use crate::expr::op::ScanOp;
 use crate::expr::scan::Scan;
-use crate::expr::take::scattered;
+use crate::expr::update::gathered_gradient;
 
 /// The gradient of the argument `x` of a scan with result `y`.
 pub(super) fn scan(op: ScanOp, dim: usize, scan: Scan, grad: &Expr, x: &Expr, y: &Expr) -> Expr {
@@ -32,7 +32,7 @@ pub(super) fn scan(op: ScanOp, dim: usize, scan: Scan, grad: &Expr, x: &Expr, y:
             } else {
                 x.extreme_indices(op, along)
             };
-            scattered(&grad, &chosen, dim, x.shape()[dim])
+            gathered_gradient(&grad, &chosen, dim, x.shape()[dim])
         }
         ScanOp::Logcumsumexp => {
             // Of each sign by itself, exp(x) times the sum of grad / exp(y), which is never written out.

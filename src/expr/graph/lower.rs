@@ -112,7 +112,7 @@ impl Lowering {
     /// Through which views an argument is read when its parent is read through `pile`.
     fn pile_for_arg(&mut self, expr: &Expr, arg: &Expr, pile: usize) -> usize {
         match &expr.0.op {
-            Op::Reduce(..) | Op::Scan(..) | Op::Sort { .. } => 0,
+            op if op.is_pass() => 0,
             Op::View(view) => self.put(Layer::View(view.clone()), expr.shape(), pile),
             _ if arg.shape() == expr.shape() => pile,
             _ => self.put(Layer::View(View::Broadcast(expr.shape().clone())), expr.shape(), pile),
@@ -211,6 +211,16 @@ impl Lowering {
                 let id = self.places_in_order(x, descending);
                 let id = self.convert(id, dtype);
                 self.result(id, pile, &node.shape, &domain)?
+            }
+            &Op::Segments(op, row) => {
+                let of = [(0, DType::I32), (1, dtype), (2, dtype)];
+                let [index, values, base] = of.map(|(i, dtype)| {
+                    let x = arg(self, i, dtype);
+                    self.shaped(x, node.args[i].shape())
+                });
+                let id = self.push(Step::Segments { op, row, index, values, base }, node.shape.clone(), dtype);
+                let id = self.result(id, pile, &node.shape, &domain)?;
+                self.wrapped(id, node.dtype)
             }
             Op::Invalid(error) => return Err(error.clone()),
         })

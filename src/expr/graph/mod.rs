@@ -90,6 +90,15 @@ pub(crate) enum Step {
         scan: Scan,
         arg: Id,
     },
+    /// Rows of `row` elements of `values` folded into those of `base` that `index`, an i32 for each, names, in their order;
+    /// all in row-major order. Never over bool.
+    Segments {
+        op: Fold,
+        row: usize,
+        index: Id,
+        values: Id,
+        base: Id,
+    },
     /// Elements of a reduction's or scan's row-major result.
     Read {
         of: Id,
@@ -130,10 +139,10 @@ impl Take {
 }
 
 impl Step {
-    /// Whether it is a pass of its own: over its argument, which only it reads as a whole, to a result that is stored and read
+    /// Whether it is a pass of its own: over its arguments, which only it reads as a whole, to a result that is stored and read
     /// by [`Step::Read`].
     pub(crate) const fn is_pass(&self) -> bool {
-        matches!(self, Self::Reduce { .. } | Self::Scan { .. } | Self::Sort { .. })
+        matches!(self, Self::Reduce { .. } | Self::Scan { .. } | Self::Sort { .. } | Self::Segments { .. })
     }
 
     /// The values it is computed from.
@@ -147,6 +156,7 @@ impl Step {
             Self::Take(Take { from: Source::Reduced(of), at, .. }) => smallvec![of, at],
             Self::Reduce { arg, .. } | Self::Scan { arg, .. } | Self::Sort { arg, .. } => smallvec![arg],
             Self::Read { of, .. } => smallvec![of],
+            Self::Segments { index, values, base, .. } => smallvec![index, values, base],
             Self::Binary(_, a, b) | Self::Words([a, b]) => smallvec![a, b],
             Self::Select(c, a, b) | Self::Random(_, [c, a, b]) => smallvec![c, a, b],
         }
@@ -172,7 +182,9 @@ impl Step {
                 *at = f(*at);
             }
             Self::Binary(_, a, b) | Self::Words([a, b]) => (*a, *b) = (f(*a), f(*b)),
-            Self::Select(c, a, b) | Self::Random(_, [c, a, b]) => (*c, *a, *b) = (f(*c), f(*a), f(*b)),
+            Self::Select(a, b, c)
+            | Self::Random(_, [a, b, c])
+            | Self::Segments { index: a, values: b, base: c, .. } => (*a, *b, *c) = (f(*a), f(*b), f(*c)),
         }
         self
     }
@@ -187,6 +199,8 @@ pub(crate) enum Fold {
     Amin,
     /// The logarithm of the sum of exponentials: of scans alone.
     Logaddexp,
+    /// The last of them: of segments alone.
+    Last,
 }
 
 impl Fold {
@@ -197,6 +211,7 @@ impl Fold {
             Self::Amax => "amax",
             Self::Amin => "amin",
             Self::Logaddexp => "logaddexp",
+            Self::Last => "last",
         }
     }
 }

@@ -63,6 +63,9 @@ impl Graph {
             Step::Sort { descending, arg } => {
                 format!("places of v{arg} in {} order", if *descending { "falling" } else { "rising" })
             }
+            &Step::Segments { op, row, index, values, base } => {
+                format!("v{base} with the rows of {row} of v{values} folded in by {} where v{index} says", op.name())
+            }
             Step::Read { of, access } => format!("v{of}[{}]", element(access)),
             Step::Take(Take { from: Source::Buffer(buffer), access, at, .. }) => {
                 format!("b{buffer}[{} + v{at}]", element(access))

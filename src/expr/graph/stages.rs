@@ -55,7 +55,7 @@ fn firsts(values: &[Value]) -> FxHashMap<Id, (Dims, crate::Shape)> {
             depth[id] += 1;
             reductions.push((id, dims, &values[*arg].shape));
         }
-        depth[id] += usize::from(matches!(value.step, Step::Scan { .. } | Step::Sort { .. }));
+        depth[id] += usize::from(matches!(value.step, Step::Scan { .. } | Step::Sort { .. } | Step::Segments { .. }));
     }
     let size = |dims: &Dims, domain: &crate::Shape| dims.iter().map(|&d| domain[d]).product::<usize>();
     let first = |&(id, dims, domain): &(Id, &Dims, &crate::Shape)| {

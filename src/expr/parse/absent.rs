@@ -2,7 +2,7 @@
 
 /// A function, and what a message says after its name. Alphabetical: the commonest, and those whose names are near another
 /// function's, which is then no answer.
-pub(super) const ABSENT: [(&str, &str); 90] = [
+pub(super) const ABSENT: [(&str, &str); 91] = [
     ("addmm", ": write c + einsum(\"ik,kj->ij\", a, b)"),
     ("addr", ""),
     ("allclose", ": write all(abs(a - b) <= atol + rtol * abs(b))"),
@@ -74,6 +74,7 @@ pub(super) const ABSENT: [(&str, &str); 90] = [
     ("rot90", ": write transpose(flip(x, 1), 0, 1)"),
     ("rrelu", ""),
     ("rsub", ": write b - a"),
+    ("segment_reduce", ": write segment_sum(x, ids, n), segment_mean, segment_max or segment_min"),
     ("smm", ""),
     ("smooth_l1_loss", ": write where(abs(d) < 1, 0.5 * square(d), abs(d) - 0.5).mean()"),
     ("softmin", ": write softmax(-x, dim)"),

@@ -13,6 +13,7 @@ mod operation;
 mod place;
 mod reduce;
 mod scan;
+mod segments;
 mod sort;
 mod store;
 
@@ -23,6 +24,7 @@ use self::map::map_functions;
 use self::place::{find_function, place_function};
 use self::reduce::reduce_functions;
 use self::scan::scan_functions;
+use self::segments::segment_functions;
 use self::sort::sort_functions;
 use crate::DType;
 use crate::expr::{BinaryOp, UnaryOp};
@@ -40,6 +42,7 @@ const CONTRACT: &str = include_str!("../../../shaders/contract.wgsl");
 const REDUCE_INNER: &str = include_str!("../../../shaders/reduce_inner.wgsl");
 const SORT_BLOCKS: &str = include_str!("../../../shaders/sort_blocks.wgsl");
 const SORT_MERGE: &str = include_str!("../../../shaders/sort_merge.wgsl");
+const SEGMENTS: &str = include_str!("../../../shaders/segments.wgsl");
 const SCAN_OUTER: &str = include_str!("../../../shaders/scan_outer.wgsl");
 const SCAN_INNER: &str = include_str!("../../../shaders/scan_inner.wgsl");
 const REDUCE_ROWS: &str = include_str!("../../../shaders/reduce_rows.wgsl");
@@ -117,6 +120,7 @@ pub(crate) fn source(spec: &Spec) -> String {
         Kernel::Scan(_) => files.extend([JOIN, SCAN_OUTER]),
         Kernel::Sort(Sort { pass: SortPass::Blocks, .. }) => files.push(SORT_BLOCKS),
         Kernel::Sort(Sort { pass: SortPass::Merge, .. }) => files.push(SORT_MERGE),
+        Kernel::Segments(_) => files.extend([JOIN, SEGMENTS]),
         Kernel::Contract(_) => files.push(CONTRACT),
     }
     for file in files {
@@ -162,6 +166,7 @@ pub(crate) fn prelude(spec: &Spec) -> String {
         Kernel::Reduce(reduce) => reduce_functions(&mut out, spec, reduce),
         Kernel::Scan(scan) => scan_functions(&mut out, spec, scan),
         Kernel::Sort(sort) => sort_functions(&mut out, spec, sort),
+        Kernel::Segments(segments) => segment_functions(&mut out, spec, segments),
         Kernel::Contract(contract) => contract_functions(&mut out, spec, contract),
     }
     out

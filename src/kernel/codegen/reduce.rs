@@ -301,7 +301,7 @@ pub(super) fn operands_of(code: &Code) -> Vec<usize> {
 fn identity(fold: Fold, dtype: DType) -> String {
     if dtype == DType::I64 {
         let (low, high) = match fold {
-            Fold::Sum => (0, 0),
+            Fold::Sum | Fold::Last => (0, 0),
             Fold::Prod => (1, 0),
             Fold::Amax => (0, 1 << 31),
             Fold::Amin => (u32::MAX, u32::MAX >> 1),
@@ -317,7 +317,7 @@ fn identity(fold: Fold, dtype: DType) -> String {
         _ => unreachable!("reductions are done in i32, i64, f32 or f64"),
     };
     match fold {
-        Fold::Sum => format!("{of}(0)"),
+        Fold::Sum | Fold::Last => format!("{of}(0)"),
         Fold::Prod => format!("{of}(1)"),
         Fold::Amax | Fold::Logaddexp => format!("{of}({smallest})"),
         Fold::Amin => format!("{of}({largest})"),
@@ -331,5 +331,6 @@ fn combine(fold: Fold, dtype: DType, a: &str, b: &str) -> String {
         Fold::Amax => binary(BinaryOp::Maximum, dtype, a, b),
         Fold::Amin => binary(BinaryOp::Minimum, dtype, a, b),
         Fold::Logaddexp => format!("logaddexp_{}({a}, {b})", float_suffix(dtype)),
+        Fold::Last => b.to_owned(),
     }
 }

@@ -117,7 +117,7 @@ impl Emitter<'_> {
                 let word = self.scalars.word_of_bounds(bounds);
                 Inst::Bounded { index: self.lines[&index], word, from_end: bounds.from_end }
             }
-            Step::Reduce { .. } | Step::Scan { .. } | Step::Sort { .. } => {
+            Step::Reduce { .. } | Step::Scan { .. } | Step::Sort { .. } | Step::Segments { .. } => {
                 unreachable!("a reduction is stored before it is read")
             }
             &Step::Scalar { slot } => Inst::Scalar(self.scalars.word(slot, value.dtype)),

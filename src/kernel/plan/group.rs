@@ -17,13 +17,16 @@ impl Planner<'_> {
         // For each reduction, the first group that may hold it: one past the last it depends on.
         let mut level: FxHashMap<Id, usize> = FxHashMap::default();
         for id in self.needed(roots) {
-            let Some(arg) = self.reduce_arg(id) else { continue };
-            let below = self.reductions_under(arg);
-            let earliest = below.iter().map(|r| level[r] + 1).max().unwrap_or(0);
+            let args = self.pass_args(id);
+            if args.is_empty() {
+                continue;
+            }
+            let below = args.iter().flat_map(|&arg| self.reductions_under(arg));
+            let earliest = below.map(|r| level[&r] + 1).max().unwrap_or(0);
             let joins = |group: &Vec<Id>| match (&self.graph.values[id].step, &self.graph.values[group[0]].step) {
                 _ if [id, group[0]].iter().any(|r| self.products.contains_key(r)) => false,
                 (Step::Reduce { dims, .. }, Step::Reduce { dims: d, arg: a, .. }) => {
-                    d == dims && self.graph.values[*a].shape == self.graph.values[arg].shape
+                    d == dims && self.graph.values[*a].shape == self.graph.values[args[0]].shape
                 }
                 _ => false,
             };
@@ -40,7 +43,7 @@ impl Planner<'_> {
 
     /// Whether a reduction can share a group's pass within the limits of bindings and workgroup memory.
     fn group_fits(&self, group: &[Id], id: Id) -> bool {
-        let args: Vec<Id> = group.iter().chain([&id]).filter_map(|&r| self.reduce_arg(r)).collect();
+        let args: Vec<Id> = group.iter().chain([&id]).flat_map(|&r| self.pass_args(r)).collect();
         let region = Region::of(self.graph, &self.stored, &[], &args);
         let bytes = (group.len() + 1) as u32 * 16 * self.caps.tuning.workgroup;
         bytes <= self.caps.max_workgroup_memory
@@ -51,16 +54,14 @@ impl Planner<'_> {
             && region.lines <= MAX_LINES
     }
 
-    /// What a reduction or scan is of.
-    fn reduce_arg(&self, id: Id) -> Option<Id> {
-        match self.graph.values[id].step {
-            Step::Reduce { arg, .. } | Step::Scan { arg, .. } | Step::Sort { arg, .. } => Some(arg),
-            _ => None,
-        }
+    /// What a pass of its own is over; nothing for other values.
+    fn pass_args(&self, id: Id) -> SmallVec<[Id; 3]> {
+        let step = &self.graph.values[id].step;
+        if step.is_pass() { step.args() } else { SmallVec::new() }
     }
 
     /// Everything `roots` are computed from, in order.
-    fn needed(&self, roots: &[Id]) -> Vec<Id> {
+    pub(super) fn needed(&self, roots: &[Id]) -> Vec<Id> {
         let mut marked = vec![false; self.graph.values.len()];
         roots.iter().for_each(|&r| marked[r] = true);
         for id in (0..marked.len()).rev() {
@@ -105,13 +106,16 @@ impl Planner<'_> {
         if let Step::Sort { descending, arg } = self.graph.values[group[0]].step {
             return self.sort(group[0], arg, descending);
         }
+        if let Step::Segments { .. } = self.graph.values[group[0]].step {
+            return self.segments(group[0], outputs);
+        }
         let (dims, arg, is_scan) = match &self.graph.values[group[0]].step {
             Step::Reduce { dims, arg, .. } => (dims.clone(), *arg, false),
             &Step::Scan { dim, arg, .. } => (SmallVec::from_slice(&[dim]), arg, true),
             _ => return Ok(()),
         };
         let domain = self.graph.values[arg].shape.clone();
-        let args: Vec<Id> = group.iter().filter_map(|&r| self.reduce_arg(r)).collect();
+        let args: Vec<Id> = group.iter().flat_map(|&r| self.pass_args(r)).collect();
         let (epilogue, rest): (Vec<Output>, Vec<Output>) = std::mem::take(outputs)
             .into_iter()
             .partition(|o| self.is_epilogue(o, group, &kept_shape) && (!is_scan || o.shape == kept_shape));
@@ -121,7 +125,7 @@ impl Planner<'_> {
         outputs.extend(rest);
         // What is still wanted of this group, by outputs not taken or by later reductions.
         let mut wanted: Vec<Id> = outputs.iter().map(|o| o.value).collect();
-        wanted.extend(self.needed(&Self::roots_of(outputs)).into_iter().filter_map(|id| self.reduce_arg(id)));
+        wanted.extend(self.needed(&Self::roots_of(outputs)).into_iter().flat_map(|id| self.pass_args(id)));
         let used_later = |id: Id| wanted.iter().any(|&w| self.reductions_under(w).contains(&id) || w == id);
         let kept: Vec<Id> = group.iter().copied().filter(|&id| used_later(id)).collect();
 
@@ -195,7 +199,7 @@ impl Planner<'_> {
     /// As many of the outputs as one kernel can write beside what else it binds, `besides` of it results and the like; the
     /// others are returned to `back`.
     fn fitting(&self, epilogue: Vec<Output>, group: &[Id], besides: usize, back: &mut Vec<Output>) -> Vec<Output> {
-        let args: Vec<Id> = group.iter().filter_map(|&r| self.reduce_arg(r)).collect();
+        let args: Vec<Id> = group.iter().flat_map(|&r| self.pass_args(r)).collect();
         let body = Region::of(self.graph, &self.stored, &[], &args);
         let mut memory = self.memory_of(&body);
         let mut taken: Vec<Output> = Vec::new();

@@ -15,6 +15,7 @@ mod pieces;
 mod reduce;
 mod region;
 mod scan;
+mod segments;
 mod sort;
 mod take;
 #[cfg(test)]

@@ -2,11 +2,11 @@
 //!
 //! Elements move with their places, and equal ones stay as they stand. No invocation waits for another beyond a barrier.
 
+use super::Planner;
 use super::emit::Scalars;
 use super::launching::Launching;
 use super::view::View;
 use super::windows::excess;
-use super::{Memory, Planner};
 use crate::base::layout::{Layout, Strides};
 use crate::expr::graph::Id;
 use crate::kernel::spec::{Kernel, MERGED, Mode, Order, Sort, SortPass};
@@ -18,7 +18,8 @@ struct Rows {
     keys: View,
     /// Memories for elements and their places, by turns: as many as there are passes before the last, two at most.
     rooms: Vec<[View; 2]>,
-    places: View,
+    /// What the last pass writes: places, and before them elements if these are wanted, too.
+    to: Vec<View>,
     dtype: DType,
     descending: bool,
 }
@@ -33,7 +34,7 @@ impl Rows {
     fn narrow(&self, start: usize, len: usize) -> Self {
         let cut = |view: &View| view.narrow(0, start, len);
         let rooms = self.rooms.iter().map(|room| room.each_ref().map(cut)).collect();
-        Self { keys: cut(&self.keys), rooms, places: cut(&self.places), ..*self }
+        Self { keys: cut(&self.keys), rooms, to: self.to.iter().map(cut).collect(), ..*self }
     }
 }
 
@@ -46,16 +47,34 @@ impl Planner<'_> {
         let (keys, dtype) = self.stored[&arg];
         let shape = &self.graph.values[id].shape;
         let (numel, row) = (shape.numel(), shape.last().copied().unwrap_or(1));
-        let rows = Shape::from([numel / row, row]);
-        let view = |memory: Memory, dtype: DType| View::new(memory, dtype, Layout::contiguous(rows.clone()));
+        let rows = Layout::contiguous(Shape::from([numel / row, row]));
         let places = self.temp(numel, DType::I32);
-        let merges = row.div_ceil(self.block()).next_power_of_two().ilog2();
-        let mut room = || [view(self.temp(numel, dtype), dtype), view(self.temp(numel, DType::I32), DType::I32)];
-        let rooms = (0..merges.min(2)).map(|_| room()).collect();
-        let rows = Rows { keys: view(keys, dtype), rooms, places: view(places, DType::I32), dtype, descending };
-        self.sort_rows(&rows)?;
+        let to = vec![View::new(places, DType::I32, rows.clone())];
+        self.sort_into(View::new(keys, dtype, rows), to, descending)?;
         self.stored.insert(id, (places, DType::I32));
         Ok(())
+    }
+
+    /// The launches that sort `n` i32s, and the memory they and their places are written to: the first and the second half.
+    pub(super) fn sorted(&mut self, keys: &View, n: usize) -> Result<[View; 2]> {
+        let memory = self.temp(2 * n, DType::I32);
+        let row = |first: usize| View::new(memory, DType::I32, Layout::contiguous(Shape::from([1, n])).onward(first));
+        let [elements, places] = [row(0), row(n)];
+        let offset = keys.access.footprint().offset();
+        let keys = View { access: Layout::contiguous(Shape::from([1, n])).onward(offset).into(), ..keys.clone() };
+        self.sort_into(keys, vec![elements.clone(), places.clone()], false)?;
+        Ok([elements, places])
+    }
+
+    fn sort_into(&mut self, keys: View, to: Vec<View>, descending: bool) -> Result<()> {
+        let (shape, dtype) = (keys.access.shape().clone(), keys.dtype);
+        let merges = shape[1].div_ceil(self.block()).next_power_of_two().ilog2();
+        let mut room = || {
+            [dtype, DType::I32]
+                .map(|dtype| View::new(self.temp(shape.numel(), dtype), dtype, Layout::contiguous(shape.clone())))
+        };
+        let rooms = (0..merges.min(2)).map(|_| room()).collect();
+        self.sort_rows(&Rows { keys, rooms, to, dtype, descending })
     }
 
     /// Elements that a workgroup sorts.
@@ -66,11 +85,11 @@ impl Planner<'_> {
     /// Sorts rows, half of them after the other where all are too much for a pass.
     fn sort_rows(&mut self, job: &Rows) -> Result<()> {
         let [rows, row] = job.sizes();
-        let beyond =
-            self.beyond(&[job.keys.clone(), job.places.clone()]) + excess((rows * row) as u64, self.most_elements());
+        let views: Vec<View> = std::iter::once(&job.keys).chain(&job.to).cloned().collect();
+        let beyond = self.beyond(&views) + excess((rows * row) as u64, self.most_elements());
         if beyond > 0.0 {
             if rows == 1 {
-                return Err(self.no_cut(&[job.keys.clone(), job.places.clone()]));
+                return Err(self.no_cut(&views));
             }
             self.sort_rows(&job.narrow(0, rows / 2))?;
             return self.sort_rows(&job.narrow(rows / 2, rows - rows / 2));
@@ -92,7 +111,7 @@ impl Planner<'_> {
     fn sort_pass(&mut self, job: &Rows, from: Option<&[View; 2]>, to: Option<&[View; 2]>, run: usize) -> Result<()> {
         let [rows, row] = job.sizes();
         let reads = from.map_or(vec![job.keys.clone()], |from| from.to_vec());
-        let writes = to.map_or(vec![job.places.clone()], |to| to.to_vec());
+        let writes = to.map_or_else(|| job.to.clone(), |to| to.to_vec());
         let views: Vec<View> = reads.iter().chain(&writes).cloned().collect();
         let mut operands = self.operands(&views, reads.len())?;
         for (i, view) in views.iter().enumerate() {
@@ -106,7 +125,7 @@ impl Planner<'_> {
         };
         let units = rows * blocks;
         self.launch(Launching {
-            kernel: Kernel::Sort(Sort { pass, dtype: job.dtype, descending: job.descending, last: to.is_none() }),
+            kernel: Kernel::Sort(Sort { pass, dtype: job.dtype, descending: job.descending, last: writes.len() == 1 }),
             width: 1,
             workgroup,
             workgroups: if from.is_none() { units } else { units.div_ceil(workgroup as usize) },

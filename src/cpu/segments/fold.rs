@@ -1,0 +1,222 @@
+//! The loops that fold rows into a destination.
+//!
+//! Sums and products of f32 are accumulated in f64, term by term in the order of the rows, and rounded once.
+
+use std::cell::Cell;
+use std::ops::Range;
+
+use bytemuck::Pod;
+use pulp::{Arch, NullaryFnOnce};
+
+use super::order::Order;
+use crate::DType;
+use crate::cpu::fold::{Amax, Amin, Join, Prod, Sum};
+use crate::cpu::strip::{Span, Strip, fetch};
+use crate::expr::graph::Fold;
+
+/// Columns whose accumulators are in registers.
+const COLUMNS: usize = 32;
+/// Accumulators of rows that go to none of a thread's destinations.
+pub(super) const ELSEWHERE: usize = 16;
+/// Rows ahead for which memory is asked: they lie anywhere.
+const AHEAD: usize = 6;
+
+/// The last of several elements.
+pub(super) struct Last;
+
+macro_rules! last {
+    ($($t:ident),*) => {$(
+        impl Join<$t> for Last {
+            type Acc = $t;
+            const NONE: $t = 0 as $t;
+            #[inline(always)]
+            fn pair(_: $t, b: $t) -> $t { b }
+            #[inline(always)]
+            fn widen(x: $t) -> $t { x }
+            #[inline(always)]
+            fn join(_: $t, b: $t) -> $t { b }
+            #[inline(always)]
+            fn narrow(acc: $t) -> $t { acc }
+        }
+    )*};
+}
+last!(f32, f64, i32, i64);
+
+/// Folds the runs of an order into rows of `[base, out]`.
+type ByDestination = fn(Strip<'_>, [Span<'_>; 2], usize, Range<usize>, &Order, Range<usize>);
+
+/// The loops of one fold on elements of one dtype.
+#[derive(Clone, Copy)]
+pub(super) struct Loops {
+    pub(super) by_destination: ByDestination,
+    pub(super) start: fn(Strip<'_>, Option<Strip<'_>>),
+    pub(super) as_they_come: fn(Strip<'_>, Strip<'_>, Strip<'_>, usize, usize),
+    pub(super) finish: fn(Strip<'_>, Strip<'_>, &[Strip<'_>]),
+    /// Bytes of an element, and of an accumulator.
+    pub(super) element: usize,
+    pub(super) wide: usize,
+}
+
+impl Loops {
+    pub(super) fn new(fold: Fold, dtype: DType) -> Option<Self> {
+        fn of<T: Pod, R: Join<T>>() -> Loops {
+            Loops {
+                by_destination: by_destination::<T, R>,
+                start: start::<T, R>,
+                as_they_come: as_they_come::<T, R>,
+                finish: finish::<T, R>,
+                element: size_of::<T>(),
+                wide: size_of::<R::Acc>(),
+            }
+        }
+        macro_rules! of_dtype {
+            ($fold:ident) => {
+                match dtype {
+                    DType::F32 => of::<f32, $fold>(),
+                    DType::F64 => of::<f64, $fold>(),
+                    DType::I32 => of::<i32, $fold>(),
+                    DType::I64 => of::<i64, $fold>(),
+                    _ => return None,
+                }
+            };
+        }
+        Some(match fold {
+            Fold::Sum => of_dtype!(Sum),
+            Fold::Prod => of_dtype!(Prod),
+            Fold::Amax => of_dtype!(Amax),
+            Fold::Amin => of_dtype!(Amin),
+            Fold::Last => of_dtype!(Last),
+            Fold::Logaddexp => return None,
+        })
+    }
+}
+
+fn by_destination<T: Pod, R: Join<T>>(
+    values: Strip<'_>,
+    [base, out]: [Span<'_>; 2],
+    row: usize,
+    columns: Range<usize>,
+    order: &Order,
+    runs: Range<usize>,
+) {
+    let values = values.cells::<T>();
+    Arch::new().dispatch(Runs::<T, R> { values, base, out, row, columns, order, runs, join: std::marker::PhantomData });
+}
+
+struct Runs<'a, T, R> {
+    values: &'a [Cell<T>],
+    base: Span<'a>,
+    out: Span<'a>,
+    row: usize,
+    columns: Range<usize>,
+    order: &'a Order,
+    runs: Range<usize>,
+    join: std::marker::PhantomData<R>,
+}
+
+impl<T: Pod, R: Join<T>> NullaryFnOnce for Runs<'_, T, R> {
+    type Output = ();
+    #[inline(always)]
+    fn call(self) {
+        let Self { values, base, out, row, columns, order, runs, .. } = self;
+        for run in runs.clone() {
+            let rows = order.rows(run);
+            if let Some(row_ahead) = order.ahead(run, AHEAD) {
+                fetch(values, row_ahead * row + columns.start, columns.len());
+            }
+            let first = order.destination(run, 0) * row + columns.start;
+            let [base, out] = [base, out].map(|x| x.strip(first as isize, columns.len(), size_of::<T>()).cells::<T>());
+            let (blocks, rest) = out.as_chunks::<COLUMNS>();
+            for (block, out) in blocks.iter().enumerate() {
+                fold_columns::<T, R, COLUMNS>(
+                    values,
+                    &base[block * COLUMNS..],
+                    out,
+                    rows,
+                    [row, columns.start + block * COLUMNS],
+                );
+            }
+            let done = columns.len() - rest.len();
+            let (blocks, rest) = rest.as_chunks::<8>();
+            for (block, out) in blocks.iter().enumerate() {
+                let at = done + block * 8;
+                fold_columns::<T, R, 8>(values, &base[at..], out, rows, [row, columns.start + at]);
+            }
+            let done = columns.len() - rest.len();
+            for (column, out) in rest.iter().enumerate() {
+                let at = done + column;
+                fold_columns::<T, R, 1>(
+                    values,
+                    &base[at..],
+                    std::array::from_ref(out),
+                    rows,
+                    [row, columns.start + at],
+                );
+            }
+        }
+    }
+}
+
+/// Folds `N` columns of some rows, the first of which is `column`, into an `out` that begins as `base`.
+#[inline(always)]
+fn fold_columns<T: Pod, R: Join<T>, const N: usize>(
+    values: &[Cell<T>],
+    base: &[Cell<T>],
+    out: &[Cell<T>; N],
+    rows: &[u32],
+    [row, column]: [usize; 2],
+) {
+    let Some((base, _)) = base.split_first_chunk::<N>() else { return };
+    let mut acc: [R::Acc; N] = std::array::from_fn(|i| R::widen(base[i].get()));
+    for &place in rows {
+        if let Some((x, _)) = values[place as usize * row + column..].split_first_chunk::<N>() {
+            for i in 0..N {
+                acc[i] = R::with(acc[i], x[i].get());
+            }
+        }
+    }
+    for i in 0..N {
+        out[i].set(R::narrow(acc[i]));
+    }
+}
+
+/// The accumulators of a base, or of nothing.
+fn start<T: Pod, R: Join<T>>(acc: Strip<'_>, base: Option<Strip<'_>>) {
+    let acc = acc.cells::<R::Acc>();
+    match base {
+        Some(base) => acc.iter().zip(base.cells::<T>()).for_each(|(acc, x)| acc.set(R::widen(x.get()))),
+        None => acc.iter().for_each(|acc| acc.set(R::NONE)),
+    }
+}
+
+/// Folds rows as they come into accumulators of destinations, the first of which is `first`. Rows that go elsewhere are folded
+/// into [`ELSEWHERE`] destinations more, by turns: a branch that nobody can foresee would take longer.
+fn as_they_come<T: Pod, R: Join<T>>(keys: Strip<'_>, values: Strip<'_>, acc: Strip<'_>, row: usize, first: usize) {
+    let (keys, values, acc) = (keys.cells::<i32>(), values.cells::<T>(), acc.cells::<R::Acc>());
+    let size = acc.len() / row - ELSEWHERE;
+    let place = |i: usize, key: &Cell<i32>| {
+        let at = (key.get() as usize).wrapping_sub(first);
+        if at < size { at } else { size + i % ELSEWHERE }
+    };
+    if row == 1 {
+        for (i, (key, x)) in keys.iter().zip(values).enumerate() {
+            let acc = &acc[place(i, key)];
+            acc.set(R::with(acc.get(), x.get()));
+        }
+    } else {
+        for (i, (key, x)) in keys.iter().zip(values.chunks_exact(row)).enumerate() {
+            for (acc, x) in acc[place(i, key) * row..][..row].iter().zip(x) {
+                acc.set(R::with(acc.get(), x.get()));
+            }
+        }
+    }
+}
+
+/// The results of accumulators, to each of which those of more parts are joined.
+fn finish<T: Pod, R: Join<T>>(out: Strip<'_>, acc: Strip<'_>, more: &[Strip<'_>]) {
+    let (out, acc) = (out.cells::<T>(), acc.cells::<R::Acc>());
+    for more in more {
+        acc.iter().zip(more.cells::<R::Acc>()).for_each(|(acc, x)| acc.set(R::join(acc.get(), x.get())));
+    }
+    out.iter().zip(acc).for_each(|(out, acc)| out.set(R::narrow(acc.get())));
+}
