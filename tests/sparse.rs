@@ -1,0 +1,167 @@
+//! Tables of which each step reads some rows, by PyTorch's trajectories.
+#![cfg(feature = "io")]
+
+mod devices;
+
+use std::path::Path;
+
+use devices::devices;
+use hadamard::optim::{Adam, SGD, SparseAdam};
+use hadamard::{DType, Device, Expr, Tensor};
+
+const STEPS: usize = 5;
+
+struct Golden {
+    path: std::path::PathBuf,
+    device: Device,
+}
+
+impl Golden {
+    fn new(device: &Device) -> Self {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/sparse.safetensors");
+        Self { path, device: device.clone() }
+    }
+
+    fn get(&self, name: &str) -> Tensor {
+        Tensor::read_safetensors(&self.path, name, &self.device).unwrap()
+    }
+
+    /// Takes all steps, and holds the losses and the table after them to PyTorch's.
+    fn follow(&self, name: &str, table: &Tensor, mut step: impl FnMut(&Tensor, &Tensor) -> Tensor) {
+        let wanted = self.get(&format!("{name}.losses")).to_vec::<f32>().unwrap();
+        for (i, want) in wanted.into_iter().enumerate() {
+            let got = step(&self.get(&format!("rows.{i}")), &self.get(&format!("targets.{i}")));
+            let got = got.item::<f32>().unwrap();
+            assert!((got - want).abs() <= 1e-5 * want, "{} {name}: loss {i} is {got}, want {want}", self.device);
+        }
+        let (got, want) = (table.to_vec::<f32>().unwrap(), self.get(&format!("{name}.table")).to_vec::<f32>().unwrap());
+        for (i, (got, want)) in got.into_iter().zip(want).enumerate() {
+            // A few roundings a step of numbers below 4.
+            assert!((got - want).abs() <= 4e-6, "{} {name}: element {i} is {got}, want {want}", self.device);
+        }
+    }
+}
+
+fn loss_of(table: &Tensor, rows: &Tensor, targets: &Tensor) -> Expr {
+    (table.embedding(rows) - targets).square().sum(1).mean(..)
+}
+
+#[test]
+fn trajectories_are_pytorchs() {
+    for device in &devices() {
+        let golden = Golden::new(device);
+        let n = |rows: &Tensor| rows.numel() as f64;
+
+        let table = golden.get("table");
+        golden.follow("sgd", &table, |rows, targets| {
+            let loss = loss_of(&table, rows, targets).eval().unwrap();
+            let grad = (table.embedding(rows) - targets) * (2.0 / n(rows));
+            table.assign(table.index_add(0, rows, grad * -0.5)).unwrap();
+            loss
+        });
+
+        let table = golden.get("table");
+        let mut sgd = SGD::new(&[&table]).lr(0.5);
+        golden.follow("sgd", &table, |rows, targets| sgd.minimize(&loss_of(&table, rows, targets)).unwrap());
+
+        let table = golden.get("table");
+        let mut adam = Adam::new(&[&table]).lr(0.01);
+        golden.follow("adam", &table, |rows, targets| adam.minimize(&loss_of(&table, rows, targets)).unwrap());
+
+        let table = golden.get("table");
+        let mut adam = SparseAdam::new(&[&table]).lr(0.01);
+        golden.follow("sparse_adam", &table, |rows, targets| adam.minimize(&loss_of(&table, rows, targets)).unwrap());
+
+        // One loss for all steps, whose tensors change; state that is saved and loaded half-way.
+        let table = golden.get("table");
+        let options = || SparseAdam::new(&[&table]).lr(0.02).betas(0.8, 0.99).eps(1e-4).maximize(true);
+        let (rows, targets) = (golden.get("rows.0"), golden.get("targets.0"));
+        let loss = loss_of(&table, &rows, &targets);
+        let (mut adam, mut steps) = (options(), 0);
+        golden.follow("sparse_adam_options", &table, |new_rows, new_targets| {
+            rows.assign(new_rows).unwrap();
+            targets.assign(new_targets).unwrap();
+            let value = adam.minimize(&loss).unwrap();
+            steps += 1;
+            if steps == 3 {
+                let state = adam.state().unwrap();
+                adam = options();
+                adam.load_state(&state).unwrap();
+            }
+            value
+        });
+        assert_eq!(steps, STEPS);
+    }
+}
+
+#[test]
+fn rows_that_are_not_read_keep_their_bits() {
+    for device in &devices() {
+        let golden = Golden::new(device);
+        let table = golden.get("table");
+        let before = table.to_vec::<f32>().unwrap();
+        let mut adam = SparseAdam::new(&[&table]);
+        let (rows, targets) = (golden.get("rows.0"), golden.get("targets.0"));
+        for _ in 0..2 {
+            adam.minimize(&loss_of(&table, &rows, &targets)).unwrap();
+        }
+        let read = rows.to_vec::<i64>().unwrap();
+        let (after, state) = (table.to_vec::<f32>().unwrap(), adam.state().unwrap());
+        let moments = state[0].1.to_vec::<f32>().unwrap();
+        for row in 0..500 {
+            let elements = row * 16..row * 16 + 16;
+            let same = after[elements.clone()] == before[elements.clone()];
+            let none = moments[elements].iter().all(|&m| m == 0.0);
+            assert_eq!((same, none), (!read.contains(&(row as i64)), !read.contains(&(row as i64))), "{device} {row}");
+        }
+    }
+}
+
+#[test]
+fn two_reads_and_two_tables() {
+    let device = Device::cpu();
+    let make =
+        || [Tensor::ones([300, 80], DType::F32, &device).unwrap(), Tensor::full([70, 3], 2.0_f32, &device).unwrap()];
+    let index = |values: &[i64]| Tensor::from_slice(values, [values.len()], &device).unwrap();
+    let (i, j, k) = (index(&[1, 2, 2]), index(&[2, 5]), index(&[0, 0, 9]));
+    let loss = |[a, b]: &[Tensor; 2]| {
+        let both = a.embedding(&i).square().sum(..) + (a.index(0, &j) * 3.0).sum(..);
+        both * 0.5 + b.embedding(&k).square().sum(..)
+    };
+    let (ours, theirs) = (make(), make());
+    let mut sparse = SparseAdam::new(&ours).lr(0.1);
+    let mut dense = Adam::new(&theirs).lr(0.1);
+    // The first step of both is the same for rows that are read.
+    let values = (sparse.minimize(&loss(&ours)).unwrap(), dense.minimize(&loss(&theirs)).unwrap());
+    assert_eq!(values.0.item::<f32>().unwrap(), values.1.item::<f32>().unwrap());
+    for (ours, theirs) in ours.iter().zip(&theirs) {
+        let (a, b) = (ours.to_vec::<f32>().unwrap(), theirs.to_vec::<f32>().unwrap());
+        assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-6));
+    }
+}
+
+#[test]
+fn mistakes_are_named() {
+    let device = Device::cpu();
+    let table = Tensor::ones([4, 2], DType::F32, &device).unwrap();
+    let rows = Tensor::from_slice(&[1_i64], [1], &device).unwrap();
+    let read = table.embedding(&rows).sum(..);
+    let error = |mut adam: SparseAdam, loss: &Expr| adam.minimize(loss).unwrap_err().to_string();
+    let of = || SparseAdam::new(&[&table]);
+    assert!(error(of().lr(0.0), &read).contains("learning rate"));
+    assert!(error(of().betas(1.0, 0.9), &read).contains("betas"));
+    assert!(error(of(), &(&read + table.sum(..))).contains("otherwise"));
+    assert!(error(of(), &rows.cast(DType::F32).sum(..)).contains("reads none"));
+    let whole = Tensor::ones([4], DType::I32, &device).unwrap();
+    assert!(error(SparseAdam::new(&[&whole]), &read).contains("floats"));
+    assert!(error(SparseAdam::new(&[&table, &table]), &read).contains("share"));
+    let far = Tensor::from_slice(&[4_i64], [1], &device).unwrap();
+    assert!(error(of(), &table.embedding(&far).sum(..)).contains("index 4"));
+    assert!(table.to_vec::<f32>().unwrap().iter().all(|&x| x == 1.0));
+    let mut adam = of();
+    assert!(adam.load_state(&[]).unwrap_err().to_string().contains("steps"));
+    adam.minimize(&read).unwrap();
+    let mut state = adam.state().unwrap();
+    state.push(("more".to_owned(), table.clone()));
+    assert!(of().load_state(&state).unwrap_err().to_string().contains("SparseAdam"));
+}
