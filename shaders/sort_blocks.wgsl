@@ -1,8 +1,11 @@
 // sort_blocks.wgsl
 //
-// Sorts blocks of BLOCK elements of each row, with their places in the row: a bitonic network in workgroup memory, in which
-// each invocation compares two elements at a step (Batcher, "Sorting networks and their applications", 1968). Places tell
-// equal elements apart, so they stay as they stand.
+// Sorts blocks of BLOCK elements of each row: a bitonic network in workgroup memory, in which each invocation compares two
+// elements at a step (Batcher, "Sorting networks and their applications", 1968). Where they lie tells equal elements apart,
+// so they stay as they stand.
+//
+// results[row, block, i] = the element of rank `skipped + i` of the block, for i below `kept`. A block of fewer elements has
+// fewer results, and results follow each other without gaps.
 //
 // From the prelude: WG_SIZE, K, key(), before() and store().
 
@@ -61,11 +64,16 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
         }
     }
     if number / uniforms.blocks < uniforms.n {
+        let kept = uniforms.dims[0].size;
+        let skipped = uniforms.dims[0].count;
+        // Of all blocks of a row, of which the last may have fewer elements than are kept.
+        let results = (uniforms.blocks - 1u) * kept + min(kept, uniforms.n_reduced - (uniforms.blocks - 1u) * BLOCK);
         // Ends: half counts to a constant.
         for (var half = 0u; half < 2u; half++) {
             let slot = lane + half * WG_SIZE;
-            if first + slot < uniforms.n_reduced {
-                store(row * uniforms.n_reduced + first + slot, sh_keys[slot], sh_places[slot]);
+            if first + slot < uniforms.n_reduced && slot >= skipped && slot - skipped < kept {
+                let i = row * results + first / BLOCK * kept + slot - skipped;
+                store(i, sh_keys[slot], row * uniforms.n_reduced + sh_places[slot]);
             }
         }
     }

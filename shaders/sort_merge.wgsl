@@ -1,11 +1,13 @@
 // sort_merge.wgsl
 //
-// Merges pairs of sorted runs of `chunk` elements of each row, with their places. An invocation writes MERGED elements: it
+// Merges pairs of sorted runs of `chunk` elements of each row. An invocation writes MERGED elements: it
 // finds how many of those before them come from the first run by halving (Odeh, Green, Mwassi, Shmueli and Birk, "Merge path:
 // parallel merging made simple", 2012), and takes the smaller of both runs' next ones from there. Of equal elements those of
 // the first run come first.
 //
-// From the prelude: WG_SIZE, MERGED, K, key(), place(), before() and store().
+// results[row, i] = the element of rank `skipped + i`, for i below `kept`.
+//
+// From the prelude: WG_SIZE, MERGED, K, key(), before() and store().
 
 @compute @workgroup_size(WG_SIZE)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -41,14 +43,16 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     for (var i = 0u; i < MERGED; i++) {
         let at = first + i;
         if inside && at < end {
+            let wanted = at >= uniforms.dims[0].count && at - uniforms.dims[0].count < uniforms.dims[0].size;
+            let to = row * uniforms.dims[0].size + at - uniforms.dims[0].count;
             let last = uniforms.n_reduced - 1u;
             let key_a = key(begin + min(a, last));
             let key_b = key(begin + min(b, last));
             if a >= middle || (b < end && before(key_b, key_a)) {
-                store(begin + at, key_b, place(begin + min(b, last)));
+                if wanted { store(to, key_b, begin + min(b, last)); }
                 b += 1u;
             } else {
-                store(begin + at, key_a, place(begin + min(a, last)));
+                if wanted { store(to, key_a, begin + min(a, last)); }
                 a += 1u;
             }
         }

@@ -30,7 +30,7 @@ fn the_formulas_are_those_of_the_definitions() {
         sum(row, &|v| (v - mean) * (v - mean)) / (33.0 - correction)
     };
     let lse = |row: &[f64]| sum(row, &f64::exp).ln();
-    let reductions: [Reduction<'_>; 10] = [
+    let reductions: [Reduction<'_>; 12] = [
         (x.norm(2, 1), &|r| sum(r, &|v| v * v).sqrt()),
         (x.norm(1, 1), &|r| sum(r, &f64::abs)),
         (x.norm(3.0, 1), &|r| sum(r, &|v| v.abs().powi(3)).cbrt()),
@@ -41,6 +41,8 @@ fn the_formulas_are_those_of_the_definitions() {
         (x.var(-1, 0), &|r| variance(r, 0.0)),
         (x.std(1, 1.5), &|r| variance(r, 1.5).sqrt()),
         (x.logsumexp(1), &lse),
+        (x.cosine_similarity(&x * -2.0, 1, 1e-8), &|_| -1.0),
+        (x.cosine_similarity(&x * 0.0 + 1.0, 1, 1e-8), &|r| sum(r, &|v| v) / (sum(r, &|v| v * v) * 33.0).sqrt()),
     ];
     for (expr, want) in &reductions {
         let got = expr.eval().unwrap().to_vec::<f64>().unwrap();

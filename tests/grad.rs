@@ -179,6 +179,9 @@ fn variances_and_norms() {
     of("std of large numbers", &|x| (x * 1e200).std(1, 1) * 1e-200);
     of("layer_norm", &|x| x.layer_norm(1, 0.1));
     of("norm", &|x| x.norm(2, 1));
+    twice("cosine_similarity", &[(signed(8), vec![2, 4]), (signed(4), vec![4])], |x| {
+        x[0].cosine_similarity(&x[1], 1, 1e-8)
+    });
     let failures = failures_on_each(|device| {
         let x = Tensor::ones([64, 100], DType::F32, device).unwrap();
         let mut failures = Vec::new();

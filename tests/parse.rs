@@ -176,6 +176,8 @@ fn every_function_in_every_form() {
         ("softmax(a, 1)", a.softmax(1)),
         ("a.log_softmax(dim=-1)", a.log_softmax(-1)),
         ("logsumexp(a, [0], keepdim=True)", a.logsumexp(0).keepdim()),
+        ("cosine_similarity(a, b)", a.cosine_similarity(&b, 1, 1e-8)),
+        ("F.cosine_similarity(a, b, dim=0, eps=0.5)", a.cosine_similarity(&b, 0, 0.5)),
         ("layer_norm(a, [4], weight=4 + 0, eps=0.5)", a.layer_norm(-1, 0.5) * 4),
         ("~p", p.logical_not()),
         ("p & (c > 0)", p.logical_and(c.gt(0))),

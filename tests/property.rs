@@ -218,7 +218,8 @@ impl<'a> Builder<'a> {
             10 => self.expr(shape, below)?.cast(self.random.pick(&self.dtypes.clone())),
             11 | 12 => self.view(shape, below)?,
             13 => self.taken(shape, below)?,
-            17 => self.scan(shape, below)?,
+            17 if self.random.one_in(2) => self.scan(shape, below)?,
+            17 => self.sorted(shape, below)?,
             _ => self.reduction(shape, below)?,
         };
         // What the rules refuse (arithmetic on bools, say) is another test's matter.
@@ -324,6 +325,18 @@ impl<'a> Builder<'a> {
         let x = if op == ScanOp::Logcumsumexp { x * 1.0 } else { x };
         let exclusive = self.random.one_in(3) && !matches!(op, ScanOp::Cummax | ScanOp::Cummin);
         Ok(x.scan(op, dim as isize, Scan { exclusive, reverse: self.random.one_in(3) }))
+    }
+
+    /// Elements or places in their order, of all ranks or of some.
+    fn sorted(&mut self, shape: &[usize], below: usize) -> Result<Expr> {
+        let Some(dim) = self.random.below(shape.len() + 1).checked_sub(1) else { return self.expr(shape, below) };
+        let (falls, along) = (self.random.one_in(2), dim as isize);
+        let mut from = shape.to_vec();
+        let few = self.random.one_in(2);
+        from[dim] += if few { 1 + self.random.below(7) } else { 0 };
+        let x = self.expr(&from, below)?.broadcast_to(&from[..]);
+        let pair = if few { x.topk(shape[dim], along, falls) } else { x.sort(along, falls) };
+        Ok(if self.random.one_in(3) { pair.1 } else { pair.0 })
     }
 
     fn reduction(&mut self, shape: &[usize], below: usize) -> Result<Expr> {

@@ -5,7 +5,7 @@ mod devices;
 use std::cmp::Ordering;
 
 use devices::devices;
-use hadamard::{DType, Error, Expr, Scan, ScanOp, Tensor};
+use hadamard::{DType, DeviceKind, Error, Expr, Scan, ScanOp, Tensor, eval_all};
 
 fn numbers(n: usize, levels: usize) -> Vec<f32> {
     (0..n).map(|i| ((i * 7919 + i * i % 31) % 104_729 % levels) as f32 - (levels / 2) as f32).collect()
@@ -77,6 +77,80 @@ fn special_values_and_both_ends_of_the_integers() {
         assert_eq!(long(&unsigned.argsort(0, true)), [0, 2, 1, 3], "{device}");
         let truths = Tensor::from_slice(&[true, false, true, false], [4], device).unwrap();
         assert_eq!(long(&truths.argsort(0, false)), [1, 3, 0, 2], "{device}");
+    }
+}
+
+/// Long rows, whose keys lie together, apart, or nearly all at one place: elements and places, alone and in one pass.
+#[test]
+fn long_rows_however_their_keys_are_spread() {
+    let spread: [(&str, fn(usize) -> f32); 8] = [
+        ("even", |i| (i * 7919 % 104_729) as f32),
+        ("small and large", |i| ((i * 7919 % 104_729) as f32 / 1e3).exp2() * if i % 3 == 0 { -1.0 } else { 1.0 }),
+        ("equal", |_| 7.0),
+        ("few levels", |i| (i * i % 5) as f32),
+        ("one far away", |i| if i == 77_777 { 1e30 } else { 1.0 + (i * 7919 % 104_729) as f32 * 1e-7 }),
+        ("one period", |i| if i % 8 == 0 { 3.0 } else { (i * 7919 % 104_729) as f32 }),
+        ("rising", |i| i as f32),
+        ("zeros and NaN", |i| [0.0, -0.0, f32::NAN, -f32::NAN, 1.0, -1.0][i * 7919 % 104_729 % 6]),
+    ];
+    for device in &devices() {
+        for (name, f) in spread {
+            let n = if device.info().kind == DeviceKind::Cpu { 300_000 } else { 20_000 };
+            let values: Vec<f32> = (0..n).map(f).collect();
+            let x = Tensor::from_slice(&values, [n], device).unwrap();
+            let wide: Vec<f64> = values.iter().map(|&v| v.into()).collect();
+            for descending in [false, true] {
+                let want = places(&wide, descending);
+                let (sorted, order) = x.sort(0, descending);
+                let together = eval_all(&[&sorted, &order]).unwrap();
+                let of = |place: &i64| values[*place as usize].to_bits();
+                let bits: Vec<u32> = want.iter().map(of).collect();
+                let in_bits = |x: Tensor| x.to_vec::<f32>().unwrap().into_iter().map(f32::to_bits).collect::<Vec<_>>();
+                assert!(together[1].to_vec::<i64>().unwrap() == want, "{device} {name}");
+                assert!(in_bits(sorted.eval().unwrap()) == bits, "{device} {name}: elements alone");
+                assert!(in_bits(together[0].clone()) == bits, "{device} {name}: elements with places");
+                assert!(long(&x.argsort(0, descending)) == want, "{device} {name}: places alone");
+                let wide = x.cast(DType::I64);
+                let kept: Vec<f64> = long(&wide).iter().map(|&v| v as f64).collect();
+                assert!(long(&wide.argsort(0, descending)) == places(&kept, descending), "{device} {name}: i64");
+            }
+        }
+    }
+}
+
+/// Ranks from the start, the middle and the end, of rows of any length.
+#[test]
+fn the_few_that_are_wanted() {
+    for device in &devices() {
+        let long_row = if device.info().kind == DeviceKind::Cpu { 200_000 } else { 3000 };
+        for (rows, row) in [(1, 1), (3, 20), (2, 300), (2, 1025), (1, long_row)] {
+            let values = numbers(rows * row, 1000);
+            let x = Tensor::from_slice(&values, [rows, row], device).unwrap();
+            let wide: Vec<f64> = values.iter().map(|&v| v.into()).collect();
+            for k in [1, 2, 5, 60, 130].into_iter().filter(|&k| k <= row) {
+                for largest in [false, true] {
+                    let order = |row: &[f64]| places(row, largest)[..k].to_vec();
+                    let want: Vec<i64> = wide.chunks(row).flat_map(order).collect();
+                    let of =
+                        |(row, places): (&[f32], &[i64])| places.iter().map(|&p| row[p as usize]).collect::<Vec<_>>();
+                    let elements: Vec<f32> = values.chunks(row).zip(want.chunks(k)).flat_map(of).collect();
+                    let (top, at) = x.topk(k, 1, largest);
+                    assert_eq!(float(&top), elements, "{device} [{rows}, {row}] {k}");
+                    assert_eq!(long(&at), want, "{device} [{rows}, {row}] {k}");
+                    let both = eval_all(&[&at, &top]).unwrap();
+                    assert_eq!(both[0].to_vec::<i64>().unwrap(), want, "{device} [{rows}, {row}] {k}");
+                    assert_eq!(both[1].to_vec::<f32>().unwrap(), elements, "{device} [{rows}, {row}] {k}");
+                }
+            }
+            for k in [1, row / 2 + 1, row] {
+                let want: Vec<i64> = wide.chunks(row).map(|row| places(row, false)[k - 1]).collect();
+                let (value, at) = x.kthvalue(k, 1);
+                assert_eq!(long(&at), want, "{device} [{rows}, {row}] {k}");
+                let of = |(row, &place): (&[f32], &i64)| row[place as usize];
+                let elements: Vec<f32> = values.chunks(row).zip(&want).map(of).collect();
+                assert_eq!(float(&value), elements, "{device} [{rows}, {row}] {k}");
+            }
+        }
     }
 }
 

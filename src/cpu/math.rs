@@ -22,12 +22,6 @@ pub(super) fn order(x: f32) -> i32 {
     if x.is_nan() { i32::MIN } else { order }
 }
 
-/// An i64 for an f64, in the same order: of both zeros 0, of NaN more than of any number.
-pub(super) fn order_of_f64(x: f64) -> i64 {
-    let bits = (x + 0.0).to_bits() as i64;
-    if x.is_nan() { i64::MAX } else { bits ^ ((bits >> 63) as u64 >> 1) as i64 }
-}
-
 /// As [`Step::Words`](crate::expr::graph::Step::Words).
 #[inline(always)]
 pub(super) fn words(upper: i32, lower: i32) -> i64 {

@@ -121,7 +121,7 @@ impl Program {
                 }
                 Group::Fold(ids) => Job::Reduce(Box::new(reduce(op, graph, ids, &temp_of)?)),
                 Group::Scan(id) => Job::Scan(Box::new(scan(op, graph, *id, &temp_of)?)),
-                Group::Sort(id) => Job::Sort(Box::new(sort(op, graph, *id, &temp_of, &mut temps)?)),
+                Group::Sort(ids) => Job::Sort(Box::new(sort(op, graph, ids, &temp_of, &mut temps)?)),
                 Group::Segments(id) => {
                     Job::Segments(Box::new(Segments::of(op, graph, *id, &temp_of, |bytes| temp(&mut temps, bytes))?))
                 }
@@ -266,14 +266,22 @@ fn scan(op: &'static str, graph: &Graph, id: Id, temp_of: &Temps) -> Result<Scan
     Scan::new(region, fold, dim, scan, temp_of[&id].index).ok_or_else(|| unsupported(op, fold, value))
 }
 
-/// The pass for a sort. Adds a temporary for what is sorted.
-fn sort(op: &'static str, graph: &Graph, id: Id, temp_of: &Temps, temps: &mut Vec<Temp>) -> Result<Sort> {
-    let value = &graph.values[id];
-    let Step::Sort { descending, arg } = value.step else { unreachable!("a sort's group holds a sort") };
-    let dtype = graph.values[arg].dtype;
-    let keys = Map::new(Region::new(op, graph, &value.shape, &[(arg, dtype)], temp_of, true)?);
-    temps.push(Temp { bytes: value.shape.numel() * dtype.size(), root: None });
-    Ok(Sort { keys, dtype, descending, from: temps.len() - 1, to: temp_of[&id].index })
+/// The pass for a sort. Adds temporaries for what is sorted, unless it lies in memory as it is, and for what is moved.
+fn sort(op: &'static str, graph: &Graph, ids: &[Id], temp_of: &Temps, temps: &mut Vec<Temp>) -> Result<Sort> {
+    let (mut values, mut places) = (None, None);
+    for id in ids {
+        let to = Some(temp_of[id].index);
+        if matches!(graph.values[*id].step, Step::Sort { sort, .. } if sort.values) { values = to } else { places = to }
+    }
+    let Step::Sort { sort: options, arg } = graph.values[ids[0]].step else {
+        unreachable!("a sort's group holds sorts")
+    };
+    let Value { shape, dtype, .. } = &graph.values[arg];
+    let keys = Map::new(Region::new(op, graph, shape, &[(arg, *dtype)], temp_of, true)?);
+    let mut temp = |bytes: usize| temp(temps, bytes);
+    let from = if Sort::in_row(&keys).is_some() { None } else { Some(temp(shape.numel() * dtype.size())) };
+    let moved = Sort::moved_bytes(shape, *dtype, places.is_some()).map(temp);
+    Ok(Sort { keys, dtype: *dtype, options, from, moved, values, places })
 }
 
 /// Another temporary, of so many bytes.
@@ -312,7 +320,8 @@ type Sizes<'a> = &'a [usize];
 enum Group {
     Fold(Vec<Id>),
     Scan(Id),
-    Sort(Id),
+    /// Elements and places of one order.
+    Sort(Vec<Id>),
     Segments(Id),
     Product(Id, Contraction),
     /// Where an index has elements read, which is looked at before they are.
@@ -325,8 +334,8 @@ impl Group {
     /// The reductions and scans whose results it writes.
     fn results(&self) -> &[Id] {
         match self {
-            Self::Fold(ids) => ids,
-            Self::Scan(id) | Self::Sort(id) | Self::Segments(id) | Self::Product(id, _) => std::slice::from_ref(id),
+            Self::Fold(ids) | Self::Sort(ids) => ids,
+            Self::Scan(id) | Self::Segments(id) | Self::Product(id, _) => std::slice::from_ref(id),
             Self::Choose(_) | Self::Once(_) => &[],
         }
     }
@@ -360,13 +369,30 @@ fn groups(graph: &Graph) -> Vec<Group> {
         }
         let by_itself = match value.step {
             Step::Scan { .. } => Some(Group::Scan(id)),
-            Step::Sort { .. } => Some(Group::Sort(id)),
             Step::Segments { .. } => Some(Group::Segments(id)),
             _ => None,
         };
         if let Some(group) = by_itself.filter(|_| live.contains(&id)) {
             depth[id] += 1;
             alone.entry(depth[id]).or_default().push(group);
+        }
+        if let Step::Sort { sort, arg } = value.step
+            && live.contains(&id)
+        {
+            depth[id] += 1;
+            let joins = |other: Id| match graph.values[other].step {
+                Step::Sort { sort: other, arg: of } => of == arg && sort.is_of_same_ranks(other),
+                _ => false,
+            };
+            let groups = alone.entry(depth[id]).or_default();
+            let together = groups.iter_mut().find_map(|group| match group {
+                Group::Sort(ids) if joins(ids[0]) => Some(ids),
+                _ => None,
+            });
+            match together {
+                Some(ids) => ids.push(id),
+                None => groups.push(Group::Sort(vec![id])),
+            }
         }
         if let Step::Reduce { dims, arg, .. } = &value.step
             && live.contains(&id)

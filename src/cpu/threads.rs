@@ -138,19 +138,6 @@ pub(super) fn each(units: usize, elements: usize, work: impl Fn(usize) + Sync) {
     }
 }
 
-/// Calls `f` where rayon's functions use our threads.
-pub(super) fn within<R: Send>(f: impl FnOnce() -> R + Send) -> R {
-    let Some(pool) = Workers::now().pool() else { return f() };
-    if rayon::current_thread_index().is_none() {
-        return pool.install(f);
-    }
-    // As in `each`: a worker of the caller's own pool must not take other work while it waits.
-    std::thread::scope(|scope| match scope.spawn(|| pool.install(f)).join() {
-        Ok(result) => result,
-        Err(panic) => std::panic::resume_unwind(panic),
-    })
-}
-
 #[cfg(test)]
 thread_local!(static ALONE: std::cell::Cell<bool> = const { std::cell::Cell::new(false) });
 

@@ -65,6 +65,33 @@ impl Expr {
         })
     }
 
+    /// The cosine of the angle between vectors along `dim`, `Σ aᵢ bᵢ / (max(|a|, eps) · max(|b|, eps))`, as PyTorch's
+    /// [`cosine_similarity`](https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.cosine_similarity.html), whose
+    /// `eps` is 1e-8. The result does not have `dim`.
+    ///
+    /// ```
+    /// use hadamard::{Device, Tensor};
+    /// let device = Device::cpu();
+    /// let a = Tensor::from_slice(&[1.0_f32, 0.0, 3.0, 4.0], [2, 2], &device)?;
+    /// let b = Tensor::from_slice(&[2.0_f32, 0.0], [2], &device)?;
+    /// assert_eq!(a.cosine_similarity(&b, 1, 1e-8).eval()?.to_vec::<f32>()?, [1.0, 0.6]);
+    /// # Ok::<(), hadamard::Error>(())
+    /// ```
+    ///
+    /// Shapes broadcast. All three sums are one pass. Where a norm is below `eps`, its gradient is 0, while PyTorch's is that of the
+    /// norm. Anything but floats is an error.
+    #[must_use]
+    pub fn cosine_similarity(&self, other: impl Into<Self>, dim: isize, eps: f64) -> Self {
+        let other = other.into();
+        of_float("cosine_similarity", self, || {
+            of_float("cosine_similarity", &other, || {
+                let products = self * &other;
+                let length = |x: &Self| x.broadcast_to(products.shape()).norm(2, dim).clamp_min(eps);
+                products.sum(dim) / length(self) / length(&other)
+            })
+        })
+    }
+
     /// The inner product of two vectors of one size, `Σ aᵢ bᵢ`. The products are never stored.
     ///
     /// ```

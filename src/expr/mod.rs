@@ -18,6 +18,7 @@ mod matrices;
 mod node;
 pub(crate) mod op;
 mod operators;
+pub(crate) mod order;
 mod parse;
 mod pointwise;
 pub(crate) mod range;

@@ -10,6 +10,7 @@ use super::cell::Number;
 use super::graph::{Fold, Graph};
 use super::joint::Joint;
 use super::op::{BinaryOp, ReduceOp, ScanOp, UnaryOp};
+use super::order::Sort;
 use super::range::check_integer;
 use super::scan::Scan;
 use crate::base::bounds::Bounds;
@@ -82,10 +83,8 @@ pub(crate) enum Op {
     Reduce(ReduceOp, SmallVec<[usize; 4]>),
     /// Along this dim of the argument.
     Scan(ScanOp, usize, Scan),
-    /// The places, along the last dim, of the elements in their order; equal ones as they stand.
-    Sort {
-        descending: bool,
-    },
+    /// The elements along the last dim in their order, or their places; equal ones as they stand.
+    Sort(Sort),
     /// The third argument with rows of so many elements of the second folded into it, in their order, where the first says: an
     /// i32 for each row. Rows are counted in row-major order; the third has the node's shape.
     Segments(Fold, usize),
@@ -96,7 +95,7 @@ pub(crate) enum Op {
 impl Op {
     /// Whether its result at an element depends on the argument at others, so that it is a pass of its own.
     pub(crate) const fn is_pass(&self) -> bool {
-        matches!(self, Self::Reduce(..) | Self::Scan(..) | Self::Sort { .. } | Self::Segments(..))
+        matches!(self, Self::Reduce(..) | Self::Scan(..) | Self::Sort(_) | Self::Segments(..))
     }
 
     /// Whether it does the same to arguments of the same shapes and dtypes. Mistakes do not.
@@ -112,7 +111,7 @@ impl Op {
             (Self::Bounded(a), Self::Bounded(b)) => a == b,
             (Self::Reduce(a, over_a), Self::Reduce(b, over_b)) => a == b && over_a == over_b,
             (Self::Scan(a, dim_a, of_a), Self::Scan(b, dim_b, of_b)) => (a, dim_a, of_a) == (b, dim_b, of_b),
-            (Self::Sort { descending: a }, Self::Sort { descending: b }) => a == b,
+            (Self::Sort(a), Self::Sort(b)) => a == b,
             (Self::Segments(a, row_a), Self::Segments(b, row_b)) => (a, row_a) == (b, row_b),
             (Self::Index, Self::Index)
             | (Self::Select, Self::Select)
@@ -286,8 +285,7 @@ fn write_node(f: &mut fmt::Formatter<'_>, expr: &Expr, depth: usize) -> fmt::Res
         Op::Detach => "detach",
         Op::Reduce(op, _) => op.name(),
         Op::Scan(op, ..) => op.name(),
-        Op::Sort { descending: false } => "argsort",
-        Op::Sort { descending: true } => "argsort of the largest first",
+        Op::Sort(sort) => sort.name(),
         Op::Segments(Fold::Sum, _) => "segment_sum",
         Op::Segments(Fold::Prod, _) => "segment_prod",
         Op::Segments(Fold::Amax, _) => "segment_amax",

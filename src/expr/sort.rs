@@ -1,8 +1,7 @@
 //! Order along a dim, and what is found by it.
 
-use smallvec::smallvec;
-
-use super::node::{Expr, Op};
+use super::node::Expr;
+use super::order::{Order, Sort, both, without};
 use super::unsigned;
 use super::views::carry;
 use crate::{DType, Error, Result};
@@ -22,7 +21,7 @@ impl Expr {
     /// their order (PyTorch's `stable`). A scalar has dim 0. A dim of 2³¹ elements or more is an error.
     #[must_use]
     pub fn argsort(&self, dim: isize, descending: bool) -> Self {
-        carry(self.order_along("argsort", dim, descending))
+        carry(self.order_along("argsort", dim, descending).map(|order| order.places()))
     }
 
     /// The elements along `dim` in their order, and their places: PyTorch's `sort`. See [`argsort`](Self::argsort).
@@ -37,7 +36,7 @@ impl Expr {
     /// ```
     #[must_use]
     pub fn sort(&self, dim: isize, descending: bool) -> (Self, Self) {
-        self.with_values(dim, self.order_along("sort", dim, descending))
+        both(self.order_along("sort", dim, descending))
     }
 
     /// The `k` largest elements along `dim`, or the smallest, in their order, and their places: PyTorch's `topk`.
@@ -54,22 +53,31 @@ impl Expr {
     /// More than there are is a mistake that both carry.
     #[must_use]
     pub fn topk(&self, k: usize, dim: isize, largest: bool) -> (Self, Self) {
-        self.with_values(dim, self.first_places("topk", k, dim, largest))
+        const OP: &str = "topk";
+        both((|| {
+            let n = self.size_along(OP, dim)?;
+            if k > n {
+                return Err(Error::argument(OP, format!("a k of at most {n}, the size of the dim"), k.to_string()));
+            }
+            Ok(self.order_along(OP, dim, largest)?.ranks(0, k))
+        })())
     }
 
     /// The `k`-th smallest element along `dim`, counted from 1, and its place: PyTorch's `kthvalue`. The results do not have
     /// the dim.
     #[must_use]
     pub fn kthvalue(&self, k: usize, dim: isize) -> (Self, Self) {
-        let place = || {
-            let n = self.size_along("kthvalue", dim)?;
-            if k == 0 || k > n {
-                let expected = format!("a k from 1 to {n}");
-                return Err(Error::argument("kthvalue", expected, k.to_string()));
-            }
-            Ok(self.order_along("kthvalue", dim, false)?.narrow(dim, k - 1, 1))
-        };
-        self.with_value(dim, place())
+        const OP: &str = "kthvalue";
+        without(
+            dim,
+            (|| {
+                let n = self.size_along(OP, dim)?;
+                if k == 0 || k > n {
+                    return Err(Error::argument(OP, format!("a k from 1 to {n}"), k.to_string()));
+                }
+                Ok(self.order_along(OP, dim, false)?.ranks(k - 1, 1).pair())
+            })(),
+        )
     }
 
     /// The median along `dim`, the smaller of two in the middle, and its place: PyTorch's `median`. It is NaN if there is a
@@ -84,17 +92,23 @@ impl Expr {
     /// ```
     #[must_use]
     pub fn median(&self, dim: isize) -> (Self, Self) {
-        let place = || {
-            let (n, this) = (self.size_to_choose("median", dim)?, self.ranked());
-            let order = this.order_along("median", dim, false)?;
-            let at = |i: usize| order.narrow(dim, i, 1);
-            if !self.dtype().is_float() {
-                return Ok(at((n - 1) / 2));
-            }
-            let last = this.take_along_dim(at(n - 1), dim);
-            Ok(Self::select(last.isnan(), at(n - 1), at((n - 1) / 2)))
-        };
-        self.with_value(dim, place())
+        const OP: &str = "median";
+        without(
+            dim,
+            (|| {
+                let n = self.size_to_choose(OP, dim)?;
+                let (value, place) = self.order_along(OP, dim, false)?.ranks((n - 1) / 2, 1).pair();
+                if !self.dtype().is_float() {
+                    return Ok((value, place));
+                }
+                // The largest, which is NaN if there is one.
+                let this = self.ranked();
+                let at = this.argmax(dim).unsqueeze(dim);
+                let largest = this.take_along_dim(&at, dim);
+                let is_nan = largest.isnan();
+                Ok((Self::select(&is_nan, largest, value), Self::select(is_nan, at, place)))
+            })(),
+        )
     }
 
     /// The median of the elements along `dim` that are not NaN, and its place: PyTorch's `nanmedian`.
@@ -103,7 +117,7 @@ impl Expr {
         let place = || {
             self.size_to_choose("nanmedian", dim)?;
             let this = self.ranked();
-            let order = this.order_along("nanmedian", dim, false)?;
+            let order = this.order_along("nanmedian", dim, false)?.places();
             let at = this.shape().dim(dim, "nanmedian")? as isize;
             let numbers = this.eq(&this).cast(DType::I64).sum(at).unsqueeze(at);
             Ok(order.take_along_dim((numbers - 1).clamp_min(0).div_rounded(2, crate::Rounding::Floor), dim))
@@ -131,13 +145,13 @@ impl Expr {
             if !(0.0..=1.0).contains(&q) {
                 return Err(Error::argument(OP, "a share from 0 to 1", q.to_string()));
             }
-            let this = self.ranked();
-            let order = this.order_along(OP, dim, false)?;
             let rank = q * (n - 1) as f64;
             let below = rank.floor();
-            let at = |i: usize| this.take_along_dim(order.narrow(dim, i, 1), dim).squeeze(dim);
-            let (low, high, last) = (at(below as usize), at((below as usize + 1).min(n - 1)), at(n - 1));
-            Ok(Self::select(last.isnan(), &last, low.lerp(high, rank - below)))
+            let count = 2.min(n - below as usize);
+            let between = self.order_along(OP, dim, false)?.ranks(below as usize, count).values();
+            let at = |i: usize| between.narrow(dim, i, 1).squeeze(dim);
+            let largest = self.max_dim_with_indices(dim).0;
+            Ok(Self::select(largest.isnan(), &largest, at(0).lerp(at(count - 1), rank - below)))
         })())
     }
 
@@ -268,26 +282,16 @@ impl Expr {
     }
 
     /// See [`argsort`](Self::argsort).
-    fn order_along(&self, op: &'static str, dim: isize, descending: bool) -> Result<Self> {
+    fn order_along(&self, op: &'static str, dim: isize, descending: bool) -> Result<Order> {
         let n = self.size_along(op, dim)?;
         if i32::try_from(n).is_err() {
             return Err(Error::argument(op, "less than 2³¹ elements along the dim", n.to_string()));
         }
         let this = self.ranked();
-        let this = if this.dtype() == DType::U64 { unsigned::ordered(&this) } else { this };
-        let moved = this.movedim(dim, -1);
-        let shape = moved.shape().clone();
-        let places = Self::new(Op::Sort { descending }, smallvec![moved], shape, DType::I64).movedim(-1, dim);
-        Ok(if self.shape().rank() == 0 { places.reshape([0; 0]) } else { places })
-    }
-
-    fn first_places(&self, op: &'static str, k: usize, dim: isize, descending: bool) -> Result<Self> {
-        let n = self.size_along(op, dim)?;
-        if k > n {
-            return Err(Error::argument(op, format!("a k of at most {n}, the size of the dim"), k.to_string()));
-        }
-        let places = self.ranked().order_along(op, dim, descending)?.narrow(dim, 0, k);
-        Ok(if self.shape().rank() == 0 && k == 1 { places.reshape([0; 0]) } else { places })
+        let is_u64 = this.dtype() == DType::U64;
+        let this = if is_u64 { unsigned::ordered(&this) } else { this };
+        let sort = Sort { descending, values: false, first: 0, count: n };
+        Ok(Order { of: this.movedim(dim, -1), sort, dim, is_u64, is_scalar: self.shape().rank() == 0 })
     }
 
     /// The elements at some places along a dim, and the places.
@@ -295,9 +299,6 @@ impl Expr {
         let places = carry(places);
         if places.error().is_some() {
             return (places.clone(), places);
-        }
-        if places.shape().rank() == 0 {
-            return (self.ranked().reshape([0; 0]), places);
         }
         (self.ranked().take_along_dim(&places, dim), places)
     }

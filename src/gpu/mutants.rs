@@ -14,7 +14,7 @@ use crate::{DEVICE_VARIABLE, Device, DeviceKind};
 /// A mistake: what it is, the text it changes and to what, and the operation whose cases see it first.
 struct Mutant(&'static str, &'static str, &'static str, &'static str);
 
-const MUTANTS: [Mutant; 50] = [
+const MUTANTS: [Mutant; 61] = [
     // Bounds.
     Mutant("map: no bounds check", "if i >= uniforms.n { return; }", "", "add"),
     Mutant("map: one element too few", "if i >= uniforms.n { return; }", "if i + 1u >= uniforms.n { return; }", "add"),
@@ -114,6 +114,23 @@ const MUTANTS: [Mutant; 50] = [
         "maximum",
     ),
     Mutant("what sums leave out let go", "const ROUNDS: bool = true;", "const ROUNDS: bool = false;", "digits"),
+    // Scans and sorts.
+    Mutant("scan: the other lanes forgotten", "run = join(run, all);", "run = join(run, last(sums));", "cumsum"),
+    Mutant("scan: the last doubling forgotten", "step < LANES; step *= 2u", "step < LANES / 2u; step *= 2u", "cumsum"),
+    Mutant(
+        "scan: a row begins at the second element",
+        "let start = split * uniforms.chunk;",
+        "let start = split * uniforms.chunk + 1u;",
+        "cumsum",
+    ),
+    Mutant("sort_blocks: the last halving forgotten", "apart > 0u; apart /= 2u", "apart > 1u; apart /= 2u", "sort"),
+    Mutant("sort_blocks: equal elements exchanged", "&& place_a < place_b);", "&& place_a > place_b);", "argsort"),
+    Mutant("sort_blocks: the largest kept", "slot >= skipped && slot - skipped < kept", "slot + kept >= BLOCK", "topk"),
+    Mutant("sort_blocks: rank 0 on", "store(i, sh_keys[slot],", "store(i, sh_keys[slot - skipped],", "kthvalue"),
+    Mutant("sort_merge: of equal elements the second", "before(key_b, key_a))", "!before(key_a, key_b))", "argsort"),
+    Mutant("sort_merge: past the first run", "if a >= middle || ", "if ", "sort"),
+    Mutant("sort_merge: halving by one too few", "low = half + 1u;", "low = half;", "sort"),
+    Mutant("sort: NaN before numbers", "order_f(-b) < order_f(-a)", "order_f(a) < order_f(b)", "sort"),
     // What drivers may simplify.
     Mutant("floats not hidden", "return bitcast<F>(bitcast<U>(x) + U(uniforms.zero));", "return x;", "pairs"),
     Mutant(

@@ -98,16 +98,21 @@ pub(crate) struct Scan {
     pub(crate) carry: Option<usize>,
 }
 
-/// A pass of a sort along rows: `shaders/sort_*.wgsl`. Operands are the elements, and of a merge their places; then the
-/// elements as they are written, unless it is the last, and their places.
+/// A pass of a sort along rows: `shaders/sort_*.wgsl`. Operands are the elements and their places, if these are read, then
+/// the elements and their places, if these are written. The one dim is that of a row of results: `size` of them, of ranks
+/// from `count` on.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each says what a pass does, whatever the others say")]
 pub(crate) struct Sort {
     pub(crate) pass: SortPass,
-    /// i32, i64 or f64.
+    /// i32, i64, f32 or f64.
     pub(crate) dtype: DType,
     pub(crate) descending: bool,
-    /// Whether places alone are written.
-    pub(crate) last: bool,
+    /// Whether places are read. Else an element's place is where it lies.
+    pub(crate) placed: bool,
+    /// Whether elements are written, and whether places are.
+    pub(crate) values: bool,
+    pub(crate) places: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -169,7 +174,7 @@ impl Kernel {
         match self {
             Self::Map(map) => map.rank,
             Self::Reduce(reduce) | Self::Scan(Scan { walk: reduce, .. }) => reduce.kept_rank + reduce.reduced_rank,
-            Self::Sort(_) => 0,
+            Self::Sort(_) => 1,
             Self::Segments(_) => 4,
             Self::Contract(contract) => contract.batch_rank + 3,
         }

@@ -224,7 +224,7 @@ fn node(expr: &Expr, args: &[Rc<Values>]) -> Result<Rc<Values>> {
             parts.iter().map(|part| reduce::reduce(*op, part, node.args[0].dtype(), dtype)).collect()
         }
         &Op::Scan(op, dim, scan) => scanned(&args[0], op, dim, scan, dtype),
-        &Op::Sort { descending } => sort::places(&args[0].items, shape.last().copied().unwrap_or(1), descending),
+        &Op::Sort(sort) => sort::sorted(&args[0].items, node.args[0].shape().last().copied().unwrap_or(1), sort),
         &Op::Segments(fold, row) => {
             segments::folded(fold, row, [&args[0].items, &args[1].items, &args[2].items], dtype)
         }

@@ -8,6 +8,7 @@ mod reductions;
 mod scans;
 mod segments;
 mod shapes;
+mod sorts;
 mod updates;
 
 use super::inputs::Inputs;
@@ -56,6 +57,7 @@ pub(super) fn all() -> Vec<Case> {
     reductions::add(&mut table);
     scans::add(&mut table);
     segments::add(&mut table);
+    sorts::add(&mut table);
     updates::add(&mut table);
     gradients::add(&mut table);
     pairs::add(&mut table);

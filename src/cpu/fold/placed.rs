@@ -31,6 +31,27 @@ const PART: usize = 512;
 /// How an element's bits become its key.
 trait Key: 'static {
     fn of(bits: u32) -> i32;
+    /// The smallest key in each column.
+    fn least<'a, const N: usize>(rows: impl Iterator<Item = &'a [Cell<u32>; N]>) -> [i32; N];
+}
+
+/// The float in each column that comes before the others, `last` if none does, as a key; NaN is looked for apart. That takes
+/// half as long as making a key of each element.
+#[inline(always)]
+fn least_of_floats<'a, K: Key, const N: usize>(
+    rows: impl Iterator<Item = &'a [Cell<u32>; N]>,
+    last: f32,
+    before: impl Fn(f32, f32) -> bool,
+) -> [i32; N] {
+    let (mut first, mut nan) = ([last; N], [0_u32; N]);
+    for row in rows {
+        for i in 0..N {
+            let x = f32::from_bits(row[i].get());
+            first[i] = if before(x, first[i]) { x } else { first[i] };
+            nan[i] |= if x.is_nan() { u32::MAX } else { 0 };
+        }
+    }
+    std::array::from_fn(|i| if nan[i] == 0 { K::of(first[i].to_bits()) } else { i32::MIN })
 }
 
 struct Whole;
@@ -42,6 +63,16 @@ impl Key for Whole {
     fn of(bits: u32) -> i32 {
         bits as i32
     }
+    #[inline(always)]
+    fn least<'a, const N: usize>(rows: impl Iterator<Item = &'a [Cell<u32>; N]>) -> [i32; N] {
+        let mut least = [i32::MAX; N];
+        for row in rows {
+            for i in 0..N {
+                least[i] = least[i].min(row[i].get() as i32);
+            }
+        }
+        least
+    }
 }
 
 impl Key for Smallest {
@@ -49,12 +80,20 @@ impl Key for Smallest {
     fn of(bits: u32) -> i32 {
         order(f32::from_bits(bits))
     }
+    #[inline(always)]
+    fn least<'a, const N: usize>(rows: impl Iterator<Item = &'a [Cell<u32>; N]>) -> [i32; N] {
+        least_of_floats::<Self, N>(rows, f32::INFINITY, |a, b| a < b)
+    }
 }
 
 impl Key for Largest {
     #[inline(always)]
     fn of(bits: u32) -> i32 {
         order(-f32::from_bits(bits))
+    }
+    #[inline(always)]
+    fn least<'a, const N: usize>(rows: impl Iterator<Item = &'a [Cell<u32>; N]>) -> [i32; N] {
+        least_of_floats::<Self, N>(rows, f32::NEG_INFINITY, |a, b| a > b)
     }
 }
 
@@ -119,13 +158,7 @@ impl<K: Key> NullaryFnOnce for Row<'_, K> {
 #[inline(always)]
 fn least_key<K: Key>(x: &[Cell<u32>]) -> i32 {
     let (chunks, rest) = x.as_chunks::<KEYS>();
-    let mut least = [i32::MAX; KEYS];
-    for x in chunks {
-        for i in 0..KEYS {
-            least[i] = least[i].min(K::of(x[i].get()));
-        }
-    }
-    let least = least.into_iter().fold(i32::MAX, i32::min);
+    let least = K::least(chunks.iter()).into_iter().fold(i32::MAX, i32::min);
     rest.iter().fold(least, |least, x| least.min(K::of(x.get())))
 }
 
@@ -200,6 +233,15 @@ impl<K: Key> NullaryFnOnce for Rows<'_, K> {
 /// Rows whose elements have one number each, which rises: of equal elements the first is found.
 #[inline(always)]
 fn join_rows<K: Key>(acc: &[Cell<i64>; COLUMNS], x: [&[Cell<u32>; COLUMNS]; ROWS], numbers: [u32; ROWS]) {
+    // Mostly, further down, no column has a smaller key than before, nor an equal one.
+    let found = K::least(x.into_iter());
+    let mut changes = false;
+    for i in 0..COLUMNS {
+        changes |= found[i] <= (acc[i].get() >> 32) as i32;
+    }
+    if !changes {
+        return;
+    }
     let (mut least, mut first) = ([i32::MAX; COLUMNS], [numbers[0]; COLUMNS]);
     for (x, number) in x.into_iter().zip(numbers) {
         for i in 0..COLUMNS {

@@ -37,14 +37,12 @@ pub(super) fn argument(expr: &Expr, i: usize, grad: &Expr) -> Option<Expr> {
             let grad = typed(grad, expr.dtype()).broadcast_to(shape);
             return Some(gathered_gradient(&grad, &args[0], dim, args[1].shape()[dim]));
         }
-        Op::Leaf(_)
-        | Op::Number(_)
-        | Op::Index
-        | Op::Random(_)
-        | Op::Detach
-        | Op::Bounded(_)
-        | Op::Sort { .. }
-        | Op::Invalid(_) => None,
+        &Op::Sort(sort) => {
+            let (x, last) = (&args[0], shape.rank() - 1);
+            let grad = typed(grad, expr.dtype()).broadcast_to(shape);
+            return sort.values.then(|| gathered_gradient(&grad, &sort.places_of(x), last, x.shape()[last]));
+        }
+        Op::Leaf(_) | Op::Number(_) | Op::Index | Op::Random(_) | Op::Detach | Op::Bounded(_) | Op::Invalid(_) => None,
     };
     Some(unbroadcast(&part?, shape, args[i].shape()))
 }

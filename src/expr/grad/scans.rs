@@ -36,10 +36,14 @@ pub(super) fn scan(op: ScanOp, dim: usize, scan: Scan, grad: &Expr, x: &Expr, y:
         }
         ScanOp::Logcumsumexp => {
             // Of each sign by itself, exp(x) times the sum of grad / exp(y), which is never written out.
+            // Both from the row's largest on, as a result near a large number has lost its digits.
+            let largest = x.amax(along).keepdim().detach();
+            let x = x - Expr::select(largest.isfinite(), &largest, 0);
+            let y = x.scan(op, along, scan);
             let y = Expr::select(y.eq(f64::NEG_INFINITY), 0, y);
             let part = |grad: &Expr| {
                 let log = Expr::select(grad.gt(0), Expr::select(grad.gt(0), grad, 1).log(), f64::NEG_INFINITY);
-                (back(ScanOp::Logcumsumexp, &(log - &y)) + x).exp()
+                (back(ScanOp::Logcumsumexp, &(log - &y)) + &x).exp()
             };
             let [plus, minus] = [part(&grad), part(&-&grad)];
             plus - minus

@@ -205,10 +205,10 @@ impl Lowering {
                 let id = self.convert(id, dtype);
                 self.result(id, pile, &node.shape, &domain)?
             }
-            &Op::Sort { descending } => {
+            &Op::Sort(sort) => {
                 let x = arg(self, 0, promoted());
-                let x = self.shaped(x, &node.shape);
-                let id = self.places_in_order(x, descending);
+                let x = self.shaped(x, node.args[0].shape());
+                let id = self.sorted(x, sort, &node.shape);
                 let id = self.convert(id, dtype);
                 self.result(id, pile, &node.shape, &domain)?
             }

@@ -22,6 +22,7 @@ use self::lower::Lowering;
 use super::cell::Number;
 use super::node::Expr;
 use super::op::{BinaryOp, UnaryOp};
+use super::order::Sort;
 use super::scan::Scan;
 use crate::base::access::Access;
 use crate::base::bounds::Bounds;
@@ -77,10 +78,9 @@ pub(crate) enum Step {
         dims: SmallVec<[usize; 4]>,
         arg: Id,
     },
-    /// The places, along the last dim, of the elements in their order, as i32s: the smallest first, or the largest; equal
-    /// ones as they stand. Of i32, i64 and f64, of which NaN is larger than any number.
+    /// The elements along the last dim in their order, or their places as i32s. Of i32, i64, f32 and f64.
     Sort {
-        descending: bool,
+        sort: Sort,
         arg: Id,
     },
     /// Along this dim of the argument: at each element what those up to it come to. Never over bool.

@@ -3,9 +3,10 @@
 use smallvec::SmallVec;
 
 use super::lower::Lowering;
-use super::{Fold, Id, Step, Value};
+use super::{Fold, Id, Step};
 use crate::base::layout::{Layout, Strides};
 use crate::expr::op::{BinaryOp, UnaryOp};
+use crate::expr::order::Sort;
 use crate::{DType, Scalar, Shape};
 
 impl Lowering {
@@ -41,16 +42,13 @@ impl Lowering {
         self.push(Step::Binary(BinaryOp::BitwiseAnd, found, lower), shape.clone(), DType::I64)
     }
 
-    /// The places of elements in their order along the last dim: NaN after numbers if it rises, before them if it falls.
-    pub(super) fn places_in_order(&mut self, arg: Id, descending: bool) -> Id {
-        let Value { shape, dtype, .. } = self.values[arg].clone();
-        let (arg, descending) = match dtype {
-            // NaN comes first of what is turned round.
-            DType::F32 => (self.order(arg, true), !descending),
-            DType::Bool => (self.convert(arg, DType::I32), descending),
-            _ => (arg, descending),
-        };
-        self.push(Step::Sort { descending, arg }, shape, DType::I32)
+    /// Elements in their order along the last dim, or their places.
+    pub(super) fn sorted(&mut self, mut arg: Id, sort: Sort, shape: &Shape) -> Id {
+        if self.values[arg].dtype == DType::Bool {
+            arg = self.convert(arg, DType::I32);
+        }
+        let dtype = if sort.values { self.values[arg].dtype } else { DType::I32 };
+        self.push(Step::Sort { sort, arg }, shape.clone(), dtype)
     }
 
     /// The order of f32s, or of what they are turned round, as i32s: NaN first.

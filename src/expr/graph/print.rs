@@ -60,9 +60,7 @@ impl Graph {
             Step::Words([upper, lower]) => format!("words(v{upper}, v{lower})"),
             Step::Reduce { op, dims, arg } => format!("{}(v{arg}) over {:?}", op.name(), dims.as_slice()),
             Step::Scan { op, dim, scan, arg } => format!("scan of {}(v{arg}) along {dim}{scan}", op.name()),
-            Step::Sort { descending, arg } => {
-                format!("places of v{arg} in {} order", if *descending { "falling" } else { "rising" })
-            }
+            Step::Sort { sort, arg } => format!("{sort} of v{arg}"),
             &Step::Segments { op, row, index, values, base } => {
                 format!("v{base} with the rows of {row} of v{values} folded in by {} where v{index} says", op.name())
             }

@@ -2,7 +2,7 @@
 
 /// A function, and what a message says after its name. Alphabetical: the commonest, and those whose names are near another
 /// function's, which is then no answer.
-pub(super) const ABSENT: [(&str, &str); 91] = [
+pub(super) const ABSENT: [(&str, &str); 90] = [
     ("addmm", ": write c + einsum(\"ik,kj->ij\", a, b)"),
     ("addr", ""),
     ("allclose", ": write all(abs(a - b) <= atol + rtol * abs(b))"),
@@ -21,7 +21,6 @@ pub(super) const ABSENT: [(&str, &str); 91] = [
     ("conv2d", ""),
     ("convolve", ""),
     ("corrcoef", ""),
-    ("cosine_similarity", ": write sum(a * b, dim) / (norm(a, dim=dim) * norm(b, dim=dim))"),
     ("cov", ""),
     ("cpu", ": a tensor stays on its device"),
     ("cross", ""),

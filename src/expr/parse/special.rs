@@ -25,7 +25,7 @@ pub(super) const fn special(
 }
 
 /// Alphabetical.
-pub(super) static SPECIALS: [Special; 43] = [
+pub(super) static SPECIALS: [Special; 44] = [
     special("addcdiv", &["input", "tensor1", "tensor2", "value"], 3, |c| {
         Ok(c.expr(0)?.addcdiv(c.expr(1)?, c.expr(2)?, c.or(3, 1)?))
     }),
@@ -38,6 +38,9 @@ pub(super) static SPECIALS: [Special; 43] = [
     special("cast", &["input", "dtype"], 2, |c| Ok(c.expr(0)?.cast(c.dtype(1)?))),
     special("clamp", &["input", "min", "max"], 1, clamp),
     special("clip", &["input", "min", "max"], 1, clamp),
+    special("cosine_similarity", &["x1", "x2", "dim", "eps"], 2, |c| {
+        Ok(c.expr(0)?.cosine_similarity(c.expr(1)?, c.integer_or(2, 1)?, c.number(3, 1e-8)?))
+    }),
     special("count_nonzero", &["input", "dim"], 1, |c| Ok(c.expr(0)?.count_nonzero(c.dims(1)?))),
     special("dot", &["input", "other"], 2, |c| Ok(c.expr(0)?.dot(c.expr(1)?))),
     special("einsum", &["equation", "operands"], 2, einsum_of),

@@ -5,7 +5,7 @@ use super::place::stage_word;
 use super::{alias, line};
 use crate::DType;
 use crate::expr::{BinaryOp, UnaryOp};
-use crate::kernel::spec::{MERGED, Sort, SortPass, Spec};
+use crate::kernel::spec::{MERGED, Sort, Spec};
 
 pub(super) fn sort_functions(out: &mut String, spec: &Spec, sort: &Sort) {
     let of = |operand: usize| {
@@ -26,16 +26,12 @@ pub(super) fn sort_functions(out: &mut String, spec: &Spec, sort: &Sort) {
         line(out, 1, &format!("return {};", of(0)));
     }
     line(out, 0, "}");
-    let merges = sort.pass == SortPass::Merge;
-    if merges {
-        line(out, 0, "");
-        line(out, 0, "// The place in its row that element i had at first.");
-        line(out, 0, "fn place(i: u32) -> u32 {");
-        line(out, 1, &format!("return u32({});", of(1)));
-        line(out, 0, "}");
-    }
     let (a, b) = if sort.descending { ("b", "a") } else { ("a", "b") };
-    let less = binary(BinaryOp::Lt, sort.dtype, a, b);
+    let less = match sort.dtype {
+        // NaN comes first of what is turned round.
+        DType::F32 => format!("order_f(-{b}) < order_f(-{a})"),
+        dtype => binary(BinaryOp::Lt, dtype, a, b),
+    };
     line(out, 0, "");
     line(out, 0, "// Whether a comes before b, to which it is not equal.");
     line(out, 0, "fn before(a: K, b: K) -> bool {");
@@ -46,13 +42,18 @@ pub(super) fn sort_functions(out: &mut String, spec: &Spec, sort: &Sort) {
         line(out, 1, &format!("return {less};"));
     }
     line(out, 0, "}");
-    let first_written = 1 + usize::from(merges);
+    let first_written = 1 + usize::from(sort.placed);
     line(out, 0, "");
-    line(out, 0, "fn store(i: u32, key: K, place: u32) {");
-    if !sort.last {
+    line(out, 0, "// Writes result i: element `element`, which is `key`.");
+    line(out, 0, "fn store(i: u32, key: K, element: u32) {");
+    if sort.values {
         let value = if is_pair { "vec2u(low_l(key), high_l(key))" } else { "key" };
         line(out, 1, &format!("{} = {value};", of(first_written)));
     }
-    line(out, 1, &format!("{} = i32(place);", of(first_written + usize::from(!sort.last))));
+    if sort.places {
+        let from = format!("b{}[{} + element]", spec.operands[1].binding, stage_word(spec.first_stage(1), 0));
+        let place = if sort.placed { from } else { "i32(element % uniforms.n_reduced)".to_owned() };
+        line(out, 1, &format!("{} = {place};", of(first_written + usize::from(sort.values))));
+    }
     line(out, 0, "}");
 }

@@ -10,8 +10,8 @@ use crate::expr::graph::{Id, Source, Step, Take};
 use crate::{Result, Shape};
 
 impl Planner<'_> {
-    /// The reductions and scans that `roots` need, in groups that share a pass: each scan by itself. A group comes after
-    /// those whose results it reads.
+    /// The reductions and scans that `roots` need, in groups that share a pass: each scan by itself, elements
+    /// and places of one sort together. A group comes after those whose results it reads.
     pub(super) fn groups(&self, roots: &[Id]) -> Vec<Vec<Id>> {
         let mut groups: Vec<Vec<Id>> = Vec::new();
         // For each reduction, the first group that may hold it: one past the last it depends on.
@@ -27,6 +27,9 @@ impl Planner<'_> {
                 _ if [id, group[0]].iter().any(|r| self.products.contains_key(r)) => false,
                 (Step::Reduce { dims, .. }, Step::Reduce { dims: d, arg: a, .. }) => {
                     d == dims && self.graph.values[*a].shape == self.graph.values[args[0]].shape
+                }
+                (Step::Sort { sort: a, arg: of_a }, Step::Sort { sort: b, arg: of_b }) => {
+                    of_a == of_b && a.is_of_same_ranks(*b)
                 }
                 _ => false,
             };
@@ -103,8 +106,8 @@ impl Planner<'_> {
             return Ok(());
         }
 
-        if let Step::Sort { descending, arg } = self.graph.values[group[0]].step {
-            return self.sort(group[0], arg, descending);
+        if let Step::Sort { sort, arg } = self.graph.values[group[0]].step {
+            return self.sort(group, arg, sort);
         }
         if let Step::Segments { .. } = self.graph.values[group[0]].step {
             return self.segments(group[0], outputs);

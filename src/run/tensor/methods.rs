@@ -28,7 +28,7 @@ expression_methods! {
     unary(op: crate::UnaryOp), binary(op: crate::BinaryOp, rhs: impl Into<Expr>), reduce(op: crate::ReduceOp, dims: impl Into<crate::Dims>),
     cast(dtype: DType), square(), reciprocal(),
     clamp(low: impl Into<Expr>, high: impl Into<Expr>), clamp_min(low: impl Into<Expr>), clamp_max(high: impl Into<Expr>), lerp(end: impl Into<Expr>, weight: impl Into<Expr>),
-    norm(p: impl Into<f64>, dims: impl Into<crate::Dims>), dot(other: impl Into<Expr>), softmax(dim: isize), log_softmax(dim: isize),
+    norm(p: impl Into<f64>, dims: impl Into<crate::Dims>), dot(other: impl Into<Expr>), cosine_similarity(other: impl Into<Expr>, dim: isize, eps: f64), softmax(dim: isize), log_softmax(dim: isize),
     var(dims: impl Into<crate::Dims>, correction: impl Into<f64>), std(dims: impl Into<crate::Dims>, correction: impl Into<f64>),
     scan(op: crate::ScanOp, dim: isize, scan: crate::Scan), cumsum(dim: isize), cumprod(dim: isize), cummax(dim: isize), cummin(dim: isize),
     cummax_indices(dim: isize), cummin_indices(dim: isize), logcumsumexp(dim: isize),

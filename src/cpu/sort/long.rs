@@ -1,0 +1,215 @@
+//! Long rows: items go to groups of neighbouring keys, small enough to be sorted in a cache, and then each group is sorted.
+//!
+//! A sample of the keys decides which of them make a group, so that groups have about as many items each, however keys are
+//! spread. Where each item of each chunk of the row goes is counted before it is moved, and a chunk's items stay in their
+//! order: the result is the same on any number of threads, and equal items stay as they stand. Groups of which nothing is
+//! wanted are neither moved nor sorted, which is how a median is found.
+
+use std::ops::{Range, RangeInclusive};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+
+use pulp::Arch;
+
+use super::item::{Element, Item};
+use super::radix;
+use super::row::Row;
+use crate::cpu::strip::fetch;
+use crate::cpu::threads;
+
+/// Bits of a key, below those that all keys share, that tell which group it belongs to.
+const DIGIT: u32 = 16;
+/// Items of a group, about, and groups, about: each is a place in memory that is written to by turns.
+const GROUP: usize = 4096;
+const GROUPS: usize = 2048;
+/// Elements for one of the sample, at least, and the size of a sample, at most.
+const SAMPLED: usize = 8;
+const SAMPLE: usize = 64 * 1024;
+/// Chunks of a row, at most, and elements of one, at least.
+const CHUNKS: usize = 64;
+const CHUNK: usize = 16 * 1024;
+/// Items of a group from which on it is cut into groups itself, and how often that is done.
+const LARGE: usize = 128 * 1024;
+const MOST_CUTS: u32 = 4;
+/// Bytes ahead of which a group's next cache line is asked for.
+const AHEAD: usize = 64;
+
+/// Items in the order in which they stand.
+pub(super) trait Items<I>: Sync {
+    fn len(&self) -> usize;
+    /// Calls `f` with those of these places.
+    fn each(&self, places: Range<usize>, f: impl FnMut(I));
+    /// The smallest and the largest key at these places.
+    fn bounds(&self, places: Range<usize>) -> [u64; 2];
+}
+
+impl<T: Element, I: Item> Items<I> for Row<'_, T> {
+    fn len(&self) -> usize {
+        self.n
+    }
+
+    #[inline(always)]
+    fn each(&self, places: Range<usize>, mut f: impl FnMut(I)) {
+        let (first, turn) = (places.start, self.turn);
+        for (i, x) in self.elements(places).iter().enumerate() {
+            f(I::new(x.get().key() ^ turn, first + i));
+        }
+    }
+
+    fn bounds(&self, places: Range<usize>) -> [u64; 2] {
+        let elements = self.elements(places);
+        let mut bounds = [0; 2];
+        Arch::new().dispatch(|| bounds = T::bounds(elements));
+        let mut bounds = bounds.map(|key| key ^ self.turn);
+        bounds.sort_unstable();
+        bounds
+    }
+}
+
+impl<I: Item> Items<I> for Vec<I> {
+    fn len(&self) -> usize {
+        Self::len(self)
+    }
+
+    #[inline(always)]
+    fn each(&self, places: Range<usize>, mut f: impl FnMut(I)) {
+        self[places].iter().for_each(|&x| f(x));
+    }
+
+    fn bounds(&self, places: Range<usize>) -> [u64; 2] {
+        radix::bounds(&self[places])
+    }
+}
+
+/// Which group a key belongs to.
+struct Groups {
+    least: u64,
+    shift: u32,
+    /// As long as digits are many, so that no bound need be checked.
+    of_digit: Box<[u16; 1 << DIGIT]>,
+    count: usize,
+}
+
+impl Groups {
+    #[inline(always)]
+    fn of(&self, key: u64) -> usize {
+        self.of_digit[((key - self.least) >> self.shift) as usize & ((1 << DIGIT) - 1)].into()
+    }
+
+    /// The keys from the first group marked to the last.
+    fn keys(&self, marked: &[bool]) -> RangeInclusive<u64> {
+        let is_marked = |group: &u16| marked[usize::from(*group)];
+        let (Some(first), Some(last)) =
+            (self.of_digit.iter().position(is_marked), self.of_digit.iter().rposition(is_marked))
+        else {
+            unreachable!("some rank is wanted")
+        };
+        let key = |digit: usize| self.least.saturating_add((digit as u64) << self.shift);
+        key(first)..=key(last).saturating_add((1 << self.shift) - 1)
+    }
+
+    /// Groups of about as many items each, for keys from `least` to `most`.
+    fn new<I: Item>(items: &impl Items<I>, least: u64, most: u64) -> Self {
+        let n = items.len();
+        let shift = (u64::BITS - (most - least).leading_zeros()).saturating_sub(DIGIT);
+        let mut counts = vec![0_u32; 1 << DIGIT];
+        let step = n.div_ceil(SAMPLE).max(SAMPLED);
+        for i in 0..n / step {
+            // Anywhere in its part of the row, so that no period of the keys goes unnoticed.
+            let place = i * step + ((i as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize % step;
+            items.each(place..place + 1, |x| counts[((x.key() - least) >> shift) as usize] += 1);
+        }
+        let enough = (n / step / (n / GROUP).clamp(2, GROUPS)).max(1) as u32;
+        // Digits of the group so far, and the items of the sample in it. A digit that has enough is a group of its own.
+        let (mut group, mut digits, mut held) = (0, 0, 0);
+        let mut of_digit = vec![0_u16; 1 << DIGIT];
+        for (of_digit, count) in of_digit.iter_mut().zip(counts) {
+            if digits > 0 && held + count >= enough {
+                (group, digits, held) = (group + 1, 0, 0);
+            }
+            (digits, held) = (digits + 1, held + count);
+            *of_digit = group;
+        }
+        let of_digit = of_digit.try_into().unwrap_or_else(|_| unreachable!("a number for each digit"));
+        Self { least, shift, of_digit, count: usize::from(group) + 1 }
+    }
+}
+
+/// Writes what is wanted of `items`, which are those of the row of ranks `first` and on, to where it belongs.
+///
+/// Threads take chunks, and write an item to a place that is its own; then they take groups, of which each has its part of
+/// memory. So no thread writes what another reads or writes, as [`Span::new`](crate::cpu::strip::Span::new) demands.
+pub(super) fn sort<T: Element, I: Item>(row: &Row<'_, T>, items: &impl Items<I>, first: usize, cuts: u32) {
+    let n = items.len();
+    let chunk = n.div_ceil(CHUNKS).max(CHUNK);
+    let chunks = n.div_ceil(chunk);
+    let places = |i: usize| i * chunk..n.min((i + 1) * chunk);
+    let elements = if row.by_all { n } else { 0 };
+
+    let (least, most) = (AtomicU64::new(u64::MAX), AtomicU64::new(0));
+    threads::each(chunks, elements, |i| {
+        let [low, high] = items.bounds(places(i));
+        least.fetch_min(low, Relaxed);
+        most.fetch_max(high, Relaxed);
+    });
+    let (least, most) = (least.into_inner(), most.into_inner());
+    if least == most {
+        threads::each(chunks, elements, |i| {
+            let mut equal = Vec::new();
+            items.each(places(i), |x| equal.push(x));
+            row.write(first + i * chunk, &equal);
+        });
+        return;
+    }
+    let groups = Groups::new(items, least, most);
+
+    let counts: Vec<AtomicU32> = (0..chunks * groups.count).map(|_| AtomicU32::new(0)).collect();
+    let of_chunk = |i: usize| &counts[i * groups.count..][..groups.count];
+    threads::each(chunks, elements, |i| {
+        let (mut count, groups) = (vec![0_u32; groups.count], &groups);
+        items.each(places(i), |x| count[groups.of(x.key())] += 1);
+        of_chunk(i).iter().zip(count).for_each(|(to, count)| to.store(count, Relaxed));
+    });
+    let (mut sum, mut starts) = (0, vec![0; groups.count + 1]);
+    for group in 0..groups.count {
+        for chunk in 0..chunks {
+            sum += counts[chunk * groups.count + group].swap(sum, Relaxed);
+        }
+        starts[group + 1] = sum as usize;
+    }
+    let ranks = |group: usize| first + starts[group]..first + starts[group + 1];
+    let is_wanted: Vec<bool> = (0..groups.count).map(|group| row.wants(ranks(group))).collect();
+    let wanted = groups.keys(&is_wanted);
+
+    threads::each(chunks, elements, |i| {
+        let moved = row.moved::<I>(first..first + n);
+        let mut next: Vec<u32> = of_chunk(i).iter().map(|start| start.load(Relaxed)).collect();
+        items.each(places(i), |x| {
+            if !wanted.contains(&x.key()) {
+                return;
+            }
+            let next = &mut next[groups.of(x.key())];
+            moved[*next as usize].set(x);
+            // Without this, each line that is begun is waited for.
+            fetch(moved, *next as usize + AHEAD / size_of::<I>(), 1);
+            *next += 1;
+        });
+    });
+
+    let large = Mutex::new(Vec::new());
+    threads::each(groups.count, elements, |group| {
+        let ranks = ranks(group);
+        if !is_wanted[group] || ranks.is_empty() {
+            return;
+        }
+        if ranks.len() > LARGE && cuts < MOST_CUTS {
+            return large.lock().unwrap_or_else(PoisonError::into_inner).push(group);
+        }
+        let mut of_group: Vec<I> = row.moved::<I>(ranks.clone()).iter().map(std::cell::Cell::get).collect();
+        row.write_sorted(ranks.start, &mut of_group, &mut Vec::new());
+    });
+    for group in large.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        let of_group: Vec<I> = row.moved::<I>(ranks(group)).iter().map(std::cell::Cell::get).collect();
+        sort(row, &of_group, first + starts[group], cuts + 1);
+    }
+}
