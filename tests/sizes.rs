@@ -294,6 +294,38 @@ fn scans_beyond_the_limits() {
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
+/// Rows, and what they are folded into, are more than can be bound.
+#[test]
+fn segments_beyond_the_limits() {
+    let failures = failures_on_each(|device| {
+        let Some(device) = tight(device) else { return vec![] };
+        let mut failures = Vec::new();
+        for [m, n, row] in [[40_000, 9, 1], [9000, 30_000, 1], [700, 40, 61], [90, 3000, 33], [2000, 1, 40]] {
+            let (x, values) = (numbers(&[n, row], DType::I32, &device), numbers(&[m, row], DType::I32, &device));
+            let index = (Expr::arange(m) * 7919).remainder(n as i64).eval_on(&device).unwrap();
+            let sum = x.index_add(0, &index, &values);
+            let exprs = [
+                sum.clone(),
+                (&x * 2).index_copy(0, &index, &values + 1),
+                x.cast(DType::I64).index_add(0, &index, &values),
+            ];
+            for expr in &exprs {
+                match expr.eval() {
+                    Ok(got) => failures.extend(wrong(&format!("{m} into {n} by {row}"), expr, &got)),
+                    Err(error) => failures.push(format!("{m} into {n} by {row}: {expr:?} on {device}: {error}")),
+                }
+            }
+            let want = sum.eval().unwrap().to_vec::<i32>().unwrap();
+            x.assign(sum).unwrap();
+            if x.to_vec::<i32>().unwrap() != want {
+                failures.push(format!("{m} into {n} by {row} in place on {device}"));
+            }
+        }
+        failures
+    });
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
 #[test]
 fn nothing_and_one_thing() {
     let failures = failures_on_each(|device| {

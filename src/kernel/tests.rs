@@ -117,6 +117,19 @@ fn every_operation_makes_a_valid_shader() {
     }
 }
 
+/// Their first, middle and last levels, in every dtype that is folded in.
+#[test]
+fn segments_make_valid_shaders() {
+    let index = tensor(&[9000], DType::I64);
+    for dtype in [DType::I32, DType::I64, DType::F32, DType::F64, DType::F16] {
+        let (x, values) = (tensor(&[700, 5], dtype), tensor(&[9000, 5], dtype));
+        for op in [ReduceOp::Sum, ReduceOp::Prod, ReduceOp::Amax, ReduceOp::Amin] {
+            check(&x.index_reduce(0, &index, &values, op, true));
+        }
+        check(&x.index_copy(0, &index, &values));
+    }
+}
+
 /// Where an adapter cannot compute in f64, its type is not in any shader that only moves and converts.
 #[test]
 fn f64_is_moved_and_converted_without_its_type() {
@@ -126,6 +139,7 @@ fn f64_is_moved_and_converted_without_its_type() {
     let mut exprs: Vec<Expr> = every().map(|to| x.cast(to)).collect();
     exprs.extend(every().map(|from| tensor(&[5, 8], from).cast(DType::F64)));
     exprs.extend(every().map(|to| Expr::select(tensor(&[8], DType::Bool), x.cast(to).cast(DType::F64), 0.5).cast(to)));
+    exprs.push(tensor(&[700, 5], DType::F64).index_copy(0, tensor(&[900], DType::I64), tensor(&[900, 5], DType::F64)));
     exprs.extend([x.cast(DType::F32).sum(0).cast(DType::F64), x.any(1), x.transpose(0, 1).unwrap().into()]);
     let mut kernels = 0;
     for (expr, caps) in exprs.iter().flat_map(|expr| all_caps().map(|caps| (expr, Caps { f64: false, ..caps }))) {
