@@ -96,6 +96,10 @@ impl Expr {
         let build = |ids: &Self| {
             ids.check()?;
             let at = self.shape().dim(0, OP)?;
+            if *ids.shape() != Shape::from([self.shape()[at]]) {
+                let expected = format!("an id for each of the {} slices of dim 0", self.shape()[at]);
+                return Err(Error::argument(OP, expected, format!("ids of shape {}", ids.shape())));
+            }
             let (at, index) = self.resized(at, n).places(OP, at as isize, ids, self)?;
             let segments = Segments::new(OP, &index, self.shape(), at, n)?;
             let folded = segments.folded(fold_of(OP, op)?, self, &identity(op, self.dtype()));
