@@ -9,7 +9,7 @@ const SHAPES: [&[usize]; 3] = [&[40, 7], &[3, 700], &[2, 3000]];
 pub(super) fn add(table: &mut Table) {
     for dtype in EVERY.into_iter().filter(|&dtype| dtype != DType::U64) {
         let shape = SHAPES[1];
-        // Few numbers, so that many are equal.
+        // Few numbers, so that many are equal; subnormal ones leave every place in doubt.
         let fill = if dtype.is_float() { Fill::Special } else { Fill::Whole(0, 99) };
         for descending in [false, true] {
             let name = format!("{dtype} {shape:?}{}", if descending { ", falling" } else { "" });
@@ -17,7 +17,7 @@ pub(super) fn add(table: &mut Table) {
                 Ok(inputs.tensor(shape, dtype, fill)?.sort(1, descending).0)
             });
             table.expr("argsort", &name, &[dtype], move |inputs| {
-                Ok(inputs.tensor(shape, dtype, fill)?.argsort(1, descending))
+                Ok(inputs.tensor(shape, dtype, Fill::Whole(0, 99))?.argsort(1, descending))
             });
         }
     }
