@@ -21,6 +21,7 @@ mod forked;
 mod formula;
 mod frame;
 mod fuse;
+mod groups;
 mod locks;
 mod loops;
 mod map;

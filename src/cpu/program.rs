@@ -4,18 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustc_hash::FxHashSet;
 use smallvec::{SmallVec, smallvec};
 
 use super::Buffer;
 use super::astray::Astray;
 use super::bands;
-use super::contract::{self, Contract, Factor};
+use super::contract::{Contract, Factor};
 use super::fold::FoldLoops;
 use super::frame::Memory;
+use super::groups::{Group, groups};
 use super::locks::Locks;
 use super::map::{Destination, Map};
-use super::once::once;
 use super::pass::Pass;
 use super::reduce::{Folded, Reduce};
 use super::region::{self, Region, Temps};
@@ -26,7 +25,7 @@ use super::strip::Span;
 use crate::base::layout::Layout;
 use crate::base::storage::Storage;
 use crate::expr::contraction::Contraction;
-use crate::expr::graph::{Fold, Graph, Id, Step, Take, Value};
+use crate::expr::graph::{Fold, Graph, Id, Step, Value};
 use crate::{BinaryOp, Error, Result, Shape, Tensor};
 
 /// How many programs this process has made, and how many passes it has run.
@@ -311,108 +310,4 @@ fn contract(
     };
     let factors = [factor(found.a, &found.columns)?, factor(found.b, &found.rows)?];
     Contract::new(domain, &value.shape, found, factors, value.dtype, temp_of[&id].index)
-}
-
-/// A shape or some dims, as a key that has an order.
-type Sizes<'a> = &'a [usize];
-
-/// Reductions that share a pass.
-enum Group {
-    Fold(Vec<Id>),
-    Scan(Id),
-    /// Elements and places of one order.
-    Sort(Vec<Id>),
-    Segments(Id),
-    Product(Id, Contraction),
-    /// Where an index has elements read, which is looked at before they are.
-    Choose(Id),
-    /// What is the same all along some dims of the domain it is used in: computed once, not again for each of them.
-    Once(Id),
-}
-
-impl Group {
-    /// The reductions and scans whose results it writes.
-    fn results(&self) -> &[Id] {
-        match self {
-            Self::Fold(ids) | Self::Sort(ids) => ids,
-            Self::Scan(id) | Self::Segments(id) | Self::Product(id, _) => std::slice::from_ref(id),
-            Self::Choose(_) | Self::Once(_) => &[],
-        }
-    }
-}
-
-/// The reductions, scans and indices that roots need, grouped by pass, in an order in which none needs a later one.
-fn groups(graph: &Graph) -> Vec<Group> {
-    let mut stack: Vec<Id> = graph.roots.iter().map(|root| root.value).collect();
-    let mut live: FxHashSet<Id> = FxHashSet::default();
-    while let Some(id) = stack.pop() {
-        if live.insert(id) {
-            stack.extend(graph.values[id].step.args());
-        }
-    }
-    // For each value, the number of passes on the longest way to it.
-    let mut depth = vec![0; graph.values.len()];
-    let mut alone: BTreeMap<usize, Vec<Group>> = BTreeMap::new();
-    let mut chosen: FxHashSet<Id> = FxHashSet::default();
-    // Folds by depth, domain and dims: those of one key share a pass.
-    let mut folds: BTreeMap<(usize, Sizes<'_>, Sizes<'_>), Vec<Id>> = BTreeMap::new();
-    for (id, value) in graph.values.iter().enumerate() {
-        let args = value.step.args().iter().map(|&arg| depth[arg]).max().unwrap_or(0);
-        depth[id] = args;
-        if let Step::Take(Take { at, .. }) = value.step
-            && live.contains(&id)
-        {
-            depth[id] = args.max(depth[at] + 1);
-            if chosen.insert(at) {
-                alone.entry(depth[at] + 1).or_default().push(Group::Choose(at));
-            }
-        }
-        let by_itself = match value.step {
-            Step::Scan { .. } => Some(Group::Scan(id)),
-            Step::Segments { .. } => Some(Group::Segments(id)),
-            _ => None,
-        };
-        if let Some(group) = by_itself.filter(|_| live.contains(&id)) {
-            depth[id] += 1;
-            alone.entry(depth[id]).or_default().push(group);
-        }
-        if let Step::Sort { sort, arg } = value.step
-            && live.contains(&id)
-        {
-            depth[id] += 1;
-            let joins = |other: Id| match graph.values[other].step {
-                Step::Sort { sort: other, arg: of } => of == arg && sort.is_of_same_ranks(other),
-                _ => false,
-            };
-            let groups = alone.entry(depth[id]).or_default();
-            let together = groups.iter_mut().find_map(|group| match group {
-                Group::Sort(ids) if joins(ids[0]) => Some(ids),
-                _ => None,
-            });
-            match together {
-                Some(ids) => ids.push(id),
-                None => groups.push(Group::Sort(vec![id])),
-            }
-        }
-        if let Step::Reduce { dims, arg, .. } = &value.step
-            && live.contains(&id)
-        {
-            depth[id] += 1;
-            match Contraction::of(graph, id, contract::LEAST) {
-                Some(found) => alone.entry(depth[id]).or_default().push(Group::Product(id, found)),
-                None => folds.entry((depth[id], &graph.values[*arg].shape, dims)).or_default().push(id),
-            }
-        }
-    }
-    let mut by_depth = alone;
-    for ((depth, ..), ids) in folds {
-        by_depth.entry(depth).or_default().push(Group::Fold(ids));
-    }
-    // Each after the reductions it is made of, and before those it is used in.
-    for id in once(graph, &live) {
-        if depth[id] > 0 {
-            by_depth.entry(depth[id]).or_default().push(Group::Once(id));
-        }
-    }
-    by_depth.into_values().flatten().collect()
 }

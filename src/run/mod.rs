@@ -4,6 +4,7 @@
 
 pub(crate) mod assign;
 pub(crate) mod backend;
+mod compiled;
 pub(crate) mod device;
 mod display;
 pub(crate) mod distinct;
