@@ -40,4 +40,5 @@ print(runner.summarize())
 sys.exit(wrong + runner.failures)
 PYTHON
 "$run" "$tests/tests/numexpr_suite.py" | tail -15
+"$run" "$tests/examples/larger_than_memory.py"
 "$run" -m hadamard

@@ -15,13 +15,14 @@ const IN_RUSTDOC: [&str; 7] = [
     "docs/reliability.md",
     "docs/training.md",
 ];
-const ELSEWHERE: [&str; 7] = [
+const ELSEWHERE: [&str; 8] = [
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
     "data/README.md",
     "benches/README.md",
     "python/README.md",
+    "python/docs/dask.md",
     "python/docs/numexpr.md",
 ];
 

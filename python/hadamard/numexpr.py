@@ -120,7 +120,7 @@ def evaluate(
     """Evaluates an expression in text over arrays, as ``numexpr.evaluate``. `sanitize`, `truediv`, `optimization` and
     `disable_cache` are taken and change nothing: no text is ever run as Python, and division is true division."""
     text = _text(ex, sanitize)
-    names = _hadamard.names(text)
+    names = _hadamard.words(text)
     operands = _arguments(names, local_dict, global_dict, _frame_depth)
     _remember(text, names, order, casting, out)
     return _result(text, operands, out, order, casting)
@@ -150,7 +150,7 @@ def validate(
     """Nothing if the expression can be evaluated, else the exception that would be raised; for ``re_evaluate``."""
     try:
         text = _text(ex, sanitize)
-        names = _hadamard.names(text)
+        names = _hadamard.words(text)
         operands = _arguments(names, local_dict, global_dict, _frame_depth)
         _remember(text, names, order, casting, out)
         _hadamard.Expression(text).explain(**operands)
@@ -166,7 +166,7 @@ class NumExpr:
 
     def __init__(self, ex, signature=(), sanitize=True, **kwargs):
         self.ex = _text(ex, sanitize)
-        self.input_names = [name for name, _ in signature] or sorted(_hadamard.names(self.ex))
+        self.input_names = [name for name, _ in signature] or sorted(_hadamard.words(self.ex))
 
     def __call__(self, *arguments, out=None, order="K", casting="same_kind", **kwargs):
         if len(arguments) != len(self.input_names):

@@ -161,10 +161,16 @@ pub(crate) fn assign(
 /// The names in a text that stand for operands, in the order in which they first occur.
 ///
 /// >>> import hadamard
-/// >>> hadamard.names("sum(w * a, 0) + w")
+/// >>> hadamard.names("sum(w * a, 0) + w * pi")
 /// ['w', 'a']
 #[pyfunction]
-pub(crate) fn names(text: &str) -> Vec<&str> {
+pub(crate) fn names(text: &str) -> PyResult<Vec<String>> {
+    Ok(Function::new(text).map_err(exception)?.names().to_vec())
+}
+
+/// The names in a text that are looked up among operands first, words with a meaning of their own among them.
+#[pyfunction]
+pub(crate) fn words(text: &str) -> Vec<&str> {
     Expr::names_in(text)
 }
 

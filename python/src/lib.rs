@@ -22,6 +22,7 @@ fn _hadamard(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(expression::evaluate, module)?)?;
     module.add_function(wrap_pyfunction!(expression::assign, module)?)?;
     module.add_function(wrap_pyfunction!(expression::names, module)?)?;
+    module.add_function(wrap_pyfunction!(expression::words, module)?)?;
     module.add_function(wrap_pyfunction!(device::devices, module)?)?;
     module.add_function(wrap_pyfunction!(device::num_threads, module)?)?;
     module.add_function(wrap_pyfunction!(device::set_num_threads, module)?)?;
