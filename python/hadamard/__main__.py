@@ -41,12 +41,30 @@ def main():
     light = np.float32([1.15, 0.9, 0.65]).reshape(3, 1, 1)
     weights = random.normal(size=(1536, 384)).astype("f4")
     works = [
-        ("1. Scale the channels of a picture: a broadcast product", "picture * light",
-         {"picture": picture, "light": light}, picture.astype("f8") * light, 2 * picture.nbytes, 1e-6),
-        ("2. Prune a layer: weights below a size become 0", "where(abs(w) < 0.5, 0, w)",
-         {"w": weights}, np.where(np.abs(weights) < 0.5, 0, weights), 2 * weights.nbytes, 0.0),
-        ("3. Norms of its columns: multiply, sum along dim 0, take the root", "sqrt(sum(w * w, 0))",
-         {"w": weights}, np.sqrt((weights.astype("f8") ** 2).sum(0)), weights.nbytes, 1e-5),
+        (
+            "1. Scale the channels of a picture: a broadcast product",
+            "picture * light",
+            {"picture": picture, "light": light},
+            picture.astype("f8") * light,
+            2 * picture.nbytes,
+            1e-6,
+        ),
+        (
+            "2. Prune a layer: weights below a size become 0",
+            "where(abs(w) < 0.5, 0, w)",
+            {"w": weights},
+            np.where(np.abs(weights) < 0.5, 0, weights),
+            2 * weights.nbytes,
+            0.0,
+        ),
+        (
+            "3. Norms of its columns: multiply, sum along dim 0, take the root",
+            "sqrt(sum(w * w, 0))",
+            {"w": weights},
+            np.sqrt((weights.astype("f8") ** 2).sum(0)),
+            weights.nbytes,
+            1e-5,
+        ),
     ]
     for title, text, operands, expected, moved, bound in works:
         print(f"\n{title}\n   {text}")

@@ -130,7 +130,9 @@ def re_evaluate(local_dict=None, global_dict=None, _frame_depth=2):
     """Evaluates the last expression of this thread again, over what its names stand for now."""
     call = getattr(_last, "call", None)
     if call is None:
-        raise RuntimeError("A previous evaluate() execution was not found, please call `validate` or `evaluate` once before `re_evaluate`")
+        raise RuntimeError(
+            "A previous evaluate() execution was not found, please call `validate` or `evaluate` once before `re_evaluate`"
+        )
     text, names, order, casting, out = call
     operands = _arguments(names, local_dict, global_dict, _frame_depth)
     return _result(text, operands, out and out(), order, casting)

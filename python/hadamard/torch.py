@@ -84,9 +84,7 @@ def _setup(ctx, inputs, output):
 
 
 @_torch.library.custom_op("hadamard::fused_backward", mutates_args=(), device_types="cpu")
-def _fused_backward(
-    text: str, names: str, wrt: str, tensors: list[_torch.Tensor], weights: _torch.Tensor
-) -> list[_torch.Tensor]:
+def _fused_backward(text: str, names: str, wrt: str, tensors: list[_torch.Tensor], weights: _torch.Tensor) -> list[_torch.Tensor]:
     expression, name = _backward(text, tuple(wrt.split()))
     *operands, weights = _operands([*tensors, weights])
     return [_tensor(array) for array in expression(**dict(zip(names.split(), operands)), **{name: weights})]

@@ -10,7 +10,6 @@ import os
 import re
 import sys
 import types
-import unittest
 
 import hadamard.numexpr as ne
 
@@ -90,7 +89,20 @@ def main():
                 self.failed[name] = str(report.longrepr).strip().splitlines()[-1]
 
     counter = Counter()
-    pytest.main(["-qq", "--no-header", "--tb=line", "--no-summary", "--noconftest", "--import-mode=importlib", "-p", "no:cacheprovider", path], [counter])
+    pytest.main(
+        [
+            "-qq",
+            "--no-header",
+            "--tb=line",
+            "--no-summary",
+            "--noconftest",
+            "--import-mode=importlib",
+            "-p",
+            "no:cacheprovider",
+            path,
+        ],
+        [counter],
+    )
     reasons = {name: next((why for what, why in REFUSED if re.search(what, name)), None) for name in counter.failed}
     print(f"numexpr's suite: {len(counter.passed)} passed, {len(counter.failed)} failed")
     for _, why in REFUSED:

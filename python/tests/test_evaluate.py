@@ -41,10 +41,20 @@ def test_bools():
     assert np.array_equal(evaluate("m * 1", m=odd), [0, 1, 1])
 
 
-@pytest.mark.parametrize("view", [
-    lambda x: x.T, lambda x: x[::-1], lambda x: x[:, ::2], lambda x: x[2:5, 1], lambda x: x[::-2, ::-1],
-    lambda x: np.broadcast_to(x[:, :1], (12, 9)), lambda x: x[3, 4], lambda x: x[:0], lambda x: x.copy("F"),
-])
+@pytest.mark.parametrize(
+    "view",
+    [
+        lambda x: x.T,
+        lambda x: x[::-1],
+        lambda x: x[:, ::2],
+        lambda x: x[2:5, 1],
+        lambda x: x[::-2, ::-1],
+        lambda x: np.broadcast_to(x[:, :1], (12, 9)),
+        lambda x: x[3, 4],
+        lambda x: x[:0],
+        lambda x: x.copy("F"),
+    ],
+)
 def test_any_strides(view):
     x = view(some("f4", (12, 9)))
     assert np.array_equal(evaluate("x * 2 - 1", x=x), x * 2 - 1)
@@ -181,16 +191,19 @@ def test_gradients():
         loss.grad("z")
 
 
-@pytest.mark.parametrize("text, error, match", [
-    ("a +", ValueError, "column 4"),
-    ("__import__('os').system('true')", (TypeError, ValueError), None),
-    ("a.__class__", ValueError, None),
-    ("(" * 100_000 + "a", ValueError, None),
-    ("a+" * 200_000 + "a", None, None),
-    ("b * 2", TypeError, "nothing is given for 'b' \\(the text has b\\)"),
-    ("sum(a, 7)", ValueError, "out of range"),
-    ("a[9]", (IndexError, ValueError), "expected -2 to 1"),
-])
+@pytest.mark.parametrize(
+    "text, error, match",
+    [
+        ("a +", ValueError, "column 4"),
+        ("__import__('os').system('true')", (TypeError, ValueError), None),
+        ("a.__class__", ValueError, None),
+        ("(" * 100_000 + "a", ValueError, None),
+        ("a+" * 200_000 + "a", None, None),
+        ("b * 2", TypeError, "nothing is given for 'b' \\(the text has b\\)"),
+        ("sum(a, 7)", ValueError, "out of range"),
+        ("a[9]", (IndexError, ValueError), "expected -2 to 1"),
+    ],
+)
 def test_texts_that_are_refused(text, error, match):
     if text.startswith("a+"):
         assert evaluate(text, a=np.ones(2, "f4"))[0] == 200_001
@@ -199,10 +212,18 @@ def test_texts_that_are_refused(text, error, match):
         evaluate(text, a=np.ones((2, 3), "f4"))
 
 
-@pytest.mark.parametrize("value, match", [
-    (np.array([1j]), "take their .real"), (np.array([object()]), "astype"), ("text", "found str"), (None, "found NoneType"),
-    (np.array(["a"]), "no dtype"), (np.ones((1,) * 9), "9 dims"), (np.array(["2020"], "M8[D]"), "no dtype"),
-])
+@pytest.mark.parametrize(
+    "value, match",
+    [
+        (np.array([1j]), "take their .real"),
+        (np.array([object()]), "astype"),
+        ("text", "found str"),
+        (None, "found NoneType"),
+        (np.array(["a"]), "no dtype"),
+        (np.ones((1,) * 9), "9 dims"),
+        (np.array(["2020"], "M8[D]"), "no dtype"),
+    ],
+)
 def test_operands_that_are_refused(value, match):
     with pytest.raises((TypeError, ValueError), match=match):
         evaluate("a + 1", a=value)

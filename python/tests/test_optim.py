@@ -7,11 +7,20 @@ import hadamard
 from hadamard import optim
 
 
-@pytest.mark.parametrize("rule, options", [
-    ("SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": True}), ("Adam", {"lr": 0.05, "betas": (0.8, 0.99)}),
-    ("AdamW", {"lr": 0.05, "weight_decay": 0.1}), ("RMSprop", {"lr": 0.02}), ("Adagrad", {"lr": 0.3}),
-    ("NAdam", {"lr": 0.05}), ("RAdam", {"lr": 0.2}), ("Adamax", {"lr": 0.1}), ("Adadelta", {"lr": 1.0}),
-])
+@pytest.mark.parametrize(
+    "rule, options",
+    [
+        ("SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": True}),
+        ("Adam", {"lr": 0.05, "betas": (0.8, 0.99)}),
+        ("AdamW", {"lr": 0.05, "weight_decay": 0.1}),
+        ("RMSprop", {"lr": 0.02}),
+        ("Adagrad", {"lr": 0.3}),
+        ("NAdam", {"lr": 0.05}),
+        ("RAdam", {"lr": 0.2}),
+        ("Adamax", {"lr": 0.1}),
+        ("Adadelta", {"lr": 1.0}),
+    ],
+)
 def test_trajectories_are_torchs(rule, options):
     torch = pytest.importorskip("torch")
     random = np.random.default_rng(0)

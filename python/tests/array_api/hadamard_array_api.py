@@ -41,7 +41,12 @@ def evaluated(text, **operands):
         if isinstance(x, Array):
             given[name] = x._x.astype(dtype, copy=False)
         elif isinstance(x, (int, float, np.bool_().__class__, type(True))):
-            if isinstance(x, float) and dtype.kind != "f" or (isinstance(x, int) and not isinstance(x, type(True))) and dtype.kind == "b":
+            if (
+                isinstance(x, float)
+                and dtype.kind != "f"
+                or (isinstance(x, int) and not isinstance(x, type(True)))
+                and dtype.kind == "b"
+            ):
                 raise TypeError(f"a {type(x).__name__} among {dtype}s")
             given[name] = np.asarray(x, dtype)
         else:
