@@ -124,6 +124,28 @@ fn updates_see_old_values_whatever_was_borrowed() {
 }
 
 #[test]
+fn rows_are_added_from_old_values_whatever_was_borrowed() {
+    for (rows, row) in [(4, 2), (2000, 64)] {
+        let old: Vec<f32> = (0..rows * row).map(|i| (i % 100) as f32).collect();
+        let mut x = old.clone();
+        let shape = |n: usize| RawParts {
+            shape: [n, row].into(),
+            strides: vec![row as isize * 4, 4],
+            ..parts(&mut [0.0_f32], 0, 1, 1)
+        };
+        // Each row but the first becomes the sum of itself and of the one before it.
+        let start = x.as_mut_ptr().cast::<u8>();
+        let (target, values) = (RawParts { start, ..shape(rows) }, RawParts { start, ..shape(rows - 1) });
+        let index: Vec<i64> = (1..rows as i64).collect();
+        let index = Tensor::from_slice(&index, [rows - 1], &hadamard::Device::cpu()).unwrap();
+        let (target, values) = (lent(&target), lent(&values));
+        target.assign(target.index_add(0, &index, &values)).unwrap();
+        let expected = |i: usize| if i < row { old[i] } else { old[i] + old[i - row] };
+        assert!((0..rows * row).all(|i| x[i] == expected(i)), "{rows} x {row}");
+    }
+}
+
+#[test]
 fn targets_that_share_memory_are_an_error() {
     let mut x = vec![0.0_f32; 10];
     let (a, b, c) = (parts(&mut x, 0, 6, 1), parts(&mut x, 5, 5, 1), parts(&mut x, 6, 4, 1));

@@ -289,6 +289,7 @@ fn folds_into(graph: &Graph, targets: &[Tensor]) -> bool {
         && graph.values[root.value].dtype == target.dtype()
         && target.layout().is_contiguous()
         && access.layout().is_some_and(|layout| same_positions(layout, target.layout()))
+        && !graph.buffers.iter().any(|(storage, _)| storage.crosses(target.storage()))
 }
 
 /// Whether two layouts place every index alike.
