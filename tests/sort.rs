@@ -80,6 +80,36 @@ fn special_values_and_both_ends_of_the_integers() {
     }
 }
 
+#[test]
+fn some_ranks_of_many_equal_elements() {
+    for device in &devices() {
+        for (n, k) in [(262, 257), (262, 3), (1000, 300), (5000, 4000)] {
+            for levels in [1, 3, 20] {
+                let values = numbers(2 * n, levels);
+                let x = Tensor::from_slice(&values, [2, n], device).unwrap();
+                for largest in [false, true] {
+                    let (top, at) = x.topk(k, 1, largest);
+                    let (top, at) = (float(&top), long(&at));
+                    for row in 0..2 {
+                        let of_row: Vec<f64> = values[row * n..][..n].iter().map(|&v| v.into()).collect();
+                        let want = &places(&of_row, largest)[..k];
+                        assert_eq!(&at[row * k..][..k], want, "{device}, {k} of {n}, {levels} levels, {largest}");
+                        let elements = want.iter().map(|&place| values[row * n + place as usize]);
+                        assert!(elements.eq(top[row * k..][..k].iter().copied()), "{device}, {k} of {n}, elements");
+                    }
+                }
+                let (value, at) = x.kthvalue(k, 1);
+                let (value, at) = (float(&value), long(&at));
+                for row in 0..2 {
+                    let of_row: Vec<f64> = values[row * n..][..n].iter().map(|&v| v.into()).collect();
+                    let want = places(&of_row, false)[k - 1];
+                    assert_eq!((at[row], value[row]), (want, values[row * n + want as usize]), "{device}, {k} of {n}");
+                }
+            }
+        }
+    }
+}
+
 /// Long rows, whose keys lie together, apart, or nearly all at one place: elements and places, alone and in one pass.
 #[test]
 fn long_rows_however_their_keys_are_spread() {

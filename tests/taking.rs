@@ -297,6 +297,25 @@ fn what_is_no_element_is_no_index() {
     });
 }
 
+#[test]
+fn rows_without_elements_are_chosen_and_written_too() {
+    on_each(|device| {
+        let x = Tensor::zeros([9, 0, 3, 5], DType::F32, device).unwrap();
+        let source = Tensor::zeros([4, 0, 3, 5], DType::F32, device).unwrap();
+        let index = indices(&[2, 1, 8, 3], device);
+        let copied = x.index_copy(0, &index, &source);
+        for (what, expr) in [
+            ("index_copy", copied.flip(0)),
+            ("index_copy and a scan", copied.flip(0).cumsum(3)),
+            ("index_add", x.index_add(0, &index, &source).flip(0)),
+            ("index_select", x.index_select(0, &index).flip(0)),
+        ] {
+            expect(what, &expr.eval().unwrap().shape().to_vec(), &expr.shape().to_vec())?;
+        }
+        Ok(())
+    });
+}
+
 /// A table larger than a binding is read window by window, whatever its dtype.
 #[cfg(feature = "gpu")]
 #[test]

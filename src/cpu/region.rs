@@ -219,7 +219,9 @@ impl Region {
 
     /// The dims along which it is the same everywhere.
     pub(super) fn constant_dims(&self) -> SmallVec<[usize; 4]> {
-        (0..self.shape.rank()).filter(|&d| !self.leaves.iter().any(|leaf| leaf.varies(d))).collect()
+        // In a dim without elements there is no index 0.
+        let is_constant = |&d: &usize| self.shape[d] > 0 && !self.leaves.iter().any(|leaf| leaf.varies(d));
+        (0..self.shape.rank()).filter(is_constant).collect()
     }
 
     /// Bytes of all outputs.

@@ -88,6 +88,8 @@ float!(f64, u64);
 
 /// What is moved. Its order is that of the keys, then of the places.
 pub(super) trait Item: Pod + Ord + Send + Sync {
+    /// Whether it has a place. Then no two are equal.
+    const PLACED: bool;
     fn new(key: u64, place: usize) -> Self;
     fn key(self) -> u64;
     /// The place, if it has one.
@@ -102,6 +104,7 @@ macro_rules! key {
         pub(super) struct $item($unsigned);
 
         impl Item for $item {
+            const PLACED: bool = false;
             #[inline(always)]
             fn new(key: u64, _: usize) -> Self {
                 Self(key as $unsigned)
@@ -126,6 +129,7 @@ key!(Key64, u64);
 pub(super) struct Placed32(u64);
 
 impl Item for Placed32 {
+    const PLACED: bool = true;
     #[inline(always)]
     fn new(key: u64, place: usize) -> Self {
         Self(key << 32 | place as u64)
@@ -149,6 +153,7 @@ pub(super) struct Placed64 {
 }
 
 impl Item for Placed64 {
+    const PLACED: bool = true;
     #[inline(always)]
     fn new(key: u64, place: usize) -> Self {
         Self { key, place: place as u64 }

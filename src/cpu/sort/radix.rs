@@ -18,14 +18,30 @@ type Counts = [u32; 1 << LONG_DIGIT];
 /// Leaves those of `items` that have these ranks among them, in their order.
 pub(super) fn select<I: Item>(items: &mut Vec<I>, ranks: Range<usize>, spare: &mut Vec<I>) {
     if ranks.end < items.len() {
-        items.select_nth_unstable(ranks.end);
-        items.truncate(ranks.end);
+        keep(items, ranks.end, true, spare);
     }
     if ranks.start > 0 {
-        items.select_nth_unstable(ranks.start);
-        items.drain(..ranks.start);
+        keep(items, ranks.start, false, spare);
     }
     sort(items, spare);
+}
+
+/// Leaves the items of ranks below `rank`, or the others. Items with places stay as they stand, since a sort by digits leaves
+/// equal keys so; of keys alone any order will do.
+fn keep<I: Item>(items: &mut Vec<I>, rank: usize, below: bool, spare: &mut Vec<I>) {
+    if I::PLACED {
+        spare.clear();
+        spare.extend_from_slice(items);
+        let (_, &mut first, _) = spare.select_nth_unstable(rank);
+        items.retain(|&item| (item < first) == below);
+    } else {
+        items.select_nth_unstable(rank);
+        if below {
+            items.truncate(rank);
+        } else {
+            items.drain(..rank);
+        }
+    }
 }
 
 /// Sorts `items`, equal ones by their places; `spare` is memory that is kept from call to call.
