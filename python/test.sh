@@ -19,7 +19,7 @@ tests="$PWD/python"
 cd target/wheels
 run="$OLDPWD/$venv/bin/python"
 package="$("$run" -c 'import hadamard, os; print(os.path.dirname(hadamard.__file__))')"
-"$run" -m pytest -q -p no:cacheprovider --rootdir="$tests" --import-mode=importlib "$tests/tests"
+"$run" -m pytest -q -p no:cacheprovider --rootdir="$tests" "$tests/tests"
 "$run" -m doctest "$tests/README.md"
 "$run" - <<'PYTHON'
 import doctest, importlib, sys

@@ -164,8 +164,8 @@ pub(crate) fn assign(
 /// >>> hadamard.names("sum(w * a, 0) + w * pi")
 /// ['w', 'a']
 #[pyfunction]
-pub(crate) fn names(text: &str) -> PyResult<Vec<String>> {
-    Ok(Function::new(text).map_err(exception)?.names().to_vec())
+pub(crate) fn names(text: &str) -> Vec<String> {
+    Function::new(text).map_or_else(|_| Vec::new(), |function| function.names().to_vec())
 }
 
 /// The names in a text that are looked up among operands first, words with a meaning of their own among them.
