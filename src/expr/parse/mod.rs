@@ -123,7 +123,8 @@ impl Expr {
 
 /// Whether a name has a meaning of its own, if nothing is given for it: a constant, a dtype, or a module.
 pub(crate) fn has_meaning(name: &str) -> bool {
-    names::constant(name).is_some() || aliases::dtype(name).is_some() || aliases::module(name).is_some()
+    let is_constant = names::constant(name).is_some() || name == names::NEW_AXIS;
+    is_constant || aliases::dtype(name).is_some() || aliases::module(name).is_some()
 }
 
 struct Parser<'a> {

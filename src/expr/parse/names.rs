@@ -76,10 +76,10 @@ impl<'a> Parser<'a> {
     }
 
     fn constant(&mut self, name: &str, column: usize) -> Option<Value> {
-        Some(match constant(name)? {
-            Some(number) => self.number(Scalar::Float(number), column),
-            None => Value { kind: Kind::None, column },
-        })
+        if name == NEW_AXIS {
+            return Some(Value { kind: Kind::None, column });
+        }
+        constant(name).map(|number| self.number(Scalar::Float(number), column))
     }
 
     /// What a module has under the name that follows; `module.` is behind us.
@@ -167,14 +167,16 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// The numbers that have names, and NumPy's name for None in an index.
-pub(super) fn constant(name: &str) -> Option<Option<f64>> {
+/// The numbers that have names.
+pub(super) fn constant(name: &str) -> Option<f64> {
     Some(match name {
-        "inf" => Some(f64::INFINITY),
-        "nan" => Some(f64::NAN),
-        "pi" => Some(std::f64::consts::PI),
-        "e" => Some(std::f64::consts::E),
-        "newaxis" => None,
+        "inf" => f64::INFINITY,
+        "nan" => f64::NAN,
+        "pi" => std::f64::consts::PI,
+        "e" => std::f64::consts::E,
         _ => return None,
     })
 }
+
+/// NumPy's name for None in an index.
+pub(super) const NEW_AXIS: &str = "newaxis";
