@@ -55,6 +55,15 @@ def _arguments(names, local_dict, global_dict, depth):
     return {name: _array(value) for name, value in found.items()}
 
 
+def _begun(ex, sanitize, local_dict, global_dict, depth, order, casting, out):
+    """The text and the operands of a call, which is kept for ``re_evaluate``."""
+    text = _text(ex, sanitize)
+    names = _hadamard.words(text)
+    operands = _arguments(names, local_dict, global_dict, depth + 1)
+    _remember(text, names, order, casting, out)
+    return text, operands
+
+
 def _array(value):
     """An operand as an array whose elements are of a dtype of hadamard's, which has neither longdouble nor swapped bytes."""
     array = _np.asarray(value)
@@ -83,6 +92,11 @@ def _result(text, operands, out, order, casting):
     return result
 
 
+def _with_doubles(operands):
+    """The operands with integers as float64."""
+    return {name: x.astype(_np.float64) if x.dtype.kind in "iu" else x for name, x in operands.items()}
+
+
 def _computed(text, operands, out):
     """The result, in `out` if it fits there as it is."""
     dtypes = [x.dtype for x in operands.values()]
@@ -92,10 +106,9 @@ def _computed(text, operands, out):
         if result.dtype != _np.float32:
             return result
         # Integers that become floats are doubles to numexpr.
-        operands = {name: x.astype(_np.float64) if x.dtype.kind in "iu" else x for name, x in operands.items()}
-        return _hadamard.evaluate(text, operands)
+        return _hadamard.evaluate(text, _with_doubles(operands))
     if any(dtype.kind in "iu" and dtype.itemsize >= 4 for dtype in dtypes) and _np.dtype("f4") in floats:
-        operands = {name: x.astype(_np.float64) if x.dtype.kind in "iu" else x for name, x in operands.items()}
+        operands = _with_doubles(operands)
     if out is not None and isinstance(out, _np.ndarray) and out.flags.writeable:
         try:
             return _hadamard.evaluate(text, operands, out=out)
@@ -119,10 +132,7 @@ def evaluate(
 ):
     """Evaluates an expression in text over arrays, as ``numexpr.evaluate``. `sanitize`, `truediv`, `optimization` and
     `disable_cache` are taken and change nothing: no text is ever run as Python, and division is true division."""
-    text = _text(ex, sanitize)
-    names = _hadamard.words(text)
-    operands = _arguments(names, local_dict, global_dict, _frame_depth)
-    _remember(text, names, order, casting, out)
+    text, operands = _begun(ex, sanitize, local_dict, global_dict, _frame_depth, order, casting, out)
     return _result(text, operands, out, order, casting)
 
 
@@ -151,10 +161,7 @@ def validate(
 ):
     """Nothing if the expression can be evaluated, else the exception that would be raised; for ``re_evaluate``."""
     try:
-        text = _text(ex, sanitize)
-        names = _hadamard.words(text)
-        operands = _arguments(names, local_dict, global_dict, _frame_depth)
-        _remember(text, names, order, casting, out)
+        text, operands = _begun(ex, sanitize, local_dict, global_dict, _frame_depth, order, casting, out)
         _hadamard.Expression(text).explain(**operands)
     except ValueError as error:
         return SyntaxError(str(error)) if str(error).startswith("column") else error

@@ -103,43 +103,36 @@ fn tensor_of_array(array: &Bound<'_, PyUntypedArray>, write: bool) -> PyResult<T
     unsafe { Tensor::from_raw_parts(&parts, ()) }.map_err(exception)
 }
 
-/// What an operand is in Python.
-pub(crate) enum Given {
-    Operand(Operand),
-    /// An operand, and an object that must live for as long as it is in use.
-    Kept(Operand, Py<PyAny>),
-}
-
-/// An object as an operand.
-pub(crate) fn operand_of(object: &Bound<'_, PyAny>) -> PyResult<Given> {
+/// An object as an operand; and another object, if one was made that must live for as long as the operand is in use.
+pub(crate) fn operand_of(object: &Bound<'_, PyAny>) -> PyResult<(Operand, Option<Py<PyAny>>)> {
     if let Ok(array) = object.cast::<PyUntypedArray>() {
-        return Ok(Given::Operand(tensor_of_array(array, false)?.into()));
+        return Ok((tensor_of_array(array, false)?.into(), None));
     }
     // Exactly these: scalars of NumPy's have a dtype, which is strong, and some are subclasses.
     if object.is_exact_instance_of::<PyFloat>() {
-        return Ok(Given::Operand(Scalar::Float(object.extract()?).into()));
+        return Ok((Scalar::Float(object.extract()?).into(), None));
     }
     if object.is_exact_instance_of::<PyBool>() {
-        return Ok(Given::Operand(Scalar::Bool(object.extract()?).into()));
+        return Ok((Scalar::Bool(object.extract()?).into(), None));
     }
     if object.is_exact_instance_of::<PyInt>() {
         let number: i64 =
             object.extract().map_err(|_| PyOverflowError::new_err(format!("{object} is beyond int64")))?;
-        return Ok(Given::Operand(Scalar::Int(number).into()));
+        return Ok((Scalar::Int(number).into(), None));
     }
     if let Ok(array) = object.cast::<DeviceArray>() {
-        return Ok(Given::Operand(array.get().tensor().into()));
+        return Ok((array.get().tensor().into(), None));
     }
     foreign(object)
 }
 
 /// An object of another library's, or one that NumPy makes an array of.
-fn foreign(object: &Bound<'_, PyAny>) -> PyResult<Given> {
+fn foreign(object: &Bound<'_, PyAny>) -> PyResult<(Operand, Option<Py<PyAny>>)> {
     let py = object.py();
     let has = |name| object.hasattr(name).unwrap_or(false);
     let is_scalar = object.is_instance(&numpy_module(py)?.getattr(intern!(py, "generic"))?)?;
     if has("__dlpack__") && !has("__array_interface__") && !is_scalar {
-        return Ok(Given::Operand(dlpack::tensor_of(object, true)?.into()));
+        return Ok((dlpack::tensor_of(object, true)?.into(), None));
     }
     let array = if has("__array_interface__") || has("__array__") || is_scalar {
         numpy_module(py)?.call_method1(intern!(py, "asarray"), (object,))?
@@ -155,7 +148,7 @@ fn foreign(object: &Bound<'_, PyAny>) -> PyResult<Given> {
         return Err(PyTypeError::new_err(text));
     };
     let tensor = tensor_of_array(array.cast::<PyUntypedArray>()?, false)?;
-    Ok(Given::Kept(tensor.into(), array.unbind()))
+    Ok((tensor.into(), Some(array.unbind())))
 }
 
 /// The tensor over memory of an object that is to be written.

@@ -9,7 +9,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
-use crate::array::{Given, array_of, descr_of, operand_of};
+use crate::array::{array_of, descr_of, operand_of};
 use crate::errors::exception;
 
 /// The device a name stands for, opened once in this process.
@@ -159,7 +159,8 @@ impl DeviceArray {
 #[pyo3(signature = (x, device="gpu"))]
 pub(crate) fn to_device(py: Python<'_>, x: &Bound<'_, PyAny>, device: &str) -> PyResult<DeviceArray> {
     let device = device_of(py, device)?;
-    let (Given::Operand(operand) | Given::Kept(operand, _)) = operand_of(x)?;
+    // Named, so that it lives until the copy is made.
+    let (operand, _kept) = operand_of(x)?;
     match operand {
         Operand::Tensor(tensor) => {
             let moved = py.detach(|| {

@@ -1,8 +1,5 @@
 //! Expressions in text, compiled once and called with arrays.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
-
 use hadamard::{Device, Expr, Function, Tensor};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -11,7 +8,7 @@ use pyo3::types::{PyDict, PyDictMethods, PyList, PyString, PyTuple};
 use crate::array::{array_of, target_of};
 use crate::device::{DeviceArray, device_of};
 use crate::errors::exception;
-use crate::operands::{Compiled, MOST, Operands, about, listed};
+use crate::operands::{Cache, Compiled, Operands, Sources, about, listed};
 
 /// Elements up to which an evaluation is over sooner than other threads of Python's would have begun.
 const FEW: usize = 4096;
@@ -40,10 +37,6 @@ fn call<'py>(
         let of: Vec<&Tensor> = targets.iter().collect();
         apart(py, much, || function.call_into(&of, &operands.values)).map_err(exception)?;
         return Ok(out.clone());
-    }
-    if function.results() == 1 && single && !much {
-        let result = function.call_all(&operands.values, device).map_err(exception)?.swap_remove(0);
-        return given_back(py, result);
     }
     let results = apart(py, much, || function.call_all(&operands.values, device)).map_err(exception)?;
     drop(operands);
@@ -88,9 +81,10 @@ pub(crate) fn evaluate<'py>(
     device: Option<&str>,
     keywords: Option<&Bound<'py, PyDict>>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let compiled = Compiled::for_given(py, text, operands, keywords)?;
+    let sources = Sources { operands, keywords, ..Sources::default() };
+    let compiled = Compiled::for_given(py, text, &sources)?;
     let device = device.map(|name| device_of(py, name)).transpose()?;
-    let operands = Operands::new(py, &compiled.names, operands, keywords, &[])?.on(py, device.as_ref())?;
+    let operands = Operands::new(py, &compiled.names, &sources)?.on(py, device.as_ref())?;
     call(py, &compiled.function, operands, out, device.as_ref(), true)
 }
 
@@ -110,49 +104,21 @@ pub(crate) fn assign(
     operands: Option<&Bound<'_, PyDict>>,
     keywords: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<()> {
-    static KNOWN: Mutex<Option<HashMap<Vec<String>, Arc<Compiled>>>> = Mutex::new(None);
+    static KNOWN: Cache<Vec<String>> = Cache::new();
     if targets.is_empty() {
         return Ok(());
     }
+    let sources = Sources { operands, keywords, targets: Some(targets), ..Sources::default() };
     let mut texts: Vec<String> = Vec::new();
-    let mut into = Vec::new();
+    let mut tensors = Vec::new();
     for (name, text) in targets {
         texts.push(text.extract()?);
-        let mut found = None;
-        for dict in [keywords, operands].into_iter().flatten() {
-            found = found.or(dict.get_item(&name)?);
-        }
-        let object = found
-            .ok_or_else(|| PyTypeError::new_err(format!("nothing is given for '{name}', which is assigned to")))?;
-        into.push((name, target_of(&object)?));
+        let missing = || PyTypeError::new_err(format!("nothing is given for '{name}', which is assigned to"));
+        tensors.push(target_of(&sources.find(&name)?.ok_or_else(missing)?)?);
     }
-    let known =
-        KNOWN.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(HashMap::new).get(&texts).cloned();
-    let compiled = if let Some(compiled) = known {
-        compiled
-    } else {
-        let texts_of: Vec<&str> = texts.iter().map(String::as_str).collect();
-        let compiled = Arc::new(Compiled::new(py, Function::all(&texts_of).map_err(exception)?));
-        let mut guard = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = guard.get_or_insert_with(HashMap::new);
-        if known.len() >= MOST {
-            known.clear();
-        }
-        known.insert(texts, compiled.clone());
-        compiled
-    };
-    // A target that no expression reads is given all the same.
-    let rest = keywords.map(PyDictMethods::copy).transpose()?;
-    if let Some(rest) = &rest {
-        for (name, _) in &into {
-            let read = compiled.names.iter().any(|known| name.eq(known.bind(py)).unwrap_or(false));
-            if !read && rest.contains(name)? {
-                rest.del_item(name)?;
-            }
-        }
-    }
-    let mut given = Operands::new(py, &compiled.names, operands, rest.as_ref(), &[])?;
-    let tensors: Vec<Tensor> = into.into_iter().map(|(_, tensor)| tensor).collect();
+    let of_texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let compiled = KNOWN.get(py, &texts[..], &of_texts)?;
+    let mut given = Operands::new(py, &compiled.names, &sources)?;
     given.join(&tensors);
     let of: Vec<&Tensor> = tensors.iter().collect();
     apart(py, given.numel() > FEW, || compiled.function.assign(&of, &given.values)).map_err(exception)
@@ -236,7 +202,7 @@ impl Expression {
         self.gradient.as_ref().map_or(self.one, |gradient| gradient.single && !gradient.value)
     }
 
-    fn withgradient(&self, py: Python<'_>, wrt: &Bound<'_, PyAny>, value: bool) -> PyResult<Self> {
+    fn with_gradient(&self, py: Python<'_>, wrt: &Bound<'_, PyAny>, value: bool) -> PyResult<Self> {
         if self.gradient.is_some() {
             return Err(PyValueError::new_err("grad: expected an expression of values, found one of gradients"));
         }
@@ -256,7 +222,7 @@ impl Expression {
     ) -> PyResult<Operands> {
         let names = &self.compiled.names;
         if positional.is_empty() {
-            return Operands::new(py, names, None, keywords, &[]);
+            return Operands::new(py, names, &Sources { keywords, ..Sources::default() });
         }
         if positional.len() > names.len() {
             let text = format!("expected {} operands ({}), found {}", names.len(), listed(py, names), positional.len());
@@ -269,7 +235,7 @@ impl Expression {
             }
             all.set_item(name, object)?;
         }
-        Operands::new(py, names, None, Some(&all), &[])
+        Operands::new(py, names, &Sources { keywords: Some(&all), ..Sources::default() })
     }
 }
 
@@ -352,12 +318,12 @@ impl Expression {
     /// >>> slope(x=np.float32([1, 2]), c=0.5)
     /// array([1., 3.], dtype=float32)
     fn grad(&self, py: Python<'_>, wrt: &Bound<'_, PyAny>) -> PyResult<Self> {
-        self.withgradient(py, wrt, false)
+        self.with_gradient(py, wrt, false)
     }
 
     /// As ``grad``; a call gives a tuple of the expression's value and the gradients.
     fn value_and_grad(&self, py: Python<'_>, wrt: &Bound<'_, PyAny>) -> PyResult<Self> {
-        self.withgradient(py, wrt, true)
+        self.with_gradient(py, wrt, true)
     }
 
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {

@@ -1,6 +1,8 @@
 //! What a text needs in a call: its function, compiled once in this process, and the operands for its names.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hadamard::{Device, Expr, Function, Operand, Tensor};
@@ -8,11 +10,39 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyDictMethods, PyString};
 
-use crate::array::{Given, operand_of};
+use crate::array::operand_of;
 use crate::errors::exception;
 
-/// Texts that are kept compiled, at most.
-pub(crate) const MOST: usize = 512;
+/// Functions that a cache keeps, at most.
+const MOST: usize = 512;
+
+/// Functions by their texts. One that is full is emptied.
+pub(crate) struct Cache<K>(Mutex<Option<HashMap<K, Arc<Compiled>>>>);
+
+impl<K: Hash + Eq> Cache<K> {
+    pub(crate) const fn new() -> Self {
+        Self(Mutex::new(None))
+    }
+
+    /// The function of a key, made if it is not there.
+    pub(crate) fn get<Q>(&self, py: Python<'_>, key: &Q, texts: &[&str]) -> PyResult<Arc<Compiled>>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        let mut guard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = guard.get_or_insert_with(HashMap::new);
+        if let Some(compiled) = known.get(key) {
+            return Ok(compiled.clone());
+        }
+        let compiled = Arc::new(Compiled::new(py, Function::all(texts).map_err(exception)?));
+        let old = if known.len() >= MOST { std::mem::take(known) } else { HashMap::new() };
+        known.insert(key.to_owned(), compiled.clone());
+        drop(guard);
+        drop(old);
+        Ok(compiled)
+    }
+}
 
 /// A function, and its names as Python's.
 pub(crate) struct Compiled {
@@ -28,24 +58,15 @@ impl Compiled {
 
     /// That of a text for what is given, in which words with a meaning of their own (``pi``, ``e``, ``float32``) are operands
     /// if they are given.
-    pub(crate) fn for_given(
-        py: Python<'_>,
-        text: &str,
-        operands: Option<&Bound<'_, PyDict>>,
-        keywords: Option<&Bound<'_, PyDict>>,
-    ) -> PyResult<Arc<Self>> {
-        let known = Self::known(py, text)?;
-        let mut count = 0;
-        for dict in [operands, keywords].into_iter().flatten() {
-            count += dict.len();
-        }
-        if count == known.names.len() {
+    pub(crate) fn for_given(py: Python<'_>, text: &str, sources: &Sources<'_, '_>) -> PyResult<Arc<Self>> {
+        static KNOWN: Cache<String> = Cache::new();
+        let known = KNOWN.get(py, text, &[text])?;
+        if sources.len() == known.names.len() {
             return Ok(known);
         }
         let mut names: Vec<&str> = known.function.names().iter().map(String::as_str).collect();
         for word in Expr::names_in(text) {
-            let given = |dict: Option<&Bound<'_, PyDict>>| dict.map_or(Ok(false), |dict| dict.contains(word));
-            if !names.contains(&word) && (given(operands)? || given(keywords)?) {
+            if !names.contains(&word) && sources.find(&PyString::new(py, word))?.is_some() {
                 names.push(word);
             }
         }
@@ -55,21 +76,48 @@ impl Compiled {
         let function = Function::new(text).map_err(exception)?.of(&names);
         Ok(Arc::new(Self::new(py, function)))
     }
+}
 
-    /// That of a text, which is compiled once in this process.
-    fn known(py: Python<'_>, text: &str) -> PyResult<Arc<Self>> {
-        static KNOWN: Mutex<Option<HashMap<String, Arc<Compiled>>>> = Mutex::new(None);
-        let mut guard = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = guard.get_or_insert_with(HashMap::new);
-        if let Some(compiled) = known.get(text) {
-            return Ok(compiled.clone());
+/// What is given to a call, by name.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Sources<'a, 'py> {
+    pub(crate) operands: Option<&'a Bound<'py, PyDict>>,
+    pub(crate) keywords: Option<&'a Bound<'py, PyDict>>,
+    /// Parameters, which stand before all else.
+    pub(crate) own: &'a [(&'a str, &'a Tensor)],
+    /// What is assigned to, and may be given although no text reads it.
+    pub(crate) targets: Option<&'a Bound<'py, PyDict>>,
+}
+
+impl<'a, 'py> Sources<'a, 'py> {
+    fn dicts(&self) -> impl Iterator<Item = &'a Bound<'py, PyDict>> {
+        [self.keywords, self.operands].into_iter().flatten()
+    }
+
+    fn len(&self) -> usize {
+        self.dicts().map(PyDictMethods::len).sum()
+    }
+
+    /// What is given for a name.
+    pub(crate) fn find(&self, name: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        for dict in self.dicts() {
+            if let Some(object) = dict.get_item(name)? {
+                return Ok(Some(object));
+            }
         }
-        let compiled = Arc::new(Self::new(py, Function::new(text).map_err(exception)?));
-        let old = if known.len() >= MOST { std::mem::take(known) } else { HashMap::new() };
-        known.insert(text.to_owned(), compiled.clone());
-        drop(guard);
-        drop(old);
-        Ok(compiled)
+        Ok(None)
+    }
+
+    /// An error if there is something that no name asks for.
+    fn check_others(&self, py: Python<'_>, names: &[Py<PyString>]) -> PyResult<()> {
+        for (key, _) in self.dicts().flatten() {
+            let is_target = self.targets.map_or(Ok(false), |targets| targets.contains(&key))?;
+            if !is_target && !names.iter().any(|name| key.eq(name.bind(py)).unwrap_or(false)) {
+                let text = format!("'{key}' is given, but not in the text (it has {})", listed(py, names));
+                return Err(PyTypeError::new_err(text));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -81,52 +129,27 @@ pub(crate) struct Operands {
 }
 
 impl Operands {
-    /// By name: of `own` first, then of two dicts, which hold nothing else.
-    pub(crate) fn new(
-        py: Python<'_>,
-        names: &[Py<PyString>],
-        operands: Option<&Bound<'_, PyDict>>,
-        keywords: Option<&Bound<'_, PyDict>>,
-        own: &[(&str, &Tensor)],
-    ) -> PyResult<Self> {
+    pub(crate) fn new(py: Python<'_>, names: &[Py<PyString>], sources: &Sources<'_, '_>) -> PyResult<Self> {
         let (mut values, mut kept) = (Vec::with_capacity(names.len()), Vec::new());
         let mut taken = 0;
         for name in names {
             let name = name.bind(py);
-            if !own.is_empty()
-                && let Some((_, tensor)) = own.iter().find(|(own, _)| name.to_str().is_ok_and(|n| n == *own))
-            {
+            let is_own = |(own, _): &&(&str, &Tensor)| name.to_str().is_ok_and(|name| name == *own);
+            if let Some((_, tensor)) = sources.own.iter().find(is_own) {
                 values.push(Operand::from(*tensor));
                 continue;
             }
-            let mut found = None;
-            for dict in [keywords, operands].into_iter().flatten() {
-                if let Some(object) = dict.get_item(name)? {
-                    found = Some(object);
-                    break;
-                }
-            }
-            let Some(object) = found else {
+            let Some(object) = sources.find(name)? else {
                 let text = format!("nothing is given for '{name}' (the text has {})", listed(py, names));
                 return Err(PyTypeError::new_err(text));
             };
             taken += 1;
-            match operand_of(&object).map_err(|error| about(py, name, error))? {
-                Given::Operand(operand) => values.push(operand),
-                Given::Kept(operand, object) => {
-                    values.push(operand);
-                    kept.push(object);
-                }
-            }
+            let (operand, made) = operand_of(&object).map_err(|error| about(py, name, error))?;
+            values.push(operand);
+            kept.extend(made);
         }
-        if keywords.map_or(0, PyDictMethods::len) + operands.map_or(0, PyDictMethods::len) > taken {
-            for (key, _) in keywords.into_iter().flatten().chain(operands.into_iter().flatten()) {
-                let known = names.iter().any(|name| key.eq(name.bind(py)).unwrap_or(false));
-                if !known {
-                    let text = format!("'{key}' is given, but not in the text (it has {})", listed(py, names));
-                    return Err(PyTypeError::new_err(text));
-                }
-            }
+        if sources.len() > taken {
+            sources.check_others(py, names)?;
         }
         Ok(Self { values, _kept: kept })
     }

@@ -5,14 +5,14 @@ use std::sync::{Mutex, PoisonError};
 use hadamard::optim::{
     Adadelta, Adagrad, Adam, AdamW, Adamax, Lion, NAdam, Optimizer as Of, RAdam, RMSprop, Rule, SGD,
 };
-use hadamard::{Expr, Function, Operand, Tensor};
+use hadamard::{Expr, Operand, Tensor};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
-use crate::array::{array_of, target_of};
+use crate::array::{array_of, operand_of, target_of};
 use crate::errors::exception;
-use crate::operands::{Compiled, Operands};
+use crate::operands::{Compiled, Operands, Sources};
 
 /// What an optimizer does, whatever its rule.
 trait Steps: Send {
@@ -135,8 +135,8 @@ impl Optimizer {
     /// Takes a step along gradients, an array for each parameter by its name.
     fn step(&self, py: Python<'_>, grads: &Bound<'_, PyDict>) -> PyResult<()> {
         let names: Vec<Py<PyString>> = self.names.iter().map(|name| PyString::new(py, name).unbind()).collect();
-        let operands = Operands::new(py, &names, None, Some(grads), &[])?;
-        let grads: Vec<Expr> = operands.values.iter().map(expr_of).collect();
+        let operands = Operands::new(py, &names, &Sources { keywords: Some(grads), ..Sources::default() })?;
+        let grads: Vec<Expr> = operands.values.iter().map(Expr::from).collect();
         py.detach(|| self.locked().step(&grads)).map_err(exception)
     }
 
@@ -150,13 +150,11 @@ impl Optimizer {
         operands: Option<&Bound<'py, PyDict>>,
         others: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let compiled = Compiled::for_given(py, loss, operands, others)?;
         let own: Vec<(&str, &Tensor)> = self.names.iter().map(String::as_str).zip(&self.tensors).collect();
-        let given = Operands::new(py, &compiled.names, operands, others, &own)?;
-        let value = py.detach(|| {
-            let loss = loss_of(&compiled.function, &given.values)?;
-            self.locked().minimize(&loss)
-        });
+        let sources = Sources { operands, keywords: others, own: &own, ..Sources::default() };
+        let compiled = Compiled::for_given(py, loss, &sources)?;
+        let given = Operands::new(py, &compiled.names, &sources)?;
+        let value = py.detach(|| self.locked().minimize(&compiled.function.exprs(&given.values)?[0]));
         array_of(py, value.and_then(|value| value.to_device(&hadamard::Device::cpu())).map_err(exception)?)
     }
 
@@ -175,8 +173,8 @@ impl Optimizer {
     fn load_state_dict(&self, state: &Bound<'_, PyDict>) -> PyResult<()> {
         let mut named = Vec::new();
         for (name, array) in state {
-            let (crate::array::Given::Operand(operand) | crate::array::Given::Kept(operand, _)) =
-                crate::array::operand_of(&array)?;
+            // Named, so that it lives until the copy is made.
+            let (operand, _kept) = operand_of(&array)?;
             let Operand::Tensor(tensor) = operand else {
                 return Err(PyTypeError::new_err(format!("expected an array for '{name}', found a number")));
             };
@@ -194,15 +192,4 @@ impl Optimizer {
     fn locked(&self) -> std::sync::MutexGuard<'_, Box<dyn Steps>> {
         self.steps.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn expr_of(operand: &Operand) -> Expr {
-    match operand {
-        Operand::Tensor(tensor) => tensor.into(),
-        Operand::Number(number) => (*number).into(),
-    }
-}
-
-fn loss_of(function: &Function, operands: &[Operand]) -> hadamard::Result<Expr> {
-    function.exprs(operands).map(|mut exprs| exprs.swap_remove(0))
 }

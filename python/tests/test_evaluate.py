@@ -99,6 +99,8 @@ def test_other_objects_with_memory():
     assert np.array_equal(evaluate("x + 1", x=b"abc"), [98, 99, 100])
     assert np.array_equal(evaluate("x + 1", x=[1, 2]), [2, 3])
     assert np.array_equal(evaluate("x + 1", x=((1.0, 2.0),)), [[2, 3]])
+    many = [float(i) for i in range(200_000)]
+    assert np.array_equal(hadamard.to_device(many, "cpu").numpy(), many)
 
     class Interface:
         def __init__(self, of):

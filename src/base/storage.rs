@@ -50,6 +50,11 @@ impl Storage {
         self.0.is_read_only()
     }
 
+    /// Whether both are the same memory, or may be.
+    pub(crate) fn meets(&self, other: &Self) -> bool {
+        self.id() == other.id() || self.crosses(other)
+    }
+
     /// Whether both are borrowed, of overlapping memory, but not the same storage.
     pub(crate) fn crosses(&self, other: &Self) -> bool {
         let (Some(a), Some(b)) = (self.borrowed(), other.borrowed()) else { return false };

@@ -112,19 +112,12 @@ impl Update {
     /// Reads and writes what the tensors hold now.
     pub(crate) fn run(&self) -> Result<()> {
         let Self { op, device, targets, graph, beside } = self;
-        if !beside {
-            return device.backend().run(op, graph, targets);
+        if *beside {
+            // Rare: a permuted or shifted view of a target on the right side.
+            write_beside(op, device, targets, |parts| device.backend().run(op, graph, parts))
+        } else {
+            device.backend().run(op, graph, targets)
         }
-        // Rare: a permuted or shifted view of a target on the right side.
-        let parts = targets
-            .iter()
-            .map(|t| Tensor::empty(op, t.shape().clone(), t.dtype(), device))
-            .collect::<Result<Vec<_>>>()?;
-        device.backend().run(op, graph, &parts)?;
-        // All copies in one run: it writes nothing unless everything it needs is there.
-        let parts: Vec<Expr> = parts.into_iter().map(Expr::from).collect();
-        let copies = parts.iter().zip(targets).map(|(part, target)| (part, target.dtype())).collect::<Vec<_>>();
-        device.backend().run(op, &Graph::new(&copies)?, targets)
     }
 
     /// As [`run`](Self::run), but writes the last value into a new tensor, which it returns.
@@ -157,8 +150,7 @@ impl Update {
                 same && access.footprint().may_overlap(tensor.layout()) || storage.crosses(tensor.storage())
             }
             Step::Take(Take { from: Source::Buffer(buffer), .. }) => {
-                let storage = &self.graph.buffers[*buffer].0;
-                storage.id() == tensor.storage().id() || storage.crosses(tensor.storage())
+                self.graph.buffers[*buffer].0.meets(tensor.storage())
             }
             _ => false,
         })
@@ -178,6 +170,22 @@ impl Update {
     pub(crate) fn bind(&mut self, at: usize, storage: Storage, start: usize) {
         Arc::make_mut(&mut self.graph).bind(at, storage, start);
     }
+}
+
+/// Has `run` write tensors like the targets, then copies them there.
+pub(super) fn write_beside(
+    op: &'static str,
+    device: &Device,
+    targets: &[Tensor],
+    run: impl FnOnce(&[Tensor]) -> Result<()>,
+) -> Result<()> {
+    let parts =
+        targets.iter().map(|t| Tensor::empty(op, t.shape().clone(), t.dtype(), device)).collect::<Result<Vec<_>>>()?;
+    run(&parts)?;
+    // All copies in one run: it writes nothing unless everything it needs is there.
+    let parts: Vec<Expr> = parts.into_iter().map(Expr::from).collect();
+    let copies = parts.iter().zip(targets).map(|(part, target)| (part, target.dtype())).collect::<Vec<_>>();
+    device.backend().run(op, &Graph::new(&copies)?, targets)
 }
 
 /// What values need, each as its target takes it.
@@ -262,10 +270,7 @@ pub(super) fn writes_before_it_reads(graph: &Graph, targets: &[Tensor]) -> bool 
             Step::Load { buffer, access } => (buffer, access),
             // Which elements an index chooses, nobody knows.
             Step::Take(Take { from: Source::Buffer(buffer), .. }) => {
-                let storage = &graph.buffers[*buffer].0;
-                let meets =
-                    |target: &Tensor| storage.id() == target.storage().id() || storage.crosses(target.storage());
-                return targets.iter().any(meets);
+                return targets.iter().any(|target| graph.buffers[*buffer].0.meets(target.storage()));
             }
             _ => return false,
         };

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use smallvec::SmallVec;
 
-use super::assign::Update;
+use super::assign::{Update, write_beside};
 use super::compiled::{Compiled, Place, check_exact, places, result};
 use super::eval::mismatch;
 use crate::expr::has_meaning;
@@ -41,14 +41,16 @@ impl<T: Into<Scalar>> From<T> for Operand {
     }
 }
 
-impl Operand {
-    fn expr(&self) -> Expr {
-        match self {
-            Self::Tensor(tensor) => tensor.into(),
-            Self::Number(number) => (*number).into(),
+impl From<&Operand> for Expr {
+    fn from(operand: &Operand) -> Self {
+        match operand {
+            Operand::Tensor(tensor) => tensor.into(),
+            Operand::Number(number) => (*number).into(),
         }
     }
+}
 
+impl Operand {
     pub(super) fn tensor(&self) -> Option<&Tensor> {
         match self {
             Self::Tensor(tensor) => Some(tensor),
@@ -268,11 +270,7 @@ impl Function {
         if compiled.may_write(operands, targets) {
             compiled.run(op, operands, &into, &device)?;
         } else {
-            let new = |target: &&Tensor| Tensor::empty(op, target.shape().clone(), target.dtype(), &device);
-            let results = targets.iter().map(new).collect::<Result<Vec<_>>>()?;
-            compiled.run(op, operands, &results, &device)?;
-            let copies: Vec<(&Tensor, Expr)> = targets.iter().copied().zip(results.iter().map(Expr::from)).collect();
-            crate::assign(&copies)?;
+            write_beside(op, &device, &into, |parts| compiled.run(op, operands, parts, &device))?;
         }
         self.keep(compiled);
         Ok(())
@@ -287,7 +285,7 @@ impl Function {
         const OP: &str = "exprs";
         self.device(OP, operands, None)?;
         let tensors: Vec<_> = operands.iter().map(Operand::tensor).collect();
-        let exprs: Vec<Expr> = operands.iter().map(Operand::expr).collect();
+        let exprs: Vec<Expr> = operands.iter().map(Expr::from).collect();
         self.build(&exprs, &tensors)
     }
 
