@@ -68,6 +68,12 @@ fn special_values_and_both_ends_of_the_integers() {
             "{device} {values:?}"
         );
         assert_eq!(long(&x.argsort(0, true)), [1, 6, 5, 0, 3, 4, 8, 7, 2], "{device}");
+        // Subnormals, which some drivers take for 0 where they compute.
+        let small = Tensor::from_slice(&[1e-40_f32, -1e-38, 3e-45, -1e-40, 2e-38, -3e-45], [6], device).unwrap();
+        assert_eq!(long(&small.argsort(0, false)), [1, 3, 5, 2, 0, 4], "{device}");
+        assert_eq!(long(&small.argsort(0, true)), [4, 0, 2, 5, 3, 1], "{device}");
+        let small = small.narrow(0, 0, 4).unwrap();
+        assert_eq!((long(&small.argmax(0)), long(&small.argmin(0))), (vec![0], vec![1]), "{device}");
         let ints = Tensor::from_slice(&[i32::MAX, 0, i32::MIN, -1, i32::MAX], [5], device).unwrap();
         assert_eq!(long(&ints.argsort(0, false)), [2, 3, 1, 0, 4], "{device}");
         assert_eq!(long(&ints.argsort(0, true)), [0, 4, 1, 3, 2], "{device}");

@@ -130,7 +130,7 @@ const MUTANTS: [Mutant; 61] = [
     Mutant("sort_merge: of equal elements the second", "before(key_b, key_a))", "!before(key_a, key_b))", "argsort"),
     Mutant("sort_merge: past the first run", "if a >= middle || ", "if ", "sort"),
     Mutant("sort_merge: halving by one too few", "low = half + 1u;", "low = half;", "sort"),
-    Mutant("sort: NaN before numbers", "order_f(-b) < order_f(-a)", "order_f(a) < order_f(b)", "sort"),
+    Mutant("sort: NaN before numbers", "-order_f(b) < -order_f(a)", "order_f(a) < order_f(b)", "sort"),
     // What drivers may simplify.
     Mutant("floats not hidden", "return bitcast<F>(bitcast<U>(x) + U(uniforms.zero));", "return x;", "pairs"),
     Mutant(

@@ -113,9 +113,10 @@ impl FoldLoops {
     /// element whose key they compute.
     pub(in crate::cpu) fn smallest_of_words(graph: &Graph, [upper, lower]: [Id; 2]) -> (Self, [Id; 2]) {
         match graph.values[upper].step {
-            Step::Order(x) => match graph.values[x].step {
-                Step::Unary(UnaryOp::Neg, x) => (placed::<Largest>(), [x, lower]),
-                _ => (placed::<Smallest>(), [x, lower]),
+            Step::Order(x) => (placed::<Smallest>(), [x, lower]),
+            Step::Unary(UnaryOp::Neg, order) => match graph.values[order].step {
+                Step::Order(x) => (placed::<Largest>(), [x, lower]),
+                _ => (placed::<Whole>(), [upper, lower]),
             },
             _ => (placed::<Whole>(), [upper, lower]),
         }

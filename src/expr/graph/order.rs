@@ -51,13 +51,12 @@ impl Lowering {
         self.push(Step::Sort { sort, arg }, shape.clone(), dtype)
     }
 
-    /// The order of f32s, or of what they are turned round, as i32s: NaN first.
-    fn order(&mut self, mut arg: Id, turned: bool) -> Id {
+    /// The order of f32s, or that order turned round, as i32s: NaN first, for its order is the smallest i32, which turned
+    /// round is itself. The floats themselves are not turned round: a driver may flush subnormals where it does.
+    fn order(&mut self, arg: Id, turned: bool) -> Id {
         let shape = self.values[arg].shape.clone();
-        if turned {
-            arg = self.push(Step::Unary(UnaryOp::Neg, arg), shape.clone(), DType::F32);
-        }
-        self.push(Step::Order(arg), shape, DType::I32)
+        let order = self.push(Step::Order(arg), shape.clone(), DType::I32);
+        if turned { self.push(Step::Unary(UnaryOp::Neg, order), shape, DType::I32) } else { order }
     }
 
     /// [`arg_of`](Self::arg_of) for elements of 64 bits: the smallest number of those equal to the largest element.

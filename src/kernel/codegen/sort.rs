@@ -28,8 +28,9 @@ pub(super) fn sort_functions(out: &mut String, spec: &Spec, sort: &Sort) {
     line(out, 0, "}");
     let (a, b) = if sort.descending { ("b", "a") } else { ("a", "b") };
     let less = match sort.dtype {
-        // NaN comes first of what is turned round.
-        DType::F32 => format!("order_f(-{b}) < order_f(-{a})"),
+        // NaN has the smallest i32 as its order, which turned round is itself. A float turned round would be 0 where a
+        // driver flushes subnormals.
+        DType::F32 => format!("-order_f({b}) < -order_f({a})"),
         dtype => binary(BinaryOp::Lt, dtype, a, b),
     };
     line(out, 0, "");
