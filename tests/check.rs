@@ -4,7 +4,7 @@ mod devices;
 
 use std::process::Command;
 
-use devices::{VARIABLE, failures_on_each, note};
+use devices::{VARIABLE, devices, failures_on_each, note};
 use hadamard::{Device, check};
 
 /// A software adapter takes a minute or two for the whole table, most of it for compiling shaders.
@@ -17,10 +17,27 @@ fn the_table_is_right_on_the_cpu_and_a_ninth_of_it_on_every_gpu() {
     is_right_on_each(|device| if device.is_gpu() { ninth.len() } else { check::cases().len() }, report);
 }
 
+/// Which cases a device runs in place of all: `1/3` is every third from the second on, and each device after the first
+/// begins one case later. So runs on three devices can share the table.
+const PART: &str = "HADAMARD_TEST_TABLE";
+
 #[test]
-#[ignore = "takes minutes on software adapters; .ci/run runs it"]
+#[ignore = "takes minutes on software adapters; .ci/run shares it among them"]
 fn every_case_is_right_on_every_device() {
-    is_right_on_each(|_| check::cases().len(), |device| check::run(device, |_, _, _| ()));
+    let [first, step] = std::env::var(PART).map_or([0, 1], |part| {
+        let numbers: Option<Vec<usize>> = part.split('/').map(|number| number.parse().ok()).collect();
+        let numbers = numbers.and_then(|numbers| <[usize; 2]>::try_from(numbers).ok());
+        numbers
+            .filter(|part| part[0] < part[1])
+            .unwrap_or_else(|| panic!("{PART}: expected 1/3 or the like, found {part}"))
+    });
+    let adapter = |device: &Device| (device.info().name, device.info().backend);
+    let adapters: Vec<_> = devices().iter().map(adapter).collect();
+    let of = |device: &Device| {
+        let number = adapters.iter().position(|known| *known == adapter(device)).unwrap();
+        check::cases().into_iter().skip((first + number) % step).step_by(step).collect::<Vec<_>>()
+    };
+    is_right_on_each(|device| of(device).len(), |device| check::run_cases(device, &of(device), |_, _, _| ()));
 }
 
 /// Asserts that nothing in the reports of all devices failed, and that they are of as many cases as `wanted` says.
