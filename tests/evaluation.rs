@@ -298,3 +298,43 @@ fn an_expression_is_evaluated_where_it_is_said() {
         }
     }
 }
+
+/// On the CPU such targets are written past the cache: they hold what the same expressions give by parts, which are not.
+#[test]
+fn targets_too_large_for_the_cache() {
+    let device = Device::cpu();
+    // 3 rows of 2,000,003 floats are 23 MiB, and no row but the first begins at a cache line.
+    let x = ((Expr::arange(6_000_009) * 7919) % 1013).cast(DType::F32).reshape([3, 2_000_003]);
+    let x = x.eval_on(&device).unwrap();
+    let table = Expr::from(&x).reshape([6_000_009]).narrow(0, 5, 96_000).eval().unwrap();
+    let index = ((Expr::arange(60_000) * 631) % 960).eval_on(&device).unwrap();
+    let many = (Expr::arange(18_000_001) % 251).eval_on(&device).unwrap();
+    for (what, expr) in [
+        ("a map", &x * 2.0 + 1.0),
+        ("a copy", Expr::from(&x).transpose(0, 1)),
+        ("bytes", (&many + 3).cast(DType::U8)),
+        ("halves", (&many * 0.5).cast(DType::F16)),
+        ("doubles", x.cast(DType::F64)),
+        ("a broadcast", &x * x.narrow(0, 1, 1).unwrap()),
+        ("one number", &x * 0.0),
+        ("rows that an index chooses", Expr::from(&table).reshape([1000, 96]).index_select(0, &index)),
+        ("rows of broken lines", Expr::from(&table).reshape([960, 100]).index_select(0, &index)),
+    ] {
+        let got = expr.eval_on(&device).unwrap();
+        let (rows, part) = (expr.shape()[0], expr.shape()[0].div_ceil(8));
+        for start in (0..rows).step_by(part) {
+            let len = part.min(rows - start);
+            let want = expr.narrow(0, start, len).eval_on(&device).unwrap();
+            let same = want.eq(got.narrow(0, start, len).unwrap()).all(..).eval().unwrap();
+            assert!(same.item::<bool>().unwrap(), "{what}, rows from {start} on");
+        }
+    }
+    // A target that begins within a line and has gaps, and two of one pass.
+    let whole = Tensor::zeros([3, 2_000_010], DType::F32, &device).unwrap();
+    let target = whole.narrow(1, 3, 2_000_003).unwrap();
+    let other = Tensor::zeros([3, 2_000_003], DType::F64, &device).unwrap();
+    assign(&[(&target, &x + 1.0), (&other, &x - 1.0)]).unwrap();
+    let all = |truths: Expr| truths.all(..).eval().unwrap().item::<bool>().unwrap();
+    assert!(all((&target - &x).eq(1.0)) && all((&other - &x).eq(-1.0)));
+    assert!(all(whole.narrow(1, 0, 3).unwrap().eq(0.0)) && all(whole.narrow(1, 2_000_006, 4).unwrap().eq(0.0)));
+}

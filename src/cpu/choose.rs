@@ -8,7 +8,7 @@ use std::cell::Cell;
 use bytemuck::Pod;
 
 use super::space::{Piece, Space, Track};
-use super::strip::{Span, Strip, copy, fetch, lines};
+use super::strip::{Span, Strip, copy, copy_past_cache, fetch, lines};
 
 /// How many cache lines of rows ahead memory is asked for: as many as are on their way at a time.
 const AHEAD: usize = 16;
@@ -61,11 +61,19 @@ impl Space {
         Some(memory.strip(self.locate(track, point) + on, if step == 1 { n } else { 1 }, track.size))
     }
 
-    /// Copies the points from `point` on, as many as `out` is long, from `memory` to `out`, as the index in `by` says.
-    pub(super) fn gather_chosen(&self, track: usize, point: usize, memory: Span<'_>, by: Span<'_>, out: Strip<'_>) {
+    /// Copies the points from `point` on, as many as `out` is long, from `memory` to `out`, as the index in `by` says: past
+    /// the cache, if that is asked for and `out` is not read soon.
+    pub(super) fn gather_chosen(
+        &self,
+        track: usize,
+        point: usize,
+        [memory, by]: [Span<'_>; 2],
+        out: Strip<'_>,
+        past_cache: bool,
+    ) {
         let track = &self.tracks[track];
         let index = self.index_of(track);
-        let places = Places::new(by, index.size);
+        let places = (Places::new(by, index.size), past_cache);
         match track.size {
             1 => self.gather_chosen_as::<u8>([track, index], point, memory, places, out),
             2 => self.gather_chosen_as::<u16>([track, index], point, memory, places, out),
@@ -80,7 +88,7 @@ impl Space {
         [track, index]: [&Track; 2],
         point: usize,
         memory: Span<'_>,
-        places: Places<'_>,
+        (places, past_cache): (Places<'_>, bool),
         out: Strip<'_>,
     ) {
         let (from, origin) = memory.cells::<T>();
@@ -97,7 +105,7 @@ impl Space {
             if !track.chain.is_empty() || !index.chain.is_empty() {
                 gather_through([track, index], from, &piece, places, &at, now);
             } else if at.step == 0 && piece.step == 1 {
-                copy_rows(from, &piece, places, &at, now);
+                copy_rows(from, &piece, places, &at, now, if past_cache { copy_past_cache } else { copy });
             } else {
                 match places {
                     Places::I32(places) => gather_each(from, &piece, |i| places[i].get() as isize, &at, now),
@@ -109,7 +117,14 @@ impl Space {
 }
 
 /// Rows that lie in a row, each of them where its index says.
-fn copy_rows<T: Pod>(from: &[Cell<T>], piece: &Piece, places: Places<'_>, at: &Piece, out: &[Cell<T>]) {
+fn copy_rows<T: Pod>(
+    from: &[Cell<T>],
+    piece: &Piece,
+    places: Places<'_>,
+    at: &Piece,
+    out: &[Cell<T>],
+    copy: fn(&[Cell<T>], &[Cell<T>]),
+) {
     let first = |row: usize| (piece.at(row, 0) + places.get(at.at(row, 0) as usize)) as usize;
     let ahead = AHEAD / lines::<T>(piece.count);
     for (row, out) in out.chunks_exact(piece.count).enumerate() {

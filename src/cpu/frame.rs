@@ -176,7 +176,7 @@ impl<'a, 'm: 'a> Frame<'a, 'm> {
     /// [`output`](Self::output) for where it is.
     pub(super) fn eval(&mut self, point: usize, n: usize, direct: &[Direct<'a>]) {
         // What an index chooses, if that is all there is to write, goes where it belongs.
-        let straight = if self.region.code.is_empty() { direct.first().and_then(|direct| direct.at) } else { None };
+        let straight = direct.first().filter(|_| self.region.code.is_empty());
         self.load(point, n, straight);
         let first = self.slots.len() - self.region.code.len();
         for (i, instruction) in self.region.code.iter().enumerate() {
@@ -187,7 +187,8 @@ impl<'a, 'm: 'a> Frame<'a, 'm> {
             // Where every argument is one element for all, so is the result.
             let len = args.iter().map(|arg| arg.len()).max().unwrap_or(n);
             let place = |instruction: &Instruction| {
-                let direct = instruction.output.and_then(|output| direct.get(output)).filter(|_| len == n);
+                let direct = instruction.output.and_then(|output| direct.get(output));
+                let direct = direct.filter(|direct| len == n && !direct.past_cache);
                 direct.and_then(|direct| Some((direct.at?, direct.last_read)))
             };
             match instruction.call {
@@ -227,7 +228,9 @@ impl<'a, 'm: 'a> Frame<'a, 'm> {
     }
 
     /// Finds the strip of every leaf: where it lies, in its panel, or gathered.
-    fn load(&mut self, point: usize, n: usize, straight: Option<Strip<'a>>) {
+    fn load(&mut self, point: usize, n: usize, straight: Option<&Direct<'a>>) {
+        let past_cache = straight.is_some_and(|direct| direct.past_cache);
+        let straight = straight.and_then(|direct| direct.at);
         let mut spare = self.region.registers;
         for (i, leaf) in self.region.leaves.iter().enumerate() {
             if leaf.reading == Reading::Index {
@@ -256,7 +259,10 @@ impl<'a, 'm: 'a> Frame<'a, 'm> {
                 if start != phase || len < n || straight.is_some() {
                     match by {
                         None => self.space.gather(i, point, memory, strip),
-                        Some(by) => self.space.gather_chosen(i, point, memory, by, strip),
+                        Some(by) => {
+                            let past_cache = past_cache && straight.is_some();
+                            self.space.gather_chosen(i, point, [memory, by], strip, past_cache);
+                        }
                     }
                     self.gathered[i] = (phase, n);
                 }
@@ -274,4 +280,6 @@ pub(super) struct Direct<'a> {
     pub(super) at: Option<Strip<'a>>,
     /// The last instruction that reads leaves of the same buffer, if one does.
     pub(super) last_read: Option<usize>,
+    /// Whether it is written past the cache: then values are computed beside it, and copied.
+    pub(super) past_cache: bool,
 }

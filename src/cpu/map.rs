@@ -10,10 +10,10 @@ use super::frame::{Constants, Direct, Frame, Memory, PANEL, constants, scratch_b
 use super::region::{Call, Region};
 use super::scratch::with_scratch;
 use super::space::{Space, Walked};
-use super::strip::Span;
+use super::strip::{Span, settle};
 use super::threads;
-use crate::Shape;
 use crate::base::layout::Layout;
+use crate::{Shape, Tensor};
 
 /// Elements a thread takes at a time.
 const CHUNK: usize = 64 * 1024;
@@ -35,6 +35,20 @@ pub(super) struct Destination<'a> {
     pub(super) layout: &'a Layout,
     /// Index in `Graph::buffers` of the buffer written to, if the graph also reads it.
     pub(super) buffer: Option<usize>,
+    /// Whether it is written past the cache.
+    pub(super) past_cache: bool,
+}
+
+/// Bytes of a target that are more than stay in the cache until somebody reads them, and then better never take room there:
+/// a line that is written whole is otherwise read first. Measured: docs/performance.md.
+const PAST_CACHE: usize = 16 << 20;
+
+impl<'a> Destination<'a> {
+    /// A target, where the graph reads its buffer with the index of that.
+    pub(super) fn target(memory: Span<'a>, target: &'a Tensor, buffer: Option<usize>) -> Self {
+        let bytes = target.numel() * target.dtype().size();
+        Self { memory, layout: target.layout(), buffer, past_cache: buffer.is_none() && bytes >= PAST_CACHE }
+    }
 }
 
 impl Map {
@@ -55,7 +69,7 @@ impl Map {
 
     /// Its only output as a temporary, in row-major order.
     pub(super) fn temporary<'a, 'm: 'a>(&'a self, temp: usize, memory: &Memory<'m>) -> Destination<'a> {
-        Destination { memory: memory.temps[temp], layout: &self.layout, buffer: None }
+        Destination { memory: memory.temps[temp], layout: &self.layout, buffer: None, past_cache: false }
     }
 
     /// Writes output `i` to `to[i]`.
@@ -110,6 +124,7 @@ impl Map {
                 point += n;
             }
         });
+        settle_all(to);
     }
 
     /// Whether it can be done by rows, of which its domain has `n`, for contiguous outputs.
@@ -175,6 +190,7 @@ impl Map {
                     }
                 }
             });
+            settle_all(to);
         });
     }
 
@@ -193,7 +209,7 @@ impl Map {
         let place = |(i, to): (usize, &Destination<'a>)| {
             let at = space.in_place(first + i, point, n, to.memory).filter(|at| at.len() == n);
             let last_read = to.buffer.and_then(|buffer| self.region.last_read(buffer));
-            Direct { at, last_read }
+            Direct { at, last_read, past_cache: to.past_cache }
         };
         let mut direct: SmallVec<[Direct<'_>; 4]> = SmallVec::new();
         for output in to.iter().enumerate() {
@@ -202,9 +218,18 @@ impl Map {
         frame.eval(point, n, &direct);
         for (i, to) in to.iter().enumerate() {
             let value = frame.output(i);
-            if !direct[i].at.is_some_and(|at| at.is(value)) {
-                space.scatter(first + i, point, n, to.memory, value);
+            match direct[i].at {
+                Some(at) if at.is(value) => {}
+                Some(at) if to.past_cache && value.len() == n => value.copy_past_cache(at),
+                _ => space.scatter(first + i, point, n, to.memory, value),
             }
         }
+    }
+}
+
+/// To be called by a thread that has written some of them, before it says so.
+fn settle_all(to: &[Destination<'_>]) {
+    if to.iter().any(|to| to.past_cache) {
+        settle();
     }
 }

@@ -157,7 +157,7 @@ impl Program {
         for t in targets {
             let id = t.storage().id();
             let memory = locked(&locks, id).from(t.offset() * t.dtype().size());
-            to.push(Destination { memory, layout: t.layout(), buffer: locks.read(id) });
+            to.push(Destination::target(memory, t, locks.read(id)));
         }
         // All memory that will be needed, before any target is written.
         let held = self.held(op, &to)?;

@@ -194,6 +194,63 @@ impl<'a> Strip<'a> {
         // before it is written.
         unsafe { to.start.copy_from(self.start, self.bytes()) }
     }
+
+    /// As [`copy_to`](Self::copy_to) to other memory, past the cache. [`settle`] before another thread reads it.
+    pub(super) fn copy_past_cache(self, to: Strip<'_>) {
+        assert!(self.extent == to.extent, "as many elements as there is room for");
+        // SAFETY: both are so many initialised bytes that this thread may read and write, apart from each other.
+        unsafe { past_cache(self.start, to.start, self.bytes()) }
+    }
+}
+
+/// Copies `bytes` from one place to another, past the cache: a line that is written whole need not be read first, and what is
+/// too much for the cache puts nothing else out of it.
+///
+/// # Safety
+///
+/// `from` may be read and `to` written, and they lie apart.
+#[cfg(target_arch = "x86_64")]
+unsafe fn past_cache(from: *const u8, to: *mut u8, bytes: usize) {
+    use std::arch::x86_64::{__m128i, _mm_loadu_si128, _mm_stream_si128};
+    let head = to.align_offset(LINE).min(bytes);
+    let lines = (bytes - head) / LINE;
+    // SAFETY: the head, the lines and the rest are all of it, and each line is aligned.
+    unsafe {
+        to.copy_from_nonoverlapping(from, head);
+        for at in (head..head + lines * LINE).step_by(size_of::<__m128i>()) {
+            _mm_stream_si128(to.add(at).cast(), _mm_loadu_si128(from.add(at).cast()));
+        }
+        let done = head + lines * LINE;
+        to.add(done).copy_from_nonoverlapping(from.add(done), bytes - done);
+    }
+}
+
+/// As the other, where no instruction goes past the cache.
+///
+/// # Safety
+///
+/// `from` may be read and `to` written, and they lie apart.
+#[cfg(not(target_arch = "x86_64"))]
+unsafe fn past_cache(from: *const u8, to: *mut u8, bytes: usize) {
+    // SAFETY: as the caller promises.
+    unsafe { to.copy_from_nonoverlapping(from, bytes) }
+}
+
+/// Has what was copied past the cache written before anything that this thread does next.
+pub(super) fn settle() {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: every x86-64 has it, and it touches no memory of ours.
+    #[allow(unused_unsafe, reason = "it is safe for later compilers")]
+    unsafe {
+        std::arch::x86_64::_mm_sfence();
+    }
+}
+
+/// As [`copy`] to other memory, past the cache where whole lines are written, of which rows have so many.
+pub(super) fn copy_past_cache<T: Pod>(from: &[Cell<T>], to: &[Cell<T>]) {
+    assert_eq!(from.len(), to.len(), "as many elements as there is room for");
+    // SAFETY: both are as long as is copied, a cell allows for writing, and they lie apart.
+    unsafe { past_cache(from.as_ptr().cast(), to.as_ptr().cast_mut().cast(), size_of_val(from)) }
 }
 
 /// Copies elements from one place to another of as many, which may be the same.

@@ -56,7 +56,8 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
                 continue;
             }
             let own: SmallVec<[Strip<'a>; 3]> = (0..found.len()).map(|output| self.row(output, row, n)).collect();
-            let direct: SmallVec<[_; 3]> = own.iter().map(|&at| Direct { at: Some(at), last_read: None }).collect();
+            let direct: SmallVec<[_; 3]> =
+                own.iter().map(|&at| Direct { at: Some(at), last_read: None, past_cache: false }).collect();
             frame.eval(start + row * step, n, &direct);
             for fold in folds {
                 for output in fold.output..=fold.output + usize::from(fold.product) {

@@ -354,7 +354,7 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
     /// The elements of a strip, in a row.
     fn elements(&self, frame: &mut Frame<'a, 'm>, point: usize, n: usize, out: Strip<'a>, task: Task) -> Strip<'a> {
         let at = (task == Task::Total).then_some(out);
-        frame.eval(point, n, &[Direct { at, last_read: None }]);
+        frame.eval(point, n, &[Direct { at, last_read: None, past_cache: false }]);
         let value = frame.output(0);
         if value.len() == n && (at.is_none() || self.scan.region.code.is_empty() || value.is(out)) {
             return value;
