@@ -4,10 +4,10 @@
 //! memory.
 
 use super::division::{self, Divisor};
-use super::functions::{Fused, Split, double, single};
+use super::functions::{Fused, Split, division as leftover, double, single};
 use super::loops::{Body, Loop, map1, map2, map2_in_place, map2_prepared, map3};
 use super::plain::Plain;
-use super::widest::{Guarded, guarded1, wide1, wide2};
+use super::widest::{Guarded, guarded1, guarded2, wide1, wide2};
 use super::{math, philox};
 use crate::base::dtype::only_stored;
 use crate::base::element::to_odd;
@@ -59,8 +59,8 @@ macro_rules! unary_float {
                 UnaryOp::Abs => map1(|x: $t| x.abs()),
                 // Of NaN and of both zeros: 0.
                 UnaryOp::Sign => map1(|x: $t| $t::from(i8::from(x > 0.0) - i8::from(x < 0.0))),
-                UnaryOp::Sqrt => map1(|x: $t| x.sqrt()),
-                UnaryOp::Rsqrt => map1(|x: $t| 1.0 / x.sqrt()),
+                UnaryOp::Sqrt => wide1($t::sqrt, $t::sqrt),
+                UnaryOp::Rsqrt => wide1(|x: $t| 1.0 / x.sqrt(), |x: $t| 1.0 / x.sqrt()),
                 UnaryOp::Exp => wide!(wide1, $functions, exp),
                 UnaryOp::Exp2 => wide!(wide1, $functions, exp2),
                 UnaryOp::Expm1 => wide!(wide1, $functions, expm1),
@@ -137,8 +137,8 @@ pub(super) fn random(word: u8) -> Loop {
 /// `op` on elements of a compute dtype, by a loop of its own or by the one that all share.
 pub(super) fn binary(op: BinaryOp, dtype: DType) -> Loop {
     let own = match dtype {
-        DType::F32 => binary_f32(op),
-        DType::F64 => binary_f64(op),
+        DType::F32 => binary_f32(op).or_else(|| divide_f32(op)),
+        DType::F64 => binary_f64(op).or_else(|| divide_f64(op)),
         DType::I32 => binary_i32(op).or_else(|| divide_i32(op)),
         DType::I64 => binary_i64(op).or_else(|| divide_i64(op)),
         DType::Bool => binary_bool(op),
@@ -206,6 +206,54 @@ macro_rules! binary_integer {
 }
 binary_integer!(binary_i32, i32);
 binary_integer!(binary_i64, i64);
+
+/// The loop of a division, of quotients too large and of zeros and infinities by the operation's meaning.
+macro_rules! divide {
+    ($op:ident, $t:ident, $fused:expr, $split:expr, $is_far:expr, $is_far_split:expr) => {
+        guarded2(Guarded {
+            fused: $fused,
+            split: $split,
+            is_far_fused: $is_far,
+            is_far_split: $is_far_split,
+            far: |(a, b): ($t, $t)| BinaryOp::$op.apply(a.into(), b.into()) as $t,
+        })
+    };
+}
+
+fn divide_f32(op: BinaryOp) -> Option<Loop> {
+    macro_rules! divided {
+        ($op:ident, $name:ident) => {
+            divide!($op, f32, leftover::$name, leftover::$name, leftover::is_far_f32, leftover::is_far_f32)
+        };
+    }
+    Some(match op {
+        BinaryOp::Fmod => divided!(Fmod, fmod_f32),
+        BinaryOp::Remainder => divided!(Remainder, remainder_f32),
+        BinaryOp::FloorDivide => divided!(FloorDivide, floor_divide_f32),
+        _ => return None,
+    })
+}
+
+fn divide_f64(op: BinaryOp) -> Option<Loop> {
+    macro_rules! divided {
+        ($op:ident, $name:ident) => {
+            divide!(
+                $op,
+                f64,
+                leftover::$name::<Fused>,
+                leftover::$name::<Split>,
+                leftover::is_far_f64::<Fused>,
+                leftover::is_far_f64::<Split>
+            )
+        };
+    }
+    Some(match op {
+        BinaryOp::Fmod => divided!(Fmod, fmod_f64),
+        BinaryOp::Remainder => divided!(Remainder, remainder_f64),
+        BinaryOp::FloorDivide => divided!(FloorDivide, floor_divide_f64),
+        _ => return None,
+    })
+}
 
 fn divide_i32(op: BinaryOp) -> Option<Loop> {
     Some(match op {

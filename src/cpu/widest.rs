@@ -181,12 +181,16 @@ pub(super) fn wide1<T: Pod, F: Fn(T) -> T + Copy, G: Fn(T) -> T + Copy>(_fused: 
     Loop { body: Body::Compiled(run::<T, F, G>), in_place: None }
 }
 
-/// The same over two strips.
-pub(super) fn wide2<T: Pod, F: Fn(T, T) -> T + Copy, G: Fn(T, T) -> T + Copy>(_fused: F, _split: G) -> Loop {
-    fn run<T: Pod, F: Fn(T, T) -> T + Copy, G: Fn(T, T) -> T + Copy>(arch: Arch, args: &[Strip<'_>], out: Strip<'_>) {
+/// The same over two strips, of functions of pairs. They are function items: what is called in a closure need not be inlined,
+/// and would be compiled without the instruction set of the loop.
+pub(super) fn wide2<T: Pod, F: Fn((T, T)) -> T + Copy, G: Fn((T, T)) -> T + Copy>(_fused: F, _split: G) -> Loop {
+    fn run<T: Pod, F: Fn((T, T)) -> T + Copy, G: Fn((T, T)) -> T + Copy>(
+        arch: Arch,
+        args: &[Strip<'_>],
+        out: Strip<'_>,
+    ) {
         let ([a, b], out) = ([args[0], args[1]], out.cells::<T>());
-        let (fused, split) = (conjure::<F>(), conjure::<G>());
-        let of = (move |(a, b)| fused(a, b), move |(a, b)| split(a, b));
+        let of = (conjure::<F>(), conjure::<G>());
         match [a, b].map(|x| x.len() == out.len()) {
             [true, true] => dispatch(arch, (row::<T>(a), row::<T>(b)), out, of),
             [true, false] => dispatch(arch, (row::<T>(a), splat::<T>(b)), out, of),

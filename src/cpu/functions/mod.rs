@@ -4,8 +4,14 @@
 //! file here says whose. Every formula is written once, for CPUs that add to a product in one step ([`Fused`]) and for
 //! those that do not ([`Split`]): the loops are made for both, and the CPU chooses when it is first used.
 
+#![allow(clippy::needless_bitwise_bool, reason = "a lazy operator would be a branch")]
+
+pub(super) mod division;
 pub(super) mod double;
 pub(super) mod single;
+
+#[cfg(test)]
+mod tests;
 
 /// How `a * b + c` is computed.
 pub(super) trait Mad<T>: Copy {

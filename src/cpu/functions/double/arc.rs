@@ -12,7 +12,24 @@ const REST: f64 = -6.123_233_995_736_766e-17;
 /// `asin(a) - a`, for `a` whose square `z` is at most 1/4.
 #[inline(always)]
 fn asin_short<M: Mad<f64>>(a: f64, z: f64) -> f64 {
-    a * z * poly!(M, z, 0.028_757_851_367_421_566, -0.014_851_887_071_247_204, 0.017_400_879_442_694_02, 0.005_457_506_718_640_358, 0.010_322_814_350_185_78, 0.011_479_177_415_184_906, 0.013_971_212_973_552_933, 0.017_352_392_720_869_973, 0.022_372_172_942_149_89, 0.030_381_944_138_531_247, 0.044_642_857_146_355_43, 0.074_999_999_999_984_33, 0.166_666_666_666_666_69)
+    a * z
+        * poly!(
+            M,
+            z,
+            0.028_757_851_367_421_566,
+            -0.014_851_887_071_247_204,
+            0.017_400_879_442_694_02,
+            0.005_457_506_718_640_358,
+            0.010_322_814_350_185_78,
+            0.011_479_177_415_184_906,
+            0.013_971_212_973_552_933,
+            0.017_352_392_720_869_973,
+            0.022_372_172_942_149_89,
+            0.030_381_944_138_531_247,
+            0.044_642_857_146_355_43,
+            0.074_999_999_999_984_33,
+            0.166_666_666_666_666_69
+        )
 }
 
 /// The angle of a sine, beyond 1/2 by that of half of what is missing to a right angle. Of more than 1 the root is NaN.
@@ -47,17 +64,59 @@ pub(in crate::cpu) fn acos<M: Mad<f64>>(x: f64) -> f64 {
 #[inline(always)]
 fn atan_short<M: Mad<f64>>(q: f64) -> f64 {
     let z = q * q;
-    M::mad(q * z, poly!(M, z, -0.016_285_820_115_365_782, 0.036_531_572_744_216_916, -0.049_768_779_946_159_324, 0.058_335_701_337_905_735, -0.066_610_731_373_875_31, 0.076_918_762_050_448_3, -0.090_908_871_334_365_07, 0.111_111_104_054_623_56, -0.142_857_142_725_034_66, 0.199_999_999_998_764_83, -0.333_333_333_333_329_3), q)
+    M::mad(
+        q * z,
+        poly!(
+            M,
+            z,
+            -0.016_285_820_115_365_782,
+            0.036_531_572_744_216_916,
+            -0.049_768_779_946_159_324,
+            0.058_335_701_337_905_735,
+            -0.066_610_731_373_875_31,
+            0.076_918_762_050_448_3,
+            -0.090_908_871_334_365_07,
+            0.111_111_104_054_623_56,
+            -0.142_857_142_725_034_66,
+            0.199_999_999_998_764_83,
+            -0.333_333_333_333_329_3
+        ),
+        q,
+    )
 }
 
 #[inline(always)]
 pub(in crate::cpu) fn atan<M: Mad<f64>>(x: f64) -> f64 {
     let size = x.abs();
     let (middle, far) = (size > 0.414_213_56, size > 2.414_213_562_373_095);
-    let above = if far { -1.0 } else if middle { size - 1.0 } else { size };
-    let below = if far { size } else if middle { size + 1.0 } else { 1.0 };
-    let turned = if far { FRAC_PI_2 } else if middle { FRAC_PI_4 } else { 0.0 };
-    let lost = if far { REST } else if middle { 0.5 * REST } else { 0.0 };
+    let above = if far {
+        -1.0
+    } else if middle {
+        size - 1.0
+    } else {
+        size
+    };
+    let below = if far {
+        size
+    } else if middle {
+        size + 1.0
+    } else {
+        1.0
+    };
+    let turned = if far {
+        FRAC_PI_2
+    } else if middle {
+        FRAC_PI_4
+    } else {
+        0.0
+    };
+    let lost = if far {
+        REST
+    } else if middle {
+        0.5 * REST
+    } else {
+        0.0
+    };
     signed(turned + (atan_short::<M>(above / below) + lost), x.to_bits())
 }
 
@@ -69,7 +128,7 @@ fn scaled(x: f64, size: f64) -> f64 {
 }
 
 #[inline(always)]
-pub(in crate::cpu) fn atan2<M: Mad<f64>>(y: f64, x: f64) -> f64 {
+pub(in crate::cpu) fn atan2<M: Mad<f64>>((y, x): (f64, f64)) -> f64 {
     let (across, up) = (x.abs(), y.abs());
     let steep = up > across;
     let size = if steep { up } else { across };
@@ -93,7 +152,7 @@ pub(in crate::cpu) fn atan2<M: Mad<f64>>(y: f64, x: f64) -> f64 {
 
 /// The root of the sum of squares, which are brought to where none overflows or vanishes.
 #[inline(always)]
-pub(in crate::cpu) fn hypot<M: Mad<f64>>(a: f64, b: f64) -> f64 {
+pub(in crate::cpu) fn hypot<M: Mad<f64>>((a, b): (f64, f64)) -> f64 {
     let (a, b) = (a.abs(), b.abs());
     let size = most(a, b);
     let is_huge = size > 1e150;
@@ -107,4 +166,3 @@ pub(in crate::cpu) fn hypot<M: Mad<f64>>(a: f64, b: f64) -> f64 {
     // What is infinitely far is so whatever the other part may be.
     if (a == f64::INFINITY) | (b == f64::INFINITY) { f64::INFINITY } else { distance }
 }
-

@@ -1,6 +1,8 @@
 //! Logarithms: `lib/log_f64.wgsl`, `lib/log2_f64.wgsl`, `lib/log10_f64.wgsl`.
 
-use super::{Mad, high, poly};
+use std::f64::consts::LOG10_E;
+
+use super::{Mad, high, least, poly, power_of_two};
 
 /// The bits of the square root of 1/2.
 const HALF: u64 = 0x3fe6_a09e_667f_3bcd;
@@ -10,7 +12,17 @@ const HALF: u64 = 0x3fe6_a09e_667f_3bcd;
 pub(super) fn log_short<M: Mad<f64>>(f: f64) -> f64 {
     let s = f / (2.0 + f);
     let z = s * s;
-    let p = poly!(M, z, 0.147_981_986_051_165_86, 0.153_138_376_992_093_73, 0.181_835_721_616_180_5, 0.222_221_984_321_497_84, 0.285_714_287_436_623_9, 0.399_999_999_994_094_2, 0.666_666_666_666_673_5);
+    let p = poly!(
+        M,
+        z,
+        0.147_981_986_051_165_86,
+        0.153_138_376_992_093_73,
+        0.181_835_721_616_180_5,
+        0.222_221_984_321_497_84,
+        0.285_714_287_436_623_9,
+        0.399_999_999_994_094_2,
+        0.666_666_666_666_673_5
+    );
     let square = 0.5 * f * f;
     M::mad(s, M::mad(z, p, square), -square)
 }
@@ -48,13 +60,13 @@ pub(in crate::cpu) fn log<M: Mad<f64>>(x: f64) -> f64 {
     ended(x, joined::<M>(n, f, log_short::<M>(f)))
 }
 
+/// Of `1 + x` what rounding takes is added to what the logarithm is short of, so that small `x` lose nothing.
 #[inline(always)]
 pub(in crate::cpu) fn log1p<M: Mad<f64>>(x: f64) -> f64 {
-    let near = (x > -0.29) & (x < 0.41);
     let sum = 1.0 + x;
+    let lost = x - (sum - 1.0);
     let (n, f) = split(sum);
-    let (n, f) = if near { (0.0, x) } else { (n, f) };
-    ended(sum, joined::<M>(n, f, log_short::<M>(f)))
+    ended(sum, joined::<M>(n, f, M::mad(lost, power_of_two(-least(n, 100.0)), log_short::<M>(f))))
 }
 
 /// 1 / ln 2 is 1 + 0.4427: the 1 costs no rounding, so the result is accurate near x = 1, too.
@@ -74,6 +86,6 @@ pub(in crate::cpu) fn log10<M: Mad<f64>>(x: f64) -> f64 {
     let top = high(f + short);
     let low = (f - top) + short;
     // 1 / ln 10 and log10(2), each in two parts, the first of 32 and of 40 digits.
-    let rest = M::mad(n, 3.694_239_077_158_930_8e-13, M::mad(top, 2.508_294_671_164_527_5e-11, low * 0.434_294_481_903_251_8));
+    let rest = M::mad(n, 3.694_239_077_158_931e-13, M::mad(top, 2.508_294_671_164_527_5e-11, low * LOG10_E));
     ended(x, M::mad(n, 0.301_029_995_663_611_77, M::mad(top, 0.434_294_481_878_168_9, rest)))
 }

@@ -24,11 +24,20 @@ fn power<M: Mad<f64>>(size: f64, exponent: f64) -> f64 {
     let s_high = high(s);
     let sum_high = high(m + c);
     let sum_low = m - (sum_high - c);
-    let s_low = v * (M::mad(-s_high, sum_low, (M::mad(-s_high, sum_high, u))));
+    let s_low = v * (M::mad(-s_high, sum_low, M::mad(-s_high, sum_high, u)));
 
     // (3/2) log(m / c) = s (3 + s² + r), as p_high + p_low.
     let z = s * s;
-    let r = poly!(M, z, 0.206_975_017_800_338_42, 0.230_660_745_775_561_75, 0.272_728_123_808_534, 0.333_333_329_818_377_43, 0.428_571_428_578_550_2, 0.599_999_999_999_994_6);
+    let r = poly!(
+        M,
+        z,
+        0.206_975_017_800_338_42,
+        0.230_660_745_775_561_75,
+        0.272_728_123_808_534,
+        0.333_333_329_818_377_43,
+        0.428_571_428_578_550_2,
+        0.599_999_999_999_994_6
+    );
     let r = M::mad(r * z, z, s_low * (s_high + s));
     let square = s_high * s_high;
     let t_high = high(3.0 + square + r);
@@ -51,11 +60,17 @@ fn power<M: Mad<f64>>(size: f64, exponent: f64) -> f64 {
     let above = if exponent > limit { limit } else { exponent };
     let y = if above < -limit { -limit } else { above };
     let y_high = high(y);
-    let low = M::mad((y - y_high), log_high, y * log_low);
+    let low = M::mad(y - y_high, log_high, y * log_low);
     let high = y_high * log_high;
     let sum = high + low;
     let inside = sum.abs() < 1_080.0;
-    let whole = if inside { (sum + 0.5).floor() } else if sum > 0.0 { 1_025.0 } else { -1_080.0 };
+    let whole = if inside {
+        (sum + 0.5).floor()
+    } else if sum > 0.0 {
+        1_025.0
+    } else {
+        -1_080.0
+    };
     let clamped = if whole > 1_024.0 { 1_024.0 } else { whole };
     let rest = if inside & (sum < 1_025.0) { (high - clamped) + low } else { 0.0 };
     scale::<M>(1.0 + expm1_short::<M>(rest * LN_2), clamped)
@@ -63,13 +78,19 @@ fn power<M: Mad<f64>>(size: f64, exponent: f64) -> f64 {
 
 /// A negative base has a power if the exponent is whole; zero and infinity have powers whatever the exponent.
 #[inline(always)]
-pub(in crate::cpu) fn pow<M: Mad<f64>>(base: f64, exponent: f64) -> f64 {
+pub(in crate::cpu) fn pow<M: Mad<f64>>((base, exponent): (f64, f64)) -> f64 {
     let infinity = f64::INFINITY;
     let size = base.abs();
     let grows = (size > 1.0) == (exponent > 0.0);
     let extreme = (size == 0.0) | (size == infinity) | (exponent.abs() == infinity);
-    let limit = if size == 1.0 { 1.0 } else if grows { infinity } else { 0.0 };
-    let magnitude = if extreme { limit } else { power::<M>((if extreme { 1.0 } else { size }), exponent) };
+    let limit = if size == 1.0 {
+        1.0
+    } else if grows {
+        infinity
+    } else {
+        0.0
+    };
+    let magnitude = if extreme { limit } else { power::<M>(if extreme { 1.0 } else { size }, exponent) };
     let whole = exponent.floor() == exponent;
     let half = 0.5 * exponent;
     let odd = whole & (exponent.abs() != infinity) & !(half.floor() == half);

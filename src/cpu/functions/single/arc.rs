@@ -53,10 +53,34 @@ fn atan_short<M: Mad<f32>>(q: f32) -> f32 {
 pub(in crate::cpu) fn atan<M: Mad<f32>>(x: f32) -> f32 {
     let size = x.abs();
     let (middle, far) = (size > 0.414_213_56, size > 2.414_213_6);
-    let above = if far { -1.0 } else if middle { size - 1.0 } else { size };
-    let below = if far { size } else if middle { size + 1.0 } else { 1.0 };
-    let turned = if far { FRAC_PI_2 } else if middle { FRAC_PI_4 } else { 0.0 };
-    let lost = if far { REST } else if middle { 0.5 * REST } else { 0.0 };
+    let above = if far {
+        -1.0
+    } else if middle {
+        size - 1.0
+    } else {
+        size
+    };
+    let below = if far {
+        size
+    } else if middle {
+        size + 1.0
+    } else {
+        1.0
+    };
+    let turned = if far {
+        FRAC_PI_2
+    } else if middle {
+        FRAC_PI_4
+    } else {
+        0.0
+    };
+    let lost = if far {
+        REST
+    } else if middle {
+        0.5 * REST
+    } else {
+        0.0
+    };
     signed(turned + (atan_short::<M>(above / below) + lost), x.to_bits())
 }
 
@@ -68,7 +92,7 @@ fn scaled(x: f32, size: f32) -> f32 {
 }
 
 #[inline(always)]
-pub(in crate::cpu) fn atan2<M: Mad<f32>>(y: f32, x: f32) -> f32 {
+pub(in crate::cpu) fn atan2<M: Mad<f32>>((y, x): (f32, f32)) -> f32 {
     let (across, up) = (x.abs(), y.abs());
     let steep = up > across;
     let size = if steep { up } else { across };
@@ -92,7 +116,7 @@ pub(in crate::cpu) fn atan2<M: Mad<f32>>(y: f32, x: f32) -> f32 {
 
 /// The root of the sum of squares, which are brought to where none overflows or vanishes.
 #[inline(always)]
-pub(in crate::cpu) fn hypot<M: Mad<f32>>(a: f32, b: f32) -> f32 {
+pub(in crate::cpu) fn hypot<M: Mad<f32>>((a, b): (f32, f32)) -> f32 {
     let (a, b) = (a.abs(), b.abs());
     let size = most(a, b);
     let is_huge = size > 1e18;
@@ -106,4 +130,3 @@ pub(in crate::cpu) fn hypot<M: Mad<f32>>(a: f32, b: f32) -> f32 {
     // What is infinitely far is so whatever the other part may be.
     if (a == f32::INFINITY) | (b == f32::INFINITY) { f32::INFINITY } else { distance }
 }
-

@@ -23,10 +23,22 @@ pub(in crate::cpu) fn asinh<M: Mad<f32>>(x: f32) -> f32 {
     let small = M::mad(a * z, p, a);
     // From there on, the root of 1 + x^2 is x.
     let large = log::<M>(size) + LN_2;
-    let y = if size < 0.5 { small } else if size > 16_384.0 { large } else { middle };
+    let y = if size < 0.5 {
+        small
+    } else if size > 16_384.0 {
+        large
+    } else {
+        middle
+    };
     // A zero keeps its sign.
     let minus = x.is_sign_negative();
-    if x.is_nan() { x } else if minus { -y } else { y }
+    if x.is_nan() {
+        x
+    } else if minus {
+        -y
+    } else {
+        y
+    }
 }
 
 #[inline(always)]
@@ -34,7 +46,13 @@ pub(in crate::cpu) fn acosh<M: Mad<f32>>(x: f32) -> f32 {
     let t = least(x, 16_384.0) - 1.0;
     let middle = area_log::<M>(t + (t * (t + 2.0)).sqrt());
     let y = if x > 16_384.0 { log::<M>(x) + LN_2 } else { middle };
-    if x.is_nan() { x } else if x >= 1.0 { y } else { f32::NAN }
+    if x.is_nan() {
+        x
+    } else if x >= 1.0 {
+        y
+    } else {
+        f32::NAN
+    }
 }
 
 #[inline(always)]
@@ -45,6 +63,20 @@ pub(in crate::cpu) fn atanh<M: Mad<f32>>(x: f32) -> f32 {
     let small = M::mad(x * z, p, x);
     let inner = least(size, 0.999_999_94);
     let large = 0.5 * log::<M>((1.0 + inner) / (1.0 - inner));
-    let ends = if size < 1.0 { large } else if size == 1.0 { f32::INFINITY } else { f32::NAN };
-    if x.is_nan() { x } else { if size < 0.5 { small } else if x < 0.0 { -ends } else { ends } }
+    let ends = if size < 1.0 {
+        large
+    } else if size == 1.0 {
+        f32::INFINITY
+    } else {
+        f32::NAN
+    };
+    if x.is_nan() {
+        x
+    } else if size < 0.5 {
+        small
+    } else if x < 0.0 {
+        -ends
+    } else {
+        ends
+    }
 }

@@ -1,13 +1,24 @@
 //! Logarithms: `lib/log.wgsl`, `lib/log2.wgsl`, `lib/log10.wgsl`.
 
-use super::{Mad, high, poly};
+use std::f32::consts::LOG10_E;
+
+use super::{Mad, high, least, poly, power_of_two};
 
 /// `log(1 + f) - f`, for `1 + f` between √½ and √2.
 #[inline(always)]
 pub(super) fn log_short<M: Mad<f32>>(f: f32) -> f32 {
     let p = poly!(
-        M, f, 7.037_683_6e-2, -0.115_146_1, 0.116_769_984, -0.124_201_41, 0.142_493_22, -0.166_680_57, 0.200_007_14,
-        -0.249_999_94, 0.333_333_3
+        M,
+        f,
+        7.037_683_6e-2,
+        -0.115_146_1,
+        0.116_769_984,
+        -0.124_201_41,
+        0.142_493_22,
+        -0.166_680_57,
+        0.200_007_14,
+        -0.249_999_94,
+        0.333_333_3
     );
     let z = f * f;
     M::mad(p * f, z, -0.5 * z)
@@ -45,13 +56,13 @@ pub(in crate::cpu) fn log<M: Mad<f32>>(x: f32) -> f32 {
     ended(x, joined::<M>(n, f, log_short::<M>(f)))
 }
 
+/// Of `1 + x` what rounding takes is added to what the logarithm is short of, so that small `x` lose nothing.
 #[inline(always)]
 pub(in crate::cpu) fn log1p<M: Mad<f32>>(x: f32) -> f32 {
-    let near = (x > -0.29) & (x < 0.41);
     let sum = 1.0 + x;
+    let lost = x - (sum - 1.0);
     let (n, f) = split(sum);
-    let (n, f) = if near { (0.0, x) } else { (n, f) };
-    ended(sum, joined::<M>(n, f, log_short::<M>(f)))
+    ended(sum, joined::<M>(n, f, M::mad(lost, power_of_two(-least(n, 100.0)), log_short::<M>(f))))
 }
 
 /// 1 / ln 2 is 1 + 0.4427: the 1 costs no rounding, so the result is accurate near x = 1, too.
@@ -71,6 +82,6 @@ pub(in crate::cpu) fn log10<M: Mad<f32>>(x: f32) -> f32 {
     let top = high(f + short);
     let low = (f - top) + short;
     // 1 / ln 10 and log10(2), each in two parts, the first of twelve and of seventeen digits.
-    let rest = M::mad(n, 7.903_415e-7, M::mad(top, -3.168_997e-5, low * 0.434_294_5));
+    let rest = M::mad(n, 7.903_415e-7, M::mad(top, -3.168_997e-5, low * LOG10_E));
     ended(x, M::mad(n, 0.301_029_2, M::mad(top, 0.434_326_17, rest)))
 }

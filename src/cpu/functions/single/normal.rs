@@ -8,7 +8,15 @@ use super::{Mad, high, least, poly, scale};
 pub(in crate::cpu) fn gelu<M: Mad<f32>>(x: f32) -> f32 {
     let z = x * x;
     let p = poly!(
-        M, z, 5.372_643e-7, -9.274_401e-6, 1.153_207_5e-4, -1.187_288_8e-3, 9.973_581e-3, -6.649_042e-2, 0.398_942_3
+        M,
+        z,
+        5.372_643e-7,
+        -9.274_401e-6,
+        1.153_207_5e-4,
+        -1.187_288_8e-3,
+        9.973_581e-3,
+        -6.649_042e-2,
+        0.398_942_3
     );
     let near = x * M::mad(x, p, 0.5);
     // Beyond this the tail is 0. NaN passes.

@@ -25,7 +25,7 @@ fn power<M: Mad<f32>>(size: f32, exponent: f32) -> f32 {
     let s_high = high(s);
     let sum_high = high(m + c);
     let sum_low = m - (sum_high - c);
-    let s_low = v * (M::mad(-s_high, sum_low, (M::mad(-s_high, sum_high, u))));
+    let s_low = v * (M::mad(-s_high, sum_low, M::mad(-s_high, sum_high, u)));
 
     // (3/2) log(m / c) = s (3 + s² + r), as p_high + p_low.
     let z = s * s;
@@ -50,7 +50,7 @@ fn power<M: Mad<f32>>(size: f32, exponent: f32) -> f32 {
     // Beyond 2^40 every size but 1 has overflowed, or vanished.
     let y = within(exponent, -1.099_511_6e12, 1.099_511_6e12);
     let y_high = high(y);
-    let low = M::mad((y - y_high), log_high, y * log_low);
+    let low = M::mad(y - y_high, log_high, y * log_low);
     let high = y_high * log_high;
     let inside = (high + low).abs() < 160.0;
     let whole = (within(high + low, -160.0, 160.0) + 0.5).floor();
@@ -60,12 +60,18 @@ fn power<M: Mad<f32>>(size: f32, exponent: f32) -> f32 {
 
 /// A negative base has a power if the exponent is whole; zero and infinity have powers whatever the exponent.
 #[inline(always)]
-pub(in crate::cpu) fn pow<M: Mad<f32>>(base: f32, exponent: f32) -> f32 {
+pub(in crate::cpu) fn pow<M: Mad<f32>>((base, exponent): (f32, f32)) -> f32 {
     let infinity = f32::INFINITY;
     let size = base.abs();
     let grows = (size > 1.0) == (exponent > 0.0);
     let extreme = (size == 0.0) | (size == infinity) | (exponent.abs() == infinity);
-    let limit = if size == 1.0 { 1.0 } else if grows { infinity } else { 0.0 };
+    let limit = if size == 1.0 {
+        1.0
+    } else if grows {
+        infinity
+    } else {
+        0.0
+    };
     let magnitude = if extreme { limit } else { power::<M>(size, exponent) };
     let whole = exponent.floor() == exponent;
     let half = 0.5 * exponent;

@@ -33,7 +33,7 @@ pub(super) fn turned<M: Mad<f32>>(x: f32, n: f32) -> f32 {
 #[inline(always)]
 fn sine<M: Mad<f32>>(r: f32) -> f32 {
     let z = r * r;
-    let p = poly!(M, z, 2.608_316e-6, -1.981_069_1e-4, 8.333_079e-3, -0.166_666_6);
+    let p = poly!(M, z, 2.608_316e-6, -1.981_069e-4, 8.333_079e-3, -0.166_666_6);
     M::mad(r * z, p, r)
 }
 
