@@ -34,11 +34,6 @@ fn is_nan<T: PartialOrd + Copy>(x: T) -> bool {
     x != x
 }
 
-/// `1 / (1 + e^-x)`.
-pub(super) fn sigmoid(x: f64) -> f64 {
-    1.0 / (1.0 + (-x).exp())
-}
-
 /// Exact. After Fabian Giesen's half-to-float.
 #[inline(always)]
 pub(super) fn f16_to_f32(half: u16) -> f32 {

@@ -20,6 +20,7 @@ mod fold;
 mod forked;
 mod formula;
 mod frame;
+mod functions;
 mod fuse;
 mod groups;
 mod locks;
@@ -44,7 +45,7 @@ mod space;
 mod strip;
 mod strips;
 mod threads;
-mod vector;
+mod widest;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -4,12 +4,14 @@
 //! memory.
 
 use super::division::{self, Divisor};
+use super::functions::{Fused, Split, division as leftover, double, single};
 use super::loops::{Body, Loop, map1, map2, map2_in_place, map2_prepared, map3};
 use super::plain::Plain;
-use super::{math, philox, vector};
+use super::widest::{Guarded, guarded1, guarded2, wide1, wide2};
+use super::{math, philox};
 use crate::base::dtype::only_stored;
 use crate::base::element::to_odd;
-use crate::expr::op::{Integer, gelu, ndtr};
+use crate::expr::op::Integer;
 use crate::{BinaryOp, DType, UnaryOp};
 
 /// `op` on elements of a compute dtype, by a loop of its own or by the one that all share.
@@ -29,52 +31,78 @@ fn plain(plain: Plain) -> Loop {
     Loop { body: Body::Plain(plain), in_place: None }
 }
 
+/// The loop of a function of [`functions`](super::functions), by its formula for either kind of CPU.
+macro_rules! wide {
+    ($wide:ident, $functions:ident, $name:ident) => {
+        $wide($functions::$name::<Fused>, $functions::$name::<Split>)
+    };
+}
+
+/// The same of a circular function, of large arguments by the standard library's.
+macro_rules! circular {
+    ($functions:ident, $t:ident, $name:ident) => {
+        guarded1(Guarded {
+            fused: $functions::$name::<Fused>,
+            split: $functions::$name::<Split>,
+            is_far_fused: $functions::is_far::<Fused>,
+            is_far_split: $functions::is_far::<Split>,
+            far: |x: $t| x.$name(),
+        })
+    };
+}
+
 macro_rules! unary_float {
-    ($name:ident, $t:ident, $exp:path, $log:path, $tanh:path, $sigmoid:path, $erf:path, $gelu:path, $ndtr:path) => {
-        #[allow(unreachable_patterns, reason = "an operation need not have a loop of its own")]
+    ($name:ident, $t:ident, $functions:ident) => {
         fn $name(op: UnaryOp) -> Option<Loop> {
             Some(match op {
                 UnaryOp::Neg => map1(|x: $t| -x),
                 UnaryOp::Abs => map1(|x: $t| x.abs()),
                 // Of NaN and of both zeros: 0.
                 UnaryOp::Sign => map1(|x: $t| $t::from(i8::from(x > 0.0) - i8::from(x < 0.0))),
-                UnaryOp::Sqrt => map1(|x: $t| x.sqrt()),
-                UnaryOp::Rsqrt => map1(|x: $t| 1.0 / x.sqrt()),
-                UnaryOp::Exp => map1(|x: $t| $exp(x)),
-                UnaryOp::Expm1 => map1(|x: $t| x.exp_m1()),
-                UnaryOp::Log => map1(|x: $t| $log(x)),
-                UnaryOp::Log1p => map1(|x: $t| x.ln_1p()),
-                UnaryOp::Sin => map1(|x: $t| x.sin()),
-                UnaryOp::Cos => map1(|x: $t| x.cos()),
-                UnaryOp::Tanh => map1(|x: $t| $tanh(x)),
-                UnaryOp::Sigmoid => map1(|x: $t| $sigmoid(x)),
+                UnaryOp::Sqrt => wide1($t::sqrt, $t::sqrt),
+                UnaryOp::Rsqrt => wide1(|x: $t| 1.0 / x.sqrt(), |x: $t| 1.0 / x.sqrt()),
+                UnaryOp::Exp => wide!(wide1, $functions, exp),
+                UnaryOp::Exp2 => wide!(wide1, $functions, exp2),
+                UnaryOp::Expm1 => wide!(wide1, $functions, expm1),
+                UnaryOp::Log => wide!(wide1, $functions, log),
+                UnaryOp::Log1p => wide!(wide1, $functions, log1p),
+                UnaryOp::Log2 => wide!(wide1, $functions, log2),
+                UnaryOp::Log10 => wide!(wide1, $functions, log10),
+                UnaryOp::Sin => circular!($functions, $t, sin),
+                UnaryOp::Cos => circular!($functions, $t, cos),
+                UnaryOp::Tan => circular!($functions, $t, tan),
+                UnaryOp::Asin => wide!(wide1, $functions, asin),
+                UnaryOp::Acos => wide!(wide1, $functions, acos),
+                UnaryOp::Atan => wide!(wide1, $functions, atan),
+                UnaryOp::Sinh => wide!(wide1, $functions, sinh),
+                UnaryOp::Cosh => wide!(wide1, $functions, cosh),
+                UnaryOp::Tanh => wide!(wide1, $functions, tanh),
+                UnaryOp::Asinh => wide!(wide1, $functions, asinh),
+                UnaryOp::Acosh => wide!(wide1, $functions, acosh),
+                UnaryOp::Atanh => wide!(wide1, $functions, atanh),
+                UnaryOp::Sigmoid => wide!(wide1, $functions, sigmoid),
                 UnaryOp::Relu => map1(|x: $t| if x <= 0.0 { 0.0 } else { x }),
-                UnaryOp::Erf => map1(|x: $t| $erf(x)),
-                UnaryOp::Gelu => map1(|x: $t| $gelu(x)),
-                UnaryOp::Ndtr => map1(|x: $t| $ndtr(x)),
+                UnaryOp::Erf => wide!(wide1, $functions, erf),
+                UnaryOp::Erfc => wide!(wide1, $functions, erfc),
+                UnaryOp::Erfinv => wide!(wide1, $functions, erfinv),
+                UnaryOp::Gelu => wide!(wide1, $functions, gelu),
+                UnaryOp::Ndtr => wide!(wide1, $functions, ndtr),
+                UnaryOp::Lgamma => wide!(wide1, $functions, lgamma),
+                UnaryOp::Digamma => wide!(wide1, $functions, digamma),
+                UnaryOp::I0 => wide!(wide1, $functions, i0),
+                UnaryOp::I1 => wide!(wide1, $functions, i1),
                 UnaryOp::Floor => map1(|x: $t| x.floor()),
                 UnaryOp::Ceil => map1(|x: $t| x.ceil()),
                 UnaryOp::Round => map1(|x: $t| x.round_ties_even()),
                 UnaryOp::Trunc => map1(|x: $t| x.trunc()),
                 UnaryOp::IsNan => map1(|x: $t| u8::from(x.is_nan())),
                 UnaryOp::Not => map1(|x: $t| u8::from(x == 0.0)),
-                _ => return None,
             })
         }
     };
 }
-unary_float!(
-    unary_f32,
-    f32,
-    vector::exp,
-    vector::log,
-    vector::tanh,
-    vector::sigmoid,
-    vector::erf,
-    vector::gelu,
-    vector::ndtr
-);
-unary_float!(unary_f64, f64, f64::exp, f64::ln, f64::tanh, math::sigmoid, libm::erf, gelu, ndtr);
+unary_float!(unary_f32, f32, single);
+unary_float!(unary_f64, f64, double);
 
 macro_rules! unary_integer {
     ($name:ident, $t:ident) => {
@@ -109,8 +137,8 @@ pub(super) fn random(word: u8) -> Loop {
 /// `op` on elements of a compute dtype, by a loop of its own or by the one that all share.
 pub(super) fn binary(op: BinaryOp, dtype: DType) -> Loop {
     let own = match dtype {
-        DType::F32 => binary_f32(op),
-        DType::F64 => binary_f64(op),
+        DType::F32 => binary_f32(op).or_else(|| divide_f32(op)),
+        DType::F64 => binary_f64(op).or_else(|| divide_f64(op)),
         DType::I32 => binary_i32(op).or_else(|| divide_i32(op)),
         DType::I64 => binary_i64(op).or_else(|| divide_i64(op)),
         DType::Bool => binary_bool(op),
@@ -134,14 +162,16 @@ macro_rules! compare {
 }
 
 macro_rules! binary_float {
-    ($name:ident, $t:ident, $nextafter:path) => {
+    ($name:ident, $t:ident, $functions:ident, $nextafter:path) => {
         fn $name(op: BinaryOp) -> Option<Loop> {
             Some(match op {
                 BinaryOp::Add => map2_in_place(|a: $t, b: $t| a + b),
                 BinaryOp::Sub => map2_in_place(|a: $t, b: $t| a - b),
                 BinaryOp::Mul => map2_in_place(|a: $t, b: $t| a * b),
                 BinaryOp::Div => map2_in_place(|a: $t, b: $t| a / b),
-                BinaryOp::Pow => map2(|a: $t, b: $t| a.powf(b)),
+                BinaryOp::Pow => wide!(wide2, $functions, pow),
+                BinaryOp::Atan2 => wide!(wide2, $functions, atan2),
+                BinaryOp::Hypot => wide!(wide2, $functions, hypot),
                 BinaryOp::Maximum => map2(math::maximum::<$t>),
                 BinaryOp::Minimum => map2(math::minimum::<$t>),
                 BinaryOp::Copysign => map2(|a: $t, b: $t| a.copysign(b)),
@@ -151,8 +181,8 @@ macro_rules! binary_float {
         }
     };
 }
-binary_float!(binary_f32, f32, libm::nextafterf);
-binary_float!(binary_f64, f64, libm::nextafter);
+binary_float!(binary_f32, f32, single, libm::nextafterf);
+binary_float!(binary_f64, f64, double, libm::nextafter);
 
 macro_rules! binary_integer {
     ($name:ident, $t:ident) => {
@@ -176,6 +206,54 @@ macro_rules! binary_integer {
 }
 binary_integer!(binary_i32, i32);
 binary_integer!(binary_i64, i64);
+
+/// The loop of a division, of quotients too large and of zeros and infinities by the operation's meaning.
+macro_rules! divide {
+    ($op:ident, $t:ident, $fused:expr, $split:expr, $is_far:expr, $is_far_split:expr) => {
+        guarded2(Guarded {
+            fused: $fused,
+            split: $split,
+            is_far_fused: $is_far,
+            is_far_split: $is_far_split,
+            far: |(a, b): ($t, $t)| BinaryOp::$op.apply(a.into(), b.into()) as $t,
+        })
+    };
+}
+
+fn divide_f32(op: BinaryOp) -> Option<Loop> {
+    macro_rules! divided {
+        ($op:ident, $name:ident) => {
+            divide!($op, f32, leftover::$name, leftover::$name, leftover::is_far_f32, leftover::is_far_f32)
+        };
+    }
+    Some(match op {
+        BinaryOp::Fmod => divided!(Fmod, fmod_f32),
+        BinaryOp::Remainder => divided!(Remainder, remainder_f32),
+        BinaryOp::FloorDivide => divided!(FloorDivide, floor_divide_f32),
+        _ => return None,
+    })
+}
+
+fn divide_f64(op: BinaryOp) -> Option<Loop> {
+    macro_rules! divided {
+        ($op:ident, $name:ident) => {
+            divide!(
+                $op,
+                f64,
+                leftover::$name::<Fused>,
+                leftover::$name::<Split>,
+                leftover::is_far_f64::<Fused>,
+                leftover::is_far_f64::<Split>
+            )
+        };
+    }
+    Some(match op {
+        BinaryOp::Fmod => divided!(Fmod, fmod_f64),
+        BinaryOp::Remainder => divided!(Remainder, remainder_f64),
+        BinaryOp::FloorDivide => divided!(FloorDivide, floor_divide_f64),
+        _ => return None,
+    })
+}
 
 fn divide_i32(op: BinaryOp) -> Option<Loop> {
     Some(match op {

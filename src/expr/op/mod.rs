@@ -25,7 +25,6 @@ mod whole;
 
 pub(crate) use binary::BinaryBound;
 pub use binary::BinaryOp;
-pub(crate) use normal::{gelu, ndtr};
 pub use reduce::ReduceOp;
 pub(crate) use row::{DTypeRule, Draw, Form, Integers, Logic, Row, Wgsl};
 pub use scan::ScanOp;
