@@ -63,6 +63,11 @@ pub mod accuracy {}
 #[doc = include_str!("../docs/reliability.md")]
 pub mod reliability {}
 
+#[cfg(feature = "gpu")]
+#[doc = include_str!("../docs/links.md")]
+#[doc = include_str!("../docs/embedding.md")]
+pub mod embedding {}
+
 pub use base::dtype::{DType, Scalar};
 pub use base::element::Element;
 pub use base::error::{Error, Result};
@@ -74,6 +79,8 @@ pub use base::times::{Bandwidth, Clock, KernelTime};
 pub use expr::{
     BinaryOp, CrossEntropy, Expr, ReduceOp, Reduction, Rounding, ScalarCell, Scan, ScanOp, UnaryOp, cat, einsum, stack,
 };
+#[cfg(feature = "gpu")]
+pub use gpu::{WgpuOptions, wgpu};
 #[cfg(feature = "io")]
 #[doc(hidden)]
 pub use io::file_kind;
@@ -91,4 +98,6 @@ pub use run::explain::{Explanation, Pass, explain_all};
 pub use run::function::{Function, Operand};
 pub use run::profile::Profile;
 pub use run::tensor::RawParts;
+#[cfg(feature = "gpu")]
+pub use run::tensor::WgpuParts;
 pub use run::threads::{num_threads, set_num_threads};

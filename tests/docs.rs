@@ -6,10 +6,11 @@ use std::path::Path;
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// The pages that src/lib.rs shows in rustdoc, too.
-const IN_RUSTDOC: [&str; 7] = [
+const IN_RUSTDOC: [&str; 8] = [
     "README.md",
     "docs/accuracy.md",
     "docs/compiling.md",
+    "docs/embedding.md",
     "docs/guide.md",
     "docs/pytorch.md",
     "docs/reliability.md",

@@ -3,11 +3,12 @@
 use std::any::Any;
 use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 /// A buffer of some backend's.
 pub(crate) trait Memory: Any + Send + Sync {
-    /// The addresses of memory that someone else owns, where buffers may overlap; nothing of a backend's own, where none do.
+    /// Where memory lies that someone else owns, so that buffers may overlap; nothing of a backend's own, where none do. These
+    /// are addresses of the CPU's memory; of a GPU's, one number for each buffer of the driver's.
     fn borrowed(&self) -> Option<Range<usize>> {
         None
     }
@@ -40,6 +41,12 @@ impl Storage {
         Arc::as_ptr(&self.0).cast::<()>() as usize
     }
 
+    /// A handle that does not keep the memory.
+    #[cfg_attr(not(feature = "gpu"), allow(dead_code, reason = "the CPU remembers no memory"))]
+    pub(crate) fn downgrade(&self) -> WeakStorage {
+        WeakStorage(Arc::downgrade(&self.0))
+    }
+
     /// See [`Memory::borrowed`].
     pub(crate) fn borrowed(&self) -> Option<Range<usize>> {
         self.0.borrowed()
@@ -59,6 +66,22 @@ impl Storage {
     pub(crate) fn crosses(&self, other: &Self) -> bool {
         let (Some(a), Some(b)) = (self.borrowed(), other.borrowed()) else { return false };
         self.id() != other.id() && a.start < b.end && b.start < a.end
+    }
+}
+
+/// A storage that may be gone.
+#[cfg_attr(not(feature = "gpu"), allow(dead_code, reason = "the CPU remembers no memory"))]
+pub(crate) struct WeakStorage(Weak<dyn Memory>);
+
+#[cfg_attr(not(feature = "gpu"), allow(dead_code, reason = "the CPU remembers no memory"))]
+impl WeakStorage {
+    /// The storage, if a tensor still uses it.
+    pub(crate) fn upgrade(&self) -> Option<Storage> {
+        self.0.upgrade().map(Storage)
+    }
+
+    pub(crate) fn is_gone(&self) -> bool {
+        self.0.strong_count() == 0
     }
 }
 

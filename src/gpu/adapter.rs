@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use super::Context;
+use super::{Context, WgpuOptions};
 use crate::base::fork;
 use crate::{DeviceKind, Error, Result};
 
@@ -101,7 +101,7 @@ impl Adapter {
         });
         let (device, queue) =
             pollster::block_on(request).map_err(|source| Error::Gpu { op: OP, source: Arc::new(source) })?;
-        Context::new(&self.info, self.adapter.get_downlevel_capabilities().flags, device, queue)
+        Context::new(&self.info, self.adapter.get_downlevel_capabilities().flags, device, queue, WgpuOptions::default())
     }
 }
 

@@ -1,15 +1,17 @@
 //! A GPU device: wgpu's device and queue, their capabilities, and everything that is kept between evaluations.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use super::adapter::{backend_of, kind_of, label_of};
+use super::aside::Spare;
 use super::cache::Cache;
 use super::disk::PipelineFile;
-use super::faults::Faults;
+use super::faults::{Faults, answers, errs};
 use super::label::Label;
 use super::limits;
 use super::memory::Memory;
+use super::options::WgpuOptions;
 use super::poller::{Poller, Waiting};
 use super::readback::{Mapped, Read};
 use super::recorder::{Recorder, UNIFORM_BYTES};
@@ -17,6 +19,13 @@ use crate::base::fork;
 use crate::base::times::Bandwidth;
 use crate::kernel::Caps;
 use crate::{Counters, DeviceInfo, Error, MemoryStats, Result};
+
+const OP: &str = "open device";
+
+/// The contexts there are, so that there is one for each wgpu device.
+static OPEN: Mutex<Vec<Weak<Context>>> = Mutex::new(Vec::new());
+/// Held while a caller's device is opened.
+static OPENING: Mutex<()> = Mutex::new(());
 
 pub(crate) struct Context {
     pub(super) device: wgpu::Device,
@@ -35,6 +44,8 @@ pub(crate) struct Context {
     recorder: Mutex<Recorder>,
     /// Reads whose futures were dropped, and with which marks came.
     pub(super) abandoned: Mutex<Vec<Read>>,
+    /// Of recordings into a caller's encoder that are done.
+    pub(super) spare: Mutex<Spare>,
     pub(super) faults: Arc<Faults>,
     poller: OnceLock<Poller>,
     /// Measured on first use.
@@ -53,9 +64,29 @@ pub(super) struct Counts {
 }
 
 impl Context {
-    /// On a caller's own device, which may lack what kernels need.
-    pub(crate) fn of(adapter: &wgpu::Adapter, device: wgpu::Device, queue: wgpu::Queue) -> Result<Arc<Self>> {
-        Self::new(&adapter.get_info(), adapter.get_downlevel_capabilities().flags, device, queue)
+    /// On a caller's own device, which may lack what kernels need: the one that is open on it, or a new one.
+    pub(crate) fn of(
+        adapter: &wgpu::Adapter,
+        device: wgpu::Device,
+        queue: wgpu::Queue,
+        options: WgpuOptions,
+    ) -> Result<Arc<Self>> {
+        // Two threads that hand over one device get one context.
+        let _turn = lock(&OPENING);
+        let open: Vec<Arc<Self>> = lock(&OPEN).iter().filter_map(Weak::upgrade).collect();
+        if !answers(&device) {
+            let (label, reason) = (label_of(&adapter.get_info()), "it no longer answers".to_owned());
+            return Err(Error::DeviceLost { op: OP, device: label, reason });
+        }
+        // Handles of two instances may compare equal, but an error of one is none of the other.
+        let same =
+            |context: &&Arc<Self>| !context.is_copy() && context.device == device && errs(&device, &context.device);
+        if let Some(found) = open.iter().find(same) {
+            found.check(OP)?;
+            found.faults.check_options(OP, &options)?;
+            return Ok(found.clone());
+        }
+        Self::new(&adapter.get_info(), adapter.get_downlevel_capabilities().flags, device, queue, options)
     }
 
     pub(super) fn new(
@@ -63,8 +94,8 @@ impl Context {
         flags: wgpu::DownlevelFlags,
         device: wgpu::Device,
         queue: wgpu::Queue,
+        options: WgpuOptions,
     ) -> Result<Arc<Self>> {
-        const OP: &str = "open device";
         let (limits, features) = (device.limits(), device.features());
         if let Some(what) = limits::lacking(flags, &limits) {
             return Err(Error::Unsupported { op: OP, what, device: label_of(adapter) });
@@ -90,7 +121,7 @@ impl Context {
             threads: 0,
         };
 
-        let faults = Faults::of(&device, adapter.backend);
+        let faults = Faults::of(&device, adapter.backend, options);
         let recorder = Mutex::new(Recorder::new(&device, &limits));
         let context = Self {
             memory: Memory::new(),
@@ -110,10 +141,20 @@ impl Context {
             label: Label::new(label_of(adapter)),
             recorder,
             abandoned: Mutex::default(),
+            spare: Mutex::default(),
             faults,
         };
         context.check(OP)?;
-        Ok(Arc::new(context))
+        let context = Arc::new(context);
+        let mut open = lock(&OPEN);
+        open.retain(|other| other.strong_count() > 0);
+        open.push(Arc::downgrade(&context));
+        Ok(context)
+    }
+
+    /// wgpu's own handles.
+    pub(crate) fn wgpu(&self) -> (&wgpu::Device, &wgpu::Queue) {
+        (&self.device, &self.queue)
     }
 
     pub(crate) fn info(&self) -> &DeviceInfo {
@@ -146,8 +187,16 @@ impl Context {
         lock(&self.recorder)
     }
 
+    /// Drops bind groups that hold memory which is shared no more: now, or if someone is recording, then.
+    pub(super) fn let_go(&self) {
+        if let Ok(mut recorder) = self.recorder.try_lock() {
+            recorder.let_go(self);
+        }
+    }
+
     /// Submits what is recorded and waits for all of it. An error if one of its indices was out of bounds.
     pub(crate) fn synchronize(self: &Arc<Self>, op: &'static str) -> Result<()> {
+        self.refuse_aside(op)?;
         self.settle(op)?;
         self.check_marks(op)
     }
@@ -167,6 +216,13 @@ impl Context {
         self.guard(op, || Ok(self.queue.submit(None)))?;
         drop(recorder);
         self.settle(op)
+    }
+
+    /// Submits what is recorded, and waits for nothing. What tells of the last submission, if there was any.
+    pub(crate) fn flush(&self, op: &'static str) -> Result<Option<wgpu::SubmissionIndex>> {
+        self.look(op)?;
+        self.refuse_aside(op)?;
+        self.recorder().flush(self, op)
     }
 
     /// Lets a thread wait for a submission and wake the future that waits for its mapping.
@@ -193,6 +249,10 @@ impl Context {
             return;
         }
         self.recorder().forget_bind_groups(self);
+        let spare = std::mem::take(&mut *lock(&self.spare));
+        let turn = self.faults.turn();
+        drop(spare);
+        drop(turn);
         self.cache.clear();
         drop(self.memory.pool.drain());
     }

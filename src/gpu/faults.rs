@@ -7,8 +7,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
-use super::Context;
 use super::context::lock;
+use super::{Context, WgpuOptions};
 use crate::{Error, Result};
 
 /// Errors reported outside any of our calls.
@@ -20,14 +20,19 @@ pub(super) struct Faults {
     /// Whether anything has been reported: cheap to check before each call.
     any: AtomicBool,
     /// See [`turn`](Self::turn); on GL alone.
-    turn: Option<Mutex<()>>,
+    turn: Option<Arc<Mutex<()>>>,
+    /// Whether errors and the loss of the device are reported to the caller, and not here.
+    pub(super) alone: bool,
 }
 
 impl Faults {
     /// Collects what a device reports from now on.
-    pub(super) fn of(device: &wgpu::Device, backend: wgpu::Backend) -> Arc<Self> {
-        let turn = (backend == wgpu::Backend::Gl).then(Mutex::default);
-        let faults = Arc::new(Self { turn, ..Self::default() });
+    pub(super) fn of(device: &wgpu::Device, backend: wgpu::Backend, options: WgpuOptions) -> Arc<Self> {
+        let turn = (backend == wgpu::Backend::Gl).then(|| options.lock.unwrap_or_default());
+        let faults = Arc::new(Self { turn, alone: options.leave_handlers, ..Self::default() });
+        if faults.alone {
+            return faults;
+        }
         let seen = faults.clone();
         device.on_uncaptured_error(Arc::new(move |error| {
             log::error!("wgpu: {error}");
@@ -40,10 +45,30 @@ impl Faults {
         faults
     }
 
+    /// Whether [`turn`](Self::turn) is a lock.
+    pub(super) fn takes_turns(&self) -> bool {
+        self.turn.is_some()
+    }
+
     /// A lock to hold, on GL, while calling wgpu for anything that may need the GL context: wgpu waits six seconds for
     /// it and then panics, and on a software adapter a submission may take longer. Taken after every other lock.
     pub(super) fn turn(&self) -> Option<MutexGuard<'_, ()>> {
-        self.turn.as_ref().map(lock)
+        self.turn.as_deref().map(lock)
+    }
+
+    /// An error unless these are the options that the device was opened with.
+    pub(super) fn check_options(&self, op: &'static str, options: &WgpuOptions) -> Result<()> {
+        let handlers = |alone| if alone { "handlers left alone" } else { "handlers installed" };
+        if self.alone != options.leave_handlers {
+            let expected = format!("the options of the Device that is open on it: {}", handlers(self.alone));
+            return Err(Error::argument(op, expected, handlers(options.leave_handlers)));
+        }
+        match (&self.turn, &options.lock) {
+            (Some(ours), Some(lock)) if !Arc::ptr_eq(ours, lock) => {
+                Err(Error::argument(op, "the lock of the Device that is open on it", "another lock"))
+            }
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn lose(&self, reason: String) {
@@ -122,8 +147,29 @@ impl Context {
         Some(Error::DeviceLost { op, device: self.label().to_owned(), reason: reason.clone() })
     }
 
+    /// Lets the device be lost, for a reason that the caller was told.
+    pub(crate) fn notify_lost(&self, reason: &str) {
+        self.faults.lose(reason.to_owned());
+    }
+
+    /// Where nobody reports a loss to this library, looks for one. An error if the device is lost.
+    pub(super) fn look_for_loss(&self, op: &'static str) -> Result<()> {
+        if !self.faults.alone {
+            return Ok(());
+        }
+        let answers = {
+            let _turn = self.faults.turn();
+            self.answers()
+        };
+        if !answers {
+            self.faults.lose("it no longer answers".to_owned());
+        }
+        self.lost(op).map_or(Ok(()), Err)
+    }
+
     pub(crate) fn is_lost(&self) -> bool {
         let _ = self.faults.poll(&self.device, wgpu::PollType::Poll);
+        let _ = self.look_for_loss("is_lost");
         self.faults.lost.get().is_some()
     }
 
@@ -145,26 +191,15 @@ impl Context {
         self.lost(op).unwrap_or_else(otherwise)
     }
 
-    /// Whether the device is alive. Creating a buffer without usages is an error, which a lost device does not report.
     fn answers(&self) -> bool {
-        if cfg!(target_arch = "wasm32") {
-            return true;
-        }
-        let scope = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
-        let usage = wgpu::BufferUsages::empty();
-        drop(self.device.create_buffer(&wgpu::BufferDescriptor {
-            label: None,
-            size: 4,
-            usage,
-            mapped_at_creation: false,
-        }));
-        pollster::block_on(scope.pop()).is_some()
+        answers(&self.device)
     }
 
     /// Waits for one submission, or for all.
     pub(super) fn wait(&self, op: &'static str, submission: Option<wgpu::SubmissionIndex>) -> Result<()> {
         let until = wgpu::PollType::Wait { submission_index: submission, timeout: None };
         let polled = self.faults.poll(&self.device, until);
+        self.look_for_loss(op)?;
         self.check(op)?;
         polled.map_err(|failure| self.failure(op, || Error::Gpu { op, source: Arc::new(failure) }))
     }
@@ -176,6 +211,22 @@ impl Context {
     pub(super) fn limit(&self, op: &'static str, limit: &'static str, max: u64, found: u64) -> Error {
         Error::Limit { op, limit, max, found, device: self.label().to_owned() }
     }
+}
+
+/// Whether a device is alive. Creating a buffer without usages is an error, which a lost device does not report.
+pub(super) fn answers(device: &wgpu::Device) -> bool {
+    cfg!(target_arch = "wasm32") || errs(device, device)
+}
+
+/// Whether an error of a device's is one of another handle's, too.
+pub(super) fn errs(device: &wgpu::Device, other: &wgpu::Device) -> bool {
+    let scopes = [device, other].map(|device| device.push_error_scope(wgpu::ErrorFilter::Validation));
+    let usage = wgpu::BufferUsages::empty();
+    drop(device.create_buffer(&wgpu::BufferDescriptor { label: None, size: 4, usage, mapped_at_creation: false }));
+    let [outer, inner] = scopes;
+    let found = pollster::block_on(inner.pop()).is_some();
+    drop(pollster::block_on(outer.pop()));
+    found
 }
 
 /// Why waiting for the device failed.

@@ -1,10 +1,12 @@
 //! GPU memory: pooled storage buffers and uploads.
 
+use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use super::Context;
 use super::faults::Faults;
+use super::foreign::Shared;
 use crate::base::pool::{Pool, size_class};
 use crate::base::storage;
 use crate::{Error, Result};
@@ -42,16 +44,23 @@ impl Drop for Raw {
 pub(super) struct Memory {
     pub(super) pool: Pool<Raw>,
     next_id: AtomicU64,
+    /// Buffers that a caller knows, too.
+    pub(super) shared: Shared,
 }
 
 impl Memory {
     pub(super) fn new() -> Self {
-        Self { pool: Pool::new(), next_id: AtomicU64::new(1) }
+        Self { pool: Pool::new(), next_id: AtomicU64::new(1), shared: Shared::default() }
+    }
+
+    /// A number that no other buffer has, for the cache of bind groups.
+    pub(super) fn new_id(&self) -> u64 {
+        self.next_id.fetch_add(1, Ordering::Relaxed)
     }
 }
 
 /// The memory of one or more GPU tensors. It goes back to the pool when the last of them is dropped, without a wait:
-/// work recorded so far runs before any work that reuses it.
+/// work recorded so far runs before any work that reuses it. What a caller knows, too, never goes there.
 pub(crate) struct Buffer {
     context: Arc<Context>,
     /// `None` only while dropping.
@@ -59,9 +68,19 @@ pub(crate) struct Buffer {
     class: u64,
     /// Number of the recording that last wrote it; 0 if none did.
     written: AtomicU64,
+    /// Whether a caller made it, and this library only uses it.
+    foreign: bool,
+    /// Its number among the buffers that a caller knows; 0 if it is none of them.
+    shared: AtomicUsize,
 }
 
-impl storage::Memory for Buffer {}
+impl storage::Memory for Buffer {
+    fn borrowed(&self) -> Option<Range<usize>> {
+        // Counted from the last address, where no memory of the CPU's lies.
+        let number = self.shared_number();
+        if number == 0 { None } else { Some(usize::MAX - number..usize::MAX - number + 1) }
+    }
+}
 
 impl Context {
     /// Memory for `bytes` bytes, with undefined contents.
@@ -70,20 +89,58 @@ impl Context {
         let class = self.class(op, bytes)?;
         let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
         let raw = Some(self.raw(op, "hadamard tensor", class, usage)?);
-        Ok(Arc::new(Buffer { context: self.clone(), raw, class, written: AtomicU64::new(0) }))
+        Ok(Arc::new(Buffer {
+            context: self.clone(),
+            raw,
+            class,
+            written: AtomicU64::new(0),
+            foreign: false,
+            shared: AtomicUsize::new(0),
+        }))
+    }
+
+    /// A caller's buffer, as the one with this number of those that are shared.
+    pub(super) fn foreign(self: &Arc<Self>, buffer: &wgpu::Buffer, number: usize) -> Arc<Buffer> {
+        let id = self.memory.new_id();
+        let raw = Raw { buffer: Some(buffer.clone()), id, batch: AtomicU64::new(0), faults: self.faults.clone() };
+        Arc::new(Buffer {
+            context: self.clone(),
+            raw: Some(raw),
+            // Bindings are of whole words.
+            class: buffer.size() / 4 * 4,
+            written: AtomicU64::new(0),
+            foreign: true,
+            shared: AtomicUsize::new(number),
+        })
     }
 
     /// A wgpu buffer of a size class, reused or new.
     pub(super) fn raw(&self, op: &'static str, label: &str, class: u64, usage: wgpu::BufferUsages) -> Result<Raw> {
+        self.raw_that(op, label, class, usage, |raw| raw.buffer().usage() == usage)
+    }
+
+    /// The same, but a new one, whose bytes are 0.
+    pub(super) fn new_raw(&self, op: &'static str, label: &str, class: u64, usage: wgpu::BufferUsages) -> Result<Raw> {
+        self.raw_that(op, label, class, usage, |_| false)
+    }
+
+    fn raw_that(
+        &self,
+        op: &'static str,
+        label: &str,
+        class: u64,
+        usage: wgpu::BufferUsages,
+        fits: impl Fn(&Raw) -> bool,
+    ) -> Result<Raw> {
         let allocate = || {
             let descriptor =
                 wgpu::BufferDescriptor { label: Some(label), size: class, usage, mapped_at_creation: false };
-            let id = self.memory.next_id.fetch_add(1, Ordering::Relaxed);
+            let id = self.memory.new_id();
             let buffer = Some(self.allocate(op, &descriptor)?);
             Ok(Raw { buffer, id, batch: AtomicU64::new(0), faults: self.faults.clone() })
         };
         let refuse = || self.out_of_memory(op, class);
-        self.memory.pool.take(class, |raw| raw.buffer().usage() == usage, allocate, refuse)
+        self.memory.pool.take(class, fits, allocate, refuse)
     }
 
     /// The size of a buffer for `bytes` bytes, rounded up to whole groups of four elements: kernels read the last group
@@ -131,6 +188,21 @@ impl Buffer {
         self.held().id
     }
 
+    /// See [`Buffer::shared`](field@Buffer::shared).
+    pub(super) fn shared_number(&self) -> usize {
+        self.shared.load(Ordering::Relaxed)
+    }
+
+    /// From now on a caller knows it, by this number.
+    pub(super) fn share(&self, number: usize) {
+        self.shared.store(number, Ordering::Relaxed);
+    }
+
+    /// Number of the recording that last used it.
+    pub(super) fn used(&self) -> u64 {
+        self.held().batch.load(Ordering::Relaxed)
+    }
+
     /// Bytes that a shader may access: all of the size class.
     pub(super) fn size(&self) -> u64 {
         self.class
@@ -142,6 +214,11 @@ impl Buffer {
         if written {
             self.written.store(batch, Ordering::Relaxed);
         }
+    }
+
+    /// Notes that a caller's encoder has work that writes it.
+    pub(super) fn written_aside(&self) {
+        self.written.store(0, Ordering::Relaxed);
     }
 
     /// The recording that last wrote it.
@@ -187,7 +264,7 @@ impl Buffer {
         let mut recorder = context.recorder();
         // The queue writes before the next submission, so recorded work that still reads the old contents is submitted
         // first.
-        if self.held().batch.load(Ordering::Relaxed) >= recorder.batch() {
+        if self.used() >= recorder.batch() {
             recorder.submit(context, op)?;
         }
         context.guard(op, || {
@@ -209,6 +286,13 @@ impl Drop for Buffer {
         if self.context.is_copy() {
             // The memory is the parent's.
             std::mem::forget((raw, self.context.clone()));
+        } else if self.shared_number() != 0 {
+            if !self.foreign {
+                self.context.memory.pool.forget(self.class);
+            }
+            self.context.memory.shared.depart(raw.id);
+            drop(raw);
+            self.context.let_go();
         } else {
             self.context.memory.pool.give(self.class, raw);
         }

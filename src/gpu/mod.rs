@@ -1,23 +1,27 @@
 //! The GPU path, on wgpu: plans a flat graph as kernels, writes their WGSL, records and reads back.
 
 mod adapter;
+mod aside;
 mod bandwidth;
 mod cache;
 mod context;
 mod disk;
 mod faults;
+mod foreign;
 mod label;
 mod limits;
 mod marks;
 mod memory;
 #[cfg(test)]
 mod mutants;
+mod options;
 mod pipeline;
 mod poller;
 mod profile;
 mod readback;
 mod recorder;
 mod shifts;
+mod texture;
 
 use std::sync::Arc;
 
@@ -26,6 +30,11 @@ use smallvec::SmallVec;
 pub(crate) use self::adapter::{Adapter, adapters, preferred_adapters, refusal};
 pub(crate) use self::context::Context;
 pub(crate) use self::memory::Buffer;
+pub use self::options::WgpuOptions;
+pub(crate) use self::texture::{PITCH, Texels};
+
+/// The wgpu this library is built on, for those who share a device with it.
+pub use wgpu;
 
 use self::recorder::Bound;
 use self::shifts::Shifts;
@@ -88,11 +97,16 @@ pub(crate) fn run(op: &'static str, context: &Arc<Context>, graph: &Graph, tenso
             uniforms[word] = uniforms[word].wrapping_add(shifts.of(memory) as u32);
         }
         for &(bounds, word) in &launch.bounds {
-            uniforms[word] = recorder.marks.of(bounds);
+            uniforms[word] = recorder.mark(bounds);
         }
         recorder.start_timing(context, launch)?;
         recorder.launch(context, op, pipeline, &bound, &uniforms, [launch.grid.x, launch.grid.y])?;
         recorder.end_timing(context)?;
+    }
+    if let Some(at) = recorder.tape() {
+        let read = graph.buffers.iter().map(|(storage, _)| storage.clone());
+        let written = tensors.iter().map(|tensor| tensor.storage().clone());
+        recorder.tapes[at].keep(read.chain(written).chain(temps.into_iter().map(Storage::new)));
     }
     Ok(())
 }

@@ -67,7 +67,9 @@ impl Read {
     /// The outcome of mapping, if there is one yet.
     fn outcome(&self) -> Option<Outcome> {
         match pin!(self.outcome.receive()).poll(&mut task::Context::from_waker(Waker::noop())) {
-            Poll::Ready(outcome) => outcome,
+            Poll::Ready(Some(outcome)) => Some(outcome),
+            // Nobody is left to tell one: the caller's encoder that was to copy it was dropped.
+            Poll::Ready(None) => Some(Err(wgpu::BufferAsyncError)),
             Poll::Pending => None,
         }
     }
@@ -138,6 +140,32 @@ impl Context {
         Ok(())
     }
 
+    /// Has a caller's encoder read marks, once it is submitted; whoever reads or waits after that hears of them.
+    pub(super) fn read_marks_after(
+        &self,
+        op: &'static str,
+        encoder: &mut wgpu::CommandEncoder,
+        buffer: &wgpu::Buffer,
+        marks: Raised,
+    ) -> Result<()> {
+        let bytes = marks.bytes();
+        let class = self.class(op, bytes)?;
+        let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
+        // If the caller's submission is refused, what is read is what was there.
+        let raw = self.new_raw(op, "hadamard readback", class, usage)?;
+        let (sender, outcome) = oneshot_channel();
+        self.guard(op, || {
+            encoder.copy_buffer_to_buffer(buffer, 0, raw.buffer(), 0, bytes);
+            encoder.clear_buffer(buffer, 0, Some(bytes));
+            let tell = move |outcome| drop(sender.send(outcome));
+            encoder.map_buffer_on_submit(raw.buffer(), wgpu::MapMode::Read, 0..bytes, tell);
+            Ok(())
+        })?;
+        let data = Data { skip: 0, len: 0, marks: Some(marks) };
+        lock(&self.abandoned).push(Read { class, raw, data, outcome });
+        Ok(())
+    }
+
     /// An error if a mark came with a read whose future was dropped. Those on their way yet stay, and those behind one
     /// that has an error.
     fn check_abandoned(&self, op: &'static str) -> Result<()> {
@@ -164,6 +192,7 @@ fn start_read(
     from: Option<(&Buffer, u64, u64)>,
 ) -> Result<(Pending, wgpu::SubmissionIndex, Arc<Mapped>)> {
     context.look(op)?;
+    context.refuse_aside(op)?;
     // Copies are in whole words.
     let (offset, len) = from.map_or((0, 0), |(_, offset, len)| (offset, len));
     let (start, end) = (offset / 4 * 4, (offset + len).next_multiple_of(4));

@@ -8,10 +8,12 @@ use std::sync::atomic::Ordering;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
+use super::aside::Tape;
 use super::marks::Marks;
 use super::pipeline::Pipeline;
 use super::profile::Profiler;
 use super::{Buffer, Context};
+use crate::base::bounds::Bounds;
 use crate::{Error, Result};
 
 /// Bytes of launch parameters in one submission, at most.
@@ -45,6 +47,8 @@ pub(super) struct Copy<'a> {
 type BindKey = (u64, SmallVec<[(u64, u64, u64); 4]>);
 
 pub(super) struct Recorder {
+    /// What comes before the open encoder.
+    earlier: Vec<Piece>,
     encoder: Option<wgpu::CommandEncoder>,
     pass: Option<wgpu::ComputePass<'static>>,
     /// Id of the pipeline that is set in the open pass.
@@ -54,7 +58,7 @@ pub(super) struct Recorder {
     uniforms: Vec<u8>,
     /// The contents of `uniform` now, as far as they are known.
     written: Vec<u8>,
-    align: usize,
+    pub(super) align: usize,
     bind_groups: FxHashMap<BindKey, wgpu::BindGroup>,
     /// The pool's count of released buffers when the bind groups were last dropped.
     released: u64,
@@ -65,21 +69,24 @@ pub(super) struct Recorder {
     bytes: u64,
     pub(super) marks: Marks,
     pub(super) profiler: Option<Box<Profiler>>,
+    /// What threads record into encoders of the caller's.
+    pub(super) tapes: Vec<Tape>,
+}
+
+/// A part of a recording that is complete.
+enum Piece {
+    Work(wgpu::CommandEncoder),
+    Copy(wgpu::CommandBuffer),
 }
 
 impl Recorder {
     pub(super) fn new(device: &wgpu::Device, limits: &wgpu::Limits) -> Self {
-        let uniform = device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some("hadamard uniforms"),
-            size: UNIFORM_BYTES as u64,
-            usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
-            mapped_at_creation: false,
-        });
         Self {
+            earlier: Vec::new(),
             encoder: None,
             pass: None,
             current: None,
-            uniform,
+            uniform: Self::uniform_buffer(device),
             uniforms: Vec::new(),
             written: Vec::new(),
             align: limits.min_uniform_buffer_offset_alignment as usize,
@@ -91,7 +98,17 @@ impl Recorder {
             bytes: 0,
             marks: Marks::new(device, limits),
             profiler: None,
+            tapes: Vec::new(),
         }
+    }
+
+    pub(super) fn uniform_buffer(device: &wgpu::Device) -> wgpu::Buffer {
+        device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("hadamard uniforms"),
+            size: UNIFORM_BYTES as u64,
+            usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        })
     }
 
     /// The number of the recording now open. Buffers used in it carry this number.
@@ -112,6 +129,15 @@ impl Recorder {
         Err(context.failure(op, || Error::Gpu { op, source: Arc::new(Refused) }))
     }
 
+    /// Drops the bind groups that hold memory which is shared no more.
+    pub(super) fn let_go(&mut self, context: &Context) {
+        let departed = context.memory.shared.departed();
+        if !departed.is_empty() {
+            let _turn = context.faults.turn();
+            self.bind_groups.retain(|(_, bound), _| !bound.iter().any(|(id, ..)| departed.contains(id)));
+        }
+    }
+
     /// Appends a launch of `grid` workgroups.
     pub(super) fn launch(
         &mut self,
@@ -122,12 +148,15 @@ impl Recorder {
         words: &[u32],
         grid: [u32; 2],
     ) -> Result<()> {
+        if let Some(at) = self.tape() {
+            return self.launch_aside(context, op, at, (pipeline, bound), words, grid);
+        }
         let mut slot = self.uniforms.len().next_multiple_of(self.align);
         if slot + words.len() * 4 > UNIFORM_BYTES {
             self.submit(context, op)?;
             slot = 0;
         }
-        let group = self.bind_group(context, op, pipeline, bound)?;
+        let group = self.bind_group(context, op, pipeline, bound, None)?;
         let mut pass = self.open(context, op)?;
         if self.current != Some(pipeline.id) {
             pass.set_pipeline(&pipeline.pipeline);
@@ -146,14 +175,19 @@ impl Recorder {
         if self.bytes > SUBMIT_BYTES { self.submit(context, op) } else { Ok(()) }
     }
 
-    fn bind_group(
+    /// The bind group of a launch, with uniforms and marks of its own where it goes to the tape of number `tape`.
+    pub(super) fn bind_group(
         &mut self,
         context: &Context,
         op: &'static str,
         pipeline: &Pipeline,
         bound: &[Bound<'_>],
+        tape: Option<usize>,
     ) -> Result<wgpu::BindGroup> {
-        let key = (pipeline.id, bound.iter().map(|b| (b.buffer.id(), b.offset, b.size)).collect());
+        let mut key: BindKey = (pipeline.id, bound.iter().map(|b| (b.buffer.id(), b.offset, b.size)).collect());
+        if let Some(at) = tape {
+            key.1.extend(self.tapes[at].ids(pipeline.has_marks).map(|id| (id, 0, 0)));
+        }
         if let Some(group) = self.bind_groups.get(&key) {
             return Ok(group.clone());
         }
@@ -163,8 +197,10 @@ impl Recorder {
             self.forget_bind_groups(context);
             self.released = released;
         }
-        let marks = if pipeline.has_marks { Some(&self.marks.buffer) } else { None };
-        let group = context.guard(op, || Ok(bind_group(context, pipeline, &self.uniform, bound, marks)))?;
+        let beside = tape.and_then(|at| self.tapes[at].beside());
+        let (uniform, marks) = beside.unwrap_or((&self.uniform, &self.marks.buffer));
+        let marks = if pipeline.has_marks { Some(marks) } else { None };
+        let group = context.guard(op, || Ok(bind_group(context, pipeline, uniform, bound, marks)))?;
         self.bind_groups.insert(key, group.clone());
         Ok(group)
     }
@@ -195,12 +231,49 @@ impl Recorder {
         self.current = None;
     }
 
+    /// Appends commands to what is recorded.
+    pub(super) fn append(&mut self, commands: wgpu::CommandBuffer) {
+        self.end_pass();
+        self.earlier.extend(self.encoder.take().map(Piece::Work));
+        self.earlier.push(Piece::Copy(commands));
+    }
+
+    /// The mark of some bounds, for a launch.
+    pub(super) fn mark(&mut self, bounds: Bounds) -> u32 {
+        match self.tape() {
+            Some(at) => self.tapes[at].marks().of(bounds),
+            None => self.marks.of(bounds),
+        }
+    }
+
     /// Submits everything recorded, if there is anything.
     pub(super) fn submit(&mut self, context: &Context, op: &'static str) -> Result<()> {
+        self.hand_over(context, op)?;
+        self.keep_pace(context, op)
+    }
+
+    /// The same, without a wait, however much is on its way.
+    pub(super) fn hand_over(&mut self, context: &Context, op: &'static str) -> Result<()> {
         match self.encoder.take() {
-            Some(encoder) => self.finish(context, op, encoder, None).map(drop),
-            None => Ok(()),
+            None if self.earlier.is_empty() => Ok(()),
+            encoder => self.finish(context, op, encoder, None).map(drop),
         }
+    }
+
+    /// The same, for a caller who keeps the pace: what tells of the last submission, if there was any.
+    pub(super) fn flush(&mut self, context: &Context, op: &'static str) -> Result<Option<wgpu::SubmissionIndex>> {
+        self.hand_over(context, op)?;
+        let more = self.in_flight.len().saturating_sub(MAX_IN_FLIGHT);
+        drop(self.in_flight.drain(..more));
+        Ok(self.in_flight.back().cloned())
+    }
+
+    /// Waits until few enough submissions are on their way.
+    fn keep_pace(&mut self, context: &Context, op: &'static str) -> Result<()> {
+        while self.in_flight.len() > MAX_IN_FLIGHT {
+            context.wait(op, self.in_flight.pop_front())?;
+        }
+        Ok(())
     }
 
     /// Copies from one buffer to another after everything recorded, and submits all of it.
@@ -211,19 +284,22 @@ impl Recorder {
         copy: &Copy<'_>,
     ) -> Result<wgpu::SubmissionIndex> {
         let encoder = self.encoder(context, op)?;
-        self.finish(context, op, encoder, Some(copy))
+        let index = self.finish(context, op, Some(encoder), Some(copy))?;
+        self.keep_pace(context, op)?;
+        Ok(index)
     }
 
     fn finish(
         &mut self,
         context: &Context,
         op: &'static str,
-        mut encoder: wgpu::CommandEncoder,
+        mut encoder: Option<wgpu::CommandEncoder>,
         copy: Option<&Copy<'_>>,
     ) -> Result<wgpu::SubmissionIndex> {
+        let earlier = std::mem::take(&mut self.earlier);
         let submitted = context.guard(op, || {
             self.end_pass();
-            if let Some(&Copy { from, marks, to }) = copy {
+            if let (Some(&Copy { from, marks, to }), Some(encoder)) = (copy, &mut encoder) {
                 if let Some((buffer, offset, bytes)) = from {
                     encoder.copy_buffer_to_buffer(buffer, offset, to, 0, bytes);
                 }
@@ -239,7 +315,8 @@ impl Recorder {
                 context.queue.write_buffer(&self.uniform, 0, &self.uniforms);
                 std::mem::swap(&mut self.written, &mut self.uniforms);
             }
-            Ok(context.queue.submit([encoder.finish()]))
+            let pieces = earlier.into_iter().chain(encoder.map(Piece::Work));
+            Ok(context.queue.submit(pieces.map(Piece::finish)))
         });
         self.uniforms.clear();
         self.bytes = 0;
@@ -250,10 +327,18 @@ impl Recorder {
         })?;
         context.counts.submits.fetch_add(1, Ordering::Relaxed);
         self.in_flight.push_back(index.clone());
-        if self.in_flight.len() > MAX_IN_FLIGHT {
-            context.wait(op, self.in_flight.pop_front())?;
-        }
+        self.let_go(context);
+        context.look_for_loss(op)?;
         Ok(index)
+    }
+}
+
+impl Piece {
+    fn finish(self) -> wgpu::CommandBuffer {
+        match self {
+            Self::Work(encoder) => encoder.finish(),
+            Self::Copy(commands) => commands,
+        }
     }
 }
 

@@ -91,6 +91,17 @@ impl Backend {
             context => storage.downcast::<gpu::Buffer>().is_some_and(|buffer| Arc::ptr_eq(buffer.context(), context)))
     }
 
+    /// A GPU's context.
+    #[cfg(feature = "gpu")]
+    pub(super) fn gpu(&self) -> Option<&Arc<gpu::Context>> {
+        on!(self, cpu => None, context => Some(context))
+    }
+
+    /// Whether bytes can be read where they lie: a buffer that a caller lends for kernels alone is computed from.
+    pub(super) fn can_be_copied(storage: &Storage) -> bool {
+        buffer!(storage, _buffer => true, buffer => buffer.can_be_copied())
+    }
+
     pub(super) fn is_gpu(&self) -> bool {
         on!(self, cpu => false, _context => true)
     }

@@ -110,24 +110,8 @@ impl Device {
         devices
     }
 
-    /// A device on the caller's own wgpu device and queue, so that tensors and a renderer share them.
-    ///
-    /// Everything is done through `device` and `queue`; whatever features and limits they were made with are what
-    /// this library has. `adapter` says what the device is. The device's uncaptured-error handler and its lost callback,
-    /// of which wgpu has one each, are this library's from now on: an error of the caller's own calls that no error
-    /// scope catches is logged and comes back from the next call here.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Unsupported`] if the device was made with less than kernels need of some limit, which it names. What
-    /// WebGPU promises of every device is enough, and so is `wgpu::Limits::downlevel_defaults`.
+    /// A device whose context is there already.
     #[cfg(feature = "gpu")]
-    pub fn from_wgpu(adapter: &wgpu::Adapter, device: wgpu::Device, queue: wgpu::Queue) -> Result<Self> {
-        Ok(Self { backend: Backend::Gpu(crate::gpu::Context::of(adapter, device, queue)?) })
-    }
-
-    /// A device that a test of `gpu` has opened itself.
-    #[cfg(all(test, feature = "gpu"))]
     pub(crate) fn on_gpu(context: std::sync::Arc<crate::gpu::Context>) -> Self {
         Self { backend: Backend::Gpu(context) }
     }

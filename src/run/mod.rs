@@ -8,6 +8,8 @@ mod compiled;
 pub(crate) mod device;
 mod display;
 pub(crate) mod distinct;
+#[cfg(feature = "gpu")]
+mod embed;
 pub(crate) mod eval;
 pub(crate) mod explain;
 pub(crate) mod function;

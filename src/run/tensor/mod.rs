@@ -2,14 +2,20 @@
 
 mod borrow;
 mod create;
+#[cfg(feature = "gpu")]
+mod embed;
 mod methods;
 mod read;
+#[cfg(feature = "gpu")]
+mod texture;
 mod view;
 mod write;
 
 use std::fmt;
 
 pub use self::borrow::RawParts;
+#[cfg(feature = "gpu")]
+pub use self::embed::WgpuParts;
 
 use crate::Tensor;
 

@@ -45,7 +45,7 @@ impl Tensor {
     ///
     /// As [`to_vec`](Self::to_vec).
     pub async fn to_vec_async<T: Element>(&self) -> Result<Vec<T>> {
-        let tensor = self.readable::<T>("to_vec_async")?;
+        let tensor = self.readable::<T>("to_vec_async")?.copyable()?;
         Backend::read_async("to_vec_async", tensor.storage(), tensor.byte_range(), T::from_bytes).await
     }
 
@@ -69,7 +69,18 @@ impl Tensor {
     /// Calls `f` with the elements' bytes where they lie, since copying many takes longer than all else. The elements
     /// must follow each other.
     pub(crate) fn with_bytes<R>(&self, op: &'static str, f: impl FnOnce(&[u8]) -> R) -> Result<R> {
-        Backend::read(op, self.storage(), self.byte_range(), f)
+        let tensor = self.copyable()?;
+        Backend::read(op, tensor.storage(), tensor.byte_range(), f)
+    }
+
+    /// This tensor, or a copy of it in memory that can be copied from.
+    pub(super) fn copyable(&self) -> Result<Self> {
+        if self.can_be_copied() { Ok(self.clone()) } else { Expr::from(self).eval() }
+    }
+
+    /// Whether its memory can be copied from: of what a caller lends for kernels alone, it cannot.
+    pub(super) fn can_be_copied(&self) -> bool {
+        Backend::can_be_copied(self.storage())
     }
 
     fn readable<T: Element>(&self, op: &'static str) -> Result<Self> {

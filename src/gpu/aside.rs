@@ -1,0 +1,281 @@
+//! Work recorded into a caller's encoder: gathered on a tape, played to the encoder, and submitted by the caller.
+//!
+//! Nobody here learns when that is, only when it is done. So nothing that such work uses may serve other work until then: not
+//! the uniforms, which would be overwritten, nor memory that the pool would give away. A callback of the encoder's lets go
+//! of it, or the encoder as it is dropped.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::{self, ThreadId};
+
+use rustc_hash::FxHashMap;
+
+use super::Context;
+use super::context::lock;
+use super::marks::Marks;
+use super::pipeline::Pipeline;
+use super::recorder::{Bound, Recorder, UNIFORM_BYTES};
+use super::texture::TextureCopy;
+use crate::base::storage::Storage;
+use crate::{Error, Result};
+
+/// What a thread records while it works for a caller's encoder.
+pub(super) struct Tape {
+    thread: ThreadId,
+    steps: Vec<Step>,
+    /// The last has room; those before it are full.
+    slots: Vec<Slots>,
+    /// Where its kernels mark indices out of bounds.
+    marks: Slotted<Marks>,
+    /// All memory it uses.
+    kept: FxHashMap<usize, Storage>,
+}
+
+enum Step {
+    Launch { pipeline: wgpu::ComputePipeline, group: wgpu::BindGroup, slot: u32, grid: [u32; 2] },
+    Copy(TextureCopy),
+}
+
+/// With a number that bind groups know it by.
+pub(super) struct Slotted<T> {
+    id: u64,
+    pub(super) of: T,
+}
+
+/// Launches' uniforms.
+pub(super) struct Uniforms {
+    pub(super) buffer: wgpu::Buffer,
+    /// The contents that the buffer will have when the work runs.
+    words: Vec<u8>,
+    /// The contents of the buffer now, as far as they are known.
+    written: Vec<u8>,
+}
+
+pub(super) type Slots = Slotted<Uniforms>;
+
+/// What tapes have done with.
+#[derive(Default)]
+pub(super) struct Spare {
+    slots: Vec<Slots>,
+    marks: Vec<Slotted<Marks>>,
+}
+
+/// What submitted work uses, until it is done.
+struct InUse {
+    /// `None` only while dropping.
+    context: Option<Arc<Context>>,
+    slots: Vec<Slots>,
+    marks: Option<Slotted<Marks>>,
+    kept: FxHashMap<usize, Storage>,
+}
+
+impl Drop for InUse {
+    /// On GL wgpu tells that work is done while the lock is held that freeing memory takes; so another thread does that.
+    fn drop(&mut self) {
+        let Some(context) = self.context.take() else { return };
+        let mut slots = std::mem::take(&mut self.slots);
+        slots.iter_mut().for_each(|slots| slots.of.words.clear());
+        let (marks, kept) = (self.marks.take(), std::mem::take(&mut self.kept));
+        if context.is_copy() {
+            // All of it is the parent's.
+            std::mem::forget((context, slots, marks, kept));
+            return;
+        }
+        {
+            let mut spare = lock(&context.spare);
+            spare.slots.extend(slots);
+            spare.marks.extend(marks);
+        }
+        if context.faults.takes_turns() {
+            let freeing = thread::Builder::new().name("hadamard-free".to_owned());
+            let freeing = freeing.spawn(move || drop((kept, context)));
+            freeing.inspect_err(|error| log::error!("no thread to free memory of the GPU: {error}")).ok();
+        }
+    }
+}
+
+impl Tape {
+    /// The ids by which a bind group knows what is bound beside a launch's buffers.
+    pub(super) fn ids(&self, marks: bool) -> impl Iterator<Item = u64> {
+        self.slots.last().map(|slots| slots.id).into_iter().chain(marks.then_some(self.marks.id))
+    }
+
+    /// The buffers of uniforms and of marks.
+    pub(super) fn beside(&self) -> Option<(&wgpu::Buffer, &wgpu::Buffer)> {
+        self.slots.last().map(|slots| (&slots.of.buffer, &self.marks.of.buffer))
+    }
+
+    pub(super) fn marks(&mut self) -> &mut Marks {
+        &mut self.marks.of
+    }
+
+    pub(super) fn keep(&mut self, storages: impl Iterator<Item = Storage>) {
+        self.kept.extend(storages.map(|storage| (storage.id(), storage)));
+    }
+
+    pub(super) fn copy(&mut self, copy: TextureCopy) {
+        self.steps.push(Step::Copy(copy));
+    }
+
+    /// Plays the steps into an encoder.
+    fn play(&self, encoder: &mut wgpu::CommandEncoder) {
+        let is_launch = |step: &Step| matches!(step, Step::Launch { .. });
+        for steps in self.steps.chunk_by(|a, b| is_launch(a) && is_launch(b)) {
+            if let [Step::Copy(copy)] = steps {
+                copy.record(encoder);
+                continue;
+            }
+            let descriptor = wgpu::ComputePassDescriptor { label: Some("hadamard"), timestamp_writes: None };
+            let mut pass = encoder.begin_compute_pass(&descriptor);
+            for step in steps {
+                let Step::Launch { pipeline, group, slot, grid } = step else { continue };
+                pass.set_pipeline(pipeline);
+                pass.set_bind_group(0, group, &[*slot]);
+                pass.dispatch_workgroups(grid[0], grid[1], 1);
+            }
+        }
+    }
+}
+
+impl Recorder {
+    /// The number of this thread's tape, if it records into a caller's encoder.
+    pub(super) fn tape(&self) -> Option<usize> {
+        if self.tapes.is_empty() {
+            return None;
+        }
+        let me = thread::current().id();
+        self.tapes.iter().position(|tape| tape.thread == me)
+    }
+
+    /// Appends a launch to a tape.
+    pub(super) fn launch_aside(
+        &mut self,
+        context: &Context,
+        op: &'static str,
+        at: usize,
+        (pipeline, bound): (&Pipeline, &[Bound<'_>]),
+        words: &[u32],
+        grid: [u32; 2],
+    ) -> Result<()> {
+        // Another thread's work that uses the same memory was recorded before, so it is to run before.
+        if bound.iter().any(|b| b.buffer.used() >= self.batch()) {
+            self.hand_over(context, op)?;
+        }
+        let align = self.align;
+        let room = |slots: &Slots| slots.of.words.len().next_multiple_of(align) + words.len() * 4 <= UNIFORM_BYTES;
+        if !self.tapes[at].slots.last().is_some_and(room) {
+            let slots = context.slots(op)?;
+            self.tapes[at].slots.push(slots);
+        }
+        let group = self.bind_group(context, op, pipeline, bound, Some(at))?;
+        let tape = &mut self.tapes[at];
+        let Some(Slotted { of: uniforms, .. }) = tape.slots.last_mut() else { return Ok(()) };
+        let slot = uniforms.words.len().next_multiple_of(align);
+        uniforms.words.resize(slot, 0);
+        uniforms.words.extend_from_slice(bytemuck::cast_slice(words));
+        tape.steps.push(Step::Launch { pipeline: pipeline.pipeline.clone(), group, slot: slot as u32, grid });
+        bound.iter().filter(|b| b.write).for_each(|b| b.buffer.written_aside());
+        context.counts.kernels.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// A tape that is to be taken off the recorder, whatever becomes of the caller's work.
+struct Recording<'a>(&'a Arc<Context>);
+
+impl Recording<'_> {
+    fn take(&self) -> Option<Tape> {
+        let mut recorder = self.0.recorder();
+        recorder.tape().map(|at| recorder.tapes.swap_remove(at))
+    }
+}
+
+impl Drop for Recording<'_> {
+    fn drop(&mut self) {
+        if let Some(tape) = self.take() {
+            drop(self.0.in_use(tape));
+        }
+    }
+}
+
+impl Context {
+    /// Records what `work` does on this thread into a caller's encoder. Nothing is recorded if it fails.
+    pub(crate) fn record_into<R>(
+        self: &Arc<Self>,
+        op: &'static str,
+        encoder: &mut wgpu::CommandEncoder,
+        work: impl FnOnce() -> Result<R>,
+    ) -> Result<R> {
+        self.look(op)?;
+        {
+            let mut recorder = self.recorder();
+            if recorder.tape().is_some() {
+                return Err(Error::argument(op, "no record_into of this device around it", "one"));
+            }
+            recorder.flush(self, op)?;
+            let (slots, marks) = (vec![self.slots(op)?], self.marks(op)?);
+            let thread = thread::current().id();
+            recorder.tapes.push(Tape { thread, steps: Vec::new(), slots, marks, kept: FxHashMap::default() });
+        }
+        let recording = Recording(self);
+        let result = work()?;
+        if let Some(tape) = recording.take() {
+            self.play(op, encoder, tape)?;
+        }
+        Ok(result)
+    }
+
+    /// An error on a thread that records into a caller's encoder, whose work nobody here can wait for.
+    pub(super) fn refuse_aside(&self, op: &'static str) -> Result<()> {
+        match self.recorder().tape() {
+            None => Ok(()),
+            Some(_) => {
+                let found = "a call that submits work, or waits for it";
+                Err(Error::argument(op, "evaluations and updates alone within record_into", found))
+            }
+        }
+    }
+
+    fn play(self: &Arc<Self>, op: &'static str, encoder: &mut wgpu::CommandEncoder, mut tape: Tape) -> Result<()> {
+        let raised = tape.marks.of.take(u64::MAX);
+        let played = self.guard(op, || {
+            tape.play(encoder);
+            // The queue writes before whatever is submitted next.
+            for Slotted { of: uniforms, .. } in &mut tape.slots {
+                if !uniforms.written.starts_with(&uniforms.words) {
+                    self.queue.write_buffer(&uniforms.buffer, 0, &uniforms.words);
+                    std::mem::swap(&mut uniforms.written, &mut uniforms.words);
+                }
+            }
+            Ok(())
+        });
+        let read = played.and_then(|()| match raised {
+            Some(raised) => self.read_marks_after(op, encoder, &tape.marks.of.buffer, raised),
+            None => Ok(()),
+        });
+        // Even where something failed, the encoder may have a part of the steps.
+        let in_use = self.in_use(tape);
+        encoder.on_submitted_work_done(move || drop(in_use));
+        read
+    }
+
+    fn in_use(self: &Arc<Self>, tape: Tape) -> InUse {
+        InUse { context: Some(self.clone()), slots: tape.slots, marks: Some(tape.marks), kept: tape.kept }
+    }
+
+    fn slots(&self, op: &'static str) -> Result<Slots> {
+        if let Some(slots) = lock(&self.spare).slots.pop() {
+            return Ok(slots);
+        }
+        let buffer = self.guard(op, || Ok(Recorder::uniform_buffer(&self.device)))?;
+        Ok(Slotted { id: self.memory.new_id(), of: Uniforms { buffer, words: Vec::new(), written: Vec::new() } })
+    }
+
+    fn marks(&self, op: &'static str) -> Result<Slotted<Marks>> {
+        if let Some(marks) = lock(&self.spare).marks.pop() {
+            return Ok(marks);
+        }
+        let of = self.guard(op, || Ok(Marks::new(&self.device, &self.device.limits())))?;
+        Ok(Slotted { id: self.memory.new_id(), of })
+    }
+}
