@@ -43,6 +43,7 @@ mod sort;
 mod space;
 mod strip;
 mod strips;
+#[cfg_attr(target_arch = "wasm32", path = "one_thread.rs")]
 mod threads;
 mod vector;
 

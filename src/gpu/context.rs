@@ -10,6 +10,7 @@ use super::faults::Faults;
 use super::label::Label;
 use super::limits;
 use super::memory::Memory;
+#[cfg(not(target_arch = "wasm32"))]
 use super::poller::{Poller, Waiting};
 use super::readback::{Mapped, Read};
 use super::recorder::{Recorder, UNIFORM_BYTES};
@@ -36,6 +37,7 @@ pub(crate) struct Context {
     /// Reads whose futures were dropped, and with which marks came.
     pub(super) abandoned: Mutex<Vec<Read>>,
     pub(super) faults: Arc<Faults>,
+    #[cfg(not(target_arch = "wasm32"))]
     poller: OnceLock<Poller>,
     /// Measured on first use.
     pub(super) bandwidth: OnceLock<Bandwidth>,
@@ -96,6 +98,7 @@ impl Context {
             memory: Memory::new(),
             cache: Cache::default(),
             counts: Counts::default(),
+            #[cfg(not(target_arch = "wasm32"))]
             poller: OnceLock::new(),
             bandwidth: OnceLock::new(),
             cache_name: wgpu::util::pipeline_cache_key(adapter)
@@ -154,6 +157,14 @@ impl Context {
 
     /// Submits what is recorded and waits for all of it.
     pub(super) fn settle(&self, op: &'static str) -> Result<()> {
+        #[cfg(target_arch = "wasm32")]
+        return Err(self.waits(op));
+        #[cfg(not(target_arch = "wasm32"))]
+        self.settle_here(op)
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    fn settle_here(&self, op: &'static str) -> Result<()> {
         self.check(op)?;
         self.recorder().submit(self, op)?;
         self.wait(op, None)

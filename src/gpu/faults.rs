@@ -16,11 +16,17 @@ use crate::{Error, Result};
 pub(super) struct Faults {
     /// Why the device is lost, once it is.
     lost: OnceLock<String>,
-    error: Mutex<Option<wgpu::Error>>,
+    /// With the operation it is of, where that is known.
+    error: Mutex<Option<(Option<&'static str>, wgpu::Error)>>,
     /// Whether anything has been reported: cheap to check before each call.
     any: AtomicBool,
     /// See [`turn`](Self::turn); on GL alone.
     turn: Option<Mutex<()>>,
+    #[cfg(target_arch = "wasm32")]
+    pub(super) scopes: super::web::Scopes,
+    /// Number of the last recording that was submitted.
+    #[cfg(target_arch = "wasm32")]
+    pub(super) submitted: std::sync::atomic::AtomicU64,
 }
 
 impl Faults {
@@ -31,8 +37,7 @@ impl Faults {
         let seen = faults.clone();
         device.on_uncaptured_error(Arc::new(move |error| {
             log::error!("wgpu: {error}");
-            *lock(&seen.error) = Some(error);
-            seen.any.store(true, Ordering::Release);
+            seen.note(None, error);
         }));
         let seen = faults.clone();
         // wgpu also calls it for a device that is simply dropped; then nobody is left to be told.
@@ -44,6 +49,11 @@ impl Faults {
     /// it and then panics, and on a software adapter a submission may take longer. Taken after every other lock.
     pub(super) fn turn(&self) -> Option<MutexGuard<'_, ()>> {
         self.turn.as_ref().map(lock)
+    }
+
+    pub(super) fn note(&self, op: Option<&'static str>, error: wgpu::Error) {
+        *lock(&self.error) = Some((op, error));
+        self.any.store(true, Ordering::Release);
     }
 
     pub(super) fn lose(&self, reason: String) {
@@ -67,20 +77,19 @@ impl Faults {
     }
 }
 
+/// Every kind of error; the first is that of the outermost scope.
+pub(super) const FILTERS: [wgpu::ErrorFilter; 3] =
+    [wgpu::ErrorFilter::Internal, wgpu::ErrorFilter::OutOfMemory, wgpu::ErrorFilter::Validation];
+
 impl Context {
     /// Calls wgpu, holding [`turn`](Self::turn), and returns the error wgpu reports. Must not be nested.
     ///
     /// If the call submits work that other threads recorded, errors of that work are returned here, too.
+#[cfg(not(target_arch = "wasm32"))]
     pub(super) fn guard<R>(&self, op: &'static str, work: impl FnOnce() -> Result<R>) -> Result<R> {
         self.check(op)?;
-        // In the browser errors arrive later, at the callback.
-        let filters: &[_] = if cfg!(target_arch = "wasm32") {
-            &[]
-        } else {
-            &[wgpu::ErrorFilter::Internal, wgpu::ErrorFilter::OutOfMemory, wgpu::ErrorFilter::Validation]
-        };
         let turn = self.faults.turn();
-        let scopes: smallvec::SmallVec<[_; 3]> = filters.iter().map(|&f| self.device.push_error_scope(f)).collect();
+        let scopes = FILTERS.map(|filter| self.device.push_error_scope(filter));
         let result = work();
         let popped = scopes.into_iter().rev().map(|scope| pollster::block_on(scope.pop()));
         // The fold pops every scope, in this order, whatever the first has found.
@@ -99,6 +108,8 @@ impl Context {
             let reason = "it was opened before this process was forked; start processes anew, by spawn".to_owned();
             return Err(Error::DeviceLost { op, device: self.label().to_owned(), reason });
         }
+        #[cfg(target_arch = "wasm32")]
+        self.faults.gather();
         if !self.faults.any.load(Ordering::Acquire) {
             return Ok(());
         }
@@ -107,7 +118,7 @@ impl Context {
         }
         self.faults.any.store(false, Ordering::Release);
         let error = lock(&self.faults.error).take();
-        error.map_or(Ok(()), |error| Err(self.refusal(op, error)))
+        error.map_or(Ok(()), |(of, error)| Err(self.refusal(of.unwrap_or(op), error)))
     }
 
     /// The same, after letting wgpu report.
@@ -128,7 +139,7 @@ impl Context {
     }
 
     /// wgpu's error as ours: [`Error::DeviceLost`] if the loss of the device caused it.
-    fn refusal(&self, op: &'static str, error: wgpu::Error) -> Error {
+    pub(super) fn refusal(&self, op: &'static str, error: wgpu::Error) -> Error {
         match error {
             wgpu::Error::OutOfMemory { .. } => self.failure(op, || self.out_of_memory(op, 0)),
             error => self.failure(op, || Error::Gpu { op, source: Arc::new(error) }),

@@ -13,19 +13,26 @@ mod memory;
 #[cfg(test)]
 mod mutants;
 mod pipeline;
+#[cfg(not(target_arch = "wasm32"))]
 mod poller;
 mod profile;
 mod readback;
 mod recorder;
 mod shifts;
+#[cfg(target_arch = "wasm32")]
+mod web;
 
 use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-pub(crate) use self::adapter::{Adapter, adapters, preferred_adapters, refusal};
+pub(crate) use self::adapter::Adapter;
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) use self::adapter::{adapters, preferred_adapters, refusal};
 pub(crate) use self::context::Context;
 pub(crate) use self::memory::Buffer;
+#[cfg(target_arch = "wasm32")]
+pub(crate) use self::web::{adapters, preferred_adapters, refusal, request};
 
 use self::recorder::Bound;
 use self::shifts::Shifts;
