@@ -63,6 +63,10 @@ pub mod accuracy {}
 #[doc = include_str!("../docs/reliability.md")]
 pub mod reliability {}
 
+#[doc = include_str!("../docs/links.md")]
+#[doc = include_str!("../docs/web.md")]
+pub mod web {}
+
 pub use base::dtype::{DType, Scalar};
 pub use base::element::Element;
 pub use base::error::{Error, Result};

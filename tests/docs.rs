@@ -6,7 +6,7 @@ use std::path::Path;
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// The pages that src/lib.rs shows in rustdoc, too.
-const IN_RUSTDOC: [&str; 7] = [
+const IN_RUSTDOC: [&str; 8] = [
     "README.md",
     "docs/accuracy.md",
     "docs/compiling.md",
@@ -14,8 +14,9 @@ const IN_RUSTDOC: [&str; 7] = [
     "docs/pytorch.md",
     "docs/reliability.md",
     "docs/training.md",
+    "docs/web.md",
 ];
-const ELSEWHERE: [&str; 8] = [
+const ELSEWHERE: [&str; 9] = [
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
@@ -24,6 +25,7 @@ const ELSEWHERE: [&str; 8] = [
     "python/README.md",
     "python/docs/dask.md",
     "python/docs/numexpr.md",
+    "web/README.md",
 ];
 
 fn read(page: &str) -> String {

@@ -9,6 +9,7 @@
     reason = "a function that is not inlined into a loop is compiled without the instruction set of that loop"
 )]
 
+mod arch;
 mod astray;
 mod bands;
 mod bandwidth;

@@ -85,7 +85,7 @@ impl Context {
     /// Calls wgpu, holding [`turn`](Self::turn), and returns the error wgpu reports. Must not be nested.
     ///
     /// If the call submits work that other threads recorded, errors of that work are returned here, too.
-#[cfg(not(target_arch = "wasm32"))]
+    #[cfg(not(target_arch = "wasm32"))]
     pub(super) fn guard<R>(&self, op: &'static str, work: impl FnOnce() -> Result<R>) -> Result<R> {
         self.check(op)?;
         let turn = self.faults.turn();

@@ -135,7 +135,12 @@ impl Context {
     }
 
     /// Submits what is recorded, and is done when all of it is. An error if an index was out of bounds, as there.
+    #[cfg(not(target_arch = "wasm32"))]
     pub(crate) async fn synchronize_async(self: &Arc<Self>, op: &'static str) -> Result<()> {
+        self.read_marks(op).await
+    }
+
+    pub(super) async fn read_marks(self: &Arc<Self>, op: &'static str) -> Result<()> {
         let (pending, submission, mapped) = start_read(self, op, None)?;
         self.wait_in_background(submission, mapped);
         pending.finish(op, |_| ()).await

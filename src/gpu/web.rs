@@ -9,13 +9,14 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{self, Poll, Waker};
 
+use futures_intrusive::channel::shared::oneshot_channel;
 use wgpu::web_sys::js_sys;
 use wgpu::web_sys::wasm_bindgen::JsValue;
 
-use super::Context;
 use super::adapter::Adapter;
 use super::context::lock;
 use super::faults::{FILTERS, Faults};
+use super::{Buffer, Context};
 use crate::{DeviceKind, Error, Result};
 
 /// What one of wgpu's error scopes will have caught.
@@ -120,6 +121,24 @@ impl Context {
         waits(op, instead, self.label())
     }
 
+    /// Submits what is recorded, and is done when all of it is. An error if an index was out of bounds.
+    pub(crate) async fn synchronize_async(self: &Arc<Self>, op: &'static str) -> Result<()> {
+        if self.recorder().marks.bytes() > 0 {
+            return self.read_marks(op).await;
+        }
+        self.look(op)?;
+        self.recorder().submit(self, op)?;
+        let (sender, done) = oneshot_channel();
+        self.queue.on_submitted_work_done(move || drop(sender.send(())));
+        done.receive().await;
+        self.told(op, true).await?;
+        self.check(op)
+    }
+
+    pub(crate) fn handle(&self) -> wgpu::Device {
+        self.device.clone()
+    }
+
     /// Calls wgpu within scopes, which tell later what they caught. What has been told already comes back at once.
     pub(super) fn guard<R>(&self, op: &'static str, work: impl FnOnce() -> Result<R>) -> Result<R> {
         self.check(op)?;
@@ -141,6 +160,14 @@ impl Context {
             Some((op, error)) => self.check(op).and_then(|()| Err(self.refusal(op, error))),
             None => Ok(()),
         }
+    }
+}
+
+impl Buffer {
+    /// The page's handle of it, once recorded work is submitted.
+    pub(crate) fn handed_over(&self, op: &'static str) -> Result<wgpu::Buffer> {
+        self.context().recorder().submit(self.context(), op)?;
+        Ok(self.raw().clone())
     }
 }
 

@@ -130,6 +130,17 @@ impl Backend {
         buffer!(op, storage, buffer => { buffer.write(0, bytes); Ok(()) }, buffer => buffer.write(op, bytes))
     }
 
+    /// A GPU's buffer, once recorded work is submitted.
+    #[cfg(all(feature = "gpu", target_arch = "wasm32"))]
+    pub(super) fn webgpu(op: &'static str, storage: &Storage) -> Result<Option<wgpu::Buffer>> {
+        buffer!(storage, _buffer => Ok(None), buffer => buffer.handed_over(op).map(Some))
+    }
+
+    #[cfg(all(feature = "gpu", target_arch = "wasm32"))]
+    pub(super) fn webgpu_device(&self) -> Option<wgpu::Device> {
+        on!(self, cpu => None, context => Some(context.handle()))
+    }
+
     /// Where the memory of a buffer of the CPU's begins.
     pub(super) fn start(storage: &Storage) -> Option<*mut u8> {
         storage.downcast::<cpu::Buffer>().map(cpu::Buffer::start)

@@ -5,6 +5,8 @@ mod create;
 mod methods;
 mod read;
 mod view;
+#[cfg(all(feature = "gpu", target_arch = "wasm32"))]
+mod webgpu;
 mod write;
 
 use std::fmt;

@@ -94,7 +94,7 @@ impl Tensor {
     }
 
     /// Where the elements begin and how long they are, in bytes.
-    fn byte_range(&self) -> [usize; 2] {
+    pub(super) fn byte_range(&self) -> [usize; 2] {
         [self.offset(), self.numel()].map(|elements| elements * self.dtype().size())
     }
 
