@@ -68,6 +68,10 @@ pub mod reliability {}
 #[doc = include_str!("../docs/embedding.md")]
 pub mod embedding {}
 
+#[doc = include_str!("../docs/links.md")]
+#[doc = include_str!("../docs/web.md")]
+pub mod web {}
+
 pub use base::dtype::{DType, Scalar};
 pub use base::element::Element;
 pub use base::error::{Error, Result};

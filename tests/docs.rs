@@ -15,8 +15,9 @@ const IN_RUSTDOC: [&str; 8] = [
     "docs/pytorch.md",
     "docs/reliability.md",
     "docs/training.md",
+    "docs/web.md",
 ];
-const ELSEWHERE: [&str; 8] = [
+const ELSEWHERE: [&str; 9] = [
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
@@ -25,6 +26,7 @@ const ELSEWHERE: [&str; 8] = [
     "python/README.md",
     "python/docs/dask.md",
     "python/docs/numexpr.md",
+    "web/README.md",
 ];
 
 fn read(page: &str) -> String {

@@ -1,6 +1,12 @@
 //! Bandwidths and times of kernels, and how they are measured.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) use std::time::Instant;
+
+// std's panics in a browser.
+#[cfg(target_arch = "wasm32")]
+pub(crate) use web_time::Instant;
 
 use crate::Result;
 

@@ -3,11 +3,10 @@
 use std::cell::Cell;
 use std::sync::{Mutex, PoisonError};
 
-use pulp::Arch;
-
 use super::strip::Strip;
 use crate::Result;
 use crate::base::bounds::Bounds;
+use crate::cpu::arch::Arch;
 
 /// An index out of bounds that a run came by, if it did.
 #[derive(Default)]

@@ -3,13 +3,14 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use pulp::{Arch, NullaryFnOnce};
+use pulp::NullaryFnOnce;
 
 use super::{Buffer, threads};
 use crate::Result;
-use crate::base::times::{Bandwidth, rate};
+use crate::base::times::{Bandwidth, Instant, rate};
+use crate::cpu::arch::Arch;
 
 /// Elements of each array: 64 MiB, so that caches do not hold two of them.
 const NUMEL: usize = 16 << 20;

@@ -12,10 +12,11 @@ use std::cell::Cell;
 use std::marker::PhantomData;
 
 use bytemuck::Pod;
-use pulp::{Arch, Scalar, Simd, WithSimd};
+use pulp::{Scalar, Simd, WithSimd};
 
 use super::loops::{Body, Loop, Run, Splat, Stream};
 use super::strip::Strip;
+use crate::cpu::arch::Arch;
 
 /// A function of `N` values and `K` numbers, element by element, each of whose operations rounds by itself.
 pub(super) trait Formula<const N: usize, const K: usize>: Copy + 'static {

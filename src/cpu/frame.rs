@@ -1,6 +1,5 @@
 //! One thread's evaluation of a region, strip by strip.
 
-use pulp::Arch;
 use smallvec::{SmallVec, smallvec};
 
 use super::astray::Astray;
@@ -9,6 +8,7 @@ use super::scratch::Line;
 use super::space::{Space, Walked};
 use super::strip::{Span, Strip};
 use crate::base::dtype::only_stored;
+use crate::cpu::arch::Arch;
 use crate::{DType, Scalar};
 
 /// Bytes that the strips of one evaluation may take together: they should stay in the first-level cache.

@@ -18,10 +18,11 @@ use std::marker::PhantomData;
 use std::ptr::NonNull;
 
 use bytemuck::Pod;
-use pulp::{Arch, NullaryFnOnce};
+use pulp::NullaryFnOnce;
 
 use super::plain::Plain;
 use super::strip::Strip;
+use crate::cpu::arch::Arch;
 
 /// Computes the elements of `out` from the arguments, each as long as `out` or of one element.
 pub(super) type Run = for<'a> fn(arch: Arch, args: &[Strip<'a>], out: Strip<'a>);

@@ -9,6 +9,7 @@
     reason = "a function that is not inlined into a loop is compiled without the instruction set of that loop"
 )]
 
+mod arch;
 mod astray;
 mod bands;
 mod bandwidth;
@@ -44,6 +45,7 @@ mod sort;
 mod space;
 mod strip;
 mod strips;
+#[cfg_attr(target_arch = "wasm32", path = "one_thread.rs")]
 mod threads;
 mod widest;
 

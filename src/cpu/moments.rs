@@ -10,11 +10,12 @@
 
 use std::cell::Cell;
 
-use pulp::{Arch, Scalar, Simd, WithSimd};
+use pulp::{Scalar, Simd, WithSimd};
 
 use super::formula::{row, splat};
 use super::loops::Stream;
 use super::strip::Strip;
+use crate::cpu::arch::Arch;
 
 /// Writes the new first moment, the new second moment and the new weights:
 /// `m' = m·b1 + g·c1`, `v' = v·b2 + g·g·c2`, `w' = w·c - m'·s / (√v'·d + e)`.

@@ -2,9 +2,10 @@
 
 use std::cell::Cell;
 
-use pulp::{Arch, NullaryFnOnce};
+use pulp::NullaryFnOnce;
 
 use super::space::{Space, Track};
+use crate::cpu::arch::Arch;
 
 impl Space {
     /// How many elements of the strip of `n` points from `point` on have to be gathered: one, if it is a position that stands

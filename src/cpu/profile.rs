@@ -2,9 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 
-use crate::base::times::{KernelTime, Tally};
+use crate::base::times::{Instant, KernelTime, Tally};
 use crate::{Error, Result, Shape};
 
 /// Whether [`TALLY`] holds something. While nobody profiles, a pass looks at nothing else.

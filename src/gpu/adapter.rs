@@ -1,8 +1,11 @@
 //! The GPU adapters of this machine.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+#[cfg(not(target_arch = "wasm32"))]
+use std::sync::OnceLock;
 
 use super::{Context, WgpuOptions};
+#[cfg(not(target_arch = "wasm32"))]
 use crate::base::fork;
 use crate::{DeviceKind, Error, Result};
 
@@ -13,28 +16,33 @@ pub(crate) struct Adapter {
 }
 
 /// Every adapter that has compute shaders: discrete GPUs first, software last, Vulkan, Metal and DX12 before GL.
+#[cfg(not(target_arch = "wasm32"))]
 pub(crate) fn adapters() -> Vec<Adapter> {
     find(wgpu::Backends::all())
 }
 
 /// The same without GL, unless GL is all there is: looking for GL is slow, and Mesa complains on a machine without a
 /// display.
+#[cfg(not(target_arch = "wasm32"))]
 pub(crate) fn preferred_adapters() -> Vec<Adapter> {
     let adapters = find(wgpu::Backends::PRIMARY);
     if adapters.is_empty() { find(wgpu::Backends::SECONDARY) } else { adapters }
 }
 
 /// The process that first looked for adapters; see [`fork::generation`].
+#[cfg(not(target_arch = "wasm32"))]
 static FIRST_SOUGHT: OnceLock<u32> = OnceLock::new();
 
 /// Why no GPU can be looked for here, if none can: drivers of a parent that looked for GPUs lie in this memory, but not their
 /// threads.
+#[cfg(not(target_arch = "wasm32"))]
 pub(crate) fn refusal(op: &'static str) -> Option<Error> {
     let forked = FIRST_SOUGHT.get().is_some_and(|&generation| generation != fork::generation());
     let what = "processes that were forked after it was looked for; start them anew, by spawn";
     forked.then(|| Error::Unsupported { op, what: what.to_owned(), device: "a GPU".to_owned() })
 }
 
+#[cfg(not(target_arch = "wasm32"))]
 fn find(backends: wgpu::Backends) -> Vec<Adapter> {
     if let Some(refusal) = refusal("open device") {
         log::warn!("{refusal}");
@@ -52,7 +60,7 @@ fn find(backends: wgpu::Backends) -> Vec<Adapter> {
     let mut adapters: Vec<Adapter> = found
         .into_iter()
         .filter(|a| a.get_downlevel_capabilities().flags.contains(wgpu::DownlevelFlags::COMPUTE_SHADERS))
-        .map(|adapter| Adapter { info: adapter.get_info(), adapter })
+        .map(Adapter::of)
         .collect();
     adapters.sort_by_key(|a| {
         let kind = match a.kind() {
@@ -67,6 +75,10 @@ fn find(backends: wgpu::Backends) -> Vec<Adapter> {
 }
 
 impl Adapter {
+    pub(super) fn of(adapter: wgpu::Adapter) -> Self {
+        Self { info: adapter.get_info(), adapter }
+    }
+
     pub(crate) fn kind(&self) -> DeviceKind {
         kind_of(&self.info)
     }
@@ -84,7 +96,7 @@ impl Adapter {
     }
 
     /// Opens a device on it, with every limit the adapter has and the features this library can use.
-    pub(crate) fn open(&self) -> Result<Arc<Context>> {
+    pub(crate) async fn open_async(&self) -> Result<Arc<Context>> {
         const OP: &str = "open device";
         let wanted = wgpu::Features::SHADER_F64
             | wgpu::Features::SHADER_INT64
@@ -99,9 +111,24 @@ impl Adapter {
             memory_hints: wgpu::MemoryHints::Performance,
             trace: wgpu::Trace::Off,
         });
-        let (device, queue) =
-            pollster::block_on(request).map_err(|source| Error::Gpu { op: OP, source: Arc::new(source) })?;
-        Context::new(&self.info, self.adapter.get_downlevel_capabilities().flags, device, queue, WgpuOptions::default())
+        let (device, queue) = request.await.map_err(|source| Error::Gpu { op: OP, source: Arc::new(source) })?;
+        let flags = self.adapter.get_downlevel_capabilities().flags;
+        #[cfg(target_arch = "wasm32")]
+        return Context::new(&super::web::named(&self.info, &device), flags, device, queue, WgpuOptions::default());
+        #[cfg(not(target_arch = "wasm32"))]
+        Context::new(&self.info, flags, device, queue, WgpuOptions::default())
+    }
+
+    /// The same, waiting for it.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) fn open(&self) -> Result<Arc<Context>> {
+        pollster::block_on(self.open_async())
+    }
+
+    /// In a browser nobody may wait for it.
+    #[cfg(target_arch = "wasm32")]
+    pub(crate) fn open(&self) -> Result<Arc<Context>> {
+        Err(super::web::cannot_open(&self.label()))
     }
 }
 

@@ -1,9 +1,9 @@
 //! What a GPU's memory allows: a copy from buffer to buffer, and a plain dot product.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::Context;
-use crate::base::times::{Bandwidth, rate};
+use crate::base::times::{Bandwidth, Instant, rate};
 use crate::{DeviceKind, Result};
 
 const OP: &str = "bandwidth";

@@ -12,6 +12,7 @@ use super::label::Label;
 use super::limits;
 use super::memory::Memory;
 use super::options::WgpuOptions;
+#[cfg(not(target_arch = "wasm32"))]
 use super::poller::{Poller, Waiting};
 use super::readback::{Mapped, Read};
 use super::recorder::{Recorder, UNIFORM_BYTES};
@@ -47,6 +48,7 @@ pub(crate) struct Context {
     /// Of recordings into a caller's encoder that are done.
     pub(super) spare: Mutex<Spare>,
     pub(super) faults: Arc<Faults>,
+    #[cfg(not(target_arch = "wasm32"))]
     poller: OnceLock<Poller>,
     /// Measured on first use.
     pub(super) bandwidth: OnceLock<Bandwidth>,
@@ -127,6 +129,7 @@ impl Context {
             memory: Memory::new(),
             cache: Cache::default(),
             counts: Counts::default(),
+            #[cfg(not(target_arch = "wasm32"))]
             poller: OnceLock::new(),
             bandwidth: OnceLock::new(),
             cache_name: wgpu::util::pipeline_cache_key(adapter)
@@ -203,6 +206,14 @@ impl Context {
 
     /// Submits what is recorded and waits for all of it.
     pub(super) fn settle(&self, op: &'static str) -> Result<()> {
+        #[cfg(target_arch = "wasm32")]
+        return Err(self.waits(op));
+        #[cfg(not(target_arch = "wasm32"))]
+        self.settle_here(op)
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    fn settle_here(&self, op: &'static str) -> Result<()> {
         self.check(op)?;
         self.recorder().submit(self, op)?;
         self.wait(op, None)

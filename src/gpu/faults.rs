@@ -16,13 +16,19 @@ use crate::{Error, Result};
 pub(super) struct Faults {
     /// Why the device is lost, once it is.
     lost: OnceLock<String>,
-    error: Mutex<Option<wgpu::Error>>,
+    /// With the operation it is of, where that is known.
+    error: Mutex<Option<(Option<&'static str>, wgpu::Error)>>,
     /// Whether anything has been reported: cheap to check before each call.
     any: AtomicBool,
     /// See [`turn`](Self::turn); on GL alone.
     turn: Option<Arc<Mutex<()>>>,
     /// Whether errors and the loss of the device are reported to the caller, and not here.
     pub(super) alone: bool,
+    #[cfg(target_arch = "wasm32")]
+    pub(super) scopes: super::web::Scopes,
+    /// Number of the last recording that was submitted.
+    #[cfg(target_arch = "wasm32")]
+    pub(super) submitted: std::sync::atomic::AtomicU64,
 }
 
 impl Faults {
@@ -36,8 +42,7 @@ impl Faults {
         let seen = faults.clone();
         device.on_uncaptured_error(Arc::new(move |error| {
             log::error!("wgpu: {error}");
-            *lock(&seen.error) = Some(error);
-            seen.any.store(true, Ordering::Release);
+            seen.note(None, error);
         }));
         let seen = faults.clone();
         // wgpu also calls it for a device that is simply dropped; then nobody is left to be told.
@@ -71,6 +76,11 @@ impl Faults {
         }
     }
 
+    pub(super) fn note(&self, op: Option<&'static str>, error: wgpu::Error) {
+        *lock(&self.error) = Some((op, error));
+        self.any.store(true, Ordering::Release);
+    }
+
     pub(super) fn lose(&self, reason: String) {
         let _ = self.lost.set(reason);
         self.any.store(true, Ordering::Release);
@@ -92,20 +102,19 @@ impl Faults {
     }
 }
 
+/// Every kind of error; the first is that of the outermost scope.
+pub(super) const FILTERS: [wgpu::ErrorFilter; 3] =
+    [wgpu::ErrorFilter::Internal, wgpu::ErrorFilter::OutOfMemory, wgpu::ErrorFilter::Validation];
+
 impl Context {
     /// Calls wgpu, holding [`turn`](Self::turn), and returns the error wgpu reports. Must not be nested.
     ///
     /// If the call submits work that other threads recorded, errors of that work are returned here, too.
+    #[cfg(not(target_arch = "wasm32"))]
     pub(super) fn guard<R>(&self, op: &'static str, work: impl FnOnce() -> Result<R>) -> Result<R> {
         self.check(op)?;
-        // In the browser errors arrive later, at the callback.
-        let filters: &[_] = if cfg!(target_arch = "wasm32") {
-            &[]
-        } else {
-            &[wgpu::ErrorFilter::Internal, wgpu::ErrorFilter::OutOfMemory, wgpu::ErrorFilter::Validation]
-        };
         let turn = self.faults.turn();
-        let scopes: smallvec::SmallVec<[_; 3]> = filters.iter().map(|&f| self.device.push_error_scope(f)).collect();
+        let scopes = FILTERS.map(|filter| self.device.push_error_scope(filter));
         let result = work();
         let popped = scopes.into_iter().rev().map(|scope| pollster::block_on(scope.pop()));
         // The fold pops every scope, in this order, whatever the first has found.
@@ -124,6 +133,8 @@ impl Context {
             let reason = "it was opened before this process was forked; start processes anew, by spawn".to_owned();
             return Err(Error::DeviceLost { op, device: self.label().to_owned(), reason });
         }
+        #[cfg(target_arch = "wasm32")]
+        self.faults.gather();
         if !self.faults.any.load(Ordering::Acquire) {
             return Ok(());
         }
@@ -132,7 +143,7 @@ impl Context {
         }
         self.faults.any.store(false, Ordering::Release);
         let error = lock(&self.faults.error).take();
-        error.map_or(Ok(()), |error| Err(self.refusal(op, error)))
+        error.map_or(Ok(()), |(of, error)| Err(self.refusal(of.unwrap_or(op), error)))
     }
 
     /// The same, after letting wgpu report.
@@ -174,7 +185,7 @@ impl Context {
     }
 
     /// wgpu's error as ours: [`Error::DeviceLost`] if the loss of the device caused it.
-    fn refusal(&self, op: &'static str, error: wgpu::Error) -> Error {
+    pub(super) fn refusal(&self, op: &'static str, error: wgpu::Error) -> Error {
         match error {
             wgpu::Error::OutOfMemory { .. } => self.failure(op, || self.out_of_memory(op, 0)),
             error => self.failure(op, || Error::Gpu { op, source: Arc::new(error) }),

@@ -35,6 +35,12 @@ impl Raw {
 impl Drop for Raw {
     fn drop(&mut self) {
         let _turn = self.faults.turn();
+        // Else a browser keeps the memory until it collects garbage, which it sees none of: handles are small. What is
+        // recorded and not yet submitted still needs it.
+        #[cfg(target_arch = "wasm32")]
+        if self.batch.load(Ordering::Relaxed) <= self.faults.submitted.load(Ordering::Relaxed) {
+            self.buffer.iter().for_each(wgpu::Buffer::destroy);
+        }
         self.buffer = None;
     }
 }

@@ -16,23 +16,30 @@ mod memory;
 mod mutants;
 mod options;
 mod pipeline;
+#[cfg(not(target_arch = "wasm32"))]
 mod poller;
 mod profile;
 mod readback;
 mod recorder;
 mod shifts;
 mod texture;
+#[cfg(target_arch = "wasm32")]
+mod web;
 
 use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-pub(crate) use self::adapter::{Adapter, adapters, preferred_adapters, refusal};
+pub(crate) use self::adapter::Adapter;
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) use self::adapter::{adapters, preferred_adapters, refusal};
 pub(crate) use self::context::Context;
 pub(crate) use self::memory::Buffer;
 pub use self::options::WgpuOptions;
 pub(crate) use self::texture::{PITCH, Texels};
 
+#[cfg(target_arch = "wasm32")]
+pub(crate) use self::web::{adapters, preferred_adapters, refusal, request};
 /// The wgpu this library is built on, for those who share a device with it.
 pub use wgpu;
 

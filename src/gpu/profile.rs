@@ -2,11 +2,11 @@
 //! without timestamps, a submission of its own that is waited for.
 
 use std::fmt::Write;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::Context;
 use super::recorder::Recorder;
-use crate::base::times::{Clock, KernelTime, Tally};
+use crate::base::times::{Clock, Instant, KernelTime, Tally};
 use crate::kernel::{Code, Inst, Launch, Spec};
 use crate::{Error, Result};
 

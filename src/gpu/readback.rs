@@ -114,6 +114,9 @@ impl Buffer {
         if len == 0 {
             return Ok(f(&[]));
         }
+        if cfg!(target_arch = "wasm32") {
+            return Err(self.context().waits(op));
+        }
         let (pending, submission, mapped) = start_read(self.context(), op, Some((self, offset, len)))?;
         self.context().wait(op, Some(submission))?;
         drop(mapped);
@@ -123,7 +126,6 @@ impl Buffer {
 
 impl Context {
     /// An error if an index was out of bounds in work that is done, and in none that a call before has reported.
-    #[cfg(not(target_arch = "wasm32"))]
     pub(super) fn check_marks(self: &Arc<Self>, op: &'static str) -> Result<()> {
         if self.recorder().marks.bytes() == 0 {
             return self.check_abandoned(op);
@@ -134,10 +136,16 @@ impl Context {
         pollster::block_on(pending.finish(op, |_| ()))
     }
 
-    /// In a browser nobody can wait for them here: they are read with the next tensor.
-    #[cfg(target_arch = "wasm32")]
-    pub(super) fn check_marks(self: &Arc<Self>, _op: &'static str) -> Result<()> {
-        Ok(())
+    /// Submits what is recorded, and is done when all of it is. An error if an index was out of bounds, as there.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) async fn synchronize_async(self: &Arc<Self>, op: &'static str) -> Result<()> {
+        self.read_marks(op).await
+    }
+
+    pub(super) async fn read_marks(self: &Arc<Self>, op: &'static str) -> Result<()> {
+        let (pending, submission, mapped) = start_read(self, op, None)?;
+        self.wait_in_background(submission, mapped);
+        pending.finish(op, |_| ()).await
     }
 
     /// Has a caller's encoder read marks, once it is submitted; whoever reads or waits after that hears of them.
@@ -237,6 +245,8 @@ impl Pending {
     async fn finish<R>(mut self, op: &'static str, f: impl FnOnce(&[u8]) -> R) -> Result<R> {
         let Some(read) = &self.read else { return Ok(f(&[])) };
         let outcome = read.outcome.receive().await;
+        #[cfg(target_arch = "wasm32")]
+        self.context.told(op, outcome == Some(Ok(()))).await?;
         self.context.check(op)?;
         match outcome {
             Some(Ok(())) => {}

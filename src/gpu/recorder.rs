@@ -320,6 +320,8 @@ impl Recorder {
         });
         self.uniforms.clear();
         self.bytes = 0;
+        #[cfg(target_arch = "wasm32")]
+        context.faults.submitted.store(self.batch, Ordering::Relaxed);
         self.batch += 1;
         let index = submitted.inspect_err(|_| {
             self.refused.push(self.batch - 1);

@@ -79,6 +79,13 @@ impl Backend {
         match *adapter {}
     }
 
+    /// The best there is, or what a name stands for if it is that of a GPU alone, as a future: in a browser a GPU is not
+    /// to be had without awaiting it.
+    #[cfg(all(feature = "gpu", target_arch = "wasm32"))]
+    pub(super) async fn request(name: &str, software: bool) -> Result<Self> {
+        gpu::request(name, software).await.map(Self::Gpu)
+    }
+
     /// The backend whose memory this is.
     pub(super) fn of(storage: &Storage) -> Self {
         buffer!(storage, _buffer => Self::Cpu, buffer => Self::Gpu(buffer.context().clone()))
@@ -132,6 +139,17 @@ impl Backend {
     /// Uploads `bytes` to the start of a buffer.
     pub(super) fn write(op: &'static str, storage: &Storage, bytes: &[u8]) -> Result<()> {
         buffer!(op, storage, buffer => { buffer.write(0, bytes); Ok(()) }, buffer => buffer.write(op, bytes))
+    }
+
+    /// A GPU's buffer, once recorded work is submitted.
+    #[cfg(all(feature = "gpu", target_arch = "wasm32"))]
+    pub(super) fn webgpu(op: &'static str, storage: &Storage) -> Result<Option<wgpu::Buffer>> {
+        buffer!(storage, _buffer => Ok(None), buffer => buffer.handed_over(op).map(Some))
+    }
+
+    #[cfg(all(feature = "gpu", target_arch = "wasm32"))]
+    pub(super) fn webgpu_device(&self) -> Option<wgpu::Device> {
+        on!(self, cpu => None, context => Some(context.handle()))
     }
 
     /// Where the memory of a buffer of the CPU's begins.
@@ -212,6 +230,10 @@ impl Backend {
 
     pub(super) fn synchronize(&self, op: &'static str) -> Result<()> {
         on!(self, cpu => { let _ = op; Ok(()) }, context => context.synchronize(op))
+    }
+
+    pub(super) async fn synchronize_async(&self, op: &'static str) -> Result<()> {
+        on!(self, cpu => { let _ = op; Ok(()) }, context => context.synchronize_async(op).await)
     }
 
     pub(super) fn is_lost(&self) -> bool {

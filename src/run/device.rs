@@ -38,6 +38,11 @@ impl Device {
         if let Some(name) = std::env::var_os(DEVICE_VARIABLE).filter(|name| !name.is_empty()) {
             return Self::named(&name.to_string_lossy());
         }
+        if cfg!(target_arch = "wasm32")
+            && let Some(refusal) = refusal("open device")
+        {
+            return Err(refusal);
+        }
         let adapters = preferred_adapters();
         let (hardware, software): (Vec<_>, Vec<_>) = adapters.iter().partition(|a| a.kind() != DeviceKind::Software);
         for adapter in hardware {
@@ -114,6 +119,11 @@ impl Device {
     #[cfg(feature = "gpu")]
     pub(crate) fn on_gpu(context: std::sync::Arc<crate::gpu::Context>) -> Self {
         Self { backend: Backend::Gpu(context) }
+    }
+
+    #[cfg(all(feature = "gpu", target_arch = "wasm32"))]
+    pub(super) fn with(backend: Backend) -> Self {
+        Self { backend }
     }
 
     /// The device whose memory this is.

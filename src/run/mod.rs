@@ -14,6 +14,7 @@ pub(crate) mod eval;
 pub(crate) mod explain;
 pub(crate) mod function;
 pub(crate) mod profile;
+mod request;
 mod select;
 pub(crate) mod tensor;
 pub(crate) mod threads;

@@ -1,8 +1,9 @@
 //! Where a device's time goes: each kernel of some work, its time, its bytes, and how close to the device's limit.
 
 use std::fmt;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crate::base::times::Instant;
 use crate::{Bandwidth, Clock, Device, KernelTime, Result};
 
 /// What some work on a device took, kernel by kernel, as [`Device::profile`] found it. Printing it gives a table.

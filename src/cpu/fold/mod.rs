@@ -17,12 +17,13 @@ use std::cell::Cell;
 use std::marker::PhantomData;
 
 use bytemuck::Pod;
-use pulp::{Arch, NullaryFnOnce};
+use pulp::NullaryFnOnce;
 
 use super::loops::{Loop, map2};
 use super::math::{maximum, minimum};
 use super::strip::Strip;
 use crate::DType;
+use crate::cpu::arch::Arch;
 use crate::expr::graph::Fold;
 use rows::{COLUMNS, Middle, add_each_cell, fold_products, fold_row};
 use terms::{Itself, Multiply, Product, Square, Term};

@@ -12,11 +12,12 @@
 use std::cell::Cell;
 use std::marker::PhantomData;
 
-use pulp::{Arch, NullaryFnOnce};
+use pulp::NullaryFnOnce;
 
 use super::terms::Product;
 use super::{Amin, Factors, FoldLoops, ROWS, loops};
 use crate::UnaryOp;
+use crate::cpu::arch::Arch;
 use crate::cpu::math::{order, words};
 use crate::cpu::strip::Strip;
 use crate::expr::graph::{Graph, Id, Step};

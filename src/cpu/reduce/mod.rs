@@ -18,7 +18,6 @@ mod worker;
 
 use std::sync::OnceLock;
 
-use pulp::Arch;
 use smallvec::SmallVec;
 
 use super::bands::{Bands, reads_by_row};
@@ -29,6 +28,7 @@ use super::scratch::with_scratch;
 use super::strip::{Span, Strip};
 use super::threads;
 use crate::Shape;
+use crate::cpu::arch::Arch;
 use partition::{COLUMNS, Partition};
 use worker::Worker;
 

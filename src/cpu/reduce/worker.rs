@@ -2,11 +2,10 @@
 
 use std::ops::Range;
 
-use pulp::Arch;
-
 use super::partition::{BLOCK, Partition, Piece, Way};
 use super::rows::rows_bytes;
 use super::{Folded, Reduce, partial};
+use crate::cpu::arch::Arch;
 use crate::cpu::fold::{FoldLoops, ROWS, WIDE};
 use crate::cpu::frame::{Constants, Frame, Memory, scratch_bytes};
 use crate::cpu::strip::Strip;

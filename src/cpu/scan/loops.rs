@@ -14,9 +14,10 @@
 use std::cell::Cell;
 
 use bytemuck::Pod;
-use pulp::{Arch, NullaryFnOnce};
+use pulp::NullaryFnOnce;
 
 use crate::DType;
+use crate::cpu::arch::Arch;
 use crate::cpu::fold::{Amax, Amin, Join, Prod, Sum, clear, merge, spread};
 use crate::cpu::strip::Strip;
 use crate::expr::graph::Fold;

@@ -16,7 +16,6 @@ use std::ops::Range;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use pulp::Arch;
 use smallvec::{SmallVec, smallvec};
 
 use self::loops::{ScanLoops, WIDE};
@@ -27,6 +26,7 @@ use super::space::Space;
 use super::strip::Strip;
 use super::threads;
 use crate::Shape;
+use crate::cpu::arch::Arch;
 use crate::expr::graph::Fold;
 use crate::expr::scan::Scan as Options;
 

@@ -6,10 +6,11 @@ use std::cell::Cell;
 use std::ops::Range;
 
 use bytemuck::Pod;
-use pulp::{Arch, NullaryFnOnce};
+use pulp::NullaryFnOnce;
 
 use super::order::Order;
 use crate::DType;
+use crate::cpu::arch::Arch;
 use crate::cpu::fold::{Amax, Amin, Join, Prod, Sum};
 use crate::cpu::strip::{Span, Strip, fetch};
 use crate::expr::graph::Fold;

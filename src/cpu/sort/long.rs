@@ -9,11 +9,10 @@ use std::ops::{Range, RangeInclusive};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
-use pulp::Arch;
-
 use super::item::{Element, Item};
 use super::radix;
 use super::row::Row;
+use crate::cpu::arch::Arch;
 use crate::cpu::strip::fetch;
 use crate::cpu::threads;
 

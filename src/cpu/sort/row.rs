@@ -4,10 +4,9 @@ use std::cell::Cell;
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use pulp::Arch;
-
 use super::item::{Element, Item};
 use super::{long, radix};
+use crate::cpu::arch::Arch;
 use crate::cpu::strip::Span;
 
 pub(super) struct Row<'a, T> {

@@ -9,6 +9,8 @@ mod read;
 #[cfg(feature = "gpu")]
 mod texture;
 mod view;
+#[cfg(all(feature = "gpu", target_arch = "wasm32"))]
+mod webgpu;
 mod write;
 
 use std::fmt;

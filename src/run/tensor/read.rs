@@ -61,6 +61,20 @@ impl Tensor {
         Ok(self.to_vec::<T>()?[0])
     }
 
+    /// The one element of a tensor that has one, as a future.
+    ///
+    /// # Errors
+    ///
+    /// As [`item`](Self::item).
+    pub async fn item_async<T: Element>(&self) -> Result<T> {
+        const OP: &str = "item_async";
+        if self.numel() != 1 {
+            return Err(Error::argument(OP, "a tensor with one element", format!("shape {}", self.shape())));
+        }
+        let tensor = self.readable::<T>(OP)?;
+        Backend::read_async(OP, tensor.storage(), tensor.byte_range(), |bytes| T::from_bytes(bytes)[0]).await
+    }
+
     /// The elements as bytes, in row-major order.
     pub(crate) fn bytes(&self, op: &'static str) -> Result<Vec<u8>> {
         self.contiguous()?.with_bytes(op, <[u8]>::to_vec)
@@ -91,7 +105,7 @@ impl Tensor {
     }
 
     /// Where the elements begin and how long they are, in bytes.
-    fn byte_range(&self) -> [usize; 2] {
+    pub(super) fn byte_range(&self) -> [usize; 2] {
         [self.offset(), self.numel()].map(|elements| elements * self.dtype().size())
     }
 
@@ -115,6 +129,29 @@ impl Tensor {
         }
         let bytes = self.bytes("to_device")?;
         Self::from_bytes("to_device", &bytes, self.shape().clone(), self.dtype(), device)
+    }
+
+    /// A copy on another device, as a future: in a browser, the way off a GPU.
+    ///
+    /// ```
+    /// use hadamard::{Device, Tensor};
+    /// let x = Tensor::from_slice(&[1.0_f32, 2.0], [2], &Device::best()?)?;
+    /// let copy = pollster::block_on(x.to_device_async(&Device::cpu()))?;
+    /// assert_eq!(copy.to_vec::<f32>()?, [1.0, 2.0]);
+    /// # Ok::<(), hadamard::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// What either device reports.
+    pub async fn to_device_async(&self, device: &Device) -> Result<Self> {
+        const OP: &str = "to_device_async";
+        if device.backend().owns(self.storage()) {
+            return Ok(self.clone());
+        }
+        let tensor = self.contiguous()?;
+        let bytes = Backend::read_async(OP, tensor.storage(), tensor.byte_range(), <[u8]>::to_vec).await?;
+        Self::from_bytes(OP, &bytes, self.shape().clone(), self.dtype(), device)
     }
 
     /// A copy converted to `dtype`, rounding once; with the same dtype, this tensor.

@@ -1,0 +1,47 @@
+//! What is behind a tensor and a device in a browser, for the package in `web/`.
+
+use super::create::check_count;
+use crate::run::backend::Backend;
+use crate::{DType, Device, Error, Result, Shape, Tensor};
+
+impl Tensor {
+    /// A tensor of elements given as bytes, as they lie in a typed array.
+    #[doc(hidden)]
+    pub fn of_bytes(bytes: &[u8], shape: impl Into<Shape>, dtype: DType, device: &Device) -> Result<Self> {
+        const OP: &str = "tensor";
+        let shape = shape.into();
+        check_count(OP, &shape, bytes.len() / dtype.size())?;
+        if dtype == DType::Bool && bytes.iter().any(|&byte| byte > 1) {
+            return Err(Error::argument(OP, "bools, which are 0 or 1", "another byte"));
+        }
+        Self::from_bytes(OP, bytes, shape, dtype, device)
+    }
+
+    /// The elements as bytes, in row-major order, as a future.
+    #[doc(hidden)]
+    pub async fn bytes_async(&self) -> Result<Vec<u8>> {
+        const OP: &str = "data";
+        let tensor = self.contiguous()?;
+        Backend::read_async(OP, tensor.storage(), tensor.byte_range(), <[u8]>::to_vec).await
+    }
+
+    /// The buffer behind a tensor on a GPU, with the first byte and the number of bytes of its elements in row-major order;
+    /// nothing on the CPU. Work recorded so far has been submitted, so what the page submits next finds the elements
+    /// there. The memory is the tensor's for as long as the tensor or a view of it lives.
+    #[doc(hidden)]
+    pub fn webgpu(&self) -> Result<Option<(wgpu::Buffer, [usize; 2])>> {
+        if !self.is_contiguous() {
+            return Err(Error::argument("gpuBuffer", "a tensor whose elements follow each other", "a view"));
+        }
+        let bytes = [self.offset(), self.numel()].map(|elements| elements * self.dtype().size());
+        Ok(Backend::webgpu("gpuBuffer", self.storage())?.map(|buffer| (buffer, bytes)))
+    }
+}
+
+impl Device {
+    /// The page's handle of a GPU; nothing for the CPU.
+    #[doc(hidden)]
+    pub fn webgpu(&self) -> Option<wgpu::Device> {
+        self.backend().webgpu_device()
+    }
+}
