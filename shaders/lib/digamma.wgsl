@@ -62,7 +62,8 @@ fn digamma_f(x: F) -> F {
     let reflected = select(finite, F(1.0) - finite, minus);
     let up = digamma_up_f(select(reflected, F(1.0), x == F(0.0)));
     // pi / tan(pi x), of what x is away from a whole number: exactly 0 there.
-    let away = keep_f(finite - floor(finite + F(0.5)));
+    // Beyond, all are whole.
+    let away = select(F(0.0), keep_f(finite - floor(finite + F(0.5))), abs(finite) < F(8388608.0));
     let down = up - F(3.14159265) / tan_pi_f(select(away, F(0.25), away == F(0.0)));
     let y = select(up, select(down, nan_f(), away == F(0.0)), minus);
     let sign = (bitcast<U>(x) & U(0x80000000u)) != U(0u);

@@ -63,7 +63,8 @@ fn digamma_f64(x: D) -> D {
     let reflected = select(finite, D(1.0) - finite, minus);
     let up = digamma_up_f64(select(reflected, D(1.0), x == D(0.0)));
     // pi / tan(pi x), of what x is away from a whole number: exactly 0 there.
-    let away = rounded_f64(finite - floor(finite + D(0.5)));
+    // Beyond, all are whole.
+    let away = select(D(0.0), rounded_f64(finite - floor(finite + D(0.5))), abs(finite) < D(4503599627370496.0));
     let down = up - D(3.14159265358979324) / tan_pi_f64(select(away, D(0.25), away == D(0.0)));
     let y = select(up, select(down, D(nan_f()), away == D(0.0)), minus);
     let sign = is_minus_f64(x);

@@ -121,10 +121,11 @@ fn lgamma_f(x: F) -> F {
     let high = lgamma_high_f(max(finite, F(8.0)));
     let up = select(select(high, mid, size < F(8.0)), low, size < F(2.0));
     // The sine of pi x, of what x is away from a whole number: exactly 0 there.
-    let away = keep_f(finite - floor(finite + F(0.5)));
+    // Beyond, all are whole.
+    let away = select(F(0.0), keep_f(finite - floor(finite + F(0.5))), abs(finite) < F(8388608.0));
     let sine = abs(sin_pi_f(away));
     // Next to 0 the reflected function would be that of infinity.
-    let next = size < F(1e-36);
+    let next = size < F(1e-15);
     let reflected = log_f(F(3.14159265) / (select(sine, F(1.0), next) * select(finite, F(1.0), next))) - up;
     let down = select(select(reflected, infinity, sine == F(0.0)), -log_f(finite), next);
     let y = select(up, down, x < F(0.0));

@@ -123,10 +123,11 @@ fn lgamma_f64(x: D) -> D {
     let high = lgamma_high_f64(select(finite, D(8.0), finite < D(8.0)));
     let up = select(select(high, mid, size < D(8.0)), low, size < D(2.0));
     // The sine of pi x, of what x is away from a whole number: exactly 0 there.
-    let away = rounded_f64(finite - floor(finite + D(0.5)));
+    // Beyond, all are whole.
+    let away = select(D(0.0), rounded_f64(finite - floor(finite + D(0.5))), abs(finite) < D(4503599627370496.0));
     let sine = abs(sin_pi_f64(away));
     // Next to 0 the reflected function would be that of infinity.
-    let next = size < D(1e-290);
+    let next = size < D(1e-30);
     let reflected = log_f64(D(3.14159265358979324) / (select(sine, D(1.0), next) * select(finite, D(1.0), next))) - up;
     let down = select(select(reflected, infinity, sine == D(0.0)), -log_f64(finite), next);
     let y = select(up, down, x < D(0.0));

@@ -53,6 +53,7 @@ macro_rules! circular {
 
 macro_rules! unary_float {
     ($name:ident, $t:ident, $functions:ident) => {
+        #[allow(unreachable_patterns, reason = "an operation need not have a loop of its own")]
         fn $name(op: UnaryOp) -> Option<Loop> {
             Some(match op {
                 UnaryOp::Neg => map1(|x: $t| -x),
@@ -97,6 +98,7 @@ macro_rules! unary_float {
                 UnaryOp::Trunc => map1(|x: $t| x.trunc()),
                 UnaryOp::IsNan => map1(|x: $t| u8::from(x.is_nan())),
                 UnaryOp::Not => map1(|x: $t| u8::from(x == 0.0)),
+                _ => return None,
             })
         }
     };

@@ -7,29 +7,30 @@
 use super::exp::{exp_rest, exp_whole, expm1_short};
 use super::{Mad, high, least, poly, scale};
 
-/// `e^(t²) erfc(t)`.
+/// `e^(t²) erfc(t)`, and what it lacks.
 #[inline(always)]
-fn scaled_tail<M: Mad<f32>>(t: f32, k: f32) -> f32 {
+fn scaled_tail<M: Mad<f32>>(t: f32, k: f32) -> (f32, f32) {
     let sum = t + k;
     let d = 2.0 * k / sum;
     // What d lacks: next to 0 the function falls three times as fast as d.
     let lost = if t < k { t - (sum - k) } else { k - (sum - t) };
     let rest = (missing::<M>(d, sum, 2.0 * k) - d * lost) * (d * (0.5 / k));
-    (d + rest)
-        * poly!(
-            M,
-            (1.0 - d) - rest,
-            -5.560_152_6e-5,
-            -8.307_439e-5,
-            0.000_513_099_9,
-            -0.000_202_838_13,
-            -0.004_472_819_6,
-            0.019_921_195,
-            -0.051_744_43,
-            0.098_371_41,
-            -0.147_232_41,
-            0.179_001_15
-        )
+    let p = poly!(
+        M,
+        (1.0 - d) - rest,
+        -5.560_152_6e-5,
+        -8.307_439e-5,
+        0.000_513_099_9,
+        -0.000_202_838_13,
+        -0.004_472_819_6,
+        0.019_921_195,
+        -0.051_744_43,
+        0.098_371_41,
+        -0.147_232_41,
+        0.179_001_15
+    );
+    let r = d * p;
+    (r, M::mad(rest, p, -missing::<M>(d, p, r)))
 }
 
 /// `c - a b`, of which next to nothing is left.
@@ -63,7 +64,7 @@ pub(in crate::cpu) fn erfc<M: Mad<f32>>(x: f32) -> f32 {
     // Beyond this it is 0, or 2. NaN passes.
     let t = least(10.5, x.abs());
     let (n, e) = exp_square::<M>(1.0, t);
-    let r = scaled_tail::<M>(t, 3.0);
-    let tail = scale::<M>(M::mad(r, e, r), n);
+    let (r, lost) = scaled_tail::<M>(t, 3.0);
+    let tail = scale::<M>(r + M::mad(r, e, lost), n);
     if x < 0.0 { 2.0 - tail } else { tail }
 }
