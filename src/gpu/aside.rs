@@ -227,13 +227,11 @@ impl Context {
 
     /// An error on a thread that records into a caller's encoder, whose work nobody here can wait for.
     pub(super) fn refuse_aside(&self, op: &'static str) -> Result<()> {
-        match self.recorder().tape() {
-            None => Ok(()),
-            Some(_) => {
-                let found = "a call that submits work, or waits for it";
-                Err(Error::argument(op, "evaluations and updates alone within record_into", found))
-            }
+        if self.recorder().tape().is_none() {
+            return Ok(());
         }
+        let found = "a call that submits work, or waits for it";
+        Err(Error::argument(op, "evaluations and updates alone within record_into", found))
     }
 
     fn play(self: &Arc<Self>, op: &'static str, encoder: &mut wgpu::CommandEncoder, mut tape: Tape) -> Result<()> {

@@ -119,13 +119,11 @@ impl Context {
 
     /// Binds some bytes of a buffer, to see whether wgpu allows it.
     fn bound(&self, op: &'static str, buffer: &wgpu::Buffer, bytes: Range<u64>) -> Result<()> {
-        let layout = self.memory.shared.layout.get();
-        let layout = match layout {
-            Some(layout) => layout,
-            None => {
-                let new = self.guard(op, || Ok(layout_of_one(&self.device)))?;
-                self.memory.shared.layout.get_or_init(|| new)
-            }
+        let layout = if let Some(layout) = self.memory.shared.layout.get() {
+            layout
+        } else {
+            let new = self.guard(op, || Ok(layout_of_one(&self.device)))?;
+            self.memory.shared.layout.get_or_init(|| new)
         };
         self.guard(op, || {
             let bind = || {

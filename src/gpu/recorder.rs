@@ -231,11 +231,21 @@ impl Recorder {
         self.current = None;
     }
 
-    /// Appends commands to what is recorded.
-    pub(super) fn append(&mut self, commands: wgpu::CommandBuffer) {
+    /// Appends commands to what is recorded, which copy so many bytes to or from a buffer.
+    pub(super) fn append(
+        &mut self,
+        context: &Context,
+        op: &'static str,
+        commands: wgpu::CommandBuffer,
+        copied: (&Buffer, u64, bool),
+    ) -> Result<()> {
         self.end_pass();
         self.earlier.extend(self.encoder.take().map(Piece::Work));
         self.earlier.push(Piece::Copy(commands));
+        let (buffer, bytes, written) = copied;
+        buffer.used_in(self.batch, written);
+        self.bytes += bytes;
+        if self.bytes > SUBMIT_BYTES { self.submit(context, op) } else { Ok(()) }
     }
 
     /// The mark of some bounds, for a launch.

@@ -111,8 +111,7 @@ impl Context {
             copy.record(&mut encoder);
             Ok(encoder.finish())
         })?;
-        recorder.append(commands);
-        buffer.used_in(recorder.batch(), !to_texture);
-        Ok(())
+        let bytes = pitch * u64::from(copy.texture.height());
+        recorder.append(self, op, commands, (buffer, bytes, !to_texture))
     }
 }

@@ -3,7 +3,7 @@
 use hadamard::wgpu::BufferUsages;
 use hadamard::{DType, Element, Error, Expr, Tensor, assign};
 
-use super::owned;
+use super::{owned, owned_with};
 
 /// What lies around a tensor in its buffer.
 const GUARD: u8 = 0xa5;
@@ -69,6 +69,30 @@ fn views_reductions_and_gradients_are_as_of_any_tensor() {
         for (i, form) in forms.iter().enumerate() {
             assert_eq!(form(&x).to_vec::<f32>().unwrap(), form(&same).to_vec::<f32>().unwrap(), "{device}: {i}");
         }
+    }
+}
+
+#[test]
+fn a_buffer_that_no_binding_shows_whole_is_worked_on_in_pieces() {
+    const N: usize = 100_003;
+    for own in owned_with(|limits| limits.max_storage_buffer_binding_size = 1 << 16) {
+        let device = own.open();
+        let old: Vec<f32> = (0..N + 5).map(|i| (i % 10) as f32).collect();
+        let buffer = own.holding(bytemuck::cast_slice(&old));
+        let x = Tensor::from_wgpu(&buffer, 12, [N], DType::F32, &device).unwrap();
+        x.assign(&x * 2.0).unwrap();
+        assert_eq!(x.sum(..).item::<f32>().unwrap(), old[3..N + 3].iter().sum::<f32>() * 2.0, "{device}");
+        // A part that lies beyond the first binding, of another dtype.
+        let bits = Tensor::from_wgpu(&buffer, 300_000, [1000], DType::I32, &device).unwrap();
+        bits.assign(&bits + 1).unwrap();
+        device.flush().unwrap();
+        let found = own.floats(&buffer);
+        let expected = |i: usize| match i {
+            75_000..76_000 => f32::from_bits((old[i] * 2.0).to_bits() + 1),
+            3..100_006 => old[i] * 2.0,
+            _ => old[i],
+        };
+        assert!((0..N + 5).all(|i| found[i] == expected(i)), "{device}");
     }
 }
 
@@ -161,7 +185,7 @@ fn shared_memory_is_never_pooled() {
         drop(ours);
         assert_eq!(device.memory().used, before.used, "{device}");
         for i in 0..4 {
-            let other = Tensor::full([bytes], i as u8, &device).unwrap();
+            let other = Tensor::full([bytes], i, &device).unwrap();
             assert_eq!(other.at(0).unwrap().item::<u8>().unwrap(), i);
         }
         assert!(own.read(&buffer).iter().all(|&byte| byte == 7), "{device}");

@@ -24,24 +24,39 @@ struct Own {
 
 /// One for each GPU that is tested.
 fn owned() -> Vec<Own> {
-    devices::devices().iter().filter(|device| device.is_gpu()).map(own).collect()
+    owned_with(|_| ())
+}
+
+/// The same, with other limits.
+fn owned_with(limit: impl Fn(&mut wgpu::Limits)) -> Vec<Own> {
+    devices::devices().iter().filter(|device| device.is_gpu()).map(|device| own_with(device, &limit)).collect()
 }
 
 /// One of the same adapter.
 fn own(device: &Device) -> Own {
+    own_with(device, &|_| ())
+}
+
+fn own_with(device: &Device, limit: &dyn Fn(&mut wgpu::Limits)) -> Own {
     let info = device.info();
     let backends = if info.backend == "gl" { wgpu::Backends::GL } else { wgpu::Backends::PRIMARY };
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
     let adapters = pollster::block_on(instance.enumerate_adapters(backends));
     let same = |a: &wgpu::Adapter| a.get_info().name == info.name && a.get_info().backend.to_str() == info.backend;
     let adapter = adapters.into_iter().find(same).expect("the adapter is there");
-    let (device, queue) = request(&adapter);
+    let (device, queue) = request_with(&adapter, limit);
     Own { instance, adapter, device, queue }
 }
 
 /// Another device of an adapter.
 fn request(adapter: &wgpu::Adapter) -> (wgpu::Device, wgpu::Queue) {
-    let descriptor = wgpu::DeviceDescriptor { required_limits: adapter.limits(), ..wgpu::DeviceDescriptor::default() };
+    request_with(adapter, &|_| ())
+}
+
+fn request_with(adapter: &wgpu::Adapter, limit: &dyn Fn(&mut wgpu::Limits)) -> (wgpu::Device, wgpu::Queue) {
+    let mut required_limits = adapter.limits();
+    limit(&mut required_limits);
+    let descriptor = wgpu::DeviceDescriptor { required_limits, ..wgpu::DeviceDescriptor::default() };
     pollster::block_on(adapter.request_device(&descriptor)).expect("a device")
 }
 

@@ -7,6 +7,9 @@ use hadamard::{DType, Device, Error, Expr, Result, Tensor, wgpu};
 
 use super::{Own, owned};
 
+/// A call that waits.
+type Waits = fn(&Device, &Tensor) -> Result<()>;
+
 fn submit(own: &Own, encoder: wgpu::CommandEncoder) {
     own.queue.submit([encoder.finish()]);
 }
@@ -136,7 +139,6 @@ fn what_waits_is_an_error_within_and_nothing_is_recorded_then() {
     for own in owned() {
         let device = own.open();
         let x = Tensor::ones([4], DType::F32, &device).unwrap();
-        type Waits = fn(&Device, &Tensor) -> Result<()>;
         let waits: [(&str, Waits); 6] = [
             ("to_vec", |_, x| x.to_vec::<f32>().map(drop)),
             ("to_vec", |_, x| x.sum(..).item::<f32>().map(drop)),
