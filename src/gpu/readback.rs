@@ -114,13 +114,15 @@ impl Buffer {
         if len == 0 {
             return Ok(f(&[]));
         }
-        if cfg!(target_arch = "wasm32") {
-            return Err(self.context().waits(op));
+        #[cfg(target_arch = "wasm32")]
+        return Err(self.context().waits(op));
+        #[cfg(not(target_arch = "wasm32"))]
+        {
+            let (pending, submission, mapped) = start_read(self.context(), op, Some((self, offset, len)))?;
+            self.context().wait(op, Some(submission))?;
+            drop(mapped);
+            pollster::block_on(pending.finish(op, f))
         }
-        let (pending, submission, mapped) = start_read(self.context(), op, Some((self, offset, len)))?;
-        self.context().wait(op, Some(submission))?;
-        drop(mapped);
-        pollster::block_on(pending.finish(op, f))
     }
 }
 

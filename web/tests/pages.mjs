@@ -127,7 +127,7 @@ export const tests = {
       const wrong = found.flatMap((table) => table.wrong.map((text) => `${table.name}: ${text}`));
       assert.equal(wrong.length, 0, `${wrong.length} wrong:\n${wrong.slice(0, 20).join('\n')}`);
       assert.ok(sum('rows') > 2000);
-      return `${sum('rows')} rows, ${sum('f64')} left out for want of f64, ${sum('subnormal')} of subnormals`;
+      return `${sum('rows')} rows of ${found.length} tables, ${sum('f64')} left out for want of f64, ${sum('subnormal')} of subnormals`;
     },
   },
 
@@ -215,14 +215,17 @@ export const tests = {
         const refused = await thrown(() => y.data());
         const z = d.ones([1000]);
         const right = (await z.data())[0];
-        const huge = await thrown(async () => {
-          await d.zeros([2 ** 29]).data();
-        });
-        return [refused, right, huge];
+        const huge = await thrown(() => d.zeros([2 ** 28 + 2 ** 20]));
+        d.limitMemory(d.stats().used + 2 ** 20);
+        const much = await thrown(() => d.zeros([2 ** 20]));
+        d.limitMemory();
+        return [refused, right, huge, much, d.zeros([2 ** 20]).size];
       });
       assert.match(got[0], /^GpuError: \w+: the GPU refused the work: .*destroyed/is);
       assert.equal(got[1], 1);
-      assert.match(got[2], /^(UnsupportedError|OutOfMemoryError): zeros: /);
+      assert.match(got[2], /^UnsupportedError: zeros: 1077936128 is beyond max_buffer_size = 1073741824/);
+      assert.match(got[3], /^OutOfMemoryError: zeros: out of memory on .* for 4194304 bytes/);
+      assert.equal(got[4], 2 ** 20);
     },
   },
 
