@@ -40,7 +40,7 @@ pub(super) struct Destination<'a> {
 }
 
 /// Bytes of a target that are more than stay in the cache until somebody reads them, and then better never take room there:
-/// a line that is written whole is otherwise read first. Measured: docs/performance.md.
+/// a line that is written whole is otherwise read first.
 const PAST_CACHE: usize = 16 << 20;
 
 impl<'a> Destination<'a> {

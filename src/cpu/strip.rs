@@ -217,8 +217,13 @@ unsafe fn past_cache(from: *const u8, to: *mut u8, bytes: usize) {
     // SAFETY: the head, the lines and the rest are all of it, and each line is aligned.
     unsafe {
         to.copy_from_nonoverlapping(from, head);
-        for at in (head..head + lines * LINE).step_by(size_of::<__m128i>()) {
-            _mm_stream_si128(to.add(at).cast(), _mm_loadu_si128(from.add(at).cast()));
+        for line in 0..lines {
+            let from = from.add(head + line * LINE).cast::<__m128i>();
+            let to = to.add(head + line * LINE).cast::<__m128i>();
+            let parts = [0, 1, 2, 3].map(|i| _mm_loadu_si128(from.add(i)));
+            for (i, part) in parts.into_iter().enumerate() {
+                _mm_stream_si128(to.add(i), part);
+            }
         }
         let done = head + lines * LINE;
         to.add(done).copy_from_nonoverlapping(from.add(done), bytes - done);
@@ -273,9 +278,10 @@ pub(super) fn lines<T>(n: usize) -> usize {
 pub(super) fn fetch<T>(from: &[Cell<T>], at: usize, n: usize) {
     #[cfg(target_arch = "x86_64")]
     for line in 0..lines::<T>(n) {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // Into the second-level cache, since the first has few lines on their way at a time.
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
         // SAFETY: a hint, and nothing is read: any address will do.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(from.as_ptr().wrapping_add(at).cast::<i8>().wrapping_add(line * LINE)) }
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(from.as_ptr().wrapping_add(at).cast::<i8>().wrapping_add(line * LINE)) }
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = (from, at, n);
