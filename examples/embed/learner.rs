@@ -50,8 +50,10 @@ pub(crate) struct Learner {
     device: Device,
     weights: Tensor,
     speeds: Tensor,
+    gradient: Tensor,
     picture: Tensor,
     shade: Expr,
+    slope: Expr,
     speed: Expr,
     step: Expr,
     loss: Expr,
@@ -70,11 +72,13 @@ impl Learner {
         // Descriptions, built once: each frame runs them with what the weights are then.
         let grey = (&planes * &weights).sum(0);
         let loss = (&grey - &sought).square().mean(..);
-        let gradient = &loss.grad(&[&weights])?[0];
-        let speed = &speeds * KEPT + gradient;
+        let slope = loss.grad(&[&weights])?.remove(0);
+        // The gradient is stored, so that the step reads it, and writes speeds and weights in place, in one pass.
+        let gradient = Tensor::zeros([3, 1, 1], DType::F32, device)?;
+        let speed = &speeds * KEPT + &gradient;
         let step = &weights - &speed * RATE;
         let shade = (grey.clamp(0.0, 1.0) * 255.0 + 0.5).reshape([height, width, 1]);
-        Ok(Self { device: device.clone(), weights, speeds, picture, shade, speed, step, loss })
+        Ok(Self { device: device.clone(), weights, speeds, gradient, picture, shade, slope, speed, step, loss })
     }
 
     /// Records a frame: the picture, its copy to the texture that is drawn, and a step of the weights.
@@ -82,6 +86,7 @@ impl Learner {
         self.device.record_into(encoder, || {
             self.picture.assign(&self.shade)?;
             self.picture.to_wgpu_texture(texture)?;
+            self.gradient.assign(&self.slope)?;
             assign(&[(&self.speeds, self.speed.clone()), (&self.weights, self.step.clone())])
         })?;
         Ok(())
