@@ -52,7 +52,7 @@ fn main() -> Result<()> {
     std::fs::create_dir_all(&folder)?;
     let mut last = Vec::new();
     for (number, target) in SHOWN.iter().zip(&targets) {
-        last = stage.read(&device, &queue, target)?;
+        last = stage::read(&device, &queue, target)?;
         let path = folder.join(format!("frame-{number:03}.png"));
         stage.write(&path, &last)?;
         println!("wrote {}", path.display());
@@ -60,7 +60,7 @@ fn main() -> Result<()> {
     // What is on the screen at last is the grey picture, but for what the weights are still off: 6 levels of 255 at most, as
     // measured on lavapipe.
     assert!(after < before / 1000.0, "nothing was learned");
-    let furthest = stage.furthest(&last, &photo.grey());
+    let furthest = stage::furthest(&last, &photo.grey());
     println!("the last frame is within {furthest} levels of the grey picture");
     assert!(furthest <= 8, "the last frame is not the grey picture");
     Ok(())
