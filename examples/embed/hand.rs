@@ -6,6 +6,7 @@ use super::learner::{Photograph, RATE};
 
 /// The picture, four pixels an invocation; the gradient, in parts and added up; the step.
 const SHADER: &str = "
+const KEPT = 0.9;
 struct Size { width: u32, row: u32, height: u32, rate: f32 }
 @group(0) @binding(0) var<uniform> size: Size;
 @group(0) @binding(1) var<storage, read> planes: array<f32>;
@@ -19,8 +20,8 @@ fn pixel(i: u32) -> vec3f {
     return vec3f(planes[i], planes[n + i], planes[2u * n + i]);
 }
 
-fn grey(of: vec3f) -> f32 {
-    return dot(of, vec3f(weights[0], weights[1], weights[2]));
+fn grey(rgb: vec3f) -> f32 {
+    return dot(rgb, vec3f(weights[0], weights[1], weights[2]));
 }
 
 @compute @workgroup_size(64)
@@ -53,8 +54,8 @@ fn add_up(me: u32, mine: vec3f) -> vec3f {
 fn gradient(@builtin(local_invocation_index) me: u32, @builtin(workgroup_id) group: vec3u) {
     var sum = vec3f();
     for (var i = group.x * 64u + me; i < size.width * size.height; i += 64u * 64u) {
-        let of = pixel(i);
-        sum += (grey(of) - sought[i]) * of;
+        let rgb = pixel(i);
+        sum += (grey(rgb) - sought[i]) * rgb;
     }
     let all = add_up(me, sum);
     if me == 0u { parts[group.x] = vec4f(all, 0.0); }
@@ -62,8 +63,12 @@ fn gradient(@builtin(local_invocation_index) me: u32, @builtin(workgroup_id) gro
 
 @compute @workgroup_size(64)
 fn step(@builtin(local_invocation_index) me: u32) {
-    let all = add_up(me, parts[me].xyz) * (2.0 * size.rate / f32(size.width * size.height));
-    if me < 3u { weights[me] -= all[me]; }
+    let gradient = add_up(me, parts[me].xyz) * (2.0 / f32(size.width * size.height));
+    if me >= 3u { return; }
+    // The speeds lie behind the weights.
+    let speed = weights[3u + me] * KEPT + gradient[me];
+    weights[3u + me] = speed;
+    weights[me] -= speed * size.rate;
 }";
 
 pub(crate) struct Hand {
@@ -92,7 +97,7 @@ impl Hand {
         let picture = buffer((row * height) as usize, BufferUsages::STORAGE | BufferUsages::COPY_SRC);
         let parts = buffer(64 * 16, BufferUsages::STORAGE);
         let buffers =
-            [size, holding(&photo.planes), holding(&photo.grey()), holding(&[0.0; 4]), picture.clone(), parts];
+            [size, holding(&photo.planes), holding(&photo.grey()), holding(&[0.0; 8]), picture.clone(), parts];
 
         let entry = |binding: u32| wgpu::BindGroupLayoutEntry {
             binding,

@@ -1,6 +1,6 @@
 //! What is computed: a picture of weighted channels, and a step of gradient descent on the weights.
 
-use hadamard::{DType, Device, Expr, Tensor, wgpu};
+use hadamard::{DType, Device, Expr, Tensor, assign, wgpu};
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::zune_core::bytestream::ZCursor;
 
@@ -12,7 +12,9 @@ const PHOTOGRAPH: &[u8] = include_bytes!("../../data/temple.jpg");
 /// The share of red, green and blue in grey (ITU-R BT.601): what is to be found.
 pub(crate) const SHARES: [f32; 3] = [0.299, 0.587, 0.114];
 
-/// Below 2 over the largest curvature of the loss, which is at most 2 * 3 where all pixels are white.
+/// How much of its speed a weight keeps from frame to frame: the channels are much alike, so the loss is a long valley.
+pub(crate) const KEPT: f32 = 0.9;
+/// Below 2 (1 + KEPT) over the largest curvature of the loss, which is at most 2 * 3 where all pixels are white.
 pub(crate) const RATE: f32 = 0.33;
 
 /// Channels one after the other, from 0 to 1.
@@ -47,8 +49,12 @@ impl Photograph {
 pub(crate) struct Learner {
     device: Device,
     weights: Tensor,
+    speeds: Tensor,
+    gradient: Tensor,
     picture: Tensor,
     shade: Expr,
+    slope: Expr,
+    speed: Expr,
     step: Expr,
     loss: Expr,
 }
@@ -59,16 +65,20 @@ impl Learner {
         let planes = Tensor::from_slice(&photo.planes, [3, height, width], device)?;
         let sought = Tensor::from_slice(&photo.grey(), [height, width], device)?;
         let weights = Tensor::zeros([3, 1, 1], DType::F32, device)?;
+        let speeds = Tensor::zeros([3, 1, 1], DType::F32, device)?;
         // Rows begin where a copy to a texture needs them, so that no other copy is made.
         let picture = Tensor::zeros([height, photo.row(), 1], DType::U8, device)?.narrow(1, 0, width)?;
 
         // Descriptions, built once: each frame runs them with what the weights are then.
         let grey = (&planes * &weights).sum(0);
         let loss = (&grey - &sought).square().mean(..);
-        let gradient = &loss.grad(&[&weights])?[0];
-        let step = &weights - gradient * RATE;
+        let slope = loss.grad(&[&weights])?.remove(0);
+        // The gradient is stored, so that the step reads it, and writes speeds and weights in place, in one pass.
+        let gradient = Tensor::zeros([3, 1, 1], DType::F32, device)?;
+        let speed = &speeds * KEPT + &gradient;
+        let step = &weights - &speed * RATE;
         let shade = (grey.clamp(0.0, 1.0) * 255.0 + 0.5).reshape([height, width, 1]);
-        Ok(Self { device: device.clone(), weights, picture, shade, step, loss })
+        Ok(Self { device: device.clone(), weights, speeds, gradient, picture, shade, slope, speed, step, loss })
     }
 
     /// Records a frame: the picture, its copy to the texture that is drawn, and a step of the weights.
@@ -76,7 +86,8 @@ impl Learner {
         self.device.record_into(encoder, || {
             self.picture.assign(&self.shade)?;
             self.picture.to_wgpu_texture(texture)?;
-            self.weights.assign(&self.step)
+            self.gradient.assign(&self.slope)?;
+            assign(&[(&self.speeds, self.speed.clone()), (&self.weights, self.step.clone())])
         })?;
         Ok(())
     }

@@ -52,16 +52,17 @@ fn main() -> Result<()> {
     std::fs::create_dir_all(&folder)?;
     let mut last = Vec::new();
     for (number, target) in SHOWN.iter().zip(&targets) {
-        last = stage.read(&device, &queue, target)?;
+        last = stage::read(&device, &queue, target)?;
         let path = folder.join(format!("frame-{number:03}.png"));
         stage.write(&path, &last)?;
         println!("wrote {}", path.display());
     }
-    // What is on the screen at last is the grey picture: no pixel is further off than the weights' error makes it.
+    // What is on the screen at last is the grey picture, but for what the weights are still off: 6 levels of 255 at most, as
+    // measured on lavapipe.
     assert!(after < before / 1000.0, "nothing was learned");
-    let furthest = stage.furthest(&last, &photo.grey());
+    let furthest = stage::furthest(&last, &photo.grey());
     println!("the last frame is within {furthest} levels of the grey picture");
-    assert!(furthest <= 12, "the last frame is not the grey picture");
+    assert!(furthest <= 8, "the last frame is not the grey picture");
     Ok(())
 }
 
@@ -72,8 +73,6 @@ fn open() -> Result<(wgpu::Adapter, wgpu::Device, wgpu::Queue)> {
     let adapters = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::PRIMARY));
     let named = |adapter: &wgpu::Adapter| format!("{:?}", adapter.get_info()).to_lowercase().contains(&wanted);
     let adapter = adapters.into_iter().find(named).ok_or("no GPU adapter of that name")?;
-    let limits = wgpu::Limits::downlevel_defaults();
-    let descriptor = wgpu::DeviceDescriptor { required_limits: limits, ..wgpu::DeviceDescriptor::default() };
-    let (device, queue) = pollster::block_on(adapter.request_device(&descriptor))?;
+    let (device, queue) = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor::default()))?;
     Ok((adapter, device, queue))
 }

@@ -92,25 +92,12 @@ impl Stage {
         pass.draw(0..3, 0..1);
     }
 
-    /// The bytes of what was drawn, once all frames are.
-    pub(crate) fn read(&self, device: &wgpu::Device, queue: &wgpu::Queue, target: &wgpu::Texture) -> Result<Vec<u8>> {
-        read(device, queue, target)
-    }
-
     pub(crate) fn write(&self, path: &Path, pixels: &[u8]) -> Result<()> {
         let mut encoder = png::Encoder::new(BufWriter::new(File::create(path)?), self.width, self.height);
         encoder.set_color(png::ColorType::Rgba);
         encoder.set_depth(png::BitDepth::Eight);
         encoder.write_header()?.write_image_data(pixels)?;
         Ok(())
-    }
-
-    /// By how many levels the pixel that is furthest off differs from that of a grey picture.
-    pub(crate) fn furthest(&self, pixels: &[u8], grey: &[f32]) -> u8 {
-        let level = |c: usize, grey: f32| ((SHADOWS[c] + (LIGHTS[c] - SHADOWS[c]) * grey) * 255.0).round() as u8;
-        let pairs = pixels.chunks(4).zip(grey);
-        let off = pairs.flat_map(|(pixel, &grey)| (0..3).map(move |c| pixel[c].abs_diff(level(c, grey))));
-        off.max().unwrap_or(u8::MAX)
     }
 }
 
@@ -151,4 +138,12 @@ pub(crate) fn read(device: &wgpu::Device, queue: &wgpu::Queue, texture: &wgpu::T
     device.poll(wgpu::PollType::wait_indefinitely())?;
     let mapped = buffer.get_mapped_range(..)?;
     Ok(mapped.chunks(pitch).flat_map(|padded| &padded[..row]).copied().collect())
+}
+
+/// By how many levels the pixel that is furthest off differs from that of a grey picture.
+pub(crate) fn furthest(pixels: &[u8], grey: &[f32]) -> u8 {
+    let level = |c: usize, grey: f32| ((SHADOWS[c] + (LIGHTS[c] - SHADOWS[c]) * grey) * 255.0).round() as u8;
+    let pairs = pixels.chunks(4).zip(grey);
+    let off = pairs.flat_map(|(pixel, &grey)| (0..3).map(move |c| pixel[c].abs_diff(level(c, grey))));
+    off.max().unwrap_or(u8::MAX)
 }
