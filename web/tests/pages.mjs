@@ -215,7 +215,7 @@ export const tests = {
         const refused = await thrown(() => y.data());
         const z = d.ones([1000]);
         const right = (await z.data())[0];
-        const huge = await thrown(() => d.zeros([2 ** 28 + 2 ** 20]));
+        const huge = await thrown(() => d.zeros([2 ** 27 + 2 ** 20], 'f64'));
         d.limitMemory(d.stats().used + 2 ** 20);
         const much = await thrown(() => d.zeros([2 ** 20]));
         d.limitMemory();
@@ -223,7 +223,7 @@ export const tests = {
       });
       assert.match(got[0], /^GpuError: \w+: the GPU refused the work: .*destroyed/is);
       assert.equal(got[1], 1);
-      assert.match(got[2], /^UnsupportedError: zeros: 1077936128 is beyond max_buffer_size = 1073741824/);
+      assert.match(got[2], /^UnsupportedError: zeros: 1082130432 is beyond max_buffer_size = 1073741824/);
       assert.match(got[3], /^OutOfMemoryError: zeros: out of memory on .* for 4194304 bytes/);
       assert.equal(got[4], 2 ** 20);
     },
