@@ -122,11 +122,13 @@ export const tests = {
   "PyTorch's answers": {
     async run({ open, device, assert }) {
       const page = await open();
-      const found = await page.evaluate(async (name) => golden.all(await hadamard.device(name)), device);
+      // A GPU in software takes minutes to compile thousands of kernels: a fourth of the rows unless all are asked for.
+      const every = device === 'gpu' && !process.env.HADAMARD_ALL_ROWS ? 4 : 1;
+      const found = await page.evaluate(async ([name, every]) => golden.all(await hadamard.device(name), every), [device, every]);
       const sum = (key) => found.reduce((n, table) => n + table[key], 0);
       const wrong = found.flatMap((table) => table.wrong.map((text) => `${table.name}: ${text}`));
       assert.equal(wrong.length, 0, `${wrong.length} wrong:\n${wrong.slice(0, 20).join('\n')}`);
-      assert.ok(sum('rows') > 2000);
+      assert.ok(sum('rows') > 2000 / every);
       return `${sum('rows')} rows of ${found.length} tables, ${sum('f64')} left out for want of f64, ${sum('subnormal')} of subnormals`;
     },
   },
