@@ -32,7 +32,7 @@ pub(crate) use self::adapter::{adapters, preferred_adapters, refusal};
 pub(crate) use self::context::Context;
 pub(crate) use self::memory::Buffer;
 #[cfg(target_arch = "wasm32")]
-pub(crate) use self::web::{adapters, preferred_adapters, refusal, request};
+pub(crate) use self::web::{BufferHandle, DeviceHandle, adapters, preferred_adapters, refusal, request};
 
 use self::recorder::Bound;
 use self::shifts::Shifts;
