@@ -24,7 +24,8 @@ for package in *.deb; do
     *) dpkg-deb -x "$package" "$dir/root" ;;
     esac
 done
-rm -rf "$dir/debs"
+cd "$dir"
+rm -rf debs
 cat >"$dir/bin/rustc-web" <<EOF
 #!/bin/sh
 LD_LIBRARY_PATH="$dir/root/usr/lib/x86_64-linux-gnu\${LD_LIBRARY_PATH:+:\$LD_LIBRARY_PATH}" exec "$dir/root/usr/bin/rustc" "\$@"

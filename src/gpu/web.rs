@@ -19,6 +19,10 @@ use super::faults::{FILTERS, Faults};
 use super::{Buffer, Context};
 use crate::{DeviceKind, Error, Result};
 
+/// What a page has in hand of a tensor's memory, and of a device.
+pub(crate) type BufferHandle = wgpu::Buffer;
+pub(crate) type DeviceHandle = wgpu::Device;
+
 /// What one of wgpu's error scopes will have caught.
 type Caught = Pin<Box<dyn Future<Output = Option<wgpu::Error>> + Send>>;
 
@@ -135,7 +139,7 @@ impl Context {
         self.check(op)
     }
 
-    pub(crate) fn handle(&self) -> wgpu::Device {
+    pub(crate) fn handle(&self) -> DeviceHandle {
         self.device.clone()
     }
 
@@ -165,7 +169,7 @@ impl Context {
 
 impl Buffer {
     /// The page's handle of it, once recorded work is submitted.
-    pub(crate) fn handed_over(&self, op: &'static str) -> Result<wgpu::Buffer> {
+    pub(crate) fn handed_over(&self, op: &'static str) -> Result<BufferHandle> {
         self.context().recorder().submit(self.context(), op)?;
         Ok(self.raw().clone())
     }

@@ -143,12 +143,12 @@ impl Backend {
 
     /// A GPU's buffer, once recorded work is submitted.
     #[cfg(all(feature = "gpu", target_arch = "wasm32"))]
-    pub(super) fn webgpu(op: &'static str, storage: &Storage) -> Result<Option<wgpu::Buffer>> {
+    pub(super) fn webgpu(op: &'static str, storage: &Storage) -> Result<Option<gpu::BufferHandle>> {
         buffer!(storage, _buffer => Ok(None), buffer => buffer.handed_over(op).map(Some))
     }
 
     #[cfg(all(feature = "gpu", target_arch = "wasm32"))]
-    pub(super) fn webgpu_device(&self) -> Option<wgpu::Device> {
+    pub(super) fn webgpu_device(&self) -> Option<gpu::DeviceHandle> {
         on!(self, cpu => None, context => Some(context.handle()))
     }
 

@@ -170,8 +170,9 @@ export class Tensor extends Handle {
 
   /** The elements in row-major order, once the device has computed them. */
   async data() {
+    const number = this._number('data');
     const { dtype } = this;
-    const { buffer } = await raw.tensor_read(this._number('data'));
+    const { buffer } = await raw.tensor_read(number);
     return new (ARRAY_OF[dtype] ?? Uint16Array)(buffer);
   }
 

@@ -33,6 +33,7 @@ await withBrowser({ gpu: true }, async (context) => {
     await page.goto(`${server.address}/`);
     await page.waitForFunction(() => window.ready, null, { timeout: 60_000 });
     rows.push(...(await page.evaluate((n) => window.compare(n), n)));
+    console.error(`${n} elements done`);
     await page.close();
   }
 }).finally(() => server.close());

@@ -122,11 +122,13 @@ export const tests = {
   "PyTorch's answers": {
     async run({ open, device, assert }) {
       const page = await open();
-      const found = await page.evaluate(async (name) => golden.all(await hadamard.device(name)), device);
+      // A GPU in software takes minutes to compile thousands of kernels: a fourth of the rows unless all are asked for.
+      const every = device === 'gpu' && !process.env.HADAMARD_ALL_ROWS ? 4 : 1;
+      const found = await page.evaluate(async ([name, every]) => golden.all(await hadamard.device(name), every), [device, every]);
       const sum = (key) => found.reduce((n, table) => n + table[key], 0);
       const wrong = found.flatMap((table) => table.wrong.map((text) => `${table.name}: ${text}`));
       assert.equal(wrong.length, 0, `${wrong.length} wrong:\n${wrong.slice(0, 20).join('\n')}`);
-      assert.ok(sum('rows') > 2000);
+      assert.ok(sum('rows') > 2000 / every);
       return `${sum('rows')} rows of ${found.length} tables, ${sum('f64')} left out for want of f64, ${sum('subnormal')} of subnormals`;
     },
   },
@@ -215,7 +217,7 @@ export const tests = {
         const refused = await thrown(() => y.data());
         const z = d.ones([1000]);
         const right = (await z.data())[0];
-        const huge = await thrown(() => d.zeros([2 ** 28 + 2 ** 20]));
+        const huge = await thrown(() => d.zeros([2 ** 27 + 2 ** 20], 'f64'));
         d.limitMemory(d.stats().used + 2 ** 20);
         const much = await thrown(() => d.zeros([2 ** 20]));
         d.limitMemory();
@@ -223,7 +225,7 @@ export const tests = {
       });
       assert.match(got[0], /^GpuError: \w+: the GPU refused the work: .*destroyed/is);
       assert.equal(got[1], 1);
-      assert.match(got[2], /^UnsupportedError: zeros: 1077936128 is beyond max_buffer_size = 1073741824/);
+      assert.match(got[2], /^UnsupportedError: zeros: 1082130432 is beyond max_buffer_size = 1073741824/);
       assert.match(got[3], /^OutOfMemoryError: zeros: out of memory on .* for 4194304 bytes/);
       assert.equal(got[4], 2 ** 20);
     },

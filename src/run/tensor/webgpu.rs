@@ -1,6 +1,7 @@
 //! What is behind a tensor and a device in a browser, for the package in `web/`.
 
 use super::create::check_count;
+use crate::gpu::{BufferHandle, DeviceHandle};
 use crate::run::backend::Backend;
 use crate::{DType, Device, Error, Result, Shape, Tensor};
 
@@ -29,7 +30,7 @@ impl Tensor {
     /// nothing on the CPU. Work recorded so far has been submitted, so what the page submits next finds the elements
     /// there. The memory is the tensor's for as long as the tensor or a view of it lives.
     #[doc(hidden)]
-    pub fn webgpu(&self) -> Result<Option<(wgpu::Buffer, [usize; 2])>> {
+    pub fn webgpu(&self) -> Result<Option<(BufferHandle, [usize; 2])>> {
         if !self.is_contiguous() {
             return Err(Error::argument("gpuBuffer", "a tensor whose elements follow each other", "a view"));
         }
@@ -41,7 +42,7 @@ impl Tensor {
 impl Device {
     /// The page's handle of a GPU; nothing for the CPU.
     #[doc(hidden)]
-    pub fn webgpu(&self) -> Option<wgpu::Device> {
+    pub fn webgpu(&self) -> Option<DeviceHandle> {
         self.backend().webgpu_device()
     }
 }
