@@ -210,15 +210,6 @@ impl<W: Way, X: Stream, O: Pod, F: Fn(X::Item) -> O> NullaryFnOnce for Dispatche
     }
 }
 
-/// A loop that writes each element as soon as it is computed.
-pub(super) fn by_element<X: Stream, O: Pod, F: Fn(X::Item) -> O>(
-    args: X,
-    f: F,
-    out: &[Cell<O>],
-) -> impl NullaryFnOnce<Output = ()> {
-    Dispatched { args, f, out, way: PhantomData::<ByElement> }
-}
-
 fn dispatch<W: Way, X: Stream, O: Pod>(arch: Arch, args: X, out: &[Cell<O>], f: impl Fn(X::Item) -> O) {
     arch.dispatch(Dispatched { args, f, out, way: PhantomData::<W> });
 }
@@ -236,7 +227,7 @@ pub(super) fn splat<T: Pod>(x: Strip<'_>) -> Splat<T> {
 /// A loop is a plain function pointer, monomorphic in the function it maps, so there is nowhere to pass the function
 /// itself, nor need: its type says all.
 #[expect(unsafe_code, reason = "makes a value of a type without bytes")]
-pub(super) fn conjure<F: Copy>() -> F {
+fn conjure<F: Copy>() -> F {
     const { assert!(size_of::<F>() == 0, "a loop's function captures nothing") }
     // SAFETY: no bytes to read; the type is inhabited, as `map1` and its kin were handed one.
     unsafe { NonNull::<F>::dangling().read() }

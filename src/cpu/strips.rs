@@ -7,7 +7,7 @@ use super::division::{self, Divisor};
 use super::functions::{Fused, Split, division as leftover, double, single};
 use super::loops::{Body, Loop, map1, map2, map2_in_place, map2_prepared, map3};
 use super::plain::Plain;
-use super::widest::{Guarded, guarded1, guarded2, wide1, wide2};
+use super::widest::{Formula, wide1, wide2};
 use super::{math, philox};
 use crate::base::dtype::only_stored;
 use crate::base::element::to_odd;
@@ -33,21 +33,44 @@ fn plain(plain: Plain) -> Loop {
 
 /// The loop of a function of [`functions`](super::functions), by its formula for either kind of CPU.
 macro_rules! wide {
-    ($wide:ident, $functions:ident, $name:ident) => {
-        $wide($functions::$name::<Fused>, $functions::$name::<Split>)
+    ($wide:ident, $x:ty => $t:ty, $fused:expr, $split:expr $(, far $is_far:expr, $is_far_split:expr, $far:expr)?) => {{
+        #[derive(Clone, Copy)]
+        struct Of;
+        impl Formula<$x> for Of {
+            type Out = $t;
+
+            #[inline(always)]
+            fn near<const FUSED: bool>(x: $x) -> $t {
+                if FUSED { $fused(x) } else { $split(x) }
+            }
+            $(
+                const GUARDED: bool = true;
+
+                #[inline(always)]
+                fn is_far<const FUSED: bool>(x: $x) -> bool {
+                    if FUSED { $is_far(x) } else { $is_far_split(x) }
+                }
+
+                fn far(x: $x) -> $t {
+                    $far(x)
+                }
+            )?
+        }
+        $wide(Of)
+    }};
+}
+
+macro_rules! unary {
+    ($functions:ident, $t:ident, $name:ident) => {
+        wide!(wide1, $t => $t, $functions::$name::<Fused>, $functions::$name::<Split>)
     };
 }
 
 /// The same of a circular function, of large arguments by the standard library's.
 macro_rules! circular {
     ($functions:ident, $t:ident, $name:ident) => {
-        guarded1(Guarded {
-            fused: $functions::$name::<Fused>,
-            split: $functions::$name::<Split>,
-            is_far_fused: $functions::is_far::<Fused>,
-            is_far_split: $functions::is_far::<Split>,
-            far: |x: $t| x.$name(),
-        })
+        wide!(wide1, $t => $t, $functions::$name::<Fused>, $functions::$name::<Split>,
+            far $functions::is_far::<Fused>, $functions::is_far::<Split>, $t::$name)
     };
 }
 
@@ -60,38 +83,38 @@ macro_rules! unary_float {
                 UnaryOp::Abs => map1(|x: $t| x.abs()),
                 // Of NaN and of both zeros: 0.
                 UnaryOp::Sign => map1(|x: $t| $t::from(i8::from(x > 0.0) - i8::from(x < 0.0))),
-                UnaryOp::Sqrt => wide1($t::sqrt, $t::sqrt),
-                UnaryOp::Rsqrt => wide1(|x: $t| 1.0 / x.sqrt(), |x: $t| 1.0 / x.sqrt()),
-                UnaryOp::Exp => wide!(wide1, $functions, exp),
-                UnaryOp::Exp2 => wide!(wide1, $functions, exp2),
-                UnaryOp::Expm1 => wide!(wide1, $functions, expm1),
-                UnaryOp::Log => wide!(wide1, $functions, log),
-                UnaryOp::Log1p => wide!(wide1, $functions, log1p),
-                UnaryOp::Log2 => wide!(wide1, $functions, log2),
-                UnaryOp::Log10 => wide!(wide1, $functions, log10),
+                UnaryOp::Sqrt => wide!(wide1, $t => $t, $t::sqrt, $t::sqrt),
+                UnaryOp::Rsqrt => map1(|x: $t| 1.0 / x.sqrt()),
+                UnaryOp::Exp => unary!($functions, $t, exp),
+                UnaryOp::Exp2 => unary!($functions, $t, exp2),
+                UnaryOp::Expm1 => unary!($functions, $t, expm1),
+                UnaryOp::Log => unary!($functions, $t, log),
+                UnaryOp::Log1p => unary!($functions, $t, log1p),
+                UnaryOp::Log2 => unary!($functions, $t, log2),
+                UnaryOp::Log10 => unary!($functions, $t, log10),
                 UnaryOp::Sin => circular!($functions, $t, sin),
                 UnaryOp::Cos => circular!($functions, $t, cos),
                 UnaryOp::Tan => circular!($functions, $t, tan),
-                UnaryOp::Asin => wide!(wide1, $functions, asin),
-                UnaryOp::Acos => wide!(wide1, $functions, acos),
-                UnaryOp::Atan => wide!(wide1, $functions, atan),
-                UnaryOp::Sinh => wide!(wide1, $functions, sinh),
-                UnaryOp::Cosh => wide!(wide1, $functions, cosh),
-                UnaryOp::Tanh => wide!(wide1, $functions, tanh),
-                UnaryOp::Asinh => wide!(wide1, $functions, asinh),
-                UnaryOp::Acosh => wide!(wide1, $functions, acosh),
-                UnaryOp::Atanh => wide!(wide1, $functions, atanh),
-                UnaryOp::Sigmoid => wide!(wide1, $functions, sigmoid),
+                UnaryOp::Asin => unary!($functions, $t, asin),
+                UnaryOp::Acos => unary!($functions, $t, acos),
+                UnaryOp::Atan => unary!($functions, $t, atan),
+                UnaryOp::Sinh => unary!($functions, $t, sinh),
+                UnaryOp::Cosh => unary!($functions, $t, cosh),
+                UnaryOp::Tanh => unary!($functions, $t, tanh),
+                UnaryOp::Asinh => unary!($functions, $t, asinh),
+                UnaryOp::Acosh => unary!($functions, $t, acosh),
+                UnaryOp::Atanh => unary!($functions, $t, atanh),
+                UnaryOp::Sigmoid => unary!($functions, $t, sigmoid),
                 UnaryOp::Relu => map1(|x: $t| if x <= 0.0 { 0.0 } else { x }),
-                UnaryOp::Erf => wide!(wide1, $functions, erf),
-                UnaryOp::Erfc => wide!(wide1, $functions, erfc),
-                UnaryOp::Erfinv => wide!(wide1, $functions, erfinv),
-                UnaryOp::Gelu => wide!(wide1, $functions, gelu),
-                UnaryOp::Ndtr => wide!(wide1, $functions, ndtr),
-                UnaryOp::Lgamma => wide!(wide1, $functions, lgamma),
-                UnaryOp::Digamma => wide!(wide1, $functions, digamma),
-                UnaryOp::I0 => wide!(wide1, $functions, i0),
-                UnaryOp::I1 => wide!(wide1, $functions, i1),
+                UnaryOp::Erf => unary!($functions, $t, erf),
+                UnaryOp::Erfc => unary!($functions, $t, erfc),
+                UnaryOp::Erfinv => unary!($functions, $t, erfinv),
+                UnaryOp::Gelu => unary!($functions, $t, gelu),
+                UnaryOp::Ndtr => unary!($functions, $t, ndtr),
+                UnaryOp::Lgamma => unary!($functions, $t, lgamma),
+                UnaryOp::Digamma => unary!($functions, $t, digamma),
+                UnaryOp::I0 => unary!($functions, $t, i0),
+                UnaryOp::I1 => unary!($functions, $t, i1),
                 UnaryOp::Floor => map1(|x: $t| x.floor()),
                 UnaryOp::Ceil => map1(|x: $t| x.ceil()),
                 UnaryOp::Round => map1(|x: $t| x.round_ties_even()),
@@ -171,9 +194,9 @@ macro_rules! binary_float {
                 BinaryOp::Sub => map2_in_place(|a: $t, b: $t| a - b),
                 BinaryOp::Mul => map2_in_place(|a: $t, b: $t| a * b),
                 BinaryOp::Div => map2_in_place(|a: $t, b: $t| a / b),
-                BinaryOp::Pow => wide!(wide2, $functions, pow),
-                BinaryOp::Atan2 => wide!(wide2, $functions, atan2),
-                BinaryOp::Hypot => wide!(wide2, $functions, hypot),
+                BinaryOp::Pow => wide!(wide2, ($t, $t) => $t, $functions::pow::<Fused>, $functions::pow::<Split>),
+                BinaryOp::Atan2 => wide!(wide2, ($t, $t) => $t, $functions::atan2::<Fused>, $functions::atan2::<Split>),
+                BinaryOp::Hypot => wide!(wide2, ($t, $t) => $t, $functions::hypot::<Fused>, $functions::hypot::<Split>),
                 BinaryOp::Maximum => map2(math::maximum::<$t>),
                 BinaryOp::Minimum => map2(math::minimum::<$t>),
                 BinaryOp::Copysign => map2(|a: $t, b: $t| a.copysign(b)),
@@ -212,13 +235,8 @@ binary_integer!(binary_i64, i64);
 /// The loop of a division, of quotients too large and of zeros and infinities by the operation's meaning.
 macro_rules! divide {
     ($op:ident, $t:ident, $fused:expr, $split:expr, $is_far:expr, $is_far_split:expr) => {
-        guarded2(Guarded {
-            fused: $fused,
-            split: $split,
-            is_far_fused: $is_far,
-            is_far_split: $is_far_split,
-            far: |(a, b): ($t, $t)| BinaryOp::$op.apply(a.into(), b.into()) as $t,
-        })
+        wide!(wide2, ($t, $t) => $t, $fused, $split,
+            far $is_far, $is_far_split, |(a, b): ($t, $t)| BinaryOp::$op.apply(a.into(), b.into()) as $t)
     };
 }
 

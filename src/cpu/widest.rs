@@ -5,11 +5,12 @@
 //! [`Arch`] chooses as for all loops.
 
 use std::cell::Cell;
+use std::marker::PhantomData;
 
-use bytemuck::Pod;
+use bytemuck::{Pod, Zeroable};
 use pulp::{Arch, NullaryFnOnce};
 
-use super::loops::{Body, Loop, Stream, by_element, conjure, row, splat};
+use super::loops::{Body, Loop, Stream, row, splat};
 use super::strip::Strip;
 
 /// Whether the CPU adds to a product in one step.
@@ -70,56 +71,65 @@ mod avx512 {
     }
 }
 
-/// A function of elements, given by a formula for CPUs that add to a product in one step and one for others. Arguments
-/// that are far, which are rare, are for another function.
+/// A function of elements, or of pairs of them, given by a formula for CPUs that add to a product in one step and one for
+/// others.
 ///
-/// All are function items or closures that capture nothing.
-#[derive(Clone, Copy)]
-pub(super) struct Guarded<F, G, I, J, H> {
-    pub(super) fused: F,
-    pub(super) split: G,
-    /// Whether an argument is beyond the first formula.
-    pub(super) is_far_fused: I,
-    /// Whether it is beyond the second.
-    pub(super) is_far_split: J,
-    pub(super) far: H,
+/// Both are methods that are always inlined: a closure, or a function passed as one, need not be, and is then compiled
+/// without the instruction set of the loop.
+pub(super) trait Formula<X>: Copy + 'static {
+    type Out: Pod;
+
+    /// Whether some arguments, which are rare, are for another function.
+    const GUARDED: bool = false;
+
+    fn near<const FUSED: bool>(x: X) -> Self::Out;
+
+    /// Whether an argument is beyond the formula.
+    fn is_far<const FUSED: bool>(_: X) -> bool {
+        false
+    }
+
+    /// The function of an argument that is far.
+    fn far(x: X) -> Self::Out {
+        Self::near::<false>(x)
+    }
 }
 
 /// Elements computed before any argument is looked at: so many that looking costs nothing.
 const STEP: usize = 64;
 
-/// A loop that computes some elements without looking at their arguments, and those again that are far.
-struct GuardedLoop<'a, X, O, F, I, H> {
+/// The loop of a formula. If it is guarded, some elements are computed without a look at their arguments, and those again
+/// that are far.
+struct FormulaLoop<'a, X, O, F, const FUSED: bool> {
     args: X,
-    near: F,
-    is_far: I,
-    far: H,
     out: &'a [Cell<O>],
+    of: PhantomData<F>,
 }
 
-impl<X: Stream, O: Pod, F, I, H> NullaryFnOnce for GuardedLoop<'_, X, O, F, I, H>
-where
-    F: Fn(X::Item) -> O,
-    I: Fn(X::Item) -> bool,
-    H: Fn(X::Item) -> O,
-{
+impl<X: Stream, F: Formula<X::Item>, const FUSED: bool> NullaryFnOnce for FormulaLoop<'_, X, F::Out, F, FUSED> {
     type Output = ();
 
     #[inline(always)]
     #[allow(clippy::needless_range_loop, reason = "as in `loops`, for vectors")]
     fn call(self) {
         let args = self.args.of_len(self.out.len());
+        if !F::GUARDED {
+            for i in 0..self.out.len() {
+                self.out[i].set(F::near::<FUSED>(args.at(i)));
+            }
+            return;
+        }
         let steps = self.out.as_chunks::<STEP>().0;
         for s in 0..steps.len() {
             let x = args.step::<STEP>(s);
-            let mut y = [O::zeroed(); STEP];
+            let mut y = [F::Out::zeroed(); STEP];
             let mut any = false;
             for i in 0..STEP {
-                y[i] = (self.near)(x[i]);
-                any |= (self.is_far)(x[i]);
+                y[i] = F::near::<FUSED>(x[i]);
+                any |= F::is_far::<FUSED>(x[i]);
             }
             if any {
-                mend(&x, &mut y, &self.is_far, &self.far);
+                mend::<X::Item, F, FUSED>(&x, &mut y);
             }
             for i in 0..STEP {
                 steps[s][i].set(y[i]);
@@ -127,7 +137,7 @@ where
         }
         for i in steps.len() * STEP..self.out.len() {
             let x = args.at(i);
-            self.out[i].set(if (self.is_far)(x) { (self.far)(x) } else { (self.near)(x) });
+            self.out[i].set(if F::is_far::<FUSED>(x) { F::far(x) } else { F::near::<FUSED>(x) });
         }
     }
 }
@@ -135,132 +145,44 @@ where
 /// Computes elements again whose arguments are far.
 #[cold]
 #[inline(never)]
-fn mend<X: Copy, O>(x: &[X; STEP], y: &mut [O; STEP], is_far: impl Fn(X) -> bool, far: impl Fn(X) -> O) {
+fn mend<X: Copy, F: Formula<X>, const FUSED: bool>(x: &[X; STEP], y: &mut [F::Out; STEP]) {
     for (&x, y) in x.iter().zip(y) {
-        if is_far(x) {
-            *y = far(x);
+        if F::is_far::<FUSED>(x) {
+            *y = F::far(x);
         }
     }
 }
 
-fn dispatch<X: Stream, O: Pod>(
-    arch: Arch,
-    args: X,
-    out: &[Cell<O>],
-    (fused, split): (impl Fn(X::Item) -> O, impl Fn(X::Item) -> O),
-) {
+fn dispatch<X: Stream, F: Formula<X::Item>>(arch: Arch, args: X, out: &[Cell<F::Out>]) {
     if is_fused(arch) {
-        run_fused(arch, by_element(args, fused, out));
+        run_fused(arch, FormulaLoop::<X, F::Out, F, true> { args, out, of: PhantomData });
     } else {
-        by_element(args, split, out).call();
+        FormulaLoop::<X, F::Out, F, false> { args, out, of: PhantomData }.call();
     }
 }
 
-fn dispatch_guarded<X: Stream, O: Pod, F, G, I, J, H>(arch: Arch, args: X, out: &[Cell<O>], of: Guarded<F, G, I, J, H>)
-where
-    F: Fn(X::Item) -> O,
-    G: Fn(X::Item) -> O,
-    I: Fn(X::Item) -> bool,
-    J: Fn(X::Item) -> bool,
-    H: Fn(X::Item) -> O,
-{
-    let Guarded { fused, split, is_far_fused, is_far_split, far } = of;
-    if is_fused(arch) {
-        run_fused(arch, GuardedLoop { args, near: fused, is_far: is_far_fused, far, out });
-    } else {
-        GuardedLoop { args, near: split, is_far: is_far_split, far, out }.call();
-    }
+/// A guarded loop computes elements before it writes them, and is as quick in place.
+const fn formula_loop(body: Body, guarded: bool) -> Loop {
+    Loop { body, in_place: if guarded { Some(body) } else { None } }
 }
 
-/// The loop that maps a function over one strip, given by a formula for CPUs that add to a product in one step and one for
-/// others.
-pub(super) fn wide1<T: Pod, F: Fn(T) -> T + Copy, G: Fn(T) -> T + Copy>(_fused: F, _split: G) -> Loop {
-    fn run<T: Pod, F: Fn(T) -> T + Copy, G: Fn(T) -> T + Copy>(arch: Arch, args: &[Strip<'_>], out: Strip<'_>) {
-        dispatch(arch, row::<T>(args[0]), out.cells::<T>(), (conjure::<F>(), conjure::<G>()));
+/// The loop that maps a function over one strip.
+pub(super) fn wide1<T: Pod, F: Formula<T>>(_: F) -> Loop {
+    fn run<T: Pod, F: Formula<T>>(arch: Arch, args: &[Strip<'_>], out: Strip<'_>) {
+        dispatch::<_, F>(arch, row::<T>(args[0]), out.cells::<F::Out>());
     }
-    Loop { body: Body::Compiled(run::<T, F, G>), in_place: None }
+    formula_loop(Body::Compiled(run::<T, F>), F::GUARDED)
 }
 
-/// The same over two strips, of functions of pairs. They are function items: what is called in a closure need not be inlined,
-/// and would be compiled without the instruction set of the loop.
-pub(super) fn wide2<T: Pod, F: Fn((T, T)) -> T + Copy, G: Fn((T, T)) -> T + Copy>(_fused: F, _split: G) -> Loop {
-    fn run<T: Pod, F: Fn((T, T)) -> T + Copy, G: Fn((T, T)) -> T + Copy>(
-        arch: Arch,
-        args: &[Strip<'_>],
-        out: Strip<'_>,
-    ) {
-        let ([a, b], out) = ([args[0], args[1]], out.cells::<T>());
-        let of = (conjure::<F>(), conjure::<G>());
+/// The same over two strips, of functions of pairs.
+pub(super) fn wide2<T: Pod, F: Formula<(T, T)>>(_: F) -> Loop {
+    fn run<T: Pod, F: Formula<(T, T)>>(arch: Arch, args: &[Strip<'_>], out: Strip<'_>) {
+        let ([a, b], out) = ([args[0], args[1]], out.cells::<F::Out>());
         match [a, b].map(|x| x.len() == out.len()) {
-            [true, true] => dispatch(arch, (row::<T>(a), row::<T>(b)), out, of),
-            [true, false] => dispatch(arch, (row::<T>(a), splat::<T>(b)), out, of),
-            [false, _] => dispatch(arch, (splat::<T>(a), row::<T>(b)), out, of),
+            [true, true] => dispatch::<_, F>(arch, (row::<T>(a), row::<T>(b)), out),
+            [true, false] => dispatch::<_, F>(arch, (row::<T>(a), splat::<T>(b)), out),
+            [false, _] => dispatch::<_, F>(arch, (splat::<T>(a), row::<T>(b)), out),
         }
     }
-    Loop { body: Body::Compiled(run::<T, F, G>), in_place: None }
-}
-
-/// As [`wide1`], for a function whose formulas leave some arguments to another one. It is as quick in place.
-pub(super) fn guarded1<T: Pod, F, G, I, J, H>(_: Guarded<F, G, I, J, H>) -> Loop
-where
-    F: Fn(T) -> T + Copy,
-    G: Fn(T) -> T + Copy,
-    I: Fn(T) -> bool + Copy,
-    J: Fn(T) -> bool + Copy,
-    H: Fn(T) -> T + Copy,
-{
-    fn run<T: Pod, F, G, I, J, H>(arch: Arch, args: &[Strip<'_>], out: Strip<'_>)
-    where
-        F: Fn(T) -> T + Copy,
-        G: Fn(T) -> T + Copy,
-        I: Fn(T) -> bool + Copy,
-        J: Fn(T) -> bool + Copy,
-        H: Fn(T) -> T + Copy,
-    {
-        let of = Guarded {
-            fused: conjure::<F>(),
-            split: conjure::<G>(),
-            is_far_fused: conjure::<I>(),
-            is_far_split: conjure::<J>(),
-            far: conjure::<H>(),
-        };
-        dispatch_guarded(arch, row::<T>(args[0]), out.cells::<T>(), of);
-    }
-    let body = Body::Compiled(run::<T, F, G, I, J, H>);
-    Loop { body, in_place: Some(body) }
-}
-
-/// The same over two strips: functions of pairs.
-pub(super) fn guarded2<T: Pod, F, G, I, J, H>(_: Guarded<F, G, I, J, H>) -> Loop
-where
-    F: Fn((T, T)) -> T + Copy,
-    G: Fn((T, T)) -> T + Copy,
-    I: Fn((T, T)) -> bool + Copy,
-    J: Fn((T, T)) -> bool + Copy,
-    H: Fn((T, T)) -> T + Copy,
-{
-    fn run<T: Pod, F, G, I, J, H>(arch: Arch, args: &[Strip<'_>], out: Strip<'_>)
-    where
-        F: Fn((T, T)) -> T + Copy,
-        G: Fn((T, T)) -> T + Copy,
-        I: Fn((T, T)) -> bool + Copy,
-        J: Fn((T, T)) -> bool + Copy,
-        H: Fn((T, T)) -> T + Copy,
-    {
-        let ([a, b], out) = ([args[0], args[1]], out.cells::<T>());
-        let of = Guarded {
-            fused: conjure::<F>(),
-            split: conjure::<G>(),
-            is_far_fused: conjure::<I>(),
-            is_far_split: conjure::<J>(),
-            far: conjure::<H>(),
-        };
-        match [a, b].map(|x| x.len() == out.len()) {
-            [true, true] => dispatch_guarded(arch, (row::<T>(a), row::<T>(b)), out, of),
-            [true, false] => dispatch_guarded(arch, (row::<T>(a), splat::<T>(b)), out, of),
-            [false, _] => dispatch_guarded(arch, (splat::<T>(a), row::<T>(b)), out, of),
-        }
-    }
-    let body = Body::Compiled(run::<T, F, G, I, J, H>);
-    Loop { body, in_place: Some(body) }
+    formula_loop(Body::Compiled(run::<T, F>), F::GUARDED)
 }
