@@ -9,10 +9,9 @@ fn main() {
         std::process::exit(2);
     };
     let mut bindgen = Bindgen::new();
-    let made = bindgen
-        .input_path(module)
-        .web(true)
-        .and_then(|bindgen| bindgen.omit_default_module_path(false).typescript(true).remove_name_section(true).generate(folder));
+    let made = bindgen.input_path(module).web(true).and_then(|bindgen| {
+        bindgen.omit_default_module_path(false).typescript(true).remove_name_section(true).generate(folder)
+    });
     if let Err(error) = made {
         eprintln!("bindgen: {error:#}");
         std::process::exit(1);
