@@ -211,22 +211,55 @@ impl<'a> Strip<'a> {
 /// `from` may be read and `to` written, and they lie apart.
 #[cfg(target_arch = "x86_64")]
 unsafe fn past_cache(from: *const u8, to: *mut u8, bytes: usize) {
-    use std::arch::x86_64::{__m128i, _mm_loadu_si128, _mm_stream_si128};
     let head = to.align_offset(LINE).min(bytes);
     let lines = (bytes - head) / LINE;
+    let done = head + lines * LINE;
     // SAFETY: the head, the lines and the rest are all of it, and each line is aligned.
     unsafe {
         to.copy_from_nonoverlapping(from, head);
-        for line in 0..lines {
-            let from = from.add(head + line * LINE).cast::<__m128i>();
-            let to = to.add(head + line * LINE).cast::<__m128i>();
-            let parts = [0, 1, 2, 3].map(|i| _mm_loadu_si128(from.add(i)));
-            for (i, part) in parts.into_iter().enumerate() {
-                _mm_stream_si128(to.add(i), part);
-            }
+        if is_x86_feature_detected!("avx") {
+            lines_by_halves(from.add(head), to.add(head), lines);
+        } else {
+            lines_by_quarters(from.add(head), to.add(head), lines);
         }
-        let done = head + lines * LINE;
         to.add(done).copy_from_nonoverlapping(from.add(done), bytes - done);
+    }
+}
+
+/// Copies cache lines past the cache.
+///
+/// # Safety
+///
+/// As [`past_cache`], and `to` begins a line.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx")]
+#[allow(clippy::cast_ptr_alignment, reason = "what is loaded need not be aligned, and what is stored begins a line")]
+unsafe fn lines_by_halves(from: *const u8, to: *mut u8, lines: usize) {
+    use std::arch::x86_64::{__m256i, _mm256_loadu_si256, _mm256_stream_si256};
+    let (from, to) = (from.cast::<__m256i>(), to.cast::<__m256i>());
+    for line in 0..lines {
+        // SAFETY: both halves of a line are within what the caller promises.
+        unsafe {
+            let halves = [0, 1].map(|i| _mm256_loadu_si256(from.add(2 * line + i)));
+            _mm256_stream_si256(to.add(2 * line), halves[0]);
+            _mm256_stream_si256(to.add(2 * line + 1), halves[1]);
+        }
+    }
+}
+
+/// As [`lines_by_halves`], where there is no AVX.
+///
+/// # Safety
+///
+/// As there.
+#[cfg(target_arch = "x86_64")]
+#[allow(clippy::cast_ptr_alignment, reason = "what is loaded need not be aligned, and what is stored begins a line")]
+unsafe fn lines_by_quarters(from: *const u8, to: *mut u8, lines: usize) {
+    use std::arch::x86_64::{__m128i, _mm_loadu_si128, _mm_stream_si128};
+    let (from, to) = (from.cast::<__m128i>(), to.cast::<__m128i>());
+    for quarter in 0..4 * lines {
+        // SAFETY: each quarter of a line is within what the caller promises.
+        unsafe { _mm_stream_si128(to.add(quarter), _mm_loadu_si128(from.add(quarter))) };
     }
 }
 
