@@ -115,7 +115,10 @@ impl Buffer {
             return Ok(f(&[]));
         }
         #[cfg(target_arch = "wasm32")]
-        return Err(self.context().waits(op));
+        {
+            let _ = (offset, f);
+            return Err(self.context().waits(op));
+        }
         #[cfg(not(target_arch = "wasm32"))]
         {
             let (pending, submission, mapped) = start_read(self.context(), op, Some((self, offset, len)))?;
