@@ -6,7 +6,7 @@ use std::path::Path;
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// The pages that src/lib.rs shows in rustdoc, too.
-const IN_RUSTDOC: [&str; 8] = [
+const IN_RUSTDOC: [&str; 9] = [
     "README.md",
     "docs/accuracy.md",
     "docs/compiling.md",
