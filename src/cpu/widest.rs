@@ -8,8 +8,9 @@ use std::cell::Cell;
 use std::marker::PhantomData;
 
 use bytemuck::{Pod, Zeroable};
-use pulp::{Arch, NullaryFnOnce};
+use pulp::NullaryFnOnce;
 
+use super::arch::Arch;
 use super::loops::{Body, Loop, Stream, row, splat};
 use super::strip::Strip;
 
