@@ -12,6 +12,7 @@ use rustc_hash::FxHashMap;
 
 use super::Context;
 use super::context::lock;
+use super::exit::{join_at_exit, leave};
 use super::marks::Marks;
 use super::pipeline::Pipeline;
 use super::recorder::{Bound, Recorder, UNIFORM_BYTES};
@@ -88,8 +89,12 @@ impl Drop for InUse {
         }
         if context.faults.takes_turns() {
             let freeing = thread::Builder::new().name("hadamard-free".to_owned());
-            let freeing = freeing.spawn(move || drop((kept, context)));
-            freeing.inspect_err(|error| log::error!("no thread to free memory of the GPU: {error}")).ok();
+            let freeing = freeing.spawn(move || {
+                drop(kept);
+                Arc::into_inner(context).into_iter().for_each(leave);
+            });
+            let freeing = freeing.inspect_err(|error| log::error!("no thread to free memory of the GPU: {error}"));
+            freeing.into_iter().for_each(join_at_exit);
         }
     }
 }

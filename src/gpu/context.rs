@@ -7,6 +7,7 @@ use super::adapter::{backend_of, kind_of, label_of};
 use super::aside::Spare;
 use super::cache::Cache;
 use super::disk::PipelineFile;
+use super::exit;
 use super::faults::{Faults, answers, errs};
 use super::label::Label;
 use super::limits;
@@ -98,6 +99,7 @@ impl Context {
         queue: wgpu::Queue,
         options: WgpuOptions,
     ) -> Result<Arc<Self>> {
+        exit::let_go();
         let (limits, features) = (device.limits(), device.features());
         if let Some(what) = limits::lacking(flags, &limits) {
             return Err(Error::Unsupported { op: OP, what, device: label_of(adapter) });

@@ -6,6 +6,7 @@ mod bandwidth;
 mod cache;
 mod context;
 mod disk;
+mod exit;
 mod faults;
 mod foreign;
 mod label;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
 use super::context::lock;
+use super::exit::join_at_exit;
 use super::faults::Faults;
 use super::readback::Mapped;
 
@@ -58,8 +59,12 @@ impl Drop for Poller {
     /// Waits for the thread, which must not use the driver while the process ends.
     fn drop(&mut self) {
         self.waiting = None;
+        let Some(thread) = self.thread.take() else { return };
         // This may be that thread: a future that it woke can drop the last tensor.
-        let thread = self.thread.take().filter(|thread| thread.thread().id() != thread::current().id());
-        thread.into_iter().for_each(|thread| drop(thread.join()));
+        if thread.thread().id() == thread::current().id() {
+            join_at_exit(thread);
+        } else {
+            drop(thread.join());
+        }
     }
 }
