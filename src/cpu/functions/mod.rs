@@ -2,10 +2,12 @@
 //!
 //! Each is the twin of one in `shaders/lib/`, which names the owner of its formula; where the CPU has another formula, the
 //! file here says whose. Every formula is written once, for CPUs that add to a product in one step ([`Fused`]) and for
-//! those that do not ([`Split`]): the loops are made for both, and the CPU chooses when it is first used.
+//! those that do not ([`Split`]): the loops are made for both, and the CPU chooses when it is first used. What differs between
+//! f32 and f64 in numbers alone is in `both`.
 
 #![allow(clippy::needless_bitwise_bool, reason = "a lazy operator would be a branch")]
 
+mod both;
 pub(super) mod division;
 pub(super) mod double;
 pub(super) mod single;

@@ -5,9 +5,23 @@
 use std::f64::consts::{FRAC_PI_2, FRAC_PI_4, PI};
 
 use super::{Mad, most, poly, signed};
+use crate::cpu::functions::both::arcs;
 
 /// What f64 cuts off of π/2.
 const REST: f64 = -6.123_233_995_736_766e-17;
+/// The tangent of 3π/8.
+const TAN_3_PI_8: f64 = 2.414_213_562_373_095;
+/// The largest part of a point that is scaled down, and the smallest that is not enlarged, by 2^600.
+const HUGE: f64 = 1e300;
+const TINY: f64 = 1e-290;
+const ENLARGED: f64 = 4.149_515_568_880_993e180;
+/// Sides whose squares are neither too large nor too small, and what others are multiplied with: 2^-600 and 2^600.
+const HUGE_SIDE: f64 = 1e150;
+const TINY_SIDE: f64 = 1e-135;
+const LESS: f64 = 2.409_919_865_102_884e-181;
+const MORE: f64 = 4.149_515_568_880_993e180;
+
+arcs!(f64);
 
 /// `asin(a) - a`, for `a` whose square `z` is at most 1/4.
 #[inline(always)]
@@ -30,34 +44,6 @@ fn asin_short<M: Mad<f64>>(a: f64, z: f64) -> f64 {
             0.074_999_999_999_984_33,
             0.166_666_666_666_666_69
         )
-}
-
-/// The angle of a sine, beyond 1/2 by that of half of what is missing to a right angle. Of more than 1 the root is NaN.
-#[inline(always)]
-pub(in crate::cpu) fn asin<M: Mad<f64>>(x: f64) -> f64 {
-    let size = x.abs();
-    let far = size > 0.5;
-    let half = 0.5 * (1.0 - size);
-    let z = if far { half } else { x * x };
-    let a = if far { half.sqrt() } else { size };
-    let short = asin_short::<M>(a, z);
-    let large = M::mad(-2.0, a, FRAC_PI_2) - M::mad(2.0, short, -REST);
-    (if far { large } else { a + short }).copysign(x)
-}
-
-#[inline(always)]
-pub(in crate::cpu) fn acos<M: Mad<f64>>(x: f64) -> f64 {
-    let size = x.abs();
-    let far = size > 0.5;
-    let half = 0.5 * (1.0 - size);
-    let z = if far { half } else { x * x };
-    let a = if far { half.sqrt() } else { x };
-    let short = asin_short::<M>(a, z);
-    let double = 2.0 * (a + short);
-    let wide = PI - (double - 2.0 * REST);
-    let near = FRAC_PI_2 - (a + (short - REST));
-    let beyond = if x < 0.0 { wide } else { double };
-    if far { beyond } else { near }
 }
 
 /// `atan(q)`, for `q` up to tan(π/8).
@@ -83,86 +69,4 @@ fn atan_short<M: Mad<f64>>(q: f64) -> f64 {
         ),
         q,
     )
-}
-
-#[inline(always)]
-pub(in crate::cpu) fn atan<M: Mad<f64>>(x: f64) -> f64 {
-    let size = x.abs();
-    let (middle, far) = (size > 0.414_213_56, size > 2.414_213_562_373_095);
-    let above = if far {
-        -1.0
-    } else if middle {
-        size - 1.0
-    } else {
-        size
-    };
-    let below = if far {
-        size
-    } else if middle {
-        size + 1.0
-    } else {
-        1.0
-    };
-    let turned = if far {
-        FRAC_PI_2
-    } else if middle {
-        FRAC_PI_4
-    } else {
-        0.0
-    };
-    let lost = if far {
-        REST
-    } else if middle {
-        0.5 * REST
-    } else {
-        0.0
-    };
-    signed(turned + (atan_short::<M>(above / below) + lost), x.to_bits())
-}
-
-/// A part of a point of that size: 2^600 times it, where the size is tiny, and 2^-8 times it where it is huge.
-#[inline(always)]
-fn scaled(x: f64, size: f64) -> f64 {
-    let huge = if size > 1e300 { x * 0.003_906_25 } else { x };
-    if size < 1e-290 { x * 4.149_515_568_880_993e180 } else { huge }
-}
-
-#[inline(always)]
-pub(in crate::cpu) fn atan2<M: Mad<f64>>((y, x): (f64, f64)) -> f64 {
-    let (across, up) = (x.abs(), y.abs());
-    let steep = up > across;
-    let size = if steep { up } else { across };
-    let small = scaled(if steep { across } else { up }, size);
-    let large = scaled(size, size);
-    // Two infinities are equal, as two zeros are, and one makes the angle exact.
-    let infinite = size == f64::INFINITY;
-    let equal = across == up;
-    let far = ((small > 0.414_213_56 * large) & !infinite) | equal;
-    let above = if far { small - large } else { small };
-    let below = if far { small + large } else { large };
-    let q = if equal | infinite { 0.0 } else { above / below };
-    let short = atan_short::<M>(q);
-    let r = if far & (size > 0.0) { short + FRAC_PI_4 } else { short };
-    let turned = if steep { FRAC_PI_2 - (r - REST) } else { r };
-    let angle = if x.is_sign_negative() { PI - (turned - 2.0 * REST) } else { turned };
-    // Not a number of either, whatever was chosen.
-    let angle = if x.is_nan() | y.is_nan() { f64::NAN } else { angle };
-    signed(angle, y.to_bits())
-}
-
-/// The root of the sum of squares, which are brought to where none overflows or vanishes.
-#[inline(always)]
-pub(in crate::cpu) fn hypot<M: Mad<f64>>((a, b): (f64, f64)) -> f64 {
-    let (a, b) = (a.abs(), b.abs());
-    let size = most(a, b);
-    let is_huge = size > 1e150;
-    let is_tiny = size < 1e-135;
-    let middle = if is_huge { 2.409_919_865_102_884e-181 } else { 1.0 };
-    let scale = if is_tiny { 4.149_515_568_880_993e180 } else { middle };
-    let middle = if is_huge { 4.149_515_568_880_993e180 } else { 1.0 };
-    let back = if is_tiny { 2.409_919_865_102_884e-181 } else { middle };
-    let (x, y) = (a * scale, b * scale);
-    let distance = M::mad(x, x, y * y).sqrt() * back;
-    // What is infinitely far is so whatever the other part may be.
-    if (a == f64::INFINITY) | (b == f64::INFINITY) { f64::INFINITY } else { distance }
 }

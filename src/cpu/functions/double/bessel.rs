@@ -1,14 +1,19 @@
 //! Modified Bessel functions: `lib/bessel_f64.wgsl`.
 
 use super::exp::exp_shifted;
-use super::{Mad, poly};
+use super::{Mad, least, most, poly};
+use crate::cpu::functions::both::bessels;
+
+/// Beyond this they are infinite.
+const LAST: f64 = 720.0;
+/// Up to here they are power series of the square of half the argument.
+const BEYOND: f64 = 8.0;
+
+bessels!(f64);
 
 #[inline(always)]
-pub(in crate::cpu) fn i0<M: Mad<f64>>(x: f64) -> f64 {
-    let size = if x.abs() > 720.0 { 720.0 } else { x.abs() };
-    let half = 0.5 * (if size > 8.0 { 8.0 } else { size });
-    let z = half * half;
-    let p = poly!(
+fn i0_near<M: Mad<f64>>(z: f64) -> f64 {
+    poly!(
         M,
         z,
         4.156_316_796_932_504e-51,
@@ -37,11 +42,12 @@ pub(in crate::cpu) fn i0<M: Mad<f64>>(x: f64) -> f64 {
         0.25,
         1.0,
         1.0
-    );
-    let near = p;
-    let a = if size < 8.0 { 8.0 } else { size };
-    let t = 16.0 / a - 1.0;
-    let q = poly!(
+    )
+}
+
+#[inline(always)]
+fn i0_far<M: Mad<f64>>(t: f64) -> f64 {
+    poly!(
         M,
         t,
         -4.394_538_224_172_925e-8,
@@ -65,24 +71,12 @@ pub(in crate::cpu) fn i0<M: Mad<f64>>(x: f64) -> f64 {
         0.034_871_315_043_665_3,
         0.860_301_307_818_729,
         102.957_186_417_922_07
-    );
-    let far = exp_shifted::<M>(a, 8.0) * (q / a.sqrt());
-    let y = if x.abs() > 720.0 {
-        f64::INFINITY
-    } else if size <= 8.0 {
-        near
-    } else {
-        far
-    };
-    if x.is_nan() { x } else { y }
+    )
 }
 
 #[inline(always)]
-pub(in crate::cpu) fn i1<M: Mad<f64>>(x: f64) -> f64 {
-    let size = if x.abs() > 720.0 { 720.0 } else { x.abs() };
-    let half = 0.5 * (if size > 8.0 { 8.0 } else { size });
-    let z = half * half;
-    let p = poly!(
+fn i1_near<M: Mad<f64>>(z: f64) -> f64 {
+    poly!(
         M,
         z,
         1.598_583_383_435_578_6e-52,
@@ -111,11 +105,12 @@ pub(in crate::cpu) fn i1<M: Mad<f64>>(x: f64) -> f64 {
         0.083_333_333_333_333_33,
         0.5,
         1.0
-    );
-    let near = half * p;
-    let a = if size < 8.0 { 8.0 } else { size };
-    let t = 16.0 / a - 1.0;
-    let q = poly!(
+    )
+}
+
+#[inline(always)]
+fn i1_far<M: Mad<f64>>(t: f64) -> f64 {
+    poly!(
         M,
         t,
         4.600_526_750_774_451e-8,
@@ -139,20 +134,5 @@ pub(in crate::cpu) fn i1<M: Mad<f64>>(x: f64) -> f64 {
         -0.056_124_355_540_779_575,
         -2.495_891_761_468_123,
         99.686_005_510_623_32
-    );
-    let far = exp_shifted::<M>(a, 8.0) * (q / a.sqrt());
-    let y = if x.abs() > 720.0 {
-        f64::INFINITY
-    } else if size <= 8.0 {
-        near
-    } else {
-        far
-    };
-    if x.is_nan() {
-        x
-    } else if x < 0.0 {
-        -y
-    } else {
-        y
-    }
+    )
 }

@@ -4,12 +4,23 @@
 use std::f64::consts::{LN_2, LOG2_E};
 
 use super::{MAGIC, Mad, least, poly, power_of_two, rounded, scale, within};
+use crate::cpu::functions::both::exponentials;
 
-/// The whole number nearest to `x / ln 2`.
-#[inline(always)]
-pub(super) fn exp_whole<M: Mad<f64>>(x: f64) -> f64 {
-    M::mad(x, LOG2_E, MAGIC) - MAGIC
-}
+/// Below the first e^x is 0, above the second infinity; likewise of 2^x.
+const ZERO: f64 = -746.0;
+const INFINITE: f64 = 710.0;
+const ZERO_2: f64 = -1076.0;
+const INFINITE_2: f64 = 1024.0;
+/// Where e^x / 2 is infinite, and with it the hyperbolic functions.
+const HALF_INFINITE: f64 = 715.0;
+/// From here on e^x - 1 is -1.
+const MINUS_ONE: f64 = -40.0;
+/// Powers of two below this one are made larger, and lowered.
+const LOW: f64 = -900.0;
+const LIFT: f64 = 129.0;
+const LOWERED: f64 = 7.346_839_692_639_297e-40;
+
+exponentials!(f64);
 
 /// `x - n ln 2`. The first part of ln 2 ends in zeros, so that its product with n is exact.
 #[inline(always)]
@@ -40,55 +51,6 @@ pub(super) fn expm1_short<M: Mad<f64>>(r: f64) -> f64 {
     M::mad(r * r, p, r)
 }
 
-/// `2^n (1 + e)`, for `n` from -1076 to 1024: what is subnormal is made small at last, and twice of half.
-#[inline(always)]
-fn raised<M: Mad<f64>>(n: f64, e: f64) -> f64 {
-    let is_low = n < -900.0;
-    let less = if is_low { 129.0 } else { -1.0 };
-    M::mad(e, 2.0, 2.0) * power_of_two(n + less) * if is_low { 7.346_839_692_639_297e-40 } else { 1.0 }
-}
-
-#[inline(always)]
-pub(in crate::cpu) fn exp<M: Mad<f64>>(x: f64) -> f64 {
-    // Beyond these it is infinity and 0.
-    let x = within(x, -746.0, 710.0);
-    let n = exp_whole::<M>(x);
-    raised::<M>(n, expm1_short::<M>(exp_rest::<M>(x, n)))
-}
-
-#[inline(always)]
-pub(in crate::cpu) fn exp2<M: Mad<f64>>(x: f64) -> f64 {
-    // Beyond these it is infinity and 0.
-    let x = within(x, -1076.0, 1025.0);
-    let n = least(rounded(x), 1024.0);
-    raised::<M>(n, expm1_short::<M>((x - n) * LN_2))
-}
-
-/// `2^-shift e^x`, for x from -700 to 725: it overflows where the quotient does.
-#[inline(always)]
-pub(super) fn exp_shifted<M: Mad<f64>>(x: f64, shift: f64) -> f64 {
-    let n = exp_whole::<M>(x);
-    scale::<M>(1.0 + expm1_short::<M>(exp_rest::<M>(x, n)), n - shift)
-}
-
-/// `2^n ((e^r - 1) + (1 - 2^-n))`: nothing cancels.
-#[inline(always)]
-pub(in crate::cpu) fn expm1<M: Mad<f64>>(x: f64) -> f64 {
-    let x = within(x, -40.0, 710.0);
-    let n = exp_whole::<M>(x);
-    let short = expm1_short::<M>(exp_rest::<M>(x, n));
-    // Twice 2^(n-1): 2^1024 is infinite where the product is not.
-    let power = power_of_two(n - 1.0);
-    let large = M::mad(short, power, power - 0.5) * 2.0;
-    if n == 0.0 { short } else { large }
-}
-
-/// `1 / (1 + e^-x)`.
-#[inline(always)]
-pub(in crate::cpu) fn sigmoid<M: Mad<f64>>(x: f64) -> f64 {
-    1.0 / (1.0 + exp::<M>(-x))
-}
-
 /// By e^2|x| - 1. From 22 on the nearest f64 is 1.
 #[inline(always)]
 pub(in crate::cpu) fn tanh<M: Mad<f64>>(x: f64) -> f64 {
@@ -106,7 +68,7 @@ pub(in crate::cpu) fn tanh<M: Mad<f64>>(x: f64) -> f64 {
 #[inline(always)]
 pub(in crate::cpu) fn sinh<M: Mad<f64>>(x: f64) -> f64 {
     let size = x.abs();
-    let half = exp_shifted::<M>(least(size, 715.0), 1.0);
+    let half = exp_shifted::<M>(least(size, HALF_INFINITE), 1.0);
     let large = (half - 0.25 / half).copysign(x);
     let z = x * x;
     let p = poly!(
@@ -124,10 +86,4 @@ pub(in crate::cpu) fn sinh<M: Mad<f64>>(x: f64) -> f64 {
     );
     let small = M::mad(x * z, p, x);
     if size >= 1.0 { large } else { small }
-}
-
-#[inline(always)]
-pub(in crate::cpu) fn cosh<M: Mad<f64>>(x: f64) -> f64 {
-    let half = exp_shifted::<M>(least(715.0, x.abs()), 1.0);
-    half + 0.25 / half
 }

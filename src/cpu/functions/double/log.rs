@@ -3,6 +3,13 @@
 use std::f64::consts::LOG10_E;
 
 use super::{Mad, high, least, poly, power_of_two};
+use crate::cpu::functions::both::logarithms;
+
+/// ln 2 in two parts.
+const LN_2_HIGH: f64 = 0.693_147_180_369_123_8;
+const LN_2_LOW: f64 = 1.908_214_929_270_587_7e-10;
+
+logarithms!(f64);
 
 /// The bits of the square root of 1/2.
 const HALF: u64 = 0x3fe6_a09e_667f_3bcd;
@@ -38,35 +45,6 @@ pub(super) fn split(x: f64) -> (f64, f64) {
     let n = f64::from_bits(bits >> 52 | 0x4330_0000_0000_0000);
     let n = n - if tiny { 4_503_599_627_371_519.0 + 54.0 } else { 4_503_599_627_371_519.0 };
     (n, f64::from_bits((bits & 0x000f_ffff_ffff_ffff).wrapping_add(HALF)) - 1.0)
-}
-
-/// The logarithm `y`, but at the ends: infinity and NaN are their own logarithms, and nothing below zero has one.
-#[inline(always)]
-fn ended(x: f64, y: f64) -> f64 {
-    let y = if x < f64::INFINITY { y } else { x };
-    let end = if x == 0.0 { f64::NEG_INFINITY } else { f64::NAN };
-    if x > 0.0 { y } else { end }
-}
-
-/// `n ln 2 + log(1 + f)`, of which `short` is a part. ln 2 is in two parts; the product of n with the larger is exact.
-#[inline(always)]
-fn joined<M: Mad<f64>>(n: f64, f: f64, short: f64) -> f64 {
-    M::mad(n, 0.693_147_180_369_123_8, f + M::mad(n, 1.908_214_929_270_587_7e-10, short))
-}
-
-#[inline(always)]
-pub(in crate::cpu) fn log<M: Mad<f64>>(x: f64) -> f64 {
-    let (n, f) = split(x);
-    ended(x, joined::<M>(n, f, log_short::<M>(f)))
-}
-
-/// Of `1 + x` what rounding takes is added to what the logarithm is short of, so that small `x` lose nothing.
-#[inline(always)]
-pub(in crate::cpu) fn log1p<M: Mad<f64>>(x: f64) -> f64 {
-    let sum = 1.0 + x;
-    let lost = x - (sum - 1.0);
-    let (n, f) = split(sum);
-    ended(sum, joined::<M>(n, f, M::mad(lost, power_of_two(-least(n, 100.0)), log_short::<M>(f))))
 }
 
 /// 1 / ln 2 is 1 + 0.4427: the 1 costs no rounding, so the result is accurate near x = 1, too.

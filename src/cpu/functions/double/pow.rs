@@ -5,6 +5,9 @@ use std::f64::consts::LN_2;
 use super::exp::expm1_short;
 use super::log::split;
 use super::{Mad, high, poly, scale};
+use crate::cpu::functions::both::powers;
+
+powers!(f64);
 
 /// size^exponent for a size above 0 and finite numbers.
 #[inline(always)]
@@ -74,29 +77,4 @@ fn power<M: Mad<f64>>(size: f64, exponent: f64) -> f64 {
     let clamped = if whole > 1_024.0 { 1_024.0 } else { whole };
     let rest = if inside & (sum < 1_025.0) { (high - clamped) + low } else { 0.0 };
     scale::<M>(1.0 + expm1_short::<M>(rest * LN_2), clamped)
-}
-
-/// A negative base has a power if the exponent is whole; zero and infinity have powers whatever the exponent.
-#[inline(always)]
-pub(in crate::cpu) fn pow<M: Mad<f64>>((base, exponent): (f64, f64)) -> f64 {
-    let infinity = f64::INFINITY;
-    let size = base.abs();
-    let grows = (size > 1.0) == (exponent > 0.0);
-    let extreme = (size == 0.0) | (size == infinity) | (exponent.abs() == infinity);
-    let limit = if size == 1.0 {
-        1.0
-    } else if grows {
-        infinity
-    } else {
-        0.0
-    };
-    let magnitude = if extreme { limit } else { power::<M>(if extreme { 1.0 } else { size }, exponent) };
-    let whole = exponent.floor() == exponent;
-    let half = 0.5 * exponent;
-    let odd = whole & (exponent.abs() != infinity) & !(half.floor() == half);
-    let signed = if odd { -magnitude } else { magnitude };
-    let negative = if whole | extreme { signed } else { f64::NAN };
-    let result = if base.is_sign_negative() { negative } else { magnitude };
-    let result = if base.is_nan() | exponent.is_nan() { f64::NAN } else { result };
-    if (exponent == 0.0) | (base == 1.0) { 1.0 } else { result }
 }

@@ -3,9 +3,12 @@
 //! The sine and the cosine are sines of `x - n π` or `x - (n + 1/2) π`, which need one polynomial where `lib/trig_f64.wgsl` has
 //! two. The polynomial is that of SLEEF (Naoki Shibata); those of the tangent are those of `lib/trig_f64.wgsl`.
 
-use std::f64::consts::{FRAC_1_PI, FRAC_2_PI, FRAC_PI_2};
+use std::f64::consts::{FRAC_1_PI, FRAC_2_PI, FRAC_PI_2, PI};
 
 use super::{MAGIC, Mad, low_bits, poly, rounded, signed};
+use crate::cpu::functions::both::turns;
+
+turns!(f64, u64);
 
 /// Whether `x` is too large for digits to be left of it without multiples of π.
 #[inline(always)]
@@ -46,21 +49,6 @@ fn sine<M: Mad<f64>>(r: f64) -> f64 {
         -0.166_666_666_666_666_66
     );
     M::mad(r * z, p, r)
-}
-
-#[inline(always)]
-pub(in crate::cpu) fn sin<M: Mad<f64>>(x: f64) -> f64 {
-    let turns = M::mad(x, FRAC_1_PI, MAGIC);
-    let r = turned::<M>(x, 2.0 * (turns - MAGIC));
-    signed(sine::<M>(r), turns.to_bits() << 63)
-}
-
-#[inline(always)]
-pub(in crate::cpu) fn cos<M: Mad<f64>>(x: f64) -> f64 {
-    // Of n + 1/2 turns the sine is the cosine, or minus it.
-    let turns = M::mad(x, FRAC_1_PI, -0.5) + MAGIC;
-    let r = turned::<M>(x, M::mad(2.0, turns - MAGIC, 1.0));
-    signed(sine::<M>(r), !turns.to_bits() << 63)
 }
 
 /// The sine and the cosine of `r`, for `r` from -π/4 to π/4.
@@ -104,24 +92,4 @@ pub(super) fn tan_turned<M: Mad<f64>>(r: f64, n: f64) -> f64 {
     let (sine, cosine) = both::<M>(r);
     let odd = low_bits(n) & 1 == 1;
     (if odd { -cosine } else { sine }) / if odd { sine } else { cosine }
-}
-
-#[inline(always)]
-pub(in crate::cpu) fn tan<M: Mad<f64>>(x: f64) -> f64 {
-    let n = rounded(x * FRAC_2_PI);
-    tan_turned::<M>(turned::<M>(x, n), n)
-}
-
-/// The sine of π x, for x from -1/2 to 1/2.
-#[inline(always)]
-pub(super) fn sin_pi<M: Mad<f64>>(x: f64) -> f64 {
-    let n = rounded(2.0 * x);
-    sin_turned::<M>(std::f64::consts::PI * (x - 0.5 * n), n)
-}
-
-/// The tangent of π x, for x from -1/2 to 1/2.
-#[inline(always)]
-pub(super) fn tan_pi<M: Mad<f64>>(x: f64) -> f64 {
-    let n = rounded(2.0 * x);
-    tan_turned::<M>(std::f64::consts::PI * (x - 0.5 * n), n)
 }

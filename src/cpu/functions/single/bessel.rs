@@ -2,13 +2,18 @@
 
 use super::exp::exp_shifted;
 use super::{Mad, least, most, poly};
+use crate::cpu::functions::both::bessels;
+
+/// Beyond this they are infinite.
+const LAST: f32 = 95.0;
+/// Up to here they are power series of the square of half the argument.
+const BEYOND: f32 = 5.0;
+
+bessels!(f32);
 
 #[inline(always)]
-pub(in crate::cpu) fn i0<M: Mad<f32>>(x: f32) -> f32 {
-    let size = least(x.abs(), 95.0);
-    let half = 0.5 * least(size, 5.0);
-    let z = half * half;
-    let p = poly!(
+fn i0_near<M: Mad<f32>>(z: f32) -> f32 {
+    poly!(
         M,
         z,
         5.847_911e-25,
@@ -27,11 +32,12 @@ pub(in crate::cpu) fn i0<M: Mad<f32>>(x: f32) -> f32 {
         0.25,
         1.0,
         1.0
-    );
-    let near = p;
-    let a = most(size, 5.0);
-    let t = 10.0 / a - 1.0;
-    let q = poly!(
+    )
+}
+
+#[inline(always)]
+fn i0_far<M: Mad<f32>>(t: f32) -> f32 {
+    poly!(
         M,
         t,
         -0.000_276_961_95,
@@ -43,24 +49,12 @@ pub(in crate::cpu) fn i0<M: Mad<f32>>(x: f32) -> f32 {
         0.105_098_25,
         1.448_986,
         103.486_595
-    );
-    let far = exp_shifted::<M>(a, 8.0) * (q / a.sqrt());
-    let y = if x.abs() > 95.0 {
-        f32::INFINITY
-    } else if size <= 5.0 {
-        near
-    } else {
-        far
-    };
-    if x.is_nan() { x } else { y }
+    )
 }
 
 #[inline(always)]
-pub(in crate::cpu) fn i1<M: Mad<f32>>(x: f32) -> f32 {
-    let size = least(x.abs(), 95.0);
-    let half = 0.5 * least(size, 5.0);
-    let z = half * half;
-    let p = poly!(
+fn i1_near<M: Mad<f32>>(z: f32) -> f32 {
+    poly!(
         M,
         z,
         3.654_944_5e-26,
@@ -79,11 +73,12 @@ pub(in crate::cpu) fn i1<M: Mad<f32>>(x: f32) -> f32 {
         0.083_333_336,
         0.5,
         1.0
-    );
-    let near = half * p;
-    let a = most(size, 5.0);
-    let t = 10.0 / a - 1.0;
-    let q = poly!(
+    )
+}
+
+#[inline(always)]
+fn i1_far<M: Mad<f32>>(t: f32) -> f32 {
+    poly!(
         M,
         t,
         0.000_323_095_7,
@@ -95,20 +90,5 @@ pub(in crate::cpu) fn i1<M: Mad<f32>>(x: f32) -> f32 {
         -0.164_690_08,
         -4.108_600_6,
         98.167_366
-    );
-    let far = exp_shifted::<M>(a, 8.0) * (q / a.sqrt());
-    let y = if x.abs() > 95.0 {
-        f32::INFINITY
-    } else if size <= 5.0 {
-        near
-    } else {
-        far
-    };
-    if x.is_nan() {
-        x
-    } else if x < 0.0 {
-        -y
-    } else {
-        y
-    }
+    )
 }

@@ -4,14 +4,13 @@ use std::f32::consts::PI;
 
 use super::log::log;
 use super::trig::{sin_pi, tan_pi};
-use super::{Mad, least, most, poly, within};
+use super::{Mad, least, most, poly};
+use crate::cpu::functions::both::gammas;
 
-/// The whole number nearest to `x`, whatever its size.
-#[inline(always)]
-fn whole(x: f32) -> f32 {
-    let size = x.abs();
-    (if size < 8_388_608.0 { (size + 8_388_608.0) - 8_388_608.0 } else { size }).copysign(x)
-}
+const WHOLE: f32 = 8_388_608.0;
+const NEXT: f32 = 1.0e-15;
+
+gammas!(f32);
 
 /// Above 0 and below 2: of the distance to 1 or 2, or to the minimum between.
 #[inline(always)]
@@ -70,13 +69,7 @@ fn lgamma_mid<M: Mad<f32>>(x: f32) -> (f32, f32) {
         -0.077_215_664
     );
     let q = poly!(M, y, 7.326_684e-6, 0.000_777_942_5, 0.018_645_92, 0.171_933_86, 0.721_935_6, 1.392_005_3, 1.0);
-    let mut product = 1.0;
-    product = if whole >= 7.0 { product * (y + 6.0) } else { product };
-    product = if whole >= 6.0 { product * (y + 5.0) } else { product };
-    product = if whole >= 5.0 { product * (y + 4.0) } else { product };
-    product = if whole >= 4.0 { product * (y + 3.0) } else { product };
-    product = if whole >= 3.0 { product * (y + 2.0) } else { product };
-    (M::mad(0.5, y, y * p / q), product)
+    (M::mad(0.5, y, y * p / q), raised(y, whole))
 }
 
 /// From 8 on: Stirling's series, by the logarithm.
@@ -95,47 +88,6 @@ fn lgamma_high<M: Mad<f32>>(x: f32, log: f32) -> f32 {
         0.083_333_336
     );
     M::mad(x - 0.5, log - 1.0, M::mad(z, w, 0.418_938_55))
-}
-
-#[inline(always)]
-pub(in crate::cpu) fn lgamma<M: Mad<f32>>(x: f32) -> f32 {
-    let infinity = f32::INFINITY;
-    let size = x.abs();
-    let finite = if size < infinity { size } else { 1.0 };
-    let (low, taken) = lgamma_low::<M>(least(finite, 2.0));
-    let (mid, product) = lgamma_mid::<M>(within(finite, 2.0, 7.999_999_5));
-    let (is_low, is_mid) = (size < 2.0, size < 8.0);
-    let log_up = log::<M>(if is_low {
-        taken
-    } else if is_mid {
-        product
-    } else {
-        finite
-    });
-    let high = lgamma_high::<M>(most(finite, 8.0), log_up);
-    let up = if is_low {
-        low - log_up
-    } else if is_mid {
-        mid + log_up
-    } else {
-        high
-    };
-    // The sine of pi x, of what x is away from a whole number: exactly 0 there.
-    let away = finite - whole(finite);
-    let sine = (sin_pi::<M>(away)).abs();
-    // Next to 0 the reflected function would be that of infinity.
-    let next = size < 1.0e-15;
-    let reflected = log::<M>(PI / ((if next { 1.0 } else { sine }) * (if next { 1.0 } else { finite }))) - up;
-    let down = if next {
-        -log::<M>(finite)
-    } else if sine == 0.0 {
-        infinity
-    } else {
-        reflected
-    };
-    let y = if x < 0.0 { down } else { up };
-    let ends = if (size == infinity) | (x == 0.0) { infinity } else { y };
-    if x.is_nan() { x } else { ends }
 }
 
 /// Above 0.
@@ -162,21 +114,4 @@ fn digamma_up<M: Mad<f32>>(x: f32) -> f32 {
     let b = poly!(M, z, -0.021_092_797, 0.007_575_758, -0.004_166_667, 0.003_968_254, -0.008_333_334, 0.083_333_336);
     let far = log::<M>(large) - M::mad(z, b, 0.5 / large);
     if x >= 4.0 { far } else { near }
-}
-
-#[inline(always)]
-pub(in crate::cpu) fn digamma<M: Mad<f32>>(x: f32) -> f32 {
-    let infinity = f32::INFINITY;
-    let minus = x < 0.0;
-    let finite = if x.abs() < infinity { x } else { 1.0 };
-    let reflected = if minus { 1.0 - finite } else { finite };
-    let up = digamma_up::<M>(if x == 0.0 { 1.0 } else { reflected });
-    // pi / tan(pi x), of what x is away from a whole number: exactly 0 there.
-    let away = finite - whole(finite);
-    let down = up - PI / tan_pi::<M>(if away == 0.0 { 0.25 } else { away });
-    let y = if minus { if away == 0.0 { f32::NAN } else { down } } else { up };
-    let sign = x.is_sign_negative();
-    let at_zero = if x == 0.0 { if sign { infinity } else { -infinity } } else { y };
-    let at_ends = if x.abs() == infinity { if minus { f32::NAN } else { infinity } } else { at_zero };
-    if x.is_nan() { x } else { at_ends }
 }

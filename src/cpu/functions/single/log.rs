@@ -3,6 +3,13 @@
 use std::f32::consts::LOG10_E;
 
 use super::{Mad, high, least, poly, power_of_two};
+use crate::cpu::functions::both::logarithms;
+
+/// ln 2 in two parts.
+const LN_2_HIGH: f32 = 0.693_359_4;
+const LN_2_LOW: f32 = -2.121_944_4e-4;
+
+logarithms!(f32);
 
 /// `log(1 + f) - f`, for `1 + f` between √½ and √2.
 #[inline(always)]
@@ -34,35 +41,6 @@ fn split(x: f32) -> (f32, f32) {
     let bits = normal.to_bits().wrapping_sub(0x3f35_04f3);
     let n = (bits as i32 >> 23) as f32 - if tiny { 23.0 } else { 0.0 };
     (n, f32::from_bits((bits & 0x007f_ffff).wrapping_add(0x3f35_04f3)) - 1.0)
-}
-
-/// The logarithm `y`, but at the ends: infinity and NaN are their own logarithms, and nothing below zero has one.
-#[inline(always)]
-fn ended(x: f32, y: f32) -> f32 {
-    let y = if x < f32::INFINITY { y } else { x };
-    let end = if x == 0.0 { f32::NEG_INFINITY } else { f32::NAN };
-    if x > 0.0 { y } else { end }
-}
-
-/// `n ln 2 + log(1 + f)`, of which `short` is a part. ln 2 is in two parts; the product of n with the larger is exact.
-#[inline(always)]
-fn joined<M: Mad<f32>>(n: f32, f: f32, short: f32) -> f32 {
-    M::mad(n, 0.693_359_4, f + M::mad(n, -2.121_944_4e-4, short))
-}
-
-#[inline(always)]
-pub(in crate::cpu) fn log<M: Mad<f32>>(x: f32) -> f32 {
-    let (n, f) = split(x);
-    ended(x, joined::<M>(n, f, log_short::<M>(f)))
-}
-
-/// Of `1 + x` what rounding takes is added to what the logarithm is short of, so that small `x` lose nothing.
-#[inline(always)]
-pub(in crate::cpu) fn log1p<M: Mad<f32>>(x: f32) -> f32 {
-    let sum = 1.0 + x;
-    let lost = x - (sum - 1.0);
-    let (n, f) = split(sum);
-    ended(sum, joined::<M>(n, f, M::mad(lost, power_of_two(-least(n, 100.0)), log_short::<M>(f))))
 }
 
 /// 1 / ln 2 is 1 + 0.4427: the 1 costs no rounding, so the result is accurate near x = 1, too.

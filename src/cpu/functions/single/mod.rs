@@ -12,6 +12,7 @@ mod normal;
 mod pow;
 mod trig;
 
+use super::both::basics;
 use super::{Mad, least, most, poly, within};
 
 pub(in crate::cpu) use arc::{acos, asin, atan, atan2, hypot};
@@ -26,42 +27,11 @@ pub(in crate::cpu) use normal::{gelu, ndtr};
 pub(in crate::cpu) use pow::pow;
 pub(in crate::cpu) use trig::{cos, is_far, sin, tan};
 
-/// Adding this to a small number rounds it to an integer, to nearest even, in the low bits of the sum.
+/// Adding this to a number of less than 2^22 rounds it to an integer, to nearest even, in the low bits of the sum.
 const MAGIC: f32 = 12_582_912.0;
-
-/// The whole number nearest to `x`, for `x` of less than 2^22.
-#[inline(always)]
-fn rounded(x: f32) -> f32 {
-    (x + MAGIC) - MAGIC
-}
-
-/// The lowest bits of a whole number.
-#[inline(always)]
-fn low_bits(n: f32) -> u32 {
-    (n + MAGIC).to_bits()
-}
-
-/// `2^n` for a whole `n` from -126 to 127.
-#[inline(always)]
-fn power_of_two(n: f32) -> f32 {
-    f32::from_bits(low_bits(n).wrapping_add(127) << 23)
-}
-
-/// `x 2^n`, for `n` from -252 to 254. In two steps: 2^n may be infinite or zero where the product is neither.
-#[inline(always)]
-fn scale<M: Mad<f32>>(x: f32, n: f32) -> f32 {
-    let half = M::mad(0.5, n, MAGIC) - MAGIC;
-    x * power_of_two(half) * power_of_two(n - half)
-}
-
+const BIAS: u32 = 127;
+const DIGITS: u32 = 23;
 /// The first twelve digits.
-#[inline(always)]
-fn high(x: f32) -> f32 {
-    f32::from_bits(x.to_bits() & 0xffff_f000)
-}
+const HIGH: u32 = 0xffff_f000;
 
-/// `x` with the sign of another turned by that of `sign`.
-#[inline(always)]
-fn signed(x: f32, sign: u32) -> f32 {
-    f32::from_bits(x.to_bits() ^ (sign & 0x8000_0000))
-}
+basics!(f32, u32);

@@ -4,6 +4,9 @@ use std::f32::consts::LN_2;
 
 use super::exp::expm1_short;
 use super::{Mad, high, poly, scale, within};
+use crate::cpu::functions::both::powers;
+
+powers!(f32);
 
 /// size^exponent for a size above 0 and finite numbers.
 #[inline(always)]
@@ -56,30 +59,4 @@ fn power<M: Mad<f32>>(size: f32, exponent: f32) -> f32 {
     let whole = (within(high + low, -160.0, 160.0) + 0.5).floor();
     let rest = if inside { (high - whole) + low } else { 0.0 };
     scale::<M>(1.0 + expm1_short::<M>(rest * LN_2), whole)
-}
-
-/// A negative base has a power if the exponent is whole; zero and infinity have powers whatever the exponent.
-#[inline(always)]
-pub(in crate::cpu) fn pow<M: Mad<f32>>((base, exponent): (f32, f32)) -> f32 {
-    let infinity = f32::INFINITY;
-    let size = base.abs();
-    let grows = (size > 1.0) == (exponent > 0.0);
-    let extreme = (size == 0.0) | (size == infinity) | (exponent.abs() == infinity);
-    let limit = if size == 1.0 {
-        1.0
-    } else if grows {
-        infinity
-    } else {
-        0.0
-    };
-    let magnitude = if extreme { limit } else { power::<M>(size, exponent) };
-    let whole = exponent.floor() == exponent;
-    let half = 0.5 * exponent;
-    let odd = whole & (exponent.abs() != infinity) & !(half.floor() == half);
-    let signed = if odd { -magnitude } else { magnitude };
-    let negative = if whole | extreme { signed } else { f32::NAN };
-    let minus = base.is_sign_negative();
-    let result = if minus { negative } else { magnitude };
-    let result = if base.is_nan() | exponent.is_nan() { f32::NAN } else { result };
-    if (exponent == 0.0) | (base == 1.0) { 1.0 } else { result }
 }

@@ -3,9 +3,12 @@
 //! The sine and the cosine are sines of `x - n π` or `x - (n + 1/2) π`, which need one polynomial where `lib/trig.wgsl` has
 //! two. The polynomial is that of SLEEF (Naoki Shibata); the tangent's is that of `lib/tan.wgsl`.
 
-use std::f32::consts::{FRAC_1_PI, FRAC_2_PI};
+use std::f32::consts::{FRAC_1_PI, FRAC_2_PI, PI};
 
 use super::{MAGIC, Mad, low_bits, poly, rounded, signed};
+use crate::cpu::functions::both::turns;
+
+turns!(f32, u32);
 
 /// Whether `x` is too large for digits to be left of it without multiples of π.
 #[inline(always)]
@@ -37,21 +40,6 @@ fn sine<M: Mad<f32>>(r: f32) -> f32 {
     M::mad(r * z, p, r)
 }
 
-#[inline(always)]
-pub(in crate::cpu) fn sin<M: Mad<f32>>(x: f32) -> f32 {
-    let turns = M::mad(x, FRAC_1_PI, MAGIC);
-    let r = turned::<M>(x, 2.0 * (turns - MAGIC));
-    signed(sine::<M>(r), turns.to_bits() << 31)
-}
-
-#[inline(always)]
-pub(in crate::cpu) fn cos<M: Mad<f32>>(x: f32) -> f32 {
-    // Of n + 1/2 turns the sine is the cosine, or minus it.
-    let turns = M::mad(x, FRAC_1_PI, -0.5) + MAGIC;
-    let r = turned::<M>(x, M::mad(2.0, turns - MAGIC, 1.0));
-    signed(sine::<M>(r), !turns.to_bits() << 31)
-}
-
 /// The sine of `n π/2 + r`; the lowest two bits of `n` count.
 #[inline(always)]
 pub(super) fn sin_turned<M: Mad<f32>>(r: f32, n: f32) -> f32 {
@@ -72,24 +60,4 @@ pub(super) fn tan_turned<M: Mad<f32>>(r: f32, n: f32) -> f32 {
     // One quotient for both.
     let odd = low_bits(n) & 1 == 1;
     (if odd { -1.0 } else { t }) / if odd { t } else { 1.0 }
-}
-
-#[inline(always)]
-pub(in crate::cpu) fn tan<M: Mad<f32>>(x: f32) -> f32 {
-    let n = rounded(x * FRAC_2_PI);
-    tan_turned::<M>(turned::<M>(x, n), n)
-}
-
-/// The sine of π x, for x from -1/2 to 1/2.
-#[inline(always)]
-pub(super) fn sin_pi<M: Mad<f32>>(x: f32) -> f32 {
-    let n = rounded(2.0 * x);
-    sin_turned::<M>(std::f32::consts::PI * (x - 0.5 * n), n)
-}
-
-/// The tangent of π x, for x from -1/2 to 1/2.
-#[inline(always)]
-pub(super) fn tan_pi<M: Mad<f32>>(x: f32) -> f32 {
-    let n = rounded(2.0 * x);
-    tan_turned::<M>(std::f32::consts::PI * (x - 0.5 * n), n)
 }
