@@ -106,7 +106,12 @@ fn a_buffer_that_kernels_alone_may_use_is_read_all_the_same() {
         let expected: Vec<f32> = (0..15).map(|i| i as f32).collect();
         assert_eq!(x.to_vec::<f32>().unwrap(), expected, "{device}");
         assert_eq!(pollster::block_on(x.to_vec_async::<f32>()).unwrap(), expected, "{device}");
-        assert_eq!(x.to_device(&hadamard::Device::cpu()).unwrap().to_vec::<f32>().unwrap(), expected, "{device}");
+        let cpu = hadamard::Device::cpu();
+        assert_eq!(x.to_device(&cpu).unwrap().to_vec::<f32>().unwrap(), expected, "{device}");
+        let copy = pollster::block_on(x.to_device_async(&cpu)).unwrap();
+        assert_eq!(copy.to_vec::<f32>().unwrap(), expected, "{device}");
+        let last = x.narrow(0, 2, 1).unwrap().narrow(1, 4, 1).unwrap();
+        assert_eq!(pollster::block_on(last.item_async::<f32>()).unwrap(), 14.0, "{device}");
     }
 }
 

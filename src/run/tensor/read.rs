@@ -45,8 +45,8 @@ impl Tensor {
     ///
     /// As [`to_vec`](Self::to_vec).
     pub async fn to_vec_async<T: Element>(&self) -> Result<Vec<T>> {
-        let tensor = self.readable::<T>("to_vec_async")?.copyable()?;
-        Backend::read_async("to_vec_async", tensor.storage(), tensor.byte_range(), T::from_bytes).await
+        const OP: &str = "to_vec_async";
+        self.readable::<T>(OP)?.with_bytes_async(OP, T::from_bytes).await
     }
 
     /// The one element of a tensor that has one, whatever its rank.
@@ -71,8 +71,7 @@ impl Tensor {
         if self.numel() != 1 {
             return Err(Error::argument(OP, "a tensor with one element", format!("shape {}", self.shape())));
         }
-        let tensor = self.readable::<T>(OP)?;
-        Backend::read_async(OP, tensor.storage(), tensor.byte_range(), |bytes| T::from_bytes(bytes)[0]).await
+        self.readable::<T>(OP)?.with_bytes_async(OP, |bytes| T::from_bytes(bytes)[0]).await
     }
 
     /// The elements as bytes, in row-major order.
@@ -87,8 +86,14 @@ impl Tensor {
         Backend::read(op, tensor.storage(), tensor.byte_range(), f)
     }
 
+    /// The same, as a future.
+    pub(super) async fn with_bytes_async<R>(&self, op: &'static str, f: impl FnOnce(&[u8]) -> R) -> Result<R> {
+        let tensor = self.copyable()?;
+        Backend::read_async(op, tensor.storage(), tensor.byte_range(), f).await
+    }
+
     /// This tensor, or a copy of it in memory that can be copied from.
-    pub(super) fn copyable(&self) -> Result<Self> {
+    fn copyable(&self) -> Result<Self> {
         if self.can_be_copied() { Ok(self.clone()) } else { Expr::from(self).eval() }
     }
 
@@ -105,7 +110,7 @@ impl Tensor {
     }
 
     /// Where the elements begin and how long they are, in bytes.
-    pub(super) fn byte_range(&self) -> [usize; 2] {
+    fn byte_range(&self) -> [usize; 2] {
         [self.offset(), self.numel()].map(|elements| elements * self.dtype().size())
     }
 
@@ -149,8 +154,7 @@ impl Tensor {
         if device.backend().owns(self.storage()) {
             return Ok(self.clone());
         }
-        let tensor = self.contiguous()?;
-        let bytes = Backend::read_async(OP, tensor.storage(), tensor.byte_range(), <[u8]>::to_vec).await?;
+        let bytes = self.contiguous()?.with_bytes_async(OP, <[u8]>::to_vec).await?;
         Self::from_bytes(OP, &bytes, self.shape().clone(), self.dtype(), device)
     }
 

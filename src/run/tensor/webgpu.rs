@@ -1,7 +1,7 @@
-//! What is behind a tensor and a device in a browser, for the package in `web/`.
+//! What is behind a tensor in a browser, for the package in `web/`.
 
 use super::create::check_count;
-use crate::gpu::{BufferHandle, DeviceHandle};
+use crate::gpu::BufferHandle;
 use crate::run::backend::Backend;
 use crate::{DType, Device, Error, Result, Shape, Tensor};
 
@@ -21,9 +21,7 @@ impl Tensor {
     /// The elements as bytes, in row-major order, as a future.
     #[doc(hidden)]
     pub async fn bytes_async(&self) -> Result<Vec<u8>> {
-        const OP: &str = "data";
-        let tensor = self.contiguous()?;
-        Backend::read_async(OP, tensor.storage(), tensor.byte_range(), <[u8]>::to_vec).await
+        self.contiguous()?.with_bytes_async("data", <[u8]>::to_vec).await
     }
 
     /// The buffer behind a tensor on a GPU, with the first byte and the number of bytes of its elements in row-major order;
@@ -36,13 +34,5 @@ impl Tensor {
         }
         let bytes = [self.offset(), self.numel()].map(|elements| elements * self.dtype().size());
         Ok(Backend::webgpu("gpuBuffer", self.storage())?.map(|buffer| (buffer, bytes)))
-    }
-}
-
-impl Device {
-    /// The page's handle of a GPU; nothing for the CPU.
-    #[doc(hidden)]
-    pub fn webgpu(&self) -> Option<DeviceHandle> {
-        self.backend().webgpu_device()
     }
 }
