@@ -30,6 +30,13 @@ impl Raw {
     pub(super) fn buffer(&self) -> &wgpu::Buffer {
         self.buffer.as_ref().expect("there until it is dropped")
     }
+
+    /// Lets go of the handle alone: a caller has the memory, too, so that even a browser's is not destroyed.
+    fn leave(mut self) {
+        let turn = self.faults.turn();
+        self.buffer = None;
+        drop(turn);
+    }
 }
 
 impl Drop for Raw {
@@ -297,7 +304,7 @@ impl Drop for Buffer {
                 self.context.memory.pool.forget(self.class);
             }
             self.context.memory.shared.depart(raw.id);
-            drop(raw);
+            raw.leave();
             self.context.let_go();
         } else {
             self.context.memory.pool.give(self.class, raw);
