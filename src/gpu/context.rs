@@ -211,14 +211,11 @@ impl Context {
         #[cfg(target_arch = "wasm32")]
         return Err(self.waits(op));
         #[cfg(not(target_arch = "wasm32"))]
-        self.settle_here(op)
-    }
-
-    #[cfg(not(target_arch = "wasm32"))]
-    fn settle_here(&self, op: &'static str) -> Result<()> {
-        self.check(op)?;
-        self.recorder().submit(self, op)?;
-        self.wait(op, None)
+        {
+            self.check(op)?;
+            self.recorder().submit(self, op)?;
+            self.wait(op, None)
+        }
     }
 
     /// Submits what has been uploaded although nothing is recorded that reads it, and waits: wgpu keeps a copy of it until

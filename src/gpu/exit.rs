@@ -3,22 +3,23 @@
 
 #![cfg_attr(unix, allow(unsafe_code, reason = "has the system call a function as the process ends"))]
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::thread::JoinHandle;
 
 use super::Context;
+use super::context::lock;
 use crate::base::fork;
 
 /// What such threads were the last to have, until another device is opened.
 static LEFT: Mutex<Vec<Context>> = Mutex::new(Vec::new());
 
 pub(super) fn leave(context: Context) {
-    LEFT.lock().unwrap_or_else(PoisonError::into_inner).push(context);
+    lock(&LEFT).push(context);
 }
 
 /// Lets go of it. Not for a thread that nobody joins.
 pub(super) fn let_go() {
-    let left = std::mem::take(&mut *LEFT.lock().unwrap_or_else(PoisonError::into_inner));
+    let left = std::mem::take(&mut *lock(&LEFT));
     drop(left);
 }
 
@@ -28,7 +29,7 @@ static THREADS: Mutex<Vec<(u32, JoinHandle<()>)>> = Mutex::new(Vec::new());
 /// Has the process wait for `thread` before it ends, where it is Unix that ends it.
 pub(super) fn join_at_exit(thread: JoinHandle<()>) {
     watch();
-    let mut threads = THREADS.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut threads = lock(&THREADS);
     threads.retain(|(_, thread)| !thread.is_finished());
     threads.push((fork::generation(), thread));
 }

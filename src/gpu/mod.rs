@@ -40,7 +40,7 @@ pub use self::options::WgpuOptions;
 pub(crate) use self::texture::{PITCH, Texels};
 
 #[cfg(target_arch = "wasm32")]
-pub(crate) use self::web::{BufferHandle, DeviceHandle, adapters, preferred_adapters, refusal, request};
+pub(crate) use self::web::{BufferHandle, adapters, preferred_adapters, refusal, request};
 /// The wgpu this library is built on, for those who share a device with it.
 pub use wgpu;
 

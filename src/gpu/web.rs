@@ -19,9 +19,8 @@ use super::faults::{FILTERS, Faults};
 use super::{Buffer, Context};
 use crate::{DeviceKind, Error, Result};
 
-/// What a page has in hand of a tensor's memory, and of a device.
+/// What a page has in hand of a tensor's memory.
 pub(crate) type BufferHandle = wgpu::Buffer;
-pub(crate) type DeviceHandle = wgpu::Device;
 
 /// What one of wgpu's error scopes will have caught.
 type Caught = Pin<Box<dyn Future<Output = Option<wgpu::Error>> + Send>>;
@@ -137,10 +136,6 @@ impl Context {
         done.receive().await;
         self.told(op, true).await?;
         self.check(op)
-    }
-
-    pub(crate) fn handle(&self) -> DeviceHandle {
-        self.device.clone()
     }
 
     /// Calls wgpu within scopes, which tell later what they caught. What has been told already comes back at once.

@@ -79,13 +79,6 @@ impl Backend {
         match *adapter {}
     }
 
-    /// The best there is, or what a name stands for if it is that of a GPU alone, as a future: in a browser a GPU is not
-    /// to be had without awaiting it.
-    #[cfg(all(feature = "gpu", target_arch = "wasm32"))]
-    pub(super) async fn request(name: &str, software: bool) -> Result<Self> {
-        gpu::request(name, software).await.map(Self::Gpu)
-    }
-
     /// The backend whose memory this is.
     pub(super) fn of(storage: &Storage) -> Self {
         buffer!(storage, _buffer => Self::Cpu, buffer => Self::Gpu(buffer.context().clone()))
@@ -145,11 +138,6 @@ impl Backend {
     #[cfg(all(feature = "gpu", target_arch = "wasm32"))]
     pub(super) fn webgpu(op: &'static str, storage: &Storage) -> Result<Option<gpu::BufferHandle>> {
         buffer!(storage, _buffer => Ok(None), buffer => buffer.handed_over(op).map(Some))
-    }
-
-    #[cfg(all(feature = "gpu", target_arch = "wasm32"))]
-    pub(super) fn webgpu_device(&self) -> Option<gpu::DeviceHandle> {
-        on!(self, cpu => None, context => Some(context.handle()))
     }
 
     /// Where the memory of a buffer of the CPU's begins.

@@ -121,11 +121,6 @@ impl Device {
         Self { backend: Backend::Gpu(context) }
     }
 
-    #[cfg(all(feature = "gpu", target_arch = "wasm32"))]
-    pub(super) fn with(backend: Backend) -> Self {
-        Self { backend }
-    }
-
     /// The device whose memory this is.
     pub(super) fn of(storage: &Storage) -> Self {
         Self { backend: Backend::of(storage) }

@@ -2,7 +2,7 @@
 
 use crate::{Device, Result};
 #[cfg(all(feature = "gpu", target_arch = "wasm32"))]
-use crate::{Error, run::backend::Backend};
+use crate::{Error, gpu};
 
 #[cfg_attr(
     not(all(feature = "gpu", target_arch = "wasm32")),
@@ -30,8 +30,8 @@ impl Device {
     /// As [`best`](Self::best); in a browser none.
     pub async fn request() -> Result<Self> {
         #[cfg(all(feature = "gpu", target_arch = "wasm32"))]
-        return match Backend::request("gpu", false).await {
-            Ok(backend) => Ok(Self::with(backend)),
+        return match gpu::request("gpu", false).await {
+            Ok(context) => Ok(Self::on_gpu(context)),
             Err(Error::NoDevice { .. }) => Ok(Self::cpu()),
             Err(error) => {
                 log::warn!("the CPU is used: {error}");
@@ -55,7 +55,7 @@ impl Device {
             if wanted == "cpu" {
                 return Ok(Self::cpu());
             }
-            let device = Self::with(Backend::request(name, true).await?);
+            let device = Self::on_gpu(gpu::request(name, true).await?);
             if wanted == "gpu" || !wanted.is_empty() && device.to_string().to_lowercase().contains(&wanted) {
                 return Ok(device);
             }

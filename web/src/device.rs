@@ -100,6 +100,7 @@ pub fn device_trim(device: u32) -> Result<(), JsValue> {
 /// The `GPUDevice`, or undefined.
 #[wasm_bindgen]
 pub fn device_webgpu(device: u32) -> Result<JsValue, JsValue> {
-    let device = device_of(device)?.webgpu();
-    Ok(device.as_ref().and_then(wgpu::Device::as_webgpu).map_or(JsValue::UNDEFINED, |device| device.clone().into()))
+    let device = device_of(device)?;
+    let handle = device.wgpu().and_then(|(device, _)| device.as_webgpu());
+    Ok(handle.map_or(JsValue::UNDEFINED, |handle| handle.clone().into()))
 }

@@ -2,7 +2,7 @@
 
 use crate::base::layout::Layout;
 use crate::gpu::{PITCH, Texels};
-use crate::{Device, Error, Expr, Result, Shape, Tensor};
+use crate::{DType, Device, Error, Expr, Result, Shape, Tensor};
 
 impl Tensor {
     /// A copy of a texture as a tensor of shape `[height, width, channels]`, made on the GPU: nothing goes by way of the host.
@@ -44,12 +44,9 @@ impl Tensor {
         let context = device.require_gpu(OP, "wgpu textures")?;
         let Texels { channels, dtype } = Texels::of_texture(OP, texture, wgpu::TextureUsages::COPY_SRC)?;
         let [height, width] = [texture.height(), texture.width()].map(|size| size as usize);
-        let pitch = (width * channels * dtype.size()).next_multiple_of(PITCH);
-        let row = pitch / dtype.size();
-        let rows = Self::empty(OP, Shape::from([height, row]), dtype, device)?;
-        context.copy_texture(OP, texture, rows.storage(), [0, pitch as u64], false)?;
-        let strides = [row as isize, channels as isize, 1].into_iter().collect();
-        Ok(rows.with_layout(Layout::new(Shape::from([height, width, channels]), strides, 0)))
+        let image = Self::pitched(OP, [height, width, channels], dtype, device)?;
+        context.copy_texture(OP, texture, image.storage(), image.place(), false)?;
+        Ok(image)
     }
 
     /// Copies this tensor into a texture, on the GPU. The copy is recorded, as evaluations are: [`Device::flush`] hands it over,
@@ -73,8 +70,20 @@ impl Tensor {
             return Err(Error::argument(OP, expected, format!("{}{}", self.dtype(), self.shape())));
         }
         let image = self.in_rows(OP, &device)?;
-        let place = [image.offset(), image.strides()[0] as usize].map(|elements| (elements * dtype.size()) as u64);
-        context.copy_texture(OP, texture, image.storage(), place, true)
+        context.copy_texture(OP, texture, image.storage(), image.place(), true)
+    }
+
+    /// New memory for an image, with rows where copies to and from textures need them.
+    fn pitched(op: &'static str, [height, width, channels]: [usize; 3], dtype: DType, device: &Device) -> Result<Self> {
+        let row = (width * channels * dtype.size()).next_multiple_of(PITCH) / dtype.size();
+        let rows = Self::empty(op, Shape::from([height, row]), dtype, device)?;
+        let strides = [row as isize, channels as isize, 1].into_iter().collect();
+        Ok(rows.with_layout(Layout::new(Shape::from([height, width, channels]), strides, 0)))
+    }
+
+    /// Where an image begins and how far apart its rows are, in bytes.
+    fn place(&self) -> [u64; 2] {
+        [self.offset(), self.strides()[0] as usize].map(|elements| (elements * self.dtype().size()) as u64)
     }
 
     /// This image, or a copy of it, with rows where a copy to a texture needs them.
@@ -90,10 +99,7 @@ impl Tensor {
         if dense && aligned && apart && self.can_be_copied() {
             return Ok(self.clone());
         }
-        let row = (width * channels * size).next_multiple_of(PITCH) / size;
-        let rows = Self::empty(op, Shape::from([height, row]), self.dtype(), device)?;
-        let strides = [row as isize, channels as isize, 1].into_iter().collect();
-        let image = rows.with_layout(Layout::new(self.shape().clone(), strides, 0));
+        let image = Self::pitched(op, [height, width, channels], self.dtype(), device)?;
         image.assign(Expr::from(self))?;
         Ok(image)
     }
