@@ -6,14 +6,16 @@ use crate::expr::op::Integer;
 
 /// The quotient, rounded down, and what it leaves, by way of f32, of which vectors hold eight.
 ///
-/// A quotient of f32s misses that of the integers by less than `384 / |b|`, so that it leaves less than `|b| + 384`. Of
-/// that a second one is right, or rounded up to the next integer. Both leave something of the wrong sign, or nothing.
+/// A quotient by the reciprocal is within `2^-22` of the true one, relatively. So the first leaves less than `|b| + 513`, and
+/// the second, which is rounded to the nearest integer, misses its quotient by less than 1: what that leaves is less than
+/// `|b|`, and if it has the wrong sign, one more `b` is to be added.
 #[inline(always)]
 pub(super) fn floored(a: i32, b: i32) -> (i32, i32) {
-    let near = |x: i32| to_i32(x as f32 / b as f32);
-    let first = near(a);
+    let by = if b == 0 { 0.0 } else { 1.0 / b as f32 };
+    // The largest f32 below 2³¹. Nothing is below -2³¹: that is what is left by 1, of which the reciprocal is exact.
+    let first = to_i32((a as f32 * by).min(2_147_483_520.0));
     let rest = a.wrapping_sub(first.wrapping_mul(b));
-    let second = near(rest);
+    let second = to_i32((rest as f32 * by).round_ties_even());
     let rest = rest.wrapping_sub(second.wrapping_mul(b));
     let across = rest != 0 && (rest ^ b) < 0;
     let quotient = first.wrapping_add(second).wrapping_sub(i32::from(across));
@@ -21,13 +23,12 @@ pub(super) fn floored(a: i32, b: i32) -> (i32, i32) {
     if b == 0 { (0, 0) } else { (quotient, rest) }
 }
 
-/// Towards 0, at most the largest f32 below 2³¹. `as` would do one element at a time.
+/// Towards 0. `as` would do one element at a time.
 #[inline(always)]
 #[expect(unsafe_code, reason = "a conversion without checks is one instruction, of whole vectors")]
-#[allow(clippy::manual_clamp, reason = "`clamp` lets NaN through")]
 fn to_i32(x: f32) -> i32 {
-    let x = x.min(2_147_483_520.0).max(-2_147_483_648.0);
-    // SAFETY: an i32 can hold all numbers between these two, and NaN became the first of them.
+    debug_assert!((-2_147_483_648.0..=2_147_483_520.0).contains(&x), "{x} is no i32");
+    // SAFETY: an i32 times a finite reciprocal is not NaN, and within an i32 as `floored` says.
     unsafe { x.to_int_unchecked() }
 }
 
@@ -54,50 +55,59 @@ pub(super) fn floored_long(a: i64, b: i64) -> (i64, i64) {
     if rest != 0 && (rest ^ b) < 0 { (quotient - 1, rest + b) } else { (quotient, rest) }
 }
 
-/// A number that many i64s are divided by: each division becomes a multiplication.
-///
-/// The quotient of `n < 2⁶³` by `size`, with `2^shift` the power of two from `size` on, is `n · factor / 2^(63 + shift)`
-/// rounded down: `factor` exceeds `2^(63 + shift) / size` by at most 1, and so the product by less than `1 / size`. After
-/// Granlund and Montgomery, "Division by invariant integers using multiplication", 1994.
-#[derive(Clone, Copy)]
-pub(super) struct Divisor {
-    number: i64,
-    size: i64,
-    factor: u64,
-    shift: u32,
-}
-
-impl Divisor {
-    pub(super) fn new(number: i64) -> Self {
-        let size = number.unsigned_abs().max(1);
-        let shift = size.next_power_of_two().trailing_zeros();
-        let factor = ((1_u128 << (63 + shift)) / u128::from(size)) as u64 + 1;
-        Self { number, size: size as i64, factor, shift }
-    }
-
-    /// The quotient of `a`, rounded down, and what it leaves.
-    #[inline(always)]
-    pub(super) fn floored(self, a: i64) -> (i64, i64) {
-        // A negative number is `-1 - n`, and so is its quotient.
-        let sign = a >> 63;
-        let twice = ((a ^ sign) as u64) << 1;
-        let high = (u128::from(twice) * u128::from(self.factor)) >> 64;
-        let quotient = (high as u64 >> self.shift) as i64 ^ sign;
-        let rest = a.wrapping_sub(quotient.wrapping_mul(self.size));
-        match self.number {
-            0 => (0, 0),
-            1.. => (quotient, rest),
-            _ if rest == 0 => (quotient.wrapping_neg(), 0),
-            _ => (!quotient, rest.wrapping_add(self.number)),
+macro_rules! divisors {
+    ($($name:ident of $t:ident, $size:ident, $twice:ident;)*) => {$(
+        /// A number that many integers are divided by: each division becomes a multiplication.
+        ///
+        /// Of `k` bits, the quotient of `n < 2^(k - 1)` by `size`, with `2^shift` the power of two from `size` on, is
+        /// `n · factor / 2^(k - 1 + shift)` rounded down: `factor` exceeds `2^(k - 1 + shift) / size` by at most 1, and so the
+        /// product by less than `1 / size`. After Granlund and Montgomery, "Division by invariant integers using
+        /// multiplication", 1994.
+        #[derive(Clone, Copy)]
+        pub(super) struct $name {
+            number: $t,
+            size: $t,
+            factor: $size,
+            shift: u32,
         }
-    }
 
-    /// As [`fmod`].
-    #[inline(always)]
-    pub(super) fn fmod(self, a: i64) -> i64 {
-        let rest = self.floored(a).1;
-        if rest != 0 && (a ^ self.number) < 0 { rest.wrapping_sub(self.number) } else { rest }
-    }
+        impl $name {
+            pub(super) fn new(number: $t) -> Self {
+                let size = number.unsigned_abs().max(1);
+                let shift = size.next_power_of_two().trailing_zeros();
+                let factor = ((1 << ($t::BITS - 1 + shift)) / $twice::from(size)) as $size + 1;
+                Self { number, size: size as $t, factor, shift }
+            }
+
+            /// The quotient of `a`, rounded down, and what it leaves.
+            #[inline(always)]
+            pub(super) fn floored(self, a: $t) -> ($t, $t) {
+                // A negative number is `-1 - n`, and so is its quotient.
+                let sign = a >> ($t::BITS - 1);
+                let twice = ((a ^ sign) as $size) << 1;
+                let high = ($twice::from(twice) * $twice::from(self.factor)) >> $t::BITS;
+                let quotient = (high as $size >> self.shift) as $t ^ sign;
+                let rest = a.wrapping_sub(quotient.wrapping_mul(self.size));
+                match self.number {
+                    0 => (0, 0),
+                    1.. => (quotient, rest),
+                    _ if rest == 0 => (quotient.wrapping_neg(), 0),
+                    _ => (!quotient, rest.wrapping_add(self.number)),
+                }
+            }
+
+            /// As [`fmod`].
+            #[inline(always)]
+            pub(super) fn fmod(self, a: $t) -> $t {
+                let rest = self.floored(a).1;
+                if rest != 0 && (a ^ self.number) < 0 { rest.wrapping_sub(self.number) } else { rest }
+            }
+        }
+    )*};
+}
+divisors! {
+    Divisor of i32, u32, u64;
+    LongDivisor of i64, u64, u128;
 }
 
 #[cfg(test)]
@@ -120,10 +130,13 @@ mod tests {
     }
 
     #[test]
-    fn i32s_divide_exactly_by_way_of_floats() {
+    fn i32s_divide_exactly() {
         let check = |a: i32, b: i32| {
             assert_eq!(floored(a, b), a.floored(b), "{a} by {b}");
-            assert_eq!(fmod(a, b), if b == 0 { 0 } else { a.wrapping_rem(b) }, "{a} by {b}");
+            let left = if b == 0 { 0 } else { a.wrapping_rem(b) };
+            assert_eq!(fmod(a, b), left, "{a} by {b}");
+            let by = Divisor::new(b);
+            assert_eq!((by.floored(a), by.fmod(a)), (a.floored(b), left), "{a} by {b}, a number");
         };
         let (numbers, mut random) = (numbers(), random());
         for &a in &numbers {
@@ -139,9 +152,9 @@ mod tests {
     }
 
     #[test]
-    fn i64s_divide_exactly_by_way_of_a_multiplication() {
+    fn i64s_divide_exactly() {
         let check = |a: i64, b: i64| {
-            let by = Divisor::new(b);
+            let by = LongDivisor::new(b);
             assert_eq!(by.floored(a), a.floored(b), "{a} by {b}");
             assert_eq!(by.fmod(a), if b == 0 { 0 } else { a.wrapping_rem(b) }, "{a} by {b}");
             assert_eq!(floored_long(a, b), a.floored(b), "{a} by {b}");

@@ -3,7 +3,7 @@
 use smallvec::{SmallVec, smallvec};
 
 use super::astray::Astray;
-use super::region::{Call, Constant, Instruction, Reading, Region, Source};
+use super::region::{Call, Constant, Instruction, Place, Reading, Region, Source};
 use super::scratch::Line;
 use super::space::{Space, Walked};
 use super::strip::{Span, Strip};
@@ -84,13 +84,13 @@ fn takes_strip(region: &Region, space: &Space, leaf: usize) -> bool {
     region.leaves[leaf].reading != Reading::Index && !space.is_linear(leaf)
 }
 
-/// Bytes of scratch memory that a [`Frame`] wants: the constants, then the strips. A whole number of cache lines.
+/// Bytes of scratch memory that a [`Frame`] wants: the constants, what is one element for all strips, then the strips. A whole number of cache lines.
 pub(super) fn scratch_bytes(region: &Region, space: &Space, most: usize) -> usize {
     (constant_bytes(region) + strips(region, space) * most * region.width).next_multiple_of(Line::BYTES)
 }
 
 fn constant_bytes(region: &Region) -> usize {
-    (region.constants.len() * size_of::<u64>()).next_multiple_of(Line::BYTES)
+    ((region.constants.len() + region.singles) * size_of::<u64>()).next_multiple_of(Line::BYTES)
 }
 
 pub(super) struct Frame<'a, 'm> {
@@ -102,6 +102,8 @@ pub(super) struct Frame<'a, 'm> {
     most: usize,
     /// Where each value's strip is at the moment.
     slots: SmallVec<[Strip<'a>; 16]>,
+    /// Whether what is one element for all strips has been computed.
+    has_singles: bool,
     /// What each leaf's own strip holds: the point of its period it begins at, and how many points.
     gathered: SmallVec<[(usize, usize); 8]>,
     scratch: Strip<'a>,
@@ -141,7 +143,8 @@ impl<'a, 'm: 'a> Frame<'a, 'm> {
             slots[leaves + i] = scratch.carve(at, 1, dtype.size());
         }
         let gathered = smallvec![(0, 0); leaves];
-        Self { arch: Arch::new(), region, space, memory, most, slots, gathered, scratch, panel: None }
+        let has_singles = region.singles == 0;
+        Self { arch: Arch::new(), region, space, memory, most, slots, has_singles, gathered, scratch, panel: None }
     }
 
     /// Where output `output` was put by the last [`eval`](Self::eval).
@@ -179,7 +182,13 @@ impl<'a, 'm: 'a> Frame<'a, 'm> {
         let straight = direct.first().filter(|_| self.region.code.is_empty());
         self.load(point, n, straight);
         let first = self.slots.len() - self.region.code.len();
+        if !self.has_singles {
+            self.singles();
+        }
         for (i, instruction) in self.region.code.iter().enumerate() {
+            if matches!(instruction.to, Place::Single(_)) {
+                continue;
+            }
             let mut args: SmallVec<[Strip<'_>; 8]> = SmallVec::new();
             for &slot in &instruction.args {
                 args.push(self.slots[slot]);
@@ -199,8 +208,7 @@ impl<'a, 'm: 'a> Frame<'a, 'm> {
                         Some(last) if last == i => Some((at, one.in_place?)),
                         _ => Some((at, one.body)),
                     });
-                    let (out, body) =
-                        straight.unwrap_or_else(|| (self.strip(instruction.register, len, instruction.size), one.body));
+                    let (out, body) = straight.unwrap_or_else(|| (self.own(instruction, len), one.body));
                     body.run(self.arch, &args, out);
                     self.slots[first + i] = out;
                 }
@@ -208,8 +216,7 @@ impl<'a, 'm: 'a> Frame<'a, 'm> {
                     // Straight to their places in any case: no later instruction reads what lies there.
                     let out = [0, 1, 2].map(|j| {
                         let instruction = &self.region.code[i + j];
-                        place(instruction)
-                            .map_or_else(|| self.strip(instruction.register, len, instruction.size), |p| p.0)
+                        place(instruction).map_or_else(|| self.own(instruction, len), |p| p.0)
                     });
                     run(self.arch, &args, out);
                     for (j, out) in out.into_iter().enumerate() {
@@ -219,10 +226,35 @@ impl<'a, 'm: 'a> Frame<'a, 'm> {
                 Call::Placeholder => {}
                 Call::Bounded(bounds) => {
                     let free = place(instruction).filter(|(_, last_read)| last_read.is_none_or(|last| last < i));
-                    let out = free.map_or_else(|| self.strip(instruction.register, len, instruction.size), |p| p.0);
+                    let out = free.map_or_else(|| self.own(instruction, len), |p| p.0);
                     self.memory.astray.look(self.arch, bounds, args[0], out);
                     self.slots[first + i] = out;
                 }
+            }
+        }
+    }
+
+    /// Computes what is one element for all strips, of the first element of each argument.
+    fn singles(&mut self) {
+        let first = self.slots.len() - self.region.code.len();
+        for (i, instruction) in self.region.code.iter().enumerate() {
+            if let (Call::One(one), Place::Single(_)) = (instruction.call, instruction.to) {
+                let args = instruction.args.iter().map(|&arg| self.slots[arg].part(0, 1));
+                let args: SmallVec<[Strip<'_>; 8]> = args.collect();
+                self.slots[first + i] = self.own(instruction, 1);
+                one.body.run(self.arch, &args, self.slots[first + i]);
+            }
+        }
+        self.has_singles = true;
+    }
+
+    /// The scratch memory for a result of `len` elements.
+    fn own(&self, instruction: &Instruction, len: usize) -> Strip<'a> {
+        match instruction.to {
+            Place::Register(register) => self.strip(register, len, instruction.size),
+            Place::Single(single) => {
+                let at = (self.region.constants.len() + single) * size_of::<u64>();
+                self.scratch.carve(at, 1, instruction.size)
             }
         }
     }

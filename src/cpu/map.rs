@@ -39,6 +39,9 @@ pub(super) struct Destination<'a> {
     pub(super) past_cache: bool,
 }
 
+/// Bytes of all strips where values are copied past the cache.
+const STRIPS: usize = 16 * 1024;
+
 /// Bytes of a target that are more than stay in the cache until somebody reads them, and then better never take room there:
 /// a line that is written whole is otherwise read first.
 const PAST_CACHE: usize = 16 << 20;
@@ -114,7 +117,7 @@ impl Map {
         memory: &Memory<'_>,
     ) {
         let long = self.only_chooses(space);
-        let most = strip_len(&self.region, space);
+        let most = if is_past_cache(to) { self.short_strip_len(space) } else { strip_len(&self.region, space) };
         with_scratch(scratch_bytes(&self.region, space, most), |scratch| {
             let mut frame = Frame::new(&self.region, space, memory, constants, most, scratch);
             let mut point = points.start;
@@ -125,6 +128,15 @@ impl Map {
             }
         });
         settle_all(to);
+    }
+
+    /// How many elements a strip may have whose values are copied past the cache. Memory that is written must not wait long for
+    /// what is read, nor the other way round: so all of a strip is half as much as the innermost cache holds. Of
+    /// 8 to 32 KiB this was the quickest for each of eight maps, by up to a third.
+    fn short_strip_len(&self, space: &Space) -> usize {
+        let read = self.region.leaves.iter().map(|leaf| leaf.dtype.size()).sum::<usize>();
+        let made = self.region.registers.max(1) * self.region.width;
+        strip_len(&self.region, space).min((STRIPS / (read + made) / 64 * 64).max(64))
     }
 
     /// Whether it can be done by rows, of which its domain has `n`, for contiguous outputs.
@@ -229,7 +241,11 @@ impl Map {
 
 /// To be called by a thread that has written some of them, before it says so.
 fn settle_all(to: &[Destination<'_>]) {
-    if to.iter().any(|to| to.past_cache) {
+    if is_past_cache(to) {
         settle();
     }
+}
+
+fn is_past_cache(to: &[Destination<'_>]) -> bool {
+    to.iter().any(|to| to.past_cache)
 }

@@ -10,13 +10,12 @@ use super::Buffer;
 use super::astray::Astray;
 use super::bands;
 use super::contract::{Contract, Factor};
-use super::fold::FoldLoops;
 use super::frame::Memory;
 use super::groups::{Group, groups};
 use super::locks::Locks;
 use super::map::{Destination, Map};
 use super::pass::Pass;
-use super::reduce::{Folded, Reduce};
+use super::reduce::{Folded, Reduce, Terms};
 use super::region::{self, Region, Temps};
 use super::scan::Scan;
 use super::segments::Segments;
@@ -26,7 +25,7 @@ use crate::base::layout::Layout;
 use crate::base::storage::Storage;
 use crate::expr::contraction::Contraction;
 use crate::expr::graph::{Fold, Graph, Id, Step, Value};
-use crate::{BinaryOp, Error, Result, Shape, Tensor};
+use crate::{Error, Result, Shape, Tensor};
 
 /// How many programs this process has made, and how many passes it has run.
 pub(super) static PROGRAMS: AtomicU64 = AtomicU64::new(0);
@@ -238,20 +237,10 @@ fn reduce(op: &'static str, graph: &Graph, ids: &[Id], temp_of: &Temps) -> Resul
     for &id in ids {
         let value = &graph.values[id];
         let Step::Reduce { op: fold, dims, arg } = &value.step else { continue };
-        let mut loops = FoldLoops::new(*fold, value.dtype).ok_or_else(|| unsupported(op, *fold, value))?;
-        let output = outputs.len();
-        let factors = match graph.values[*arg].step {
-            Step::Binary(BinaryOp::Mul, a, b) if *fold == Fold::Sum && value.dtype.is_float() => Some([a, b]),
-            Step::Words(words) if *fold == Fold::Amin => {
-                let (of_words, factors) = FoldLoops::smallest_of_words(graph, words);
-                loops = of_words;
-                Some(factors)
-            }
-            _ => None,
-        };
-        let terms = factors.map_or(vec![*arg], Vec::from);
+        let terms = Terms { graph, temp_of, dims, alone: ids.len() == 1 };
+        let (loops, terms) = terms.of(*fold, *arg).ok_or_else(|| unsupported(op, *fold, value))?;
+        folds.push(Folded { loops, output: outputs.len(), product: terms.len() == 2, temp: temp_of[&id].index });
         outputs.extend(terms.into_iter().map(|x| (x, graph.values[x].dtype)));
-        folds.push(Folded { loops, output, product: factors.is_some(), temp: temp_of[&id].index });
         (over, domain) = (dims.clone(), &graph.values[*arg].shape);
     }
     Ok(Reduce::new(Region::new(op, graph, domain, &outputs, temp_of, false)?, folds, over))

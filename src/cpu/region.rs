@@ -29,6 +29,8 @@ pub(super) struct Region {
     /// Strips of scratch memory that the code needs, and the bytes of the widest element in any of them.
     pub(super) registers: usize,
     pub(super) width: usize,
+    /// Results that are one element for all strips.
+    pub(super) singles: usize,
     /// For each index in [`Graph::buffers`], the last instruction that reads the buffer.
     last_reads: Vec<Option<usize>>,
 }
@@ -101,11 +103,20 @@ pub(super) enum Call {
     Bounded(Bounds),
 }
 
+/// Where the result of an instruction goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Place {
+    /// The strip of scratch memory of this number.
+    Register(usize),
+    /// Beside the constants, by number: it is one element, and the same for all strips.
+    Single(usize),
+}
+
 pub(super) struct Instruction {
     pub(super) call: Call,
     pub(super) args: SmallVec<[Index; 3]>,
-    /// The strip of scratch memory for the result, unless it is written straight to where output `output` belongs.
-    pub(super) register: usize,
+    /// Where the result goes, unless it is written straight to where output `output` belongs.
+    pub(super) to: Place,
     pub(super) output: Option<usize>,
     /// Bytes of an element of the result.
     pub(super) size: usize,
@@ -374,16 +385,22 @@ impl Builder<'_> {
                 output_of[j].get_or_insert(output);
             }
         }
-        let (mut registers, mut free) = (0, Vec::new());
-        let mut register_of = Vec::with_capacity(code.len());
+        let is_single = singles(&shape, &leaves, &code, &output_of);
+        let (mut registers, mut singles, mut free) = (0, 0, Vec::new());
+        let mut places = Vec::with_capacity(code.len());
         let mut instructions = Vec::with_capacity(code.len());
         for (i, (call, args, dtype)) in code.iter().enumerate() {
             // Taken before the registers of the arguments are free: a result never overlaps an argument.
-            let register = free.pop().unwrap_or_else(|| {
-                registers += 1;
-                registers - 1
-            });
-            register_of.push(register);
+            let to = if is_single[i] {
+                singles += 1;
+                Place::Single(singles - 1)
+            } else {
+                Place::Register(free.pop().unwrap_or_else(|| {
+                    registers += 1;
+                    registers - 1
+                }))
+            };
+            places.push(to);
             let mut indices = SmallVec::new();
             for &arg in args {
                 indices.push(index(arg));
@@ -391,15 +408,40 @@ impl Builder<'_> {
                     && last_use[j] == i
                 {
                     last_use[j] = usize::MAX;
-                    free.push(register_of[j]);
+                    if let Place::Register(register) = places[j] {
+                        free.push(register);
+                    }
                 }
             }
             let output = output_of[i];
-            instructions.push(Instruction { call: *call, args: indices, register, output, size: dtype.size() });
+            instructions.push(Instruction { call: *call, args: indices, to, output, size: dtype.size() });
         }
         let stored = leaves.iter().map(|l| l.dtype.size());
         let width = stored.chain(code.iter().map(|c| c.2.size())).max().unwrap_or(8);
         let outputs = ends.iter().map(|&end| index(end)).collect();
-        Region { shape, code: instructions, outputs, dtypes, registers, width, leaves, constants, last_reads }
+        Region { shape, code: instructions, outputs, dtypes, registers, width, singles, leaves, constants, last_reads }
     }
+}
+
+/// Which results are one element, and the same for all strips, and no outputs: they are computed once.
+fn singles(
+    shape: &Shape,
+    leaves: &[Leaf],
+    code: &[(Call, Vec<Origin>, DType)],
+    output_of: &[Option<usize>],
+) -> Vec<bool> {
+    let is_fixed = |leaf: &Leaf| {
+        let plain = leaf.reading == Reading::Plain && leaf.source != Source::Index;
+        plain && (0..shape.rank()).all(|d| shape[d] == 1 || !leaf.varies(d))
+    };
+    let mut single = vec![false; code.len()];
+    for (i, (call, args, _)) in code.iter().enumerate() {
+        let fixed = |&arg: &Origin| match arg {
+            Origin::Leaf(j) => is_fixed(&leaves[j]),
+            Origin::Constant(_) => true,
+            Origin::Code(j) => single[j],
+        };
+        single[i] = matches!(call, Call::One(_)) && output_of[i].is_none() && args.iter().all(fixed);
+    }
+    single
 }

@@ -153,6 +153,11 @@ impl<'a> Strip<'a> {
         (self.start, self.extent) == (other.start, other.extent)
     }
 
+    /// Whether it begins somewhere in the memory of `other`.
+    pub(super) fn is_within(self, other: Self) -> bool {
+        self.start.addr().wrapping_sub(other.start.addr()) < other.bytes()
+    }
+
     /// The `n` elements from the one numbered `first` on.
     pub(super) fn part(self, first: usize, n: usize) -> Self {
         self.carve(first * self.extent.size(), n, self.extent.size())

@@ -3,7 +3,7 @@
 //! An operation without a SIMD loop here is computed by its row, slowly ([`Plain`]). A bool is a byte, 0 or 1, here as in
 //! memory.
 
-use super::division::{self, Divisor};
+use super::division::{self, Divisor, LongDivisor};
 use super::functions::{Fused, Split, division as leftover, double, single};
 use super::loops::{Body, Loop, map1, map2, map2_in_place, map2_prepared, map3};
 use super::plain::Plain;
@@ -277,9 +277,9 @@ fn divide_f64(op: BinaryOp) -> Option<Loop> {
 
 fn divide_i32(op: BinaryOp) -> Option<Loop> {
     Some(match op {
-        BinaryOp::FloorDivide => map2(|a, b| division::floored(a, b).0),
-        BinaryOp::Remainder => map2(|a, b| division::floored(a, b).1),
-        BinaryOp::Fmod => map2(division::fmod),
+        BinaryOp::FloorDivide => map2_prepared(|a, b| division::floored(a, b).0, Divisor::new, |a, b| b.floored(a).0),
+        BinaryOp::Remainder => map2_prepared(|a, b| division::floored(a, b).1, Divisor::new, |a, b| b.floored(a).1),
+        BinaryOp::Fmod => map2_prepared(division::fmod, Divisor::new, |a, b| b.fmod(a)),
         _ => return None,
     })
 }
@@ -287,14 +287,16 @@ fn divide_i32(op: BinaryOp) -> Option<Loop> {
 fn divide_i64(op: BinaryOp) -> Option<Loop> {
     Some(match op {
         BinaryOp::FloorDivide => {
-            map2_prepared(|a: i64, b: i64| division::floored_long(a, b).0, Divisor::new, |a, b| b.floored(a).0)
+            map2_prepared(|a: i64, b: i64| division::floored_long(a, b).0, LongDivisor::new, |a, b| b.floored(a).0)
         }
         BinaryOp::Remainder => {
-            map2_prepared(|a: i64, b: i64| division::floored_long(a, b).1, Divisor::new, |a, b| b.floored(a).1)
+            map2_prepared(|a: i64, b: i64| division::floored_long(a, b).1, LongDivisor::new, |a, b| b.floored(a).1)
         }
-        BinaryOp::Fmod => {
-            map2_prepared(|a: i64, b: i64| if b == 0 { 0 } else { a.wrapping_rem(b) }, Divisor::new, |a, b| b.fmod(a))
-        }
+        BinaryOp::Fmod => map2_prepared(
+            |a: i64, b: i64| if b == 0 { 0 } else { a.wrapping_rem(b) },
+            LongDivisor::new,
+            |a, b| b.fmod(a),
+        ),
         _ => return None,
     })
 }

@@ -9,6 +9,7 @@
     reason = "indices below one length show a compiler that no bound is passed, so that it makes vectors of the loop"
 )]
 
+mod join;
 mod placed;
 mod rows;
 mod terms;
@@ -20,13 +21,14 @@ use bytemuck::Pod;
 use pulp::NullaryFnOnce;
 
 use super::loops::{Loop, map2};
-use super::math::{maximum, minimum};
 use super::strip::Strip;
 use crate::DType;
 use crate::cpu::arch::Arch;
 use crate::expr::graph::Fold;
+use join::Magnitude;
+pub(super) use join::{Amax, Amin, Join, Prod, Sum};
 use rows::{COLUMNS, Middle, add_each_cell, fold_products, fold_row};
-use terms::{Itself, Multiply, Product, Square, Term};
+use terms::{Itself, Minus, Multiply, Product, Square, SquareOfMinus, Term};
 
 /// Rows whose terms are folded by pairs in their own dtype, so that their accumulators are read and written less often.
 pub(super) const ROWS: usize = 8;
@@ -49,12 +51,13 @@ pub(super) struct FoldLoops {
     pub(super) accumulate: fn(arch: Arch, acc: Strip<'_>, x: Strip<'_>),
     /// As `accumulate`, of several rows.
     pub(super) accumulate_rows: for<'a> fn(arch: Arch, acc: Strip<'a>, x: [Strip<'a>; ROWS]),
-    /// As `accumulate`, of the products of the elements of two rows; and of several such pairs.
+    /// As `accumulate`, of the products of the elements of two rows, of which the second may be one element; and of several
+    /// pairs of whole rows.
     pub(super) accumulate_product: for<'a> fn(arch: Arch, acc: Strip<'a>, x: Factors<'a>),
     pub(super) accumulate_products: for<'a> fn(arch: Arch, acc: Strip<'a>, x: [Factors<'a>; ROWS]),
     /// Folds all elements of `x` into the one accumulator.
     pub(super) total: fn(arch: Arch, acc: Strip<'_>, x: Strip<'_>),
-    /// As `total`, of the products of the elements of two rows.
+    /// As `total`, of the products of the elements of two rows, of which the second may be one element.
     pub(super) total_product: for<'a> fn(arch: Arch, acc: Strip<'a>, x: Factors<'a>),
     /// The products of the elements of two strips.
     pub(super) multiply: Loop,
@@ -67,7 +70,7 @@ pub(super) struct FoldLoops {
     pub(super) spread_factor: fn(out: Strip<'_>, x: Strip<'_>),
     /// Folds `x`, of `outer` by `reduced` by `inner` elements, over its middle dim into the elements `out`.
     pub(super) middle: fn(arch: Arch, out: Strip<'_>, x: Strip<'_>, sizes: [usize; 3]),
-    /// As `middle`, of the products of the elements of two rows, where `inner` is 1.
+    /// As `middle`, of the products of the elements of two rows, where `inner` is 1; the second may be one element.
     pub(super) middle_product: for<'a> fn(arch: Arch, out: Strip<'a>, x: Factors<'a>, reduced: usize),
     /// Folds each accumulator of `x` into that of `acc`.
     pub(super) merge: fn(arch: Arch, acc: Strip<'_>, x: Strip<'_>),
@@ -76,6 +79,26 @@ pub(super) struct FoldLoops {
 }
 
 impl FoldLoops {
+    /// Those of sums of the differences of two floats, or of their squares.
+    pub(super) fn of_differences(dtype: DType, squared: bool) -> Option<Self> {
+        Some(match (dtype, squared) {
+            (DType::F32, false) => loops::<f32, Sum, Minus>(),
+            (DType::F32, true) => loops::<f32, Sum, SquareOfMinus>(),
+            (DType::F64, false) => loops::<f64, Sum, Minus>(),
+            (DType::F64, true) => loops::<f64, Sum, SquareOfMinus>(),
+            _ => return None,
+        })
+    }
+
+    /// Those of the largest magnitude of floats, of which there must be some.
+    pub(super) fn of_magnitudes(dtype: DType) -> Option<Self> {
+        Some(match dtype {
+            DType::F32 => loops::<f32, Magnitude, Multiply>(),
+            DType::F64 => loops::<f64, Magnitude, Multiply>(),
+            _ => return None,
+        })
+    }
+
     /// Those of `fold` on `dtype`, or `None` where it is not defined.
     pub(super) fn new(fold: Fold, dtype: DType) -> Option<Self> {
         Some(match (fold, dtype) {
@@ -110,72 +133,6 @@ impl FoldLoops {
             ) => return None,
         })
     }
-}
-
-/// How elements of type `T` are folded: in which type, how two become one, and what stands for none.
-pub(super) trait Join<T>: 'static {
-    type Acc: Pod;
-    const NONE: Self::Acc;
-    fn pair(a: T, b: T) -> T;
-    fn widen(x: T) -> Self::Acc;
-    fn join(a: Self::Acc, b: Self::Acc) -> Self::Acc;
-    fn narrow(acc: Self::Acc) -> T;
-    /// `acc` with one more element.
-    #[inline(always)]
-    fn with(acc: Self::Acc, x: T) -> Self::Acc {
-        Self::join(acc, Self::widen(x))
-    }
-    /// Four elements, by pairs.
-    #[inline(always)]
-    fn four(x: impl Fn(usize) -> T) -> T {
-        Self::pair(Self::pair(x(0), x(1)), Self::pair(x(2), x(3)))
-    }
-    /// Eight elements, by pairs.
-    #[inline(always)]
-    fn eight(x: impl Fn(usize) -> T) -> T {
-        Self::pair(Self::four(&x), Self::four(|k| x(k + 4)))
-    }
-}
-
-pub(super) struct Sum;
-pub(super) struct Prod;
-pub(super) struct Amax;
-pub(super) struct Amin;
-
-macro_rules! joins {
-    ($($fold:ident of $t:ident in $acc:ident: $join:expr, $none:expr;)*) => {$(
-        #[allow(clippy::unnecessary_cast, reason = "most types accumulate in themselves")]
-        impl Join<$t> for $fold {
-            type Acc = $acc;
-            const NONE: $acc = $none;
-            #[inline(always)]
-            fn pair(a: $t, b: $t) -> $t { $join(a, b) }
-            #[inline(always)]
-            fn widen(x: $t) -> $acc { x as $acc }
-            #[inline(always)]
-            fn join(a: $acc, b: $acc) -> $acc { $join(a, b) }
-            #[inline(always)]
-            fn narrow(acc: $acc) -> $t { acc as $t }
-        }
-    )*};
-}
-joins! {
-    Sum of f32 in f64: std::ops::Add::add, 0.0;
-    Sum of f64 in f64: std::ops::Add::add, 0.0;
-    Sum of i32 in i32: i32::wrapping_add, 0;
-    Sum of i64 in i64: i64::wrapping_add, 0;
-    Prod of f32 in f64: std::ops::Mul::mul, 1.0;
-    Prod of f64 in f64: std::ops::Mul::mul, 1.0;
-    Prod of i32 in i32: i32::wrapping_mul, 1;
-    Prod of i64 in i64: i64::wrapping_mul, 1;
-    Amax of f32 in f32: maximum, f32::NEG_INFINITY;
-    Amax of f64 in f64: maximum, f64::NEG_INFINITY;
-    Amax of i32 in i32: maximum, i32::MIN;
-    Amax of i64 in i64: maximum, i64::MIN;
-    Amin of f32 in f32: minimum, f32::INFINITY;
-    Amin of f64 in f64: minimum, f64::INFINITY;
-    Amin of i32 in i32: minimum, i32::MAX;
-    Amin of i64 in i64: minimum, i64::MAX;
 }
 
 fn loops<T: Pod, R: Join<T>, P: Product<T>>() -> FoldLoops {
@@ -260,7 +217,15 @@ impl<T: Pod, R: Join<T>, M: Term<T>> NullaryFnOnce for Rows<'_, T, R, M> {
 
 fn accumulate_product<'a, T: Pod, R: Join<T>, P: Product<T>>(arch: Arch, acc: Strip<'a>, x: Factors<'a>) {
     let (acc, [a, b]) = (acc.cells::<R::Acc>(), x.map(Strip::cells::<P::Factor>));
-    debug_assert!(acc.len() == a.len() && a.len() == b.len(), "a product for each accumulator");
+    debug_assert!(acc.len() == a.len() && [1, a.len()].contains(&b.len()), "a product for each accumulator");
+    if let ([b], true) = (b, a.len() > 1) {
+        let b = b.get();
+        return arch.dispatch(Run(move || {
+            for (acc, a) in acc.iter().zip(a) {
+                acc.set(R::with(acc.get(), P::of(a.get(), b)));
+            }
+        }));
+    }
     arch.dispatch(Run(move || {
         for (acc, (a, b)) in acc.iter().zip(a.iter().zip(b)) {
             acc.set(R::with(acc.get(), P::of(a.get(), b.get())));
@@ -320,7 +285,7 @@ impl<T: Pod, R: Join<T>> NullaryFnOnce for Total<'_, T, R> {
 
 fn total_product<'a, T: Pod, R: Join<T>, P: Product<T>>(arch: Arch, acc: Strip<'a>, x: Factors<'a>) {
     let acc = &acc.cells()[0];
-    debug_assert_eq!(x[0].len(), x[1].len(), "a factor for each");
+    debug_assert!([1, x[0].len()].contains(&x[1].len()), "a factor for each, or one for all");
     acc.set(R::join(acc.get(), arch.dispatch(TotalProduct::<T, R, P>(x.map(Strip::cells), PhantomData))));
 }
 
@@ -342,7 +307,11 @@ fn middle<T: Pod, R: Join<T>>(arch: Arch, out: Strip<'_>, x: Strip<'_>, [outer, 
 
 fn middle_product<'a, T: Pod, R: Join<T>, P: Product<T>>(arch: Arch, out: Strip<'a>, x: Factors<'a>, reduced: usize) {
     let (out, x) = (out.cells(), x.map(Strip::cells));
-    debug_assert!(x.iter().all(|x| x.len() == out.len() * reduced), "a row of each for each result");
+    let n = out.len() * reduced;
+    debug_assert!(
+        x[0].len() == n && [1, n].contains(&x[1].len()),
+        "a row of each for each result, or one factor for all"
+    );
     arch.dispatch(MiddleProduct::<T, R, P> { out, x, reduced, join: PhantomData });
 }
 
@@ -357,8 +326,15 @@ impl<T: Pod, R: Join<T>, P: Product<T>> NullaryFnOnce for MiddleProduct<'_, T, R
     type Output = ();
     #[inline(always)]
     fn call(self) {
-        let [a, b] = self.x.map(|x| x.chunks_exact(self.reduced));
-        for (out, (a, b)) in self.out.iter().zip(a.zip(b)) {
+        let [a, b] = self.x;
+        if let ([_], true) = (b, a.len() > 1) {
+            for (out, a) in self.out.iter().zip(a.chunks_exact(self.reduced)) {
+                out.set(R::narrow(fold_products::<T, R, P>(a, b)));
+            }
+            return;
+        }
+        let rows = a.chunks_exact(self.reduced).zip(b.chunks_exact(self.reduced));
+        for (out, (a, b)) in self.out.iter().zip(rows) {
             out.set(R::narrow(fold_products::<T, R, P>(a, b)));
         }
     }

@@ -51,21 +51,27 @@ pub(super) fn add_each_cell<T: Pod, R: Join<T>, const N: usize>(acc: &[Cell<R::A
 /// Folds a row in interleaved accumulators.
 #[inline(always)]
 pub(super) fn fold_row<T: Pod, R: Join<T>>(x: &[Cell<T>]) -> R::Acc {
+    fold_terms::<T, T, R>(x, |x| x)
+}
+
+/// As [`fold_row`], of what `term` makes of each element.
+#[inline(always)]
+fn fold_terms<X: Pod, T: Pod, R: Join<T>>(x: &[Cell<X>], term: impl Fn(X) -> T) -> R::Acc {
     let (chunks, rest) = x.as_chunks::<LANES>();
     let (several, chunks) = chunks.as_chunks::<EIGHT>();
     let mut lanes = [R::NONE; LANES];
     for x in several {
-        add_each::<T, R, LANES>(&mut lanes, |i| R::eight(|k| x[k][i].get()));
+        add_each::<T, R, LANES>(&mut lanes, |i| R::eight(|k| term(x[k][i].get())));
     }
     for chunk in chunks {
         for (lane, x) in lanes.iter_mut().zip(chunk) {
-            *lane = R::with(*lane, x.get());
+            *lane = R::with(*lane, term(x.get()));
         }
     }
     // A copy: accumulators whose index is known only later would not stay in registers.
     let mut all = lanes;
     for (lane, x) in all.iter_mut().zip(rest) {
-        *lane = R::with(*lane, x.get());
+        *lane = R::with(*lane, term(x.get()));
     }
     join_lanes::<T, R>(&all)
 }
@@ -98,9 +104,13 @@ fn fold_short_row<T: Pod, R: Join<T>>(x: &[Cell<T>]) -> R::Acc {
     R::join(sum_of_lanes, sum)
 }
 
-/// As [`fold_row`], of the products of the elements of two rows.
+/// As [`fold_row`], of the products of the elements of two rows, of which the second may be one element.
 #[inline(always)]
 pub(super) fn fold_products<T: Pod, R: Join<T>, P: Product<T>>(a: &[Cell<P::Factor>], b: &[Cell<P::Factor>]) -> R::Acc {
+    if let ([b], true) = (b, a.len() > 1) {
+        let b = b.get();
+        return fold_terms::<P::Factor, T, R>(a, |a| P::of(a, b));
+    }
     let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
     let ((several_a, a), (several_b, b)) = (a.as_chunks::<EIGHT>(), b.as_chunks::<EIGHT>());
     let mut lanes = [R::NONE; LANES];

@@ -47,3 +47,23 @@ macro_rules! multiply {
     )*};
 }
 multiply!(f32: std::ops::Mul::mul, f64: std::ops::Mul::mul, i32: i32::wrapping_mul, i64: i64::wrapping_mul);
+
+/// The difference of two floats, and its square: deviations from a mean, and losses.
+pub(super) struct Minus;
+pub(super) struct SquareOfMinus;
+
+macro_rules! minus {
+    ($($t:ty)*) => {$(
+        impl Product<$t> for Minus {
+            type Factor = $t;
+            #[inline(always)]
+            fn of(a: $t, b: $t) -> $t { a - b }
+        }
+        impl Product<$t> for SquareOfMinus {
+            type Factor = $t;
+            #[inline(always)]
+            fn of(a: $t, b: $t) -> $t { (a - b) * (a - b) }
+        }
+    )*};
+}
+minus!(f32 f64);

@@ -14,6 +14,7 @@
 
 mod partition;
 mod rows;
+mod terms;
 mod worker;
 
 use std::sync::OnceLock;
@@ -30,6 +31,7 @@ use super::threads;
 use crate::Shape;
 use crate::cpu::arch::Arch;
 use partition::{COLUMNS, Partition};
+pub(super) use terms::Terms;
 use worker::Worker;
 
 pub(super) struct Reduce {

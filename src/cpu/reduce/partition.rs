@@ -120,12 +120,6 @@ impl Partition {
         Self { space, kept, outer, reduced, inner, most, in_place, way, outers, n_columns, columns, n_parts, rows }
     }
 
-    /// Whether an output lies in memory in the order of the walk.
-    pub(super) fn is_in_place(&self, region: &Region, output: usize) -> bool {
-        let value = region.outputs[output];
-        value < region.leaves.len() && self.space.is_linear(value)
-    }
-
     /// Whether packed rows are so long that each is folded where it is evaluated.
     pub(super) fn has_long_rows(&self) -> bool {
         self.inner == 1 && self.reduced >= PACKED_ROW

@@ -27,7 +27,7 @@ pub(super) struct Worker<'a, 'm> {
 /// `n` of a worker's accumulators of a fold, from the one numbered `first` on.
 pub(super) type Accumulators<'a, 'm> = fn(worker: &Worker<'a, 'm>, fold: usize, first: usize, n: usize) -> Strip<'a>;
 
-/// What a strip has for a fold: elements, or two rows of them to be multiplied.
+/// What a strip has for a fold: elements, or two rows of them to be multiplied, of which the second may be one element.
 enum Terms<'a> {
     One(Strip<'a>),
     Product(Strip<'a>, Strip<'a>),
@@ -232,11 +232,15 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
         }
     }
 
-    /// What the evaluated strip has for a fold: two rows as long as `spare`, or elements, if need be at `spare`.
+    /// What the evaluated strip has for a fold: two factors, the first a row as long as `spare`, or elements, if need be at `spare`.
     fn terms(&self, frame: &Frame<'a, 'm>, fold: &Folded, spare: Strip<'a>) -> Terms<'a> {
         let factors = if fold.product { Some([0, 1].map(|j| frame.output(fold.output + j))) } else { None };
         match factors {
-            Some([a, b]) if a.len() == spare.len() && b.len() == spare.len() => Terms::Product(a, b),
+            Some([a, b])
+                if a.len() == spare.len() && (b.len() == spare.len() || b.len() == 1 && !fold.loops.is_place) =>
+            {
+                Terms::Product(a, b)
+            }
             _ => Terms::One(self.elements(frame, fold, spare)),
         }
     }

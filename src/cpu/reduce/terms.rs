@@ -1,0 +1,75 @@
+//! What a fold is of: elements, or two factors of each, which are multiplied or subtracted as they are folded and not before.
+
+use smallvec::{SmallVec, smallvec};
+
+use crate::cpu::fold::FoldLoops;
+use crate::cpu::region::Temps;
+use crate::expr::graph::{Fold, Graph, Id, Step};
+use crate::{BinaryOp, UnaryOp};
+
+/// A pass, of whose folds terms are wanted.
+pub(in crate::cpu) struct Terms<'a> {
+    pub(in crate::cpu) graph: &'a Graph,
+    pub(in crate::cpu) temp_of: &'a Temps,
+    pub(in crate::cpu) dims: &'a [usize],
+    /// Whether the pass has no other fold.
+    pub(in crate::cpu) alone: bool,
+}
+
+impl Terms<'_> {
+    /// The loops for a fold of `arg`, and its terms; `None` if the fold is not defined.
+    pub(in crate::cpu) fn of(&self, fold: Fold, arg: Id) -> Option<(FoldLoops, SmallVec<[Id; 2]>)> {
+        let value = &self.graph.values[arg];
+        let loops = FoldLoops::new(fold, value.dtype)?;
+        let is_float = value.dtype.is_float();
+        if fold == Fold::Sum
+            && is_float
+            && let Some((terms, squared)) = self.difference(arg)
+        {
+            return Some((FoldLoops::of_differences(value.dtype, squared)?, terms.into()));
+        }
+        Some(match value.step {
+            Step::Binary(BinaryOp::Mul, a, b) if fold == Fold::Sum && is_float => (loops, smallvec![a, b]),
+            Step::Words(words) if fold == Fold::Amin => {
+                let (loops, factors) = FoldLoops::smallest_of_words(self.graph, words);
+                (loops, factors.into())
+            }
+            Step::Unary(UnaryOp::Abs, of) if fold == Fold::Amax && is_float && value.shape.numel() > 0 => {
+                (FoldLoops::of_magnitudes(value.dtype)?, smallvec![of])
+            }
+            _ => (loops, smallvec![arg]),
+        })
+    }
+
+    /// What is subtracted from what, and whether the difference is squared, if it need not be written down: it is of what
+    /// lies in memory, and folded along rows, or no other fold wants it.
+    fn difference(&self, arg: Id) -> Option<([Id; 2], bool)> {
+        let Graph { values, .. } = self.graph;
+        let (of, squared) = match values[arg].step {
+            Step::Binary(BinaryOp::Mul, a, b) if a == b => (a, true),
+            _ => (arg, false),
+        };
+        let Step::Binary(BinaryOp::Sub, a, b) = values[of].step else { return None };
+        let along_rows = values[arg].shape.rank().checked_sub(1).is_none_or(|last| self.dims.contains(&last));
+        let cheap = (along_rows || self.alone) && self.is_at_hand(a) && (self.is_at_hand(b) || self.is_single(b));
+        cheap.then_some(([a, b], squared))
+    }
+
+    fn is_at_hand(&self, id: Id) -> bool {
+        self.temp_of.contains_key(&id)
+            || matches!(self.graph.values[id].step, Step::Load { .. } | Step::Read { .. } | Step::Take(_))
+    }
+
+    /// Whether it is one element for the whole domain.
+    fn is_single(&self, id: Id) -> bool {
+        let step = &self.graph.values[id].step;
+        match step {
+            Step::Scalar { .. } => true,
+            Step::Load { access, .. } | Step::Read { access, .. } => {
+                access.layout().is_some_and(|layout| layout.strides().iter().all(|&stride| stride == 0))
+            }
+            Step::Unary(..) | Step::Binary(..) => step.args().iter().all(|&arg| self.is_single(arg)),
+            _ => false,
+        }
+    }
+}
