@@ -27,8 +27,8 @@ use crate::cpu::arch::Arch;
 use crate::expr::graph::Fold;
 use join::Magnitude;
 pub(super) use join::{Amax, Amin, Join, Prod, Sum};
-use rows::{COLUMNS, Middle, add_each_cell, fold_products, fold_row};
-use terms::{Itself, Minus, Multiply, Product, Square, SquareOfMinus, Term};
+use rows::{COLUMNS, Middle, add_each_cell, fold_products, fold_row, fold_terms};
+use terms::{By, Itself, Minus, Multiply, Product, Square, SquareOfMinus, Term};
 
 /// Rows whose terms are folded by pairs in their own dtype, so that their accumulators are read and written less often.
 pub(super) const ROWS: usize = 8;
@@ -189,13 +189,15 @@ fn accumulate<T: Pod, R: Join<T>>(arch: Arch, acc: Strip<'_>, x: Strip<'_>) {
 }
 
 fn accumulate_rows<'a, T: Pod, R: Join<T>>(arch: Arch, acc: Strip<'a>, x: [Strip<'a>; ROWS]) {
-    arch.dispatch(Rows::<T, R, Itself> { acc: acc.cells(), x: x.map(Strip::cells) });
+    arch.dispatch(Rows::<T, R, _> { acc: acc.cells(), x: x.map(Strip::cells), term: Itself, join: PhantomData });
 }
 
 /// The terms of several rows.
 struct Rows<'a, T: Pod, R: Join<T>, M: Term<T>> {
     acc: &'a [Cell<R::Acc>],
     x: [&'a [Cell<M::From>]; ROWS],
+    term: M,
+    join: PhantomData<(T, R)>,
 }
 
 impl<T: Pod, R: Join<T>, M: Term<T>> NullaryFnOnce for Rows<'_, T, R, M> {
@@ -206,11 +208,11 @@ impl<T: Pod, R: Join<T>, M: Term<T>> NullaryFnOnce for Rows<'_, T, R, M> {
         let x = self.x.map(|x| x.as_chunks::<COLUMNS>().0);
         for (column, acc) in acc.iter().enumerate() {
             let x = x.map(|x| &x[column]);
-            add_each_cell::<T, R, COLUMNS>(acc, |i| R::eight(|k| M::of(x[k][i].get())));
+            add_each_cell::<T, R, COLUMNS>(acc, |i| R::eight(|k| self.term.of(x[k][i].get())));
         }
         let first = self.acc.len() - rest.len();
         for (i, acc) in rest.iter().enumerate() {
-            acc.set(R::with(acc.get(), R::eight(|k| M::of(self.x[k][first + i].get()))));
+            acc.set(R::with(acc.get(), R::eight(|k| self.term.of(self.x[k][first + i].get()))));
         }
     }
 }
@@ -236,7 +238,13 @@ fn accumulate_product<'a, T: Pod, R: Join<T>, P: Product<T>>(arch: Arch, acc: St
 fn accumulate_products<'a, T: Pod, R: Join<T>, P: Product<T>>(arch: Arch, acc: Strip<'a>, x: [Factors<'a>; ROWS]) {
     // Half the loads of a product of two rows.
     if x.iter().all(|[a, b]| a.is(*b)) {
-        return arch.dispatch(Rows::<T, R, Square<P>> { acc: acc.cells(), x: x.map(|[a, _]| a.cells()) });
+        let x = x.map(|[a, _]| a.cells());
+        return arch.dispatch(Rows::<T, R, _> {
+            acc: acc.cells(),
+            x,
+            term: Square::<P>(PhantomData),
+            join: PhantomData,
+        });
     }
     let (acc, x) = (acc.cells(), x.map(|factors| factors.map(Strip::cells)));
     arch.dispatch(Products::<T, R, P> { acc, x });
@@ -286,7 +294,23 @@ impl<T: Pod, R: Join<T>> NullaryFnOnce for Total<'_, T, R> {
 fn total_product<'a, T: Pod, R: Join<T>, P: Product<T>>(arch: Arch, acc: Strip<'a>, x: Factors<'a>) {
     let acc = &acc.cells()[0];
     debug_assert!([1, x[0].len()].contains(&x[1].len()), "a factor for each, or one for all");
-    acc.set(R::join(acc.get(), arch.dispatch(TotalProduct::<T, R, P>(x.map(Strip::cells), PhantomData))));
+    let [a, b] = x.map(Strip::cells::<P::Factor>);
+    let total = match b {
+        [b] if a.len() > 1 => arch.dispatch(TotalBy::<T, R, P>(a, By(b.get()), PhantomData)),
+        _ => arch.dispatch(TotalProduct::<T, R, P>([a, b], PhantomData)),
+    };
+    acc.set(R::join(acc.get(), total));
+}
+
+/// The total of what each factor makes with one.
+struct TotalBy<'a, T, R, P: Product<T>>(&'a [Cell<P::Factor>], By<T, P>, PhantomData<R>);
+
+impl<T: Pod, R: Join<T>, P: Product<T>> NullaryFnOnce for TotalBy<'_, T, R, P> {
+    type Output = R::Acc;
+    #[inline(always)]
+    fn call(self) -> R::Acc {
+        fold_terms::<T, R, _>(self.0, self.1)
+    }
 }
 
 struct TotalProduct<'a, T, R, P: Product<T>>(Cells<'a, P::Factor>, PhantomData<(T, R)>);
@@ -312,7 +336,14 @@ fn middle_product<'a, T: Pod, R: Join<T>, P: Product<T>>(arch: Arch, out: Strip<
         x[0].len() == n && [1, n].contains(&x[1].len()),
         "a row of each for each result, or one factor for all"
     );
-    arch.dispatch(MiddleProduct::<T, R, P> { out, x, reduced, join: PhantomData });
+    match x {
+        [a, [b]] if n > 1 => {
+            for (out, a) in out.iter().zip(a.chunks_exact(reduced)) {
+                out.set(R::narrow(arch.dispatch(TotalBy::<T, R, P>(a, By(b.get()), PhantomData))));
+            }
+        }
+        x => arch.dispatch(MiddleProduct::<T, R, P> { out, x, reduced, join: PhantomData }),
+    }
 }
 
 struct MiddleProduct<'a, T, R, P: Product<T>> {
@@ -327,12 +358,6 @@ impl<T: Pod, R: Join<T>, P: Product<T>> NullaryFnOnce for MiddleProduct<'_, T, R
     #[inline(always)]
     fn call(self) {
         let [a, b] = self.x;
-        if let ([_], true) = (b, a.len() > 1) {
-            for (out, a) in self.out.iter().zip(a.chunks_exact(self.reduced)) {
-                out.set(R::narrow(fold_products::<T, R, P>(a, b)));
-            }
-            return;
-        }
         let rows = a.chunks_exact(self.reduced).zip(b.chunks_exact(self.reduced));
         for (out, (a, b)) in self.out.iter().zip(rows) {
             out.set(R::narrow(fold_products::<T, R, P>(a, b)));

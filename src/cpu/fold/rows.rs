@@ -7,10 +7,14 @@ use bytemuck::Pod;
 use pulp::NullaryFnOnce;
 
 use super::Join;
-use super::terms::Product;
+use super::terms::{Itself, Product, Term};
 
 /// Accumulators of a row: enough to keep SIMD units busy while each waits for itself.
-pub(super) const LANES: usize = 32;
+const LANES: usize = GROUPS * GROUP;
+/// The same of products, of which two rows are read in order: eight vectors for one group, then eight for the next. Of one
+/// row that is no quicker.
+const GROUP: usize = 8;
+const GROUPS: usize = 4;
 /// Elements of a lane, or rows, that are folded by pairs.
 const EIGHT: usize = 8;
 const FOUR: usize = 4;
@@ -51,27 +55,27 @@ pub(super) fn add_each_cell<T: Pod, R: Join<T>, const N: usize>(acc: &[Cell<R::A
 /// Folds a row in interleaved accumulators.
 #[inline(always)]
 pub(super) fn fold_row<T: Pod, R: Join<T>>(x: &[Cell<T>]) -> R::Acc {
-    fold_terms::<T, T, R>(x, |x| x)
+    fold_terms::<T, R, _>(x, Itself)
 }
 
 /// As [`fold_row`], of what `term` makes of each element.
 #[inline(always)]
-fn fold_terms<X: Pod, T: Pod, R: Join<T>>(x: &[Cell<X>], term: impl Fn(X) -> T) -> R::Acc {
+pub(super) fn fold_terms<T: Pod, R: Join<T>, M: Term<T>>(x: &[Cell<M::From>], term: M) -> R::Acc {
     let (chunks, rest) = x.as_chunks::<LANES>();
     let (several, chunks) = chunks.as_chunks::<EIGHT>();
     let mut lanes = [R::NONE; LANES];
     for x in several {
-        add_each::<T, R, LANES>(&mut lanes, |i| R::eight(|k| term(x[k][i].get())));
+        add_each::<T, R, LANES>(&mut lanes, |i| R::eight(|k| term.of(x[k][i].get())));
     }
     for chunk in chunks {
         for (lane, x) in lanes.iter_mut().zip(chunk) {
-            *lane = R::with(*lane, term(x.get()));
+            *lane = R::with(*lane, term.of(x.get()));
         }
     }
     // A copy: accumulators whose index is known only later would not stay in registers.
     let mut all = lanes;
     for (lane, x) in all.iter_mut().zip(rest) {
-        *lane = R::with(*lane, term(x.get()));
+        *lane = R::with(*lane, term.of(x.get()));
     }
     join_lanes::<T, R>(&all)
 }
@@ -104,30 +108,34 @@ fn fold_short_row<T: Pod, R: Join<T>>(x: &[Cell<T>]) -> R::Acc {
     R::join(sum_of_lanes, sum)
 }
 
-/// As [`fold_row`], of the products of the elements of two rows, of which the second may be one element.
+/// As [`fold_row`], of the products of the elements of two rows.
 #[inline(always)]
 pub(super) fn fold_products<T: Pod, R: Join<T>, P: Product<T>>(a: &[Cell<P::Factor>], b: &[Cell<P::Factor>]) -> R::Acc {
-    if let ([b], true) = (b, a.len() > 1) {
-        let b = b.get();
-        return fold_terms::<P::Factor, T, R>(a, |a| P::of(a, b));
-    }
-    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
-    let ((several_a, a), (several_b, b)) = (a.as_chunks::<EIGHT>(), b.as_chunks::<EIGHT>());
-    let mut lanes = [R::NONE; LANES];
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<GROUP>(), b.as_chunks::<GROUP>());
+    let ((eights_a, a), (eights_b, b)) = (a.as_chunks::<EIGHT>(), b.as_chunks::<EIGHT>());
+    let ((several_a, eights_a), (several_b, eights_b)) =
+        (eights_a.as_chunks::<GROUPS>(), eights_b.as_chunks::<GROUPS>());
+    let mut lanes = [[R::NONE; GROUP]; GROUPS];
     for (a, b) in several_a.iter().zip(several_b) {
+        // One by one: accumulators whose index is known only later would not stay in registers.
+        let product = |g: usize, k: usize, i: usize| P::of(a[g][k][i].get(), b[g][k][i].get());
+        add_each::<T, R, GROUP>(&mut lanes[0], |i| R::eight(|k| product(0, k, i)));
+        add_each::<T, R, GROUP>(&mut lanes[1], |i| R::eight(|k| product(1, k, i)));
+        add_each::<T, R, GROUP>(&mut lanes[2], |i| R::eight(|k| product(2, k, i)));
+        add_each::<T, R, GROUP>(&mut lanes[3], |i| R::eight(|k| product(3, k, i)));
+    }
+    for (a, b) in eights_a.iter().zip(eights_b) {
         let product = |k: usize, i: usize| P::of(a[k][i].get(), b[k][i].get());
-        add_each::<T, R, LANES>(&mut lanes, |i| R::eight(|k| product(k, i)));
+        add_each::<T, R, GROUP>(&mut lanes[0], |i| R::eight(|k| product(k, i)));
     }
     for (a, b) in a.iter().zip(b) {
-        for (lane, (a, b)) in lanes.iter_mut().zip(a.iter().zip(b)) {
-            *lane = R::with(*lane, P::of(a.get(), b.get()));
-        }
+        add_each::<T, R, GROUP>(&mut lanes[1], |i| P::of(a[i].get(), b[i].get()));
     }
     let mut all = lanes;
-    for (lane, (a, b)) in all.iter_mut().zip(a_rest.iter().zip(b_rest)) {
+    for (lane, (a, b)) in all[2].iter_mut().zip(a_rest.iter().zip(b_rest)) {
         *lane = R::with(*lane, P::of(a.get(), b.get()));
     }
-    join_lanes::<T, R>(&all)
+    join_lanes::<T, R>(all.as_flattened().try_into().expect("as many"))
 }
 
 /// Folds accumulators by halves. Apart, so that the loop before it is compiled as if nothing followed.

@@ -1,11 +1,13 @@
 //! What is folded: elements, or what two rows of factors make.
 
+use std::marker::PhantomData;
+
 use bytemuck::Pod;
 
-/// What one element makes.
-pub(super) trait Term<T> {
+/// What one element makes. A closure need not be inlined, and then no vectors are made of it.
+pub(super) trait Term<T>: Copy {
     type From: Pod;
-    fn of(x: Self::From) -> T;
+    fn of(self, x: Self::From) -> T;
 }
 
 /// What two factors make.
@@ -14,24 +16,52 @@ pub(super) trait Product<T>: 'static {
     fn of(a: Self::Factor, b: Self::Factor) -> T;
 }
 
+#[derive(Clone, Copy)]
 pub(super) struct Itself;
 
 impl<T: Pod> Term<T> for Itself {
     type From = T;
     #[inline(always)]
-    fn of(x: T) -> T {
+    fn of(self, x: T) -> T {
         x
     }
 }
 
 /// The product of an element and itself.
-pub(super) struct Square<P>(P);
+pub(super) struct Square<P>(pub(super) PhantomData<P>);
+
+impl<P> Clone for Square<P> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<P> Copy for Square<P> {}
 
 impl<T, P: Product<T>> Term<T> for Square<P> {
     type From = P::Factor;
     #[inline(always)]
-    fn of(x: P::Factor) -> T {
+    fn of(self, x: P::Factor) -> T {
         P::of(x, x)
+    }
+}
+
+/// The product of an element and one that is the same for all.
+pub(super) struct By<T, P: Product<T>>(pub(super) P::Factor);
+
+impl<T, P: Product<T>> Clone for By<T, P> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T, P: Product<T>> Copy for By<T, P> {}
+
+impl<T, P: Product<T>> Term<T> for By<T, P> {
+    type From = P::Factor;
+    #[inline(always)]
+    fn of(self, x: P::Factor) -> T {
+        P::of(x, self.0)
     }
 }
 

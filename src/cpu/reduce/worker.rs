@@ -122,12 +122,17 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
     }
 
     fn rows(&self, frame: &mut Frame<'a, 'm>, piece: &Piece) {
-        let Partition { space, reduced, most, .. } = self.partition;
+        let Partition { space, reduced, most, in_place, .. } = self.partition;
         for outer in piece.outer.clone() {
             let (mut point, end) = (outer * reduced + piece.rows.start, outer * reduced + piece.rows.end);
             self.clear(Self::of_all, 1);
             while point < end {
-                let n = space.strip(point, end, *most);
+                // What lies in memory is folded there: what is read once need not fit the cache.
+                let n = if *in_place && self.reduce.folds.len() == 1 {
+                    end - point
+                } else {
+                    space.strip(point, end, *most)
+                };
                 self.evaluate(frame, point, n, |fold, loops, terms| match terms {
                     Terms::One(x) => (loops.total)(self.arch, self.of_all(fold, 0, 1), x),
                     Terms::Product(a, b) => (loops.total_product)(self.arch, self.of_all(fold, 0, 1), [a, b]),
@@ -228,21 +233,25 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
     ) {
         frame.eval(point, n, &[]);
         for (i, fold) in self.reduce.folds.iter().enumerate() {
-            f(i, &fold.loops, self.terms(frame, fold, self.spare(i, 0, n)));
+            f(i, &fold.loops, self.terms(frame, fold, n, || self.spare(i, 0, n)));
         }
     }
 
-    /// What the evaluated strip has for a fold: two factors, the first a row as long as `spare`, or elements, if need be at `spare`.
-    fn terms(&self, frame: &Frame<'a, 'm>, fold: &Folded, spare: Strip<'a>) -> Terms<'a> {
-        let factors = if fold.product { Some([0, 1].map(|j| frame.output(fold.output + j))) } else { None };
-        match factors {
-            Some([a, b])
-                if a.len() == spare.len() && (b.len() == spare.len() || b.len() == 1 && !fold.loops.is_place) =>
-            {
-                Terms::Product(a, b)
-            }
-            _ => Terms::One(self.elements(frame, fold, spare)),
+    /// What the evaluated strip of `n` points has for a fold: two factors, the first of them a row, or elements, if need be
+    /// at `spare`.
+    fn terms(&self, frame: &Frame<'a, 'm>, fold: &Folded, n: usize, spare: impl FnOnce() -> Strip<'a>) -> Terms<'a> {
+        let output = |j: usize| frame.output(fold.output + j);
+        let is_row = |x: Strip<'a>| x.len() == n;
+        if !fold.product {
+            return Terms::One(
+                Some(output(0)).filter(|&x| is_row(x)).unwrap_or_else(|| self.elements(frame, fold, spare())),
+            );
         }
+        let [a, b] = [output(0), output(1)];
+        if is_row(a) && (is_row(b) || b.len() == 1 && !fold.loops.is_place) {
+            return Terms::Product(a, b);
+        }
+        Terms::One(self.elements(frame, fold, spare()))
     }
 
     /// The strip of elements that a fold is of, in a row: where they are, or at `to`.
@@ -278,7 +287,7 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
             for (i, fold) in self.reduce.folds.iter().enumerate() {
                 let to = self.spare(i, point - start, n);
                 if n == len && products {
-                    f(i, &fold.loops, self.terms(frame, fold, to));
+                    f(i, &fold.loops, self.terms(frame, fold, n, || to));
                     continue;
                 }
                 let x = self.elements(frame, fold, to);
