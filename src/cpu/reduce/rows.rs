@@ -64,7 +64,7 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
                     // What is several outputs is written as the first of them.
                     let same = region.outputs.iter().position(|&other| other == region.outputs[output]);
                     let (x, own) = (frame.output(output), own[same.unwrap_or(output)]);
-                    let stays = !x.is_within(self.scratch);
+                    let stays = x.len() == n && !x.is_within(self.scratch);
                     let single = fold.loops.is_place && output > fold.output;
                     if x.len() != n && single {
                         x.copy_to(own.part(0, 1));

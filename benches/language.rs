@@ -1,0 +1,102 @@
+//! Integers and indices: each text of `language.txt` by itself, as a share of what a copy of as many bytes takes, to hold
+//! against PyTorch's, JAX's and numexpr's by `benches/peers/language.py`, which reads the same table.
+//!
+//! `cargo bench --bench language -- [SIDE] [ROUNDS]`; `HADAMARD_NUM_THREADS` says how many threads.
+
+use std::time::Instant;
+
+use hadamard::{DType, Device, Expr, Result, Tensor};
+
+const TABLE: &str = include_str!("language.txt");
+const RUNS: usize = 5;
+
+/// Numbers in no order, the same in every run.
+fn random(n: usize, below: u64) -> Vec<i64> {
+    let mut state = 88_172_645_463_325_252_u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % below) as i64
+    };
+    (0..n).map(|_| next()).collect()
+}
+
+fn operands(side: usize, device: &Device) -> Result<Vec<(&'static str, Tensor)>> {
+    let n = side * side;
+    let square = |below: u64, first: i64, dtype: DType| {
+        let numbers: Vec<i64> = random(n, below).into_iter().map(|x| x + first).collect();
+        Tensor::from_slice(&numbers, [side, side], device)?.cast(dtype).eval()
+    };
+    let table = |width: usize| (square(1 << 20, 1, DType::F32)? / 1e6).reshape([n / width, width]).eval();
+    let rows = |width: usize| Tensor::from_slice(&random(n / width, (n / width) as u64), [n / width], device);
+    Ok(vec![
+        ("a", square(1 << 20, 1, DType::F32)?),
+        ("b", square(1 << 19, 7, DType::F32)?),
+        ("i", square(1 << 31, -(1 << 30), DType::I32)?),
+        ("j", square(1000, 1, DType::I32)?),
+        ("k", square(1 << 40, -(1 << 39), DType::I64)?),
+        ("m", square(100_000, 1, DType::I64)?),
+        ("p", square(200, 0, DType::U8)?),
+        ("q", square(50, 0, DType::U8)?),
+        ("r64", table(64)?),
+        ("v64", table(64)?),
+        ("r1024", table(1024)?),
+        ("x64", rows(64)?),
+        ("x1024", rows(1024)?),
+    ])
+}
+
+fn bytes(x: &Tensor) -> usize {
+    x.numel() * x.dtype().size()
+}
+
+struct Case {
+    text: &'static str,
+    expr: Expr,
+    out: Tensor,
+    bytes: usize,
+    times: Vec<f64>,
+}
+
+impl Case {
+    fn of(text: &'static str, operands: &[(&str, Tensor)]) -> Result<Self> {
+        let words: Vec<&str> = text.split(|c: char| !c.is_alphanumeric()).collect();
+        let used: Vec<(&str, &Tensor)> =
+            operands.iter().filter(|x| words.contains(&x.0)).map(|(name, x)| (*name, x)).collect();
+        let expr = Expr::parse(text, &used)?;
+        let out = expr.eval()?;
+        let bytes = used.iter().map(|x| bytes(x.1)).sum::<usize>() + bytes(&out);
+        Ok(Self { text, expr, out, bytes, times: Vec::new() })
+    }
+
+    fn time(&mut self) -> Result<()> {
+        self.out.assign(&self.expr)?;
+        for _ in 0..RUNS {
+            let start = Instant::now();
+            self.out.assign(&self.expr)?;
+            self.times.push(start.elapsed().as_secs_f64() * 1e3);
+        }
+        Ok(())
+    }
+}
+
+fn main() -> Result<()> {
+    let numbers: Vec<usize> = std::env::args().filter_map(|word| word.parse().ok()).collect();
+    let (side, rounds) = (numbers.first().copied().unwrap_or(4096), numbers.get(1).copied().unwrap_or(6));
+    let operands = operands(side, &Device::cpu())?;
+    let texts = TABLE.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split(';').next());
+    let mut cases = texts.map(|text| Case::of(text, &operands)).collect::<Result<Vec<_>>>()?;
+    for _ in 0..rounds {
+        cases.iter_mut().try_for_each(Case::time)?;
+    }
+    let mut copy = None;
+    for Case { text, bytes, times, .. } in &mut cases {
+        times.sort_by(f64::total_cmp);
+        let (least, median) = (times[0], times[times.len() / 2]);
+        let rate = *bytes as f64 / median;
+        let share = rate / *copy.get_or_insert(rate);
+        println!("{text:28} {least:8.3} {median:8.3} ms, {share:.2} of a copy");
+    }
+    Ok(())
+}
