@@ -6,6 +6,7 @@ threads.
 
 import os
 import pathlib
+import re
 import sys
 import time
 
@@ -53,7 +54,8 @@ def jax_runs(texts):
     jax.config.update("jax_enable_x64", True)
     names = {name: jnp.asarray(x) for name, x in arrays.items()}
     for text, code in texts.items():
-        used = [name for name in names if name in code.replace("[", " ").replace("]", " ").replace("(", " ").split()]
+        words = re.findall(r"\w+", code)
+        used = [name for name in names if name in words]
         call = jax.jit(eval(f"lambda {', '.join(used)}: {code}", {"jnp": jnp}))
         values = [names[name] for name in used]
         yield text, lambda call=call, values=values: call(*values).block_until_ready()

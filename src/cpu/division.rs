@@ -4,32 +4,40 @@
 
 use crate::expr::op::Integer;
 
-/// The quotient, rounded down, and what it leaves, by way of f32, of which vectors hold eight.
-///
-/// A quotient by the reciprocal is within `2^-22` of the true one, relatively. So the first leaves less than `|b| + 513`, and
-/// the second, which is rounded to the nearest integer, misses its quotient by less than 1: what that leaves is less than
-/// `|b|`, and if it has the wrong sign, one more `b` is to be added.
-#[inline(always)]
-pub(super) fn floored(a: i32, b: i32) -> (i32, i32) {
-    let by = if b == 0 { 0.0 } else { 1.0 / b as f32 };
-    // The largest f32 below 2³¹. Nothing is below -2³¹: that is what is left by 1, of which the reciprocal is exact.
-    let first = to_i32((a as f32 * by).min(2_147_483_520.0));
-    let rest = a.wrapping_sub(first.wrapping_mul(b));
-    let second = to_i32((rest as f32 * by).round_ties_even());
-    let rest = rest.wrapping_sub(second.wrapping_mul(b));
-    let across = rest != 0 && (rest ^ b) < 0;
-    let quotient = first.wrapping_add(second).wrapping_sub(i32::from(across));
-    let rest = if across { rest.wrapping_add(b) } else { rest };
-    if b == 0 { (0, 0) } else { (quotient, rest) }
-}
+macro_rules! floored {
+    ($($name:ident $whole:ident of $t:ident by $f:ident, at most $most:literal;)*) => {$(
+        /// The quotient, rounded down, and what it leaves, by way of floats, of which vectors hold as many.
+        ///
+        /// A quotient by the reciprocal is within four roundings of the true one. So of k bits and d digits the first leaves less
+        /// than `|b| + 2^(k + 1 - d)`, and the second, which is rounded to the nearest integer, misses its quotient by less than
+        /// 1: what that leaves is less than `|b|`, and if it has the wrong sign, one more `b` is to be added.
+        #[inline(always)]
+        pub(super) fn $name(a: $t, b: $t) -> ($t, $t) {
+            let by = if b == 0 { 0.0 } else { 1.0 / b as $f };
+            // The largest that fits. Nothing is too far below 0: that is what is left by 1, of which the reciprocal is exact.
+            let first = $whole((a as $f * by).min($most));
+            let rest = a.wrapping_sub(first.wrapping_mul(b));
+            let second = $whole((rest as $f * by).round_ties_even());
+            let rest = rest.wrapping_sub(second.wrapping_mul(b));
+            let across = rest != 0 && (rest ^ b) < 0;
+            let quotient = first.wrapping_add(second).wrapping_sub($t::from(across));
+            let rest = if across { rest.wrapping_add(b) } else { rest };
+            if b == 0 { (0, 0) } else { (quotient, rest) }
+        }
 
-/// Towards 0. `as` would do one element at a time.
-#[inline(always)]
-#[expect(unsafe_code, reason = "a conversion without checks is one instruction, of whole vectors")]
-fn to_i32(x: f32) -> i32 {
-    debug_assert!((-2_147_483_648.0..=2_147_483_520.0).contains(&x), "{x} is no i32");
-    // SAFETY: an i32 times a finite reciprocal is not NaN, and within an i32 as `floored` says.
-    unsafe { x.to_int_unchecked() }
+        /// Towards 0. `as` would do one element at a time.
+        #[inline(always)]
+        #[expect(unsafe_code, reason = "a conversion without checks is one instruction, of whole vectors")]
+        fn $whole(x: $f) -> $t {
+            debug_assert!(($t::MIN as $f..=$most).contains(&x), "{x} is out of range");
+            // SAFETY: an integer times a finite reciprocal is not NaN, and in range as its caller says.
+            unsafe { x.to_int_unchecked() }
+        }
+    )*};
+}
+floored! {
+    floored to_i32 of i32 by f32, at most 2_147_483_520.0;
+    floored_by_f64 to_i64 of i64 by f64, at most 9_223_372_036_854_774_784.0;
 }
 
 /// What a quotient rounded towards 0 leaves: C's `%`.
@@ -39,7 +47,15 @@ pub(super) fn fmod(a: i32, b: i32) -> i32 {
     if rest != 0 && (a ^ b) < 0 { rest.wrapping_sub(b) } else { rest }
 }
 
-/// The quotient of two i64s, rounded down, and what it leaves. Small ones are divided in 32 bits, in half the time.
+/// As [`fmod`], of i64s.
+#[inline(always)]
+pub(super) fn fmod_by_f64(a: i64, b: i64) -> i64 {
+    let rest = floored_by_f64(a, b).1;
+    if rest != 0 && (a ^ b) < 0 { rest.wrapping_sub(b) } else { rest }
+}
+
+/// The quotient of two i64s, rounded down, and what it leaves, where no vector holds floats of i64s. Small ones are divided in
+/// 32 bits, in half the time.
 #[inline(always)]
 pub(super) fn floored_long(a: i64, b: i64) -> (i64, i64) {
     let (Ok(size), Ok(by)) = (u32::try_from(a.unsigned_abs()), u32::try_from(b.unsigned_abs())) else {
@@ -158,6 +174,8 @@ mod tests {
             assert_eq!(by.floored(a), a.floored(b), "{a} by {b}");
             assert_eq!(by.fmod(a), if b == 0 { 0 } else { a.wrapping_rem(b) }, "{a} by {b}");
             assert_eq!(floored_long(a, b), a.floored(b), "{a} by {b}");
+            assert_eq!(floored_by_f64(a, b), a.floored(b), "{a} by {b}, by way of f64");
+            assert_eq!(fmod_by_f64(a, b), if b == 0 { 0 } else { a.wrapping_rem(b) }, "{a} by {b}, by way of f64");
         };
         let mut random = random();
         let powers = (0..64).map(|k| 1_i64 << k).flat_map(|power| [power, power.wrapping_neg()]);

@@ -7,7 +7,7 @@ use super::division::{self, Divisor, LongDivisor};
 use super::functions::{Fused, Split, division as leftover, double, single};
 use super::loops::{Body, Loop, map1, map2, map2_in_place, map2_prepared, map3};
 use super::plain::Plain;
-use super::widest::{Formula, wide1, wide2};
+use super::widest::{self, Formula, wide1, wide2};
 use super::{math, philox};
 use crate::base::dtype::only_stored;
 use crate::base::element::to_odd;
@@ -285,6 +285,20 @@ fn divide_i32(op: BinaryOp) -> Option<Loop> {
 }
 
 fn divide_i64(op: BinaryOp) -> Option<Loop> {
+    macro_rules! by_floats {
+        ($of:expr) => {
+            wide!(wide2, (i64, i64) => i64, |(a, b)| $of(a, b), |(a, b)| $of(a, b))
+        };
+    }
+    // Only there do vectors make floats of i64s.
+    if widest::is_there() {
+        return Some(match op {
+            BinaryOp::FloorDivide => by_floats!(|a, b| division::floored_by_f64(a, b).0),
+            BinaryOp::Remainder => by_floats!(|a, b| division::floored_by_f64(a, b).1),
+            BinaryOp::Fmod => by_floats!(division::fmod_by_f64),
+            _ => return None,
+        });
+    }
     Some(match op {
         BinaryOp::FloorDivide => {
             map2_prepared(|a: i64, b: i64| division::floored_long(a, b).0, LongDivisor::new, |a, b| b.floored(a).0)

@@ -14,6 +14,14 @@ use super::arch::Arch;
 use super::loops::{Body, Loop, Stream, row, splat};
 use super::strip::Strip;
 
+/// Whether loops of formulas are run by AVX-512.
+pub(super) fn is_there() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return avx512::is_there();
+    #[cfg(not(target_arch = "x86_64"))]
+    false
+}
+
 /// Whether the CPU adds to a product in one step.
 fn is_fused(arch: Arch) -> bool {
     #[cfg(target_arch = "x86_64")]
@@ -44,12 +52,17 @@ mod avx512 {
 
     use pulp::NullaryFnOnce;
 
-    /// Runs `op` where the CPU has these instructions, else gives it back.
-    pub(super) fn run<Op: NullaryFnOnce<Output = ()>>(op: Op) -> Option<Op> {
+    /// Whether the CPU has these instructions.
+    pub(super) fn is_there() -> bool {
         macro_rules! all {
             ($($feature:tt)*) => { $(std::arch::is_x86_feature_detected!($feature))&&* };
         }
-        if !all!("avx512f" "avx512bw" "avx512cd" "avx512dq" "avx512vl" "avx2" "fma" "bmi1" "bmi2" "lzcnt") {
+        all!("avx512f" "avx512bw" "avx512cd" "avx512dq" "avx512vl" "avx2" "fma" "bmi1" "bmi2" "lzcnt")
+    }
+
+    /// Runs `op` where the CPU has them, else gives it back.
+    pub(super) fn run<Op: NullaryFnOnce<Output = ()>>(op: Op) -> Option<Op> {
+        if !is_there() {
             return Some(op);
         }
         // SAFETY: the CPU has what `with` is compiled for.
@@ -66,6 +79,10 @@ mod avx512 {
 #[cfg(target_arch = "x86_64")]
 #[rustversion::before(1.89)]
 mod avx512 {
+    pub(super) fn is_there() -> bool {
+        false
+    }
+
     /// Gives `op` back: this Rust has no AVX-512.
     pub(super) fn run<Op>(op: Op) -> Option<Op> {
         Some(op)
