@@ -2,7 +2,53 @@
 //!
 //! All give what `Integer::floored` does: quotients rounded down, 0 by 0.
 
+use super::loops::{Loop, map2_prepared};
+use super::strips::wide;
+use super::widest::{self, Formula, wide2};
+use crate::BinaryOp;
 use crate::expr::op::Integer;
+
+/// The loop of a division of i32s.
+pub(super) fn loop_i32(op: BinaryOp) -> Option<Loop> {
+    Some(match op {
+        BinaryOp::FloorDivide => map2_prepared(|a, b| floored(a, b).0, Divisor::new, |a, b| b.floored(a).0),
+        BinaryOp::Remainder => map2_prepared(|a, b| floored(a, b).1, Divisor::new, |a, b| b.floored(a).1),
+        BinaryOp::Fmod => map2_prepared(fmod, Divisor::new, |a, b| b.fmod(a)),
+        _ => return None,
+    })
+}
+
+/// The loop of a division of i64s.
+pub(super) fn loop_i64(op: BinaryOp) -> Option<Loop> {
+    macro_rules! by_floats {
+        ($of:expr) => {
+            wide!(wide2, (i64, i64) => i64, |(a, b)| $of(a, b), |(a, b)| $of(a, b))
+        };
+    }
+    // Only there do vectors make floats of i64s.
+    if widest::is_there() {
+        return Some(match op {
+            BinaryOp::FloorDivide => by_floats!(|a, b| floored_by_f64(a, b).0),
+            BinaryOp::Remainder => by_floats!(|a, b| floored_by_f64(a, b).1),
+            BinaryOp::Fmod => by_floats!(fmod_by_f64),
+            _ => return None,
+        });
+    }
+    Some(match op {
+        BinaryOp::FloorDivide => {
+            map2_prepared(|a: i64, b: i64| floored_long(a, b).0, LongDivisor::new, |a, b| b.floored(a).0)
+        }
+        BinaryOp::Remainder => {
+            map2_prepared(|a: i64, b: i64| floored_long(a, b).1, LongDivisor::new, |a, b| b.floored(a).1)
+        }
+        BinaryOp::Fmod => map2_prepared(
+            |a: i64, b: i64| if b == 0 { 0 } else { a.wrapping_rem(b) },
+            LongDivisor::new,
+            |a, b| b.fmod(a),
+        ),
+        _ => return None,
+    })
+}
 
 macro_rules! floored {
     ($($name:ident $whole:ident of $t:ident by $f:ident, at most $most:literal;)*) => {$(

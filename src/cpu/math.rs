@@ -92,6 +92,25 @@ pub(super) fn f32_to_bf16(x: f32) -> u16 {
     (if x.is_nan() { (bits >> 16) | 0x40 } else { rounded }) as u16
 }
 
+macro_rules! to_i32 {
+    ($($name:ident of $t:ident, at most $most:literal;)*) => {$(
+        /// As `x as i32`, of which no vector would be made: towards 0, what is out of range as the end of it, NaN as 0.
+        #[inline(always)]
+        #[expect(unsafe_code, reason = "a conversion without checks is one instruction, of whole vectors")]
+        #[allow(clippy::manual_clamp, reason = "`clamp` lets NaN through")]
+        pub(super) fn $name(x: $t) -> i32 {
+            let near = (if x.is_nan() { 0.0 } else { x }).min($most).max(-2_147_483_648.0);
+            // SAFETY: it is no NaN, and an i32 holds all numbers between these two.
+            let whole: i32 = unsafe { near.to_int_unchecked() };
+            if x > $most { i32::MAX } else { whole }
+        }
+    )*};
+}
+to_i32! {
+    f32_to_i32 of f32, at most 2_147_483_520.0;
+    f64_to_i32 of f64, at most 2_147_483_647.0;
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,6 +131,20 @@ mod tests {
                 assert!(bf16::from_bits(f32_to_bf16(bf16_to_f32(bits))).is_nan());
             } else {
                 assert_eq!(f32_to_bf16(bf16_to_f32(bits)), bits);
+            }
+        }
+    }
+
+    #[test]
+    fn floats_become_i32s_as_they_do_by_themselves() {
+        for bits in (0..=u32::MAX).step_by(499).chain([0x4eff_ffff, 0x4f00_0000, 0xcf00_0000, 0xcf00_0001, 0x7f80_0000])
+        {
+            let x = f32::from_bits(bits);
+            assert_eq!(f32_to_i32(x), x as i32, "{x:e}");
+            for x in
+                [f64::from(x), f64::from(x).next_up(), f64::from(bits as i32) + 0.75, 2_147_483_647.5, -2_147_483_648.5]
+            {
+                assert_eq!(f64_to_i32(x), x as i32, "{x:e}");
             }
         }
     }

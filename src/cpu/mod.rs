@@ -24,6 +24,7 @@ mod frame;
 mod functions;
 mod fuse;
 mod groups;
+mod half;
 mod locks;
 mod loops;
 mod map;

@@ -3,12 +3,12 @@
 //! An operation without a SIMD loop here is computed by its row, slowly ([`Plain`]). A bool is a byte, 0 or 1, here as in
 //! memory.
 
-use super::division::{self, Divisor, LongDivisor};
+use super::division;
 use super::functions::{Fused, Split, division as leftover, double, single};
-use super::loops::{Body, Loop, map1, map2, map2_in_place, map2_prepared, map3};
+use super::loops::{Body, Loop, map1, map2, map2_in_place, map3};
 use super::plain::Plain;
-use super::widest::{self, Formula, wide1, wide2};
-use super::{math, philox};
+use super::widest::{Formula, wide1, wide2};
+use super::{half, math, philox};
 use crate::base::dtype::only_stored;
 use crate::base::element::to_odd;
 use crate::expr::op::Integer;
@@ -59,6 +59,8 @@ macro_rules! wide {
         $wide(Of)
     }};
 }
+
+pub(super) use wide;
 
 macro_rules! unary {
     ($functions:ident, $t:ident, $name:ident) => {
@@ -164,8 +166,8 @@ pub(super) fn binary(op: BinaryOp, dtype: DType) -> Loop {
     let own = match dtype {
         DType::F32 => binary_f32(op).or_else(|| divide_f32(op)),
         DType::F64 => binary_f64(op).or_else(|| divide_f64(op)),
-        DType::I32 => binary_i32(op).or_else(|| divide_i32(op)),
-        DType::I64 => binary_i64(op).or_else(|| divide_i64(op)),
+        DType::I32 => binary_i32(op).or_else(|| division::loop_i32(op)),
+        DType::I64 => binary_i64(op).or_else(|| division::loop_i64(op)),
         DType::Bool => binary_bool(op),
         only_stored!() => None,
     };
@@ -275,46 +277,6 @@ fn divide_f64(op: BinaryOp) -> Option<Loop> {
     })
 }
 
-fn divide_i32(op: BinaryOp) -> Option<Loop> {
-    Some(match op {
-        BinaryOp::FloorDivide => map2_prepared(|a, b| division::floored(a, b).0, Divisor::new, |a, b| b.floored(a).0),
-        BinaryOp::Remainder => map2_prepared(|a, b| division::floored(a, b).1, Divisor::new, |a, b| b.floored(a).1),
-        BinaryOp::Fmod => map2_prepared(division::fmod, Divisor::new, |a, b| b.fmod(a)),
-        _ => return None,
-    })
-}
-
-fn divide_i64(op: BinaryOp) -> Option<Loop> {
-    macro_rules! by_floats {
-        ($of:expr) => {
-            wide!(wide2, (i64, i64) => i64, |(a, b)| $of(a, b), |(a, b)| $of(a, b))
-        };
-    }
-    // Only there do vectors make floats of i64s.
-    if widest::is_there() {
-        return Some(match op {
-            BinaryOp::FloorDivide => by_floats!(|a, b| division::floored_by_f64(a, b).0),
-            BinaryOp::Remainder => by_floats!(|a, b| division::floored_by_f64(a, b).1),
-            BinaryOp::Fmod => by_floats!(division::fmod_by_f64),
-            _ => return None,
-        });
-    }
-    Some(match op {
-        BinaryOp::FloorDivide => {
-            map2_prepared(|a: i64, b: i64| division::floored_long(a, b).0, LongDivisor::new, |a, b| b.floored(a).0)
-        }
-        BinaryOp::Remainder => {
-            map2_prepared(|a: i64, b: i64| division::floored_long(a, b).1, LongDivisor::new, |a, b| b.floored(a).1)
-        }
-        BinaryOp::Fmod => map2_prepared(
-            |a: i64, b: i64| if b == 0 { 0 } else { a.wrapping_rem(b) },
-            LongDivisor::new,
-            |a, b| b.fmod(a),
-        ),
-        _ => return None,
-    })
-}
-
 fn binary_bool(op: BinaryOp) -> Option<Loop> {
     Some(match op {
         BinaryOp::And => map2(|a: u8, b: u8| a & b),
@@ -337,7 +299,7 @@ pub(super) fn select(dtype: DType) -> Loop {
 /// To the nearest value that `to` can hold, in the dtype `to` is computed in.
 pub(super) fn round(from: DType, to: DType) -> Option<Loop> {
     Some(match (from, to) {
-        (DType::F32, DType::F16) => map1(math::nearest_f16),
+        (DType::F32, DType::F16) => half::nearest(),
         (DType::F64, DType::F16) => map1(|x: f64| math::f16_to_f32(math::f32_to_f16(to_odd(x)))),
         (DType::F32, DType::BF16) => map1(|x: f32| math::bf16_to_f32(math::f32_to_bf16(x))),
         (DType::F64, DType::BF16) => map1(|x: f64| math::bf16_to_f32(math::f32_to_bf16(to_odd(x)))),
@@ -374,12 +336,12 @@ pub(super) fn convert(from: DType, to: DType) -> Option<Loop> {
         (I32, F32) => map1(|x: i32| x as f32),
         (I32, F64) => map1(|x: i32| f64::from(x)),
         (F32, Bool) => map1(|x: f32| u8::from(x != 0.0)),
-        (F32, I32) => map1(|x: f32| x as i32),
+        (F32, I32) => map1(math::f32_to_i32),
         (F32, F64) => map1(|x: f32| f64::from(x)),
         (F64, Bool) => map1(|x: f64| u8::from(x != 0.0)),
-        (F64, I32) => map1(|x: f64| x as i32),
+        (F64, I32) => map1(math::f64_to_i32),
         (F64, F32) => map1(|x: f64| x as f32),
-        (F16, F32) => map1(math::f16_to_f32),
+        (F16, F32) => half::widen(),
         (BF16, F32) => map1(math::bf16_to_f32),
         // The low bits: arithmetic on integers wraps.
         (I32, U8) => map1(|x: i32| x as u8),
@@ -387,7 +349,7 @@ pub(super) fn convert(from: DType, to: DType) -> Option<Loop> {
         (I32, I16) => map1(|x: i32| x as i16),
         (I32, U16) => map1(|x: i32| x as u16),
         (I64, U32) => map1(|x: i64| x as u32),
-        (F32, F16) => map1(math::f32_to_f16),
+        (F32, F16) => half::narrow(),
         (F32, BF16) => map1(math::f32_to_bf16),
         (F64, F16) => map1(|x: f64| math::f32_to_f16(to_odd(x))),
         (F64, BF16) => map1(|x: f64| math::f32_to_bf16(to_odd(x))),

@@ -1,126 +1,15 @@
-//! An elementwise part of a graph, as a short list of loops over strips.
+//! A region made of a graph.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
-use super::fuse::{Arg, fuse};
-use super::loops::Loop;
-use super::moments::Moments;
-use super::strips;
+use super::{Call, Constant, Instruction, Leaf, Place, Reading, Region, Source, Temp, Temps};
 use crate::base::access::Access;
-use crate::base::bounds::Bounds;
-use crate::base::layout::Layout;
+use crate::cpu::fuse::{Arg, fuse};
+use crate::cpu::loops::Loop;
+use crate::cpu::strips;
 use crate::expr::graph::{self, Graph, Id, Step, Take};
 use crate::{DType, Error, Result, Shape};
-
-/// Index of a value of a [`Region`]: the leaves first, then the constants, then the results of the code, in its order.
-pub(super) type Index = usize;
-
-/// What computes some outputs of one shape, elementwise, from what lies in memory.
-pub(super) struct Region {
-    pub(super) shape: Shape,
-    pub(super) leaves: Vec<Leaf>,
-    /// Each with the dtype in which it is used.
-    pub(super) constants: Vec<(Constant, DType)>,
-    pub(super) code: Vec<Instruction>,
-    pub(super) outputs: Vec<Index>,
-    /// The dtype of each output.
-    pub(super) dtypes: Vec<DType>,
-    /// Strips of scratch memory that the code needs, and the bytes of the widest element in any of them.
-    pub(super) registers: usize,
-    pub(super) width: usize,
-    /// Results that are one element for all strips.
-    pub(super) singles: usize,
-    /// For each index in [`Graph::buffers`], the last instruction that reads the buffer.
-    last_reads: Vec<Option<usize>>,
-}
-
-/// A tensor that is read from memory, in its storage dtype, or whose elements are their own positions.
-pub(super) struct Leaf {
-    pub(super) source: Source,
-    pub(super) access: Access,
-    pub(super) dtype: DType,
-    pub(super) reading: Reading,
-}
-
-/// How a leaf is read.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Reading {
-    Plain,
-    /// Each element so many places on from where the access puts it as this leaf says.
-    By(usize),
-    /// Not at all by itself: it says where another is read.
-    Index,
-}
-
-impl Leaf {
-    /// The leaf that says where this one is read.
-    pub(super) fn by(&self) -> Option<usize> {
-        if let Reading::By(by) = self.reading { Some(by) } else { None }
-    }
-
-    /// Whether it reads other elements at other indices of a dim.
-    fn varies(&self, dim: usize) -> bool {
-        self.access.layout().is_none_or(|layout| layout.strides()[dim] != 0)
-    }
-}
-
-/// Where the values of a graph are that were computed by an earlier pass.
-pub(super) type Temps = FxHashMap<Id, Temp>;
-
-/// A temporary, and how a value lies in it.
-pub(super) struct Temp {
-    pub(super) index: usize,
-    pub(super) layout: Layout,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(super) enum Source {
-    /// Index in [`Graph::buffers`].
-    Buffer(usize),
-    /// The temporary of this index: the result of an earlier reduction.
-    Temp(usize),
-    /// No memory: each element is its own position, as an i32.
-    Index,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(super) enum Constant {
-    /// Index in [`Graph::scalars`].
-    Scalar(usize),
-    One,
-}
-
-/// The loop that an instruction runs.
-#[derive(Clone, Copy)]
-pub(super) enum Call {
-    One(Loop),
-    /// Writes the results of this instruction and of the next two, which are the last.
-    Moments(Moments),
-    /// None: the `Moments` before it has already written this result.
-    Placeholder,
-    /// An index looked at, and counted from the start of its dim.
-    Bounded(Bounds),
-}
-
-/// Where the result of an instruction goes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Place {
-    /// The strip of scratch memory of this number.
-    Register(usize),
-    /// Beside the constants, by number: it is one element, and the same for all strips.
-    Single(usize),
-}
-
-pub(super) struct Instruction {
-    pub(super) call: Call,
-    pub(super) args: SmallVec<[Index; 3]>,
-    /// Where the result goes, unless it is written straight to where output `output` belongs.
-    pub(super) to: Place,
-    pub(super) output: Option<usize>,
-    /// Bytes of an element of the result.
-    pub(super) size: usize,
-}
 
 /// A region while it grows.
 struct Builder<'a> {
@@ -143,7 +32,7 @@ impl Region {
     /// The region that computes `outputs` over `shape`, each converted to a dtype. `temps` says which temporary holds each
     /// reduction's result. An output that is `stored` may be written where another output's leaf is still to be read, so
     /// if there are several, one that is just a leaf is copied first.
-    pub(super) fn new(
+    pub(in crate::cpu) fn new(
         op: &'static str,
         graph: &Graph,
         shape: &Shape,
@@ -156,8 +45,9 @@ impl Region {
         let ids = elementwise(graph, outputs.iter().map(|o| o.0), temps);
         let fused = fuse(graph, &ids, outputs, temps);
         let together = fused.moments.as_ref().map_or(&[][..], |m| &m.values);
+        let raw = raw(graph, &ids, outputs, temps);
         for id in ids {
-            if fused.absorbed.contains(&id) || together.contains(&id) {
+            if fused.absorbed.contains(&id) || together.contains(&id) || raw.contains(&id) {
                 continue;
             }
             let origin = match fused.made.get(&id) {
@@ -180,7 +70,10 @@ impl Region {
         }
         let mut ends = Vec::new();
         for &(id, dtype) in outputs {
-            let origin = builder.convert(origins[&id], graph.values[id].dtype, dtype);
+            let origin = match origins.get(&id) {
+                Some(&origin) => builder.convert(origin, graph.values[id].dtype, dtype),
+                None => builder.read(&graph.values[id].step, temps).map(|(leaf, _)| leaf),
+            };
             let origin = origin.ok_or_else(|| unsupported(op, graph, id))?;
             ends.push(match origin {
                 Origin::Leaf(_) if stored && outputs.len() > 1 => {
@@ -191,62 +84,6 @@ impl Region {
         }
         let dtypes = outputs.iter().map(|o| o.1).collect();
         Ok(builder.finish(shape.clone(), &ends, dtypes))
-    }
-}
-
-impl Region {
-    /// The leaf that is the only output as it stands.
-    pub(super) fn plain(&self) -> Option<&Leaf> {
-        self.leaves
-            .get(self.outputs[0])
-            .filter(|leaf| self.outputs.len() == 1 && leaf.dtype == self.dtypes[0] && leaf.by().is_none())
-    }
-
-    /// The last instruction that reads buffer `buffer` of the graph, if one does.
-    pub(super) fn last_read(&self, buffer: usize) -> Option<usize> {
-        self.last_reads.get(buffer).copied().flatten()
-    }
-
-    /// Bytes of memory that it reads, counting each element once.
-    pub(super) fn bytes_read(&self) -> usize {
-        let mut views: SmallVec<[(Source, &Layout, DType); 8]> = SmallVec::new();
-        for leaf in self.leaves.iter().filter(|leaf| leaf.source != Source::Index && leaf.by().is_none()) {
-            let view = (leaf.source, leaf.access.footprint(), leaf.dtype);
-            if !views.contains(&view) {
-                views.push(view);
-            }
-        }
-        let plain: usize = views.iter().map(|(_, layout, dtype)| layout.touched() * dtype.size()).sum();
-        plain + self.leaves.iter().filter(|leaf| leaf.by().is_some()).map(|leaf| self.chosen(leaf)).sum::<usize>()
-    }
-
-    /// Bytes of the elements that an index chooses, each as often as it is chosen.
-    fn chosen(&self, leaf: &Leaf) -> usize {
-        let by = leaf.by().map(|by| &self.leaves[by]);
-        let varies = |d: usize| leaf.varies(d) || by.is_some_and(|by| by.varies(d));
-        let dims = self.shape.iter().enumerate().filter(|&(d, _)| varies(d));
-        dims.map(|(_, &n)| n).product::<usize>() * leaf.dtype.size()
-    }
-
-    /// The dims along which it is the same everywhere.
-    pub(super) fn constant_dims(&self) -> SmallVec<[usize; 4]> {
-        // In a dim without elements there is no index 0.
-        let is_constant = |&d: &usize| self.shape[d] > 0 && !self.leaves.iter().any(|leaf| leaf.varies(d));
-        (0..self.shape.rank()).filter(is_constant).collect()
-    }
-
-    /// Bytes of all outputs.
-    pub(super) fn bytes(&self) -> usize {
-        self.dtypes.iter().map(|dtype| self.shape.numel() * dtype.size()).sum()
-    }
-
-    /// The same region at index 0 of `dims`.
-    pub(super) fn narrowed(mut self, dims: &[usize]) -> Self {
-        for leaf in &mut self.leaves {
-            leaf.access = dims.iter().fold(leaf.access.clone(), |access, &d| access.narrow(d, 0, 1));
-        }
-        self.shape = self.shape.with_ones(dims);
-        self
     }
 }
 
@@ -270,7 +107,7 @@ fn elementwise(graph: &Graph, outputs: impl Iterator<Item = Id>, temps: &Temps) 
 }
 
 /// Whether a region reads this value from memory.
-pub(super) fn is_source(graph: &Graph, id: Id, temps: &Temps) -> bool {
+pub(in crate::cpu) fn is_source(graph: &Graph, id: Id, temps: &Temps) -> bool {
     temps.contains_key(&id) || matches!(graph.values[id].step, Step::Read { .. } | Step::Take(_))
 }
 
@@ -283,9 +120,8 @@ impl Builder<'_> {
             return Some(self.leaf(Source::Temp(*index), layout.clone().into(), value.dtype));
         }
         Some(match &value.step {
-            Step::Load { buffer, access } => {
-                let stored = graph.buffers[*buffer].1;
-                let leaf = self.leaf(Source::Buffer(*buffer), access.clone(), stored);
+            Step::Load { .. } | Step::Take(_) => {
+                let (leaf, stored) = self.read(&value.step, temps)?;
                 self.convert(leaf, stored, value.dtype)?
             }
             Step::Index { access } => self.leaf(Source::Index, access.clone(), value.dtype),
@@ -293,18 +129,6 @@ impl Builder<'_> {
             // Every reduction and every scan has a temporary.
             Step::Reduce { .. } | Step::Scan { .. } | Step::Sort { .. } | Step::Segments { .. } => return None,
             Step::Read { of, access } => self.leaf(Source::Temp(temps.get(of)?.index), access.clone(), value.dtype),
-            Step::Take(Take { from, access, at, .. }) => {
-                let (source, dtype) = match *from {
-                    graph::Source::Buffer(buffer) => (Source::Buffer(buffer), graph.buffers[buffer].1),
-                    graph::Source::Reduced(of) => (Source::Temp(temps.get(&of)?.index), value.dtype),
-                };
-                let Temp { index, layout } = temps.get(at)?;
-                let (index, places) = (Source::Temp(*index), layout.clone().into());
-                self.leaves.push(Leaf { source: index, access: places, dtype: dtype_of(*at), reading: Reading::Index });
-                let reading = Reading::By(self.leaves.len() - 1);
-                self.leaves.push(Leaf { source, access: access.clone(), dtype, reading });
-                self.convert(Origin::Leaf(self.leaves.len() - 1), dtype, value.dtype)?
-            }
             &Step::Bounded(bounds, a) => {
                 self.code.push((Call::Bounded(bounds), vec![origins[&a]], value.dtype));
                 Origin::Code(self.code.len() - 1)
@@ -324,6 +148,32 @@ impl Builder<'_> {
             &Step::Convert(a) => self.convert(origins[&a], dtype_of(a), value.dtype)?,
             &Step::Round(to, a) => self.push(strips::round(dtype_of(a), to)?, vec![origins[&a]], value.dtype),
         })
+    }
+
+    /// What is read of a tensor, as it is stored, and the dtype of that.
+    fn read(&mut self, step: &Step, temps: &Temps) -> Option<(Origin, DType)> {
+        let graph = self.graph;
+        match step {
+            Step::Load { buffer, access } => {
+                let stored = graph.buffers[*buffer].1;
+                Some((self.leaf(Source::Buffer(*buffer), access.clone(), stored), stored))
+            }
+            Step::Take(Take { from, access, at, .. }) => {
+                let (source, dtype) = match *from {
+                    graph::Source::Buffer(buffer) => (Source::Buffer(buffer), graph.buffers[buffer].1),
+                    graph::Source::Reduced(of) => (Source::Temp(temps.get(&of)?.index), graph.values[of].dtype),
+                };
+                let Temp { index, layout } = temps.get(at)?;
+                let (source_of_index, places) = (Source::Temp(*index), layout.clone().into());
+                let dtype_of_index = graph.values[*at].dtype;
+                let reading = Reading::Index;
+                self.leaves.push(Leaf { source: source_of_index, access: places, dtype: dtype_of_index, reading });
+                let reading = Reading::By(self.leaves.len() - 1);
+                self.leaves.push(Leaf { source, access: access.clone(), dtype, reading });
+                Some((Origin::Leaf(self.leaves.len() - 1), dtype))
+            }
+            _ => None,
+        }
     }
 
     fn args(&mut self, args: &[Arg], origins: &FxHashMap<Id, Origin>) -> Vec<Origin> {
@@ -444,4 +294,21 @@ fn singles(
         single[i] = matches!(call, Call::One(_)) && output_of[i].is_none() && args.iter().all(fixed);
     }
     single
+}
+
+/// The outputs that are elements of a tensor as they are stored, which nothing is computed from: to convert them there and
+/// back would be for nothing.
+fn raw(graph: &Graph, ids: &[Id], outputs: &[(Id, DType)], temps: &Temps) -> FxHashSet<Id> {
+    let stored = |id: Id| match graph.values[id].step {
+        Step::Load { buffer, .. } | Step::Take(Take { from: graph::Source::Buffer(buffer), .. }) => {
+            Some(graph.buffers[buffer].1)
+        }
+        _ => None,
+    };
+    let is_raw = |&(id, dtype): &(Id, DType)| stored(id) == Some(dtype) && dtype != graph.values[id].dtype;
+    let others = outputs.iter().filter(|output| !is_raw(output)).map(|output| output.0);
+    let computed = ids.iter().filter(|&&id| !is_source(graph, id, temps)).flat_map(|&id| graph.values[id].step.args());
+    let used: FxHashSet<Id> = others.chain(computed).collect();
+    let raw = outputs.iter().filter(|output| is_raw(output) && !temps.contains_key(&output.0));
+    raw.map(|output| output.0).filter(|id| !used.contains(id)).collect()
 }
