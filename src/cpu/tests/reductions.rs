@@ -42,6 +42,68 @@ fn every_aspect_ratio() {
     }
 }
 
+/// Of two tensors, of a tensor and what is one element for a row, a column or all, either way round, and of two folds.
+#[test]
+fn differences_and_their_squares() {
+    for shape in [[1, 70_000], [37, 4099], [300, 700], [4099, 37], [5, 20]] {
+        for dtype in [DType::F32, DType::F64] {
+            let random = |seed, shape: [usize; 2]| Expr::from(random(seed, &shape, dtype));
+            let a = random(1, shape);
+            let others = [
+                random(2, shape),
+                random(3, [1, shape[1]]),
+                random(4, [shape[0], 1]),
+                random(5, [1, 1]),
+                random(6, [1, 1]).exp() + random(7, [1, 1]),
+                0.25.into(),
+            ];
+            for (i, other) in others.iter().enumerate() {
+                for dims in [&[0][..], &[1], &[0, 1]] {
+                    let what = format!("{dtype} {shape:?}, {i}");
+                    for d in [&a - other, other - &a] {
+                        check_sum(&what, &d, dims);
+                        check_sum(&what, &d.square(), dims);
+                        check(&what, &(d.sum(dims) + d.square().sum(dims)), 1e-3);
+                    }
+                    check_sum(&what, &(&a * other), dims);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn largest_magnitudes() {
+    for dtype in [DType::F32, DType::F64] {
+        for shape in [[1, 70_000], [300, 700], [4099, 37]] {
+            let mut values = noise(1, shape[0] * shape[1]);
+            for dims in [&[0][..], &[1], &[0, 1]] {
+                let largest = |values: &[f64]| Expr::from(tensor(values, &shape, dtype)).abs().amax(dims);
+                check("the largest magnitude", &largest(&values), 0.0);
+                let (at, len) = (values.len() / 2, values.len());
+                for (odd, then) in [(-0.0, -0.0), (f64::NEG_INFINITY, 1.0), (f64::NAN, 1.0), (-f64::NAN, f64::INFINITY)]
+                {
+                    (values[at], values[len - 1]) = (odd, then);
+                    check(&format!("{odd} and {then}"), &largest(&values), 0.0);
+                }
+            }
+        }
+    }
+}
+
+/// What is one element for all strips, made of what lies in memory, of a sum and of numbers.
+#[test]
+fn what_is_the_same_for_all_strips() {
+    for shape in [[3, 5000], [5000, 3], [1, 1], [2, 1]] {
+        let x = random(1, &shape, DType::F32);
+        let [s, t] = [2, 3].map(|seed| random(seed, &[1, 1], DType::F32));
+        let single = (s.exp() * &t + x.sum(&[0, 1][..]) / 7.0).cast(DType::F64).cast(DType::F32) * 0.5;
+        check("used by all", &(&x * &single * &single), 1e-5);
+        check("used by itself", &(single.broadcast_to(shape) * 2.0), 1e-5);
+        check("in columns", &((&x.transpose(0, 1).unwrap()) * &single), 1e-5);
+    }
+}
+
 /// As many results as a strip has elements.
 #[test]
 fn dims_of_one() {
