@@ -79,7 +79,7 @@ mod f16c {
         for (x, to) in x.iter().zip(to) {
             // SAFETY: eight halves are 16 bytes and eight floats 32; neither need be aligned, and a cell allows for writing.
             unsafe {
-                _mm256_storeu_ps(to.as_ptr().cast_mut().cast(), _mm256_cvtph_ps(_mm_loadu_si128(x.as_ptr().cast())))
+                _mm256_storeu_ps(to.as_ptr().cast_mut().cast(), _mm256_cvtph_ps(_mm_loadu_si128(x.as_ptr().cast())));
             }
         }
         rest.iter().zip(last).for_each(|(x, to)| to.set(math::f16_to_f32(x.get())));
