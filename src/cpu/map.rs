@@ -44,7 +44,7 @@ const STRIPS: usize = 16 * 1024;
 
 /// Bytes of a target that are more than stay in the cache until somebody reads them, and then better never take room there:
 /// a line that is written whole is otherwise read first.
-const PAST_CACHE: usize = 16 << 20;
+pub(super) const PAST_CACHE: usize = 16 << 20;
 
 impl<'a> Destination<'a> {
     /// A target, where the graph reads its buffer with the index of that.

@@ -101,6 +101,15 @@ pub(crate) fn count() -> usize {
     if workers.count == 1 { 1 } else { workers.pool().map_or(1, ThreadPool::current_num_threads) }
 }
 
+/// Whether the calling thread does work on so many elements alone.
+pub(super) fn is_alone(elements: usize) -> bool {
+    #[cfg(test)]
+    if ALONE.get() {
+        return true;
+    }
+    elements < SMALL || count() == 1
+}
+
 /// Calls `work` once with each number below `units`, on all cores if there are many `elements`, in any order. Returns
 /// when all calls have.
 pub(super) fn each(units: usize, elements: usize, work: impl Fn(usize) + Sync) {

@@ -3,8 +3,12 @@
 //! Sums and products of f32 are carried in f64, sums of f64 with what rounding leaves out of them, everything else in its own
 //! dtype.
 //!
-//! One addition waits for the one before, which takes several times as long as fetching the element. So rows are scanned
-//! eight side by side, and one long row as eight pieces of it, whose totals are found first.
+//! One addition waits for the one before, which takes several times as long as fetching the element. So columns are taken on
+//! side by side (`down.rs`), rows by blocks (`blocks.rs`) or, if they are short, eight side by side. Where two elements take
+//! long to join, a long row is scanned as eight pieces, whose totals are found first.
+//!
+//! What is scanned may be a part of a longer row. Where it can be found by the way what a part comes to, accumulators hold
+//! that, and `start` what the parts before it come to, which each result is joined to. Else they go on from what was before.
 
 #![allow(
     clippy::needless_range_loop,
@@ -12,10 +16,15 @@
 )]
 
 use std::cell::Cell;
+use std::marker::PhantomData;
 
 use bytemuck::Pod;
 use pulp::NullaryFnOnce;
 
+use super::blocks::{BLOCK, blocks};
+use super::down::{Down, Rows};
+#[cfg(target_arch = "x86_64")]
+use super::sums;
 use crate::DType;
 use crate::cpu::arch::Arch;
 use crate::cpu::fold::{Amax, Amin, Join, Prod, Sum, clear, merge, spread};
@@ -30,8 +39,12 @@ pub(super) const WIDE: usize = 16;
 const ROWS: usize = 8;
 /// Elements from which on one row is scanned in pieces.
 const LONG: usize = 16 * ROWS;
-/// Columns computed at a time before any of them is written.
-const STEP: usize = 16;
+
+/// Scans a strip into another, from accumulators on; the last strip is what each result is joined to.
+pub(super) type Along =
+    for<'a> fn(arch: Arch, x: Strip<'a>, out: Strip<'a>, acc: Strip<'a>, start: Strip<'a>, scan: Scan);
+/// What a scan does to the accumulators, which is all.
+pub(super) type TotalAlong = for<'a> fn(arch: Arch, x: Strip<'a>, acc: Strip<'a>, scan: Scan);
 
 /// The loops of one scan on elements of one dtype. `out` may be `x` itself.
 #[derive(Clone, Copy)]
@@ -39,88 +52,143 @@ pub(super) struct ScanLoops {
     /// Bytes of an element, and of an accumulator.
     pub(super) size: usize,
     pub(super) acc_size: usize,
+    /// Whether results are joined to `start`, so that `down` or `along` find by the way, to the same bits, what `total_down`
+    /// or `total_along` do.
+    pub(super) total_by_the_way: [bool; 2],
     /// Writes what no elements come to to each accumulator.
     pub(super) clear: fn(acc: Strip<'_>),
     /// Takes each accumulator on by that of `x`.
     pub(super) merge: fn(arch: Arch, acc: Strip<'_>, x: Strip<'_>),
-    /// Scans rows down: each element belongs to the accumulator of its column, of which there are as many as a row is long.
-    pub(super) down: for<'a> fn(arch: Arch, x: Strip<'a>, out: Strip<'a>, acc: Strip<'a>, scan: Scan),
-    /// Scans along rows, of which there are as many as accumulators.
-    pub(super) along: for<'a> fn(arch: Arch, x: Strip<'a>, out: Strip<'a>, acc: Strip<'a>, scan: Scan),
-    /// What `down` and `along` do to the accumulators, which is all.
-    pub(super) total_down: for<'a> fn(arch: Arch, x: Strip<'a>, acc: Strip<'a>, scan: Scan),
-    pub(super) total_along: for<'a> fn(arch: Arch, x: Strip<'a>, acc: Strip<'a>, scan: Scan),
+    /// Scans rows down: each element belongs to the accumulator of its column, and is joined to that of `start`.
+    pub(super) down: for<'a> fn(arch: Arch, x: Rows<'a>, out: Rows<'a>, acc: Strip<'a>, start: Strip<'a>, scan: Scan),
+    /// Scans along rows, of which there are as many as accumulators. `start` is one for all.
+    pub(super) along: Along,
+    pub(super) total_down: for<'a> fn(arch: Arch, x: Rows<'a>, acc: Strip<'a>, scan: Scan),
+    pub(super) total_along: TotalAlong,
     /// Writes the one element of `x` to all of `out`, of which it may be the first.
     pub(super) spread: fn(out: Strip<'_>, x: Strip<'_>),
+}
+
+/// Whether accumulators are joined quickly: single numbers are.
+pub(super) const fn is_light<T, R: Join<T>>() -> bool {
+    size_of::<R::Acc>() <= 8
+}
+
+/// A result of a part, joined to what was before it where accumulators do not go on from that themselves.
+#[inline(always)]
+pub(super) fn from<T, R: Join<T>>(start: R::Acc, acc: R::Acc) -> R::Acc {
+    if is_light::<T, R>() { R::join(start, acc) } else { acc }
 }
 
 impl ScanLoops {
     /// Those of `fold` on `dtype`, or `None` where it is not defined.
     pub(super) fn new(fold: Fold, dtype: DType) -> Option<Self> {
         Some(match (fold, dtype) {
-            (Fold::Sum, DType::F32) => loops::<f32, Sum>(),
-            (Fold::Sum, DType::F64) => loops::<f64, Kept>(),
-            (Fold::Sum, DType::I64) => loops::<i64, Sum>(),
-            (Fold::Prod, DType::F32) => loops::<f32, Prod>(),
-            (Fold::Prod, DType::F64) => loops::<f64, Prod>(),
-            (Fold::Prod, DType::I64) => loops::<i64, Prod>(),
-            (Fold::Amax, DType::F32) => loops::<f32, Amax>(),
-            (Fold::Amax, DType::F64) => loops::<f64, Amax>(),
-            (Fold::Amax, DType::I32) => loops::<i32, Amax>(),
-            (Fold::Amax, DType::I64) => loops::<i64, Amax>(),
-            (Fold::Amin, DType::F32) => loops::<f32, Amin>(),
-            (Fold::Amin, DType::F64) => loops::<f64, Amin>(),
-            (Fold::Amin, DType::I32) => loops::<i32, Amin>(),
-            (Fold::Amin, DType::I64) => loops::<i64, Amin>(),
-            (Fold::Logaddexp, DType::F32) => loops::<f32, Logaddexp>(),
-            (Fold::Logaddexp, DType::F64) => loops::<f64, Logaddexp>(),
+            #[cfg(target_arch = "x86_64")]
+            (Fold::Sum, DType::F32) => {
+                ScanLoops { along: sums::along, total_along: sums::total_along, ..loops::<f32, Sum, true>() }
+            }
+            #[cfg(not(target_arch = "x86_64"))]
+            (Fold::Sum, DType::F32) => loops::<f32, Sum, true>(),
+            (Fold::Sum, DType::F64) => loops::<f64, Kept, false>(),
+            (Fold::Sum, DType::I64) => loops::<i64, Sum, false>(),
+            (Fold::Prod, DType::F32) => loops::<f32, Prod, true>(),
+            (Fold::Prod, DType::F64) => loops::<f64, Prod, false>(),
+            (Fold::Prod, DType::I64) => loops::<i64, Prod, false>(),
+            (Fold::Amax, DType::F32) => loops::<f32, Amax, false>(),
+            (Fold::Amax, DType::F64) => loops::<f64, Amax, false>(),
+            (Fold::Amax, DType::I32) => loops::<i32, Amax, false>(),
+            (Fold::Amax, DType::I64) => loops::<i64, Amax, false>(),
+            (Fold::Amin, DType::F32) => loops::<f32, Amin, false>(),
+            (Fold::Amin, DType::F64) => loops::<f64, Amin, false>(),
+            (Fold::Amin, DType::I32) => loops::<i32, Amin, false>(),
+            (Fold::Amin, DType::I64) => loops::<i64, Amin, false>(),
+            (Fold::Logaddexp, DType::F32) => loops::<f32, Logaddexp, false>(),
+            (Fold::Logaddexp, DType::F64) => loops::<f64, Logaddexp, false>(),
             _ => return None,
         })
     }
 }
 
-fn loops<T: Pod, R: Join<T>>() -> ScanLoops {
+/// `BY_BLOCKS`: whether rows are scanned by blocks, not by pieces.
+fn loops<T: Pod, R: Join<T>, const BY_BLOCKS: bool>() -> ScanLoops {
     ScanLoops {
         size: size_of::<T>(),
         acc_size: size_of::<R::Acc>(),
+        total_by_the_way: [is_light::<T, R>(), BY_BLOCKS],
         clear: clear::<T, R>,
         merge: merge::<T, R>,
-        down: |arch, x, out, acc, scan| {
-            let (x, out, acc) = (x.cells::<T>(), out.cells::<T>(), acc.cells::<R::Acc>());
-            if scan.exclusive {
-                dispatch(arch, || down::<T, R, true>(x, out, acc, scan.reverse));
-            } else {
-                dispatch(arch, || down::<T, R, false>(x, out, acc, scan.reverse));
-            }
+        down: |arch, x, out, acc, start, scan| {
+            let down = Down::<T, R> { x: x.cells(), out: out.cells(), acc: acc.cells(), start: start.cells(), scan };
+            arch.dispatch(down);
         },
-        along: |arch, x, out, acc, scan| {
-            let (x, out, acc) = (x.cells::<T>(), out.cells::<T>(), acc.cells::<R::Acc>());
-            if scan.exclusive {
-                dispatch(arch, || along::<T, R, true>(x, out, acc, scan.reverse));
-            } else {
-                dispatch(arch, || along::<T, R, false>(x, out, acc, scan.reverse));
-            }
-        },
+        along: along::<T, R, BY_BLOCKS>,
         total_down: |arch, x, acc, scan| {
-            let (x, acc) = (x.cells::<T>(), acc.cells::<R::Acc>());
-            dispatch(arch, || {
-                rows(x, acc.len(), scan.reverse, |row| {
-                    for (x, acc) in row.iter().zip(acc) {
-                        acc.set(R::with(acc.get(), x.get()));
-                    }
-                });
-            });
+            let out = (&[][..], x.step);
+            arch.dispatch(Down::<T, R> { x: x.cells(), out, acc: acc.cells(), start: &[], scan });
         },
-        total_along: |arch, x, acc, _| {
-            let (x, acc) = (x.cells::<T>(), acc.cells::<R::Acc>());
-            dispatch(arch, || {
-                let len = x.len() / acc.len();
-                for (row, acc) in x.chunks_exact(len).zip(acc) {
-                    acc.set(R::join(acc.get(), total::<T, R>(row)));
-                }
-            });
-        },
+        total_along: total_along::<T, R, BY_BLOCKS>,
         spread: spread::<T>,
+    }
+}
+
+/// [`ScanLoops::along`] of any elements.
+pub(super) fn along<'a, T: Pod, R: Join<T>, const BY_BLOCKS: bool>(
+    arch: Arch,
+    x: Strip<'a>,
+    out: Strip<'a>,
+    acc: Strip<'a>,
+    start: Strip<'a>,
+    scan: Scan,
+) {
+    let (acc, start) = (acc.cells::<R::Acc>(), start.cells::<R::Acc>()[0].get());
+    let work = (x.cells::<T>(), out.cells::<T>(), acc, start, scan.reverse);
+    if scan.exclusive {
+        arch.dispatch(Scanned::<T, R, BY_BLOCKS, true>(work, PhantomData));
+    } else {
+        arch.dispatch(Scanned::<T, R, BY_BLOCKS, false>(work, PhantomData));
+    }
+}
+
+/// [`ScanLoops::total_along`] of any elements.
+pub(super) fn total_along<T: Pod, R: Join<T>, const BY_BLOCKS: bool>(
+    arch: Arch,
+    x: Strip<'_>,
+    acc: Strip<'_>,
+    scan: Scan,
+) {
+    arch.dispatch(Totals::<T, R, BY_BLOCKS>(x.cells(), acc.cells(), scan.reverse, PhantomData));
+}
+
+struct Totals<'a, T, R: Join<T>, const BY_BLOCKS: bool>(&'a [Cell<T>], &'a [Cell<R::Acc>], bool, PhantomData<R>);
+
+impl<T: Pod, R: Join<T>, const BY_BLOCKS: bool> NullaryFnOnce for Totals<'_, T, R, BY_BLOCKS> {
+    type Output = ();
+    #[inline(always)]
+    fn call(self) {
+        let Self(x, acc, reverse, _) = self;
+        for (row, acc) in x.chunks_exact(x.len() / acc.len()).zip(acc) {
+            if BY_BLOCKS {
+                row_by_blocks::<T, R, false, false>(row, &[], acc, R::NONE, reverse);
+            } else {
+                acc.set(R::join(acc.get(), total::<T, R>(row)));
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn row_by_blocks<T: Pod, R: Join<T>, const EXCLUSIVE: bool, const WRITE: bool>(
+    x: &[Cell<T>],
+    out: &[Cell<T>],
+    acc: &Cell<R::Acc>,
+    start: R::Acc,
+    reverse: bool,
+) {
+    if reverse {
+        blocks::<T, R, EXCLUSIVE, true, WRITE>(x, out, acc, start);
+    } else {
+        blocks::<T, R, EXCLUSIVE, false, WRITE>(x, out, acc, start);
     }
 }
 
@@ -189,128 +257,46 @@ macro_rules! logaddexp {
 logaddexp!(f32);
 logaddexp!(f64);
 
-/// Calls `f`, compiled for the machine's instruction set.
-#[inline(always)]
-fn dispatch(arch: Arch, f: impl FnOnce()) {
-    struct Call<F>(F);
-    impl<F: FnOnce()> NullaryFnOnce for Call<F> {
-        type Output = ();
-        #[inline(always)]
-        fn call(self) {
-            (self.0)();
-        }
-    }
-    arch.dispatch(Call(f));
-}
+/// Rows, their results, their accumulators, what each result is joined to, and whether rows are reversed.
+type Work<'a, T, A> = (&'a [Cell<T>], &'a [Cell<T>], &'a [Cell<A>], A, bool);
 
-/// Calls `f` with each row of `width` elements, in the order of the scan.
-#[inline(always)]
-fn rows<'a, T>(x: &'a [Cell<T>], width: usize, reverse: bool, mut f: impl FnMut(&'a [Cell<T>])) {
-    let n = x.len() / width;
-    for row in 0..n {
-        let row = if reverse { n - 1 - row } else { row };
-        f(&x[row * width..][..width]);
-    }
-}
+struct Scanned<'a, T, R: Join<T>, const BY_BLOCKS: bool, const EXCLUSIVE: bool>(Work<'a, T, R::Acc>, PhantomData<R>);
 
-#[inline(always)]
-fn down<T: Pod, R: Join<T>, const EXCLUSIVE: bool>(
-    x: &[Cell<T>],
-    out: &[Cell<T>],
-    acc: &[Cell<R::Acc>],
-    reverse: bool,
-) {
-    let width = acc.len();
-    match width {
-        2 => return narrow_down::<T, R, 2, EXCLUSIVE>(x, out, acc, reverse),
-        3 => return narrow_down::<T, R, 3, EXCLUSIVE>(x, out, acc, reverse),
-        4 => return narrow_down::<T, R, 4, EXCLUSIVE>(x, out, acc, reverse),
-        _ => {}
-    }
-    let (acc_steps, acc_rest) = acc.as_chunks::<STEP>();
-    let n = x.len() / width;
-    for row in 0..n {
-        let row = if reverse { n - 1 - row } else { row };
-        let (x_steps, x_rest) = x[row * width..][..width].as_chunks::<STEP>();
-        let (out_steps, out_rest) = out[row * width..][..width].as_chunks::<STEP>();
-        for ((acc, x), out) in acc_steps.iter().zip(x_steps).zip(out_steps) {
-            let before: [R::Acc; STEP] = std::array::from_fn(|i| acc[i].get());
-            let after: [R::Acc; STEP] = std::array::from_fn(|i| R::with(before[i], x[i].get()));
-            for i in 0..STEP {
-                out[i].set(R::narrow(if EXCLUSIVE { before[i] } else { after[i] }));
+impl<T: Pod, R: Join<T>, const BY_BLOCKS: bool, const EXCLUSIVE: bool> NullaryFnOnce
+    for Scanned<'_, T, R, BY_BLOCKS, EXCLUSIVE>
+{
+    type Output = ();
+    #[inline(always)]
+    fn call(self) {
+        let (x, out, acc, start, reverse) = self.0;
+        let len = x.len() / acc.len();
+        if BY_BLOCKS && (len >= BLOCK || acc.len() == 1) {
+            for ((x, out), acc) in x.chunks_exact(len).zip(out.chunks_exact(len)).zip(acc) {
+                row_by_blocks::<T, R, EXCLUSIVE, true>(x, out, acc, start, reverse);
             }
-            for i in 0..STEP {
-                acc[i].set(after[i]);
-            }
+            return;
         }
-        for ((acc, x), out) in acc_rest.iter().zip(x_rest).zip(out_rest) {
-            step::<T, R, EXCLUSIVE>(acc, x, out);
+        if let [acc] = acc
+            && len >= LONG
+        {
+            return in_pieces::<T, R, EXCLUSIVE>(x, out, acc, reverse);
         }
-    }
-}
-
-/// As [`down`], of so few columns that their accumulators need not go through memory from row to row.
-#[inline(always)]
-fn narrow_down<T: Pod, R: Join<T>, const N: usize, const EXCLUSIVE: bool>(
-    x: &[Cell<T>],
-    out: &[Cell<T>],
-    acc: &[Cell<R::Acc>],
-    reverse: bool,
-) {
-    let mut carry = [R::NONE; N];
-    for i in 0..N {
-        carry[i] = acc[i].get();
-    }
-    let (x, out) = (x.as_chunks::<N>().0, &out.as_chunks::<N>().0[..x.len() / N]);
-    for row in 0..x.len() {
-        let row = if reverse { x.len() - 1 - row } else { row };
-        for i in 0..N {
-            let after = R::with(carry[i], x[row][i].get());
-            out[row][i].set(R::narrow(if EXCLUSIVE { carry[i] } else { after }));
-            carry[i] = after;
+        let (groups, rest) = acc.as_chunks::<ROWS>();
+        let mut first = 0;
+        for acc in groups {
+            let row = |i: usize| (first + i) * len;
+            let rows = (std::array::from_fn(|i| &x[row(i)..][..len]), std::array::from_fn(|i| &out[row(i)..][..len]));
+            let carry = std::array::from_fn(|i| acc[i].get());
+            let carry = beside::<T, R, ROWS, EXCLUSIVE>(rows, carry, len, reverse);
+            acc.iter().zip(carry).for_each(|(acc, carry)| acc.set(carry));
+            first += ROWS;
         }
-    }
-    for i in 0..N {
-        acc[i].set(carry[i]);
-    }
-}
-
-/// Takes an accumulator one element on.
-#[inline(always)]
-fn step<T: Pod, R: Join<T>, const EXCLUSIVE: bool>(acc: &Cell<R::Acc>, x: &Cell<T>, out: &Cell<T>) {
-    let before = acc.get();
-    let after = R::with(before, x.get());
-    out.set(R::narrow(if EXCLUSIVE { before } else { after }));
-    acc.set(after);
-}
-
-#[inline(always)]
-fn along<T: Pod, R: Join<T>, const EXCLUSIVE: bool>(
-    x: &[Cell<T>],
-    out: &[Cell<T>],
-    acc: &[Cell<R::Acc>],
-    reverse: bool,
-) {
-    let len = x.len() / acc.len();
-    if let [acc] = acc
-        && len >= LONG
-    {
-        return in_pieces::<T, R, EXCLUSIVE>(x, out, acc, reverse);
-    }
-    let (groups, rest) = acc.as_chunks::<ROWS>();
-    let mut first = 0;
-    for acc in groups {
-        let row = |i: usize| (first + i) * len;
-        let (x, out) = (std::array::from_fn(|i| &x[row(i)..][..len]), std::array::from_fn(|i| &out[row(i)..][..len]));
-        let carry = beside::<T, R, ROWS, EXCLUSIVE>(x, out, std::array::from_fn(|i| acc[i].get()), len, reverse);
-        acc.iter().zip(carry).for_each(|(acc, carry)| acc.set(carry));
-        first += ROWS;
-    }
-    for acc in rest {
-        let (x, out) = (&x[first * len..][..len], &out[first * len..][..len]);
-        let [carry] = beside::<T, R, 1, EXCLUSIVE>([x], [out], [acc.get()], len, reverse);
-        acc.set(carry);
-        first += 1;
+        for acc in rest {
+            let (x, out) = (&x[first * len..][..len], &out[first * len..][..len]);
+            let [carry] = beside::<T, R, 1, EXCLUSIVE>(([x], [out]), [acc.get()], len, reverse);
+            acc.set(carry);
+            first += 1;
+        }
     }
 }
 
@@ -332,18 +318,18 @@ fn in_pieces<T: Pod, R: Join<T>, const EXCLUSIVE: bool>(
         (x_pieces[i], out_pieces[i], carries[i]) = (&x[start..][..len], &out[start..][..len], carry);
         carry = R::join(carry, total::<T, R>(x_pieces[i]));
     }
-    let carries = beside::<T, R, ROWS, EXCLUSIVE>(x_pieces, out_pieces, carries, len, reverse);
+    let carries = beside::<T, R, ROWS, EXCLUSIVE>((x_pieces, out_pieces), carries, len, reverse);
     let rest = if reverse { 0..left } else { x.len() - left..x.len() };
     let last = [carries[ROWS - 1]];
-    let [carry] = beside::<T, R, 1, EXCLUSIVE>([&x[rest.clone()]], [&out[rest]], last, left, reverse);
+    let rest = ([&x[rest.clone()]], [&out[rest]]);
+    let [carry] = beside::<T, R, 1, EXCLUSIVE>(rest, last, left, reverse);
     acc.set(carry);
 }
 
-/// Scans `N` rows of `len` elements side by side, and returns their accumulators.
+/// Scans `N` rows of `len` elements side by side into as many others, and returns their accumulators.
 #[inline(always)]
 fn beside<T: Pod, R: Join<T>, const N: usize, const EXCLUSIVE: bool>(
-    x: [&[Cell<T>]; N],
-    out: [&[Cell<T>]; N],
+    (x, out): ([&[Cell<T>]; N], [&[Cell<T>]; N]),
     mut acc: [R::Acc; N],
     len: usize,
     reverse: bool,

@@ -7,10 +7,16 @@
 //! Where there are too few outer indices and blocks of columns to share out, rows are cut into parts. Whoever takes a part
 //! finds its total first, waits for what the part before carries on, hands on what itself does, and then scans the part
 //! again, which is in its cache by then. Threads take parts in order, so the part that is waited for is always at work.
+//! A thread that is alone has what the part before carries on already, and finds the total by the way.
 //!
 //! How the work is cut up depends on the sizes alone, so the same input gives the same bits on any number of threads.
 
+mod blocks;
+mod down;
 mod loops;
+mod partition;
+#[cfg(target_arch = "x86_64")]
+mod sums;
 
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -18,25 +24,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use smallvec::{SmallVec, smallvec};
 
+use self::down::{ROWS, Rows};
 use self::loops::{ScanLoops, WIDE};
-use super::frame::{Constants, Direct, Frame, Memory, constants, scratch_bytes, strip_len, walked};
+use self::partition::{Partition, Piece};
+use super::frame::{Constants, Direct, Frame, Memory, constants, scratch_bytes};
+use super::map::PAST_CACHE;
 use super::region::Region;
 use super::scratch::with_scratch;
-use super::space::Space;
-use super::strip::Strip;
+use super::strip::{Strip, settle};
 use super::threads;
 use crate::Shape;
 use crate::cpu::arch::Arch;
 use crate::expr::graph::Fold;
 use crate::expr::scan::Scan as Options;
-
-/// Elements of a part, at least: a quarter of a second-level cache of f32s.
-const CHUNK: usize = 64 * 1024;
-/// Pieces of work from which on rows stay whole: parts are read twice, if once from the cache. Not the number of threads:
-/// results do not depend on it.
-const PIECES: usize = 8;
-/// Columns walked down together: their accumulators stay in the innermost cache.
-const COLUMNS: usize = 512;
 
 /// A scan of a region with one output.
 pub(super) struct Scan {
@@ -47,75 +47,6 @@ pub(super) struct Scan {
     /// The temporary for the results, in row-major order.
     temp: usize,
     partition: OnceLock<Partition>,
-}
-
-/// The order of the walk, and how the work is cut up.
-struct Partition {
-    space: Space,
-    outer: usize,
-    scanned: usize,
-    inner: usize,
-    /// Elements of a strip at most.
-    most: usize,
-    /// Outer indices of a piece of work.
-    outers: usize,
-    /// Pieces of work along `inner`, and the columns of each.
-    n_blocks: usize,
-    columns: usize,
-    /// Parts along `scanned`, and the rows of each.
-    n_parts: usize,
-    rows: usize,
-}
-
-/// One piece of work: part `part` of some outer indices and columns.
-struct Piece {
-    outer: Range<usize>,
-    columns: Range<usize>,
-    part: usize,
-    /// In memory; a reversed scan takes the last first.
-    rows: Range<usize>,
-}
-
-impl Partition {
-    fn new(region: &Region, dim: usize) -> Self {
-        let shape = &region.shape;
-        let leaves: Vec<_> = walked(region).collect();
-        let dims: SmallVec<[usize; 8]> = (0..shape.rank()).collect();
-        let space = Space::new(shape, &dims, &leaves);
-        let product = |sizes: &[usize]| sizes.iter().product::<usize>();
-        let (outer, scanned, inner) = (product(&shape[..dim]), shape[dim], product(&shape[dim + 1..]));
-        let most = strip_len(region, &space);
-        let columns = inner.min(COLUMNS);
-        let n_blocks = inner.div_ceil(columns.max(1));
-        let n = outer * n_blocks;
-        let rows = if n < PIECES { (CHUNK / columns.max(1)).clamp(1, scanned.max(1)) } else { scanned.max(1) };
-        let n_parts = scanned.div_ceil(rows);
-        let outers = if n_blocks * n_parts > 1 { 1 } else { (CHUNK / (scanned * inner).max(1)).max(1) };
-        Self { space, outer, scanned, inner, most, outers, n_blocks, columns, n_parts, rows }
-    }
-
-    fn units(&self) -> usize {
-        self.outer.div_ceil(self.outers) * self.n_blocks * self.n_parts
-    }
-
-    /// Parts of the same columns follow each other, in the order of the scan.
-    fn piece(&self, unit: usize, reverse: bool) -> Piece {
-        let part = unit % self.n_parts;
-        let column = unit / self.n_parts % self.n_blocks * self.columns;
-        let outer = unit / (self.n_parts * self.n_blocks) * self.outers;
-        let (start, end) = (part * self.rows, ((part + 1) * self.rows).min(self.scanned));
-        Piece {
-            outer: outer..(outer + self.outers).min(self.outer),
-            columns: column..(column + self.columns).min(self.inner),
-            part,
-            rows: if reverse { self.scanned - end..self.scanned - start } else { start..end },
-        }
-    }
-
-    /// Accumulators of a piece, at most: one for each column, or for each row of a strip.
-    fn accumulators(&self) -> usize {
-        if self.inner == 1 { self.most } else { self.columns }
-    }
 }
 
 /// What says that a part's carry is there. Also where its thread gives up, so that nobody waits for ever.
@@ -148,13 +79,13 @@ impl Scan {
     }
 
     fn partition(&self) -> &Partition {
-        self.partition.get_or_init(|| Partition::new(&self.region, self.dim))
+        self.partition.get_or_init(|| Partition::new(&self.region, self.dim, &self.loops))
     }
 
     /// Bytes of scratch for what parts carry on.
     pub(super) fn parts_bytes(&self) -> usize {
         let partition = self.partition();
-        if partition.n_parts == 1 { 0 } else { partition.units() * partition.columns * WIDE }
+        if partition.n_parts == 1 { 0 } else { partition.units() * partition.columns * self.loops.acc_size }
     }
 
     /// Writes the results to their temporary.
@@ -169,12 +100,14 @@ impl Scan {
             return;
         }
         let constants = constants(&self.region, memory);
+        let is_alone = threads::is_alone(partition.space.numel);
+        let past_cache = partition.space.numel * self.loops.size >= PAST_CACHE;
         let units = partition.units();
         let marks = if partition.n_parts == 1 { 0 } else { units };
         let marks: Vec<AtomicBool> = (0..marks).map(|_| AtomicBool::new(false)).collect();
         threads::each(units, partition.space.numel, |unit| {
             with_scratch(Worker::scratch_bytes(self, partition), |scratch| {
-                let worker = Worker { scan: self, partition, memory, scratch, arch: Arch::new() };
+                let worker = Worker { scan: self, partition, memory, scratch, arch: Arch::new(), is_alone, past_cache };
                 worker.run(unit, &constants, &marks);
             });
         });
@@ -186,9 +119,13 @@ struct Worker<'a, 'm> {
     scan: &'a Scan,
     partition: &'a Partition,
     memory: &'a Memory<'m>,
-    /// What the frame wants, then a spare strip, then accumulators.
+    /// What the frame wants, then spare strips, then accumulators, then what results are joined to.
     scratch: Strip<'a>,
     arch: Arch,
+    /// Whether no other thread takes part.
+    is_alone: bool,
+    /// Whether results are written past the cache where that is quicker.
+    past_cache: bool,
 }
 
 /// What is done with a strip of elements.
@@ -203,7 +140,7 @@ enum Task {
 
 impl<'a, 'm: 'a> Worker<'a, 'm> {
     fn scratch_bytes(scan: &Scan, partition: &Partition) -> usize {
-        frame_bytes(scan, partition) + partition.most * scan.loops.size + partition.accumulators() * WIDE
+        frame_bytes(scan, partition) + spare(partition) * scan.loops.size + 2 * partition.accumulators() * WIDE
     }
 
     fn spare(&self, n: usize) -> Strip<'a> {
@@ -211,14 +148,19 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
     }
 
     fn accumulators(&self, n: usize) -> Strip<'a> {
-        let at = frame_bytes(self.scan, self.partition) + self.partition.most * self.scan.loops.size;
+        let at = frame_bytes(self.scan, self.partition) + spare(self.partition) * self.scan.loops.size;
         self.scratch.carve(at, n, self.scan.loops.acc_size)
+    }
+
+    /// What results are joined to.
+    fn start(&self, n: usize) -> Strip<'a> {
+        let at = frame_bytes(self.scan, self.partition) + spare(self.partition) * self.scan.loops.size;
+        self.scratch.carve(at + self.partition.accumulators() * WIDE, n, self.scan.loops.acc_size)
     }
 
     /// What unit `unit` carries on to the next one.
     fn carried(&self, unit: usize, n: usize) -> Strip<'a> {
-        let ScanLoops { acc_size, .. } = self.scan.loops;
-        self.memory.parts.strip((unit * self.partition.columns * (WIDE / acc_size)) as isize, n, acc_size)
+        self.memory.parts.strip((unit * self.partition.columns) as isize, n, self.scan.loops.acc_size)
     }
 
     fn run(&self, unit: usize, constants: &Constants, marks: &[AtomicBool]) {
@@ -226,34 +168,53 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
         let mut frame = Frame::new(&self.scan.region, space, self.memory, constants, most, self.scratch);
         let piece = self.partition.piece(unit, self.scan.options.reverse);
         let loops = &self.scan.loops;
-        if n_parts == 1 {
-            return self.walk(&mut frame, &piece, Task::Scan);
-        }
         let n = piece.columns.len();
-        let acc = self.accumulators(n);
+        let (acc, start) = (self.accumulators(n), self.start(n));
+        (loops.clear)(start);
+        if n_parts == 1 {
+            self.walk(&mut frame, &piece, Task::Scan);
+            return self.settle();
+        }
         let is_last = piece.part + 1 == n_parts;
-        if is_last {
-            wait_for(&marks[unit - 1]);
-        } else {
-            let done = Done(&marks[unit]);
-            (loops.clear)(acc);
-            self.walk(&mut frame, &piece, Task::Total);
-            let carry = self.carried(unit, n);
-            (loops.clear)(carry);
+        let joined = loops.total_by_the_way[usize::from(self.partition.inner == 1)];
+        let by_the_way = self.is_alone && joined;
+        let mut done = Some(Done(&marks[unit]));
+        // Joins what the parts before come to to `to`.
+        let before = |to| {
             if piece.part > 0 {
                 wait_for(&marks[unit - 1]);
-                (loops.merge)(self.arch, carry, self.carried(unit - 1, n));
+                (loops.merge)(self.arch, to, self.carried(unit - 1, n));
             }
+        };
+        let carry_on = || {
+            let carry = self.carried(unit, n);
+            (loops.clear)(carry);
+            before(carry);
             (loops.merge)(self.arch, carry, acc);
-            drop(done);
+        };
+        if !is_last && !by_the_way {
+            (loops.clear)(acc);
+            self.walk(&mut frame, &piece, Task::Total);
+            carry_on();
+            done = None;
         }
         (loops.clear)(acc);
-        if piece.part > 0 {
-            (loops.merge)(self.arch, acc, self.carried(unit - 1, n));
-        }
+        before(if joined { start } else { acc });
         // What was computed for the total is there; what only had to be read is read again.
-        let computed = !is_last && !self.scan.region.code.is_empty();
+        let computed = !is_last && !by_the_way && !self.scan.region.code.is_empty();
         self.walk(&mut frame, &piece, if computed { Task::ScanInPlace } else { Task::Scan });
+        if !is_last && by_the_way {
+            carry_on();
+        }
+        drop(done);
+        self.settle();
+    }
+
+    /// Has results written that went past the cache.
+    fn settle(&self) {
+        if self.past_cache {
+            settle();
+        }
     }
 
     /// Takes a piece from its first row to its last.
@@ -270,7 +231,7 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
                 let n = at_once.min(piece.outer.end - outer);
                 let acc = self.accumulators(n);
                 (self.scan.loops.clear)(acc);
-                self.strip(frame, outer * scanned, n * scanned, acc, task);
+                self.strip(frame, outer * scanned, n * scanned, 0, acc, task);
             }
             return;
         }
@@ -280,20 +241,27 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
                 (self.scan.loops.clear)(acc);
             }
             let points = outer * scanned + piece.rows.start..outer * scanned + piece.rows.end;
-            self.strips(points, |point, n| self.strip(frame, point, n, acc, task));
+            self.strips(points, |point, n| self.strip(frame, point, n, 0, acc, task));
         }
     }
 
     fn down(&self, frame: &mut Frame<'a, 'm>, piece: &Piece, task: Task) {
-        let Partition { scanned, inner, most, n_blocks, n_parts, .. } = *self.partition;
+        let Partition { scanned, inner, most, lies, n_blocks, n_parts, .. } = *self.partition;
         let width = piece.columns.len();
         let acc = self.accumulators(width);
         for outer in piece.outer.clone() {
             if n_parts == 1 {
                 (self.scan.loops.clear)(acc);
             }
-            // Where rows are short, several make a strip.
-            let at_once = if n_blocks == 1 { (most / inner).max(1) } else { 1 };
+            // Where rows are short, or lie in memory as they are, several make a strip.
+            let in_most = (most / inner).max(1);
+            let at_once = if lies {
+                in_most.max(ROWS)
+            } else if n_blocks == 1 {
+                in_most
+            } else {
+                1
+            };
             let n_strips = piece.rows.len().div_ceil(at_once);
             for strip in 0..n_strips {
                 let rows = if self.scan.options.reverse {
@@ -304,14 +272,38 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
                     start..(start + at_once).min(piece.rows.end)
                 };
                 let start = (outer * scanned + rows.start) * inner + piece.columns.start;
-                if rows.len() * width <= most && n_blocks == 1 {
-                    self.strip(frame, start, rows.len() * width, acc, task);
+                if lies {
+                    self.rows(frame, start, rows.len(), acc, task);
+                } else if rows.len() * width <= most && n_blocks == 1 {
+                    self.strip(frame, start, rows.len() * width, 0, acc, task);
                 } else {
                     self.strips(start..start + width, |point, n| {
-                        self.strip(frame, point, n, acc.part(point - start, n), task);
+                        self.strip(frame, point, n, point - start, acc.part(point - start, n), task);
                     });
                 }
             }
+        }
+    }
+
+    /// Takes `n` rows from `point` on, which lie in memory as they are, into accumulators.
+    fn rows(&self, frame: &mut Frame<'a, 'm>, point: usize, n: usize, acc: Strip<'a>, task: Task) {
+        let Scan { ref loops, options, temp, .. } = *self.scan;
+        let (width, step) = (acc.len(), self.partition.inner);
+        let all = (n - 1) * step + width;
+        frame.eval(point, all, &[]);
+        let x = Rows { strip: frame.output(0), step };
+        if task == Task::Total {
+            return (loops.total_down)(self.arch, x, acc, options);
+        }
+        let out = self.memory.temps[temp].strip(point as isize, all, loops.size);
+        let start = self.start(width);
+        if !self.past_cache {
+            return (loops.down)(self.arch, x, Rows { strip: out, step }, acc, start, options);
+        }
+        let spare = self.spare(n * width);
+        (loops.down)(self.arch, x, Rows { strip: spare, step: width }, acc, start, options);
+        for row in 0..n {
+            spare.part(row * width, width).copy_past_cache(out.part(row * step, width));
         }
     }
 
@@ -331,23 +323,31 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
         strips.into_iter().for_each(|(point, n)| f(point, n));
     }
 
-    /// Takes `n` points from `point` on into accumulators: one for each row along, or for each column.
-    fn strip(&self, frame: &mut Frame<'a, 'm>, point: usize, n: usize, acc: Strip<'a>, task: Task) {
+    /// Takes `n` points from `point` on into accumulators: one for each row along, or for each column from `column` on.
+    fn strip(&self, frame: &mut Frame<'a, 'm>, point: usize, n: usize, column: usize, acc: Strip<'a>, task: Task) {
         let Scan { ref loops, options, temp, .. } = *self.scan;
         let out = self.memory.temps[temp].strip(point as isize, n, loops.size);
         let x = if task == Task::ScanInPlace { out } else { self.elements(frame, point, n, out, task) };
-        let is_along = self.partition.inner == 1;
-        match (task, is_along) {
-            (Task::Total, true) => (loops.total_along)(self.arch, x, acc, options),
-            (Task::Total, false) => (loops.total_down)(self.arch, x, acc, options),
-            // Pieces of a row side by side would be written here and there to memory: they are put together in the cache.
-            (Task::Scan, true) if acc.len() == 1 => {
-                let spare = self.spare(n);
-                (loops.along)(self.arch, x, spare, acc, options);
-                spare.copy_to(out);
+        if self.partition.inner == 1 {
+            let start = self.start(1);
+            match task {
+                Task::Total => (loops.total_along)(self.arch, x, acc, options),
+                // Pieces of a row side by side would be written here and there to memory: they are put together in the cache.
+                Task::Scan if acc.len() == 1 && !loops.total_by_the_way[1] => {
+                    let spare = self.spare(n);
+                    (loops.along)(self.arch, x, spare, acc, start, options);
+                    spare.copy_to(out);
+                }
+                Task::Scan | Task::ScanInPlace => (loops.along)(self.arch, x, out, acc, start, options),
             }
-            (_, true) => (loops.along)(self.arch, x, out, acc, options),
-            (_, false) => (loops.down)(self.arch, x, out, acc, options),
+            return;
+        }
+        let [x, out] = [x, out].map(|strip| Rows { strip, step: acc.len() });
+        if task == Task::Total {
+            (loops.total_down)(self.arch, x, acc, options);
+        } else {
+            let start = self.start(column + acc.len()).part(column, acc.len());
+            (loops.down)(self.arch, x, out, acc, start, options);
         }
     }
 
@@ -371,4 +371,9 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
 
 fn frame_bytes(scan: &Scan, partition: &Partition) -> usize {
     scratch_bytes(&scan.region, &partition.space, partition.most)
+}
+
+/// Elements of the spare strips.
+fn spare(partition: &Partition) -> usize {
+    partition.most.max(if partition.lies { ROWS * partition.columns } else { 0 })
 }

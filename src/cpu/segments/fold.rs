@@ -51,7 +51,7 @@ type ByDestination = fn(Strip<'_>, [Span<'_>; 2], usize, Range<usize>, &Order, R
 pub(super) struct Loops {
     pub(super) by_destination: ByDestination,
     pub(super) start: fn(Strip<'_>, Option<Strip<'_>>),
-    pub(super) as_they_come: fn(Strip<'_>, Strip<'_>, Strip<'_>, usize, usize),
+    pub(super) as_they_come: fn(Strip<'_>, Strip<'_>, Strip<'_>, usize, Option<usize>),
     pub(super) finish: fn(Strip<'_>, Strip<'_>, &[Strip<'_>]),
     /// Bytes of an element, and of an accumulator.
     pub(super) element: usize,
@@ -190,10 +190,32 @@ fn start<T: Pod, R: Join<T>>(acc: Strip<'_>, base: Option<Strip<'_>>) {
     }
 }
 
-/// Folds rows as they come into accumulators of destinations, the first of which is `first`. Rows that go elsewhere are folded
-/// into [`ELSEWHERE`] destinations more, by turns: a branch that nobody can foresee would take longer.
-fn as_they_come<T: Pod, R: Join<T>>(keys: Strip<'_>, values: Strip<'_>, acc: Strip<'_>, row: usize, first: usize) {
+/// Folds rows as they come into accumulators of destinations: of all, or of those from `own` on. Rows that go elsewhere are
+/// folded into [`ELSEWHERE`] destinations more, by turns: a branch that nobody can foresee would take longer. Of
+/// all, nothing of that need be looked at.
+fn as_they_come<T: Pod, R: Join<T>>(
+    keys: Strip<'_>,
+    values: Strip<'_>,
+    acc: Strip<'_>,
+    row: usize,
+    own: Option<usize>,
+) {
     let (keys, values, acc) = (keys.cells::<i32>(), values.cells::<T>(), acc.cells::<R::Acc>());
+    let Some(first) = own else {
+        if row == 1 {
+            for (key, x) in keys.iter().zip(values) {
+                let acc = &acc[key.get() as usize];
+                acc.set(R::with(acc.get(), x.get()));
+            }
+        } else {
+            for (key, x) in keys.iter().zip(values.chunks_exact(row)) {
+                for (acc, x) in acc[key.get() as usize * row..][..row].iter().zip(x) {
+                    acc.set(R::with(acc.get(), x.get()));
+                }
+            }
+        }
+        return;
+    };
     let size = acc.len() / row - ELSEWHERE;
     let place = |i: usize, key: &Cell<i32>| {
         let at = (key.get() as usize).wrapping_sub(first);

@@ -58,9 +58,9 @@ impl Narrow {
         };
         // Accumulators from row `first` on, of so many destinations.
         let room = |first: usize, n: usize| acc.strip((first * row) as isize, n * row, wide);
-        let fold = |rows: Range<usize>, acc, first: usize| {
+        let fold = |rows: Range<usize>, acc, own: Option<usize>| {
             let keys = keys.strip(rows.start as isize, rows.len(), size_of::<i32>());
-            of(work.values, &rows, &|values| (loops.as_they_come)(keys, values, acc, row, first));
+            of(work.values, &rows, &|values| (loops.as_they_come)(keys, values, acc, row, own));
         };
         if parts == 1 {
             let shares = if places < MANY { 1 } else { threads::count().clamp(1, THREADS) };
@@ -70,7 +70,7 @@ impl Narrow {
                 let named = all.part(0, own.len() * row);
                 of(base, &own, &|base| (loops.start)(named, Some(base)));
                 (loops.start)(all.part(own.len() * row, ELSEWHERE * row), None);
-                fold(0..places, all, own.start);
+                fold(0..places, all, (shares > 1).then_some(own.start));
                 of(work.out, &own, &|out| (loops.finish)(out, named, &[]));
             });
             return;
@@ -82,7 +82,7 @@ impl Narrow {
             if part == 0 {
                 of(base, &(0..size), &|base| (loops.start)(all.part(0, size * row), Some(base)));
             }
-            fold(part * places / parts..(part + 1) * places / parts, all, 0);
+            fold(part * places / parts..(part + 1) * places / parts, all, None);
         });
         threads::each(size.div_ceil(CHUNK), size * row, |unit| {
             let own = unit * CHUNK..size.min((unit + 1) * CHUNK);
