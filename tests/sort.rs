@@ -4,8 +4,8 @@ mod devices;
 
 use std::cmp::Ordering;
 
-use devices::devices;
-use hadamard::{DType, DeviceKind, Error, Expr, Scan, ScanOp, Tensor, eval_all};
+use devices::{devices, limited};
+use hadamard::{DType, Device, DeviceKind, Error, Expr, Scan, ScanOp, Tensor, eval_all};
 
 fn numbers(n: usize, levels: usize) -> Vec<f32> {
     (0..n).map(|i| ((i * 7919 + i * i % 31) % 104_729 % levels) as f32 - (levels / 2) as f32).collect()
@@ -346,5 +346,17 @@ fn different_elements_and_how_often_they_are_there() {
         assert_eq!(empty.bincount(3).unwrap().to_vec::<i64>().unwrap(), [0, 0, 0], "{device}");
         let x = Tensor::from_slice(&[0, 5, 0, 7, 0, 9], [1, 2, 3], device).unwrap();
         assert_eq!(x.nonzero().unwrap().to_vec::<i64>().unwrap(), [0, 0, 1, 0, 1, 0, 0, 1, 2], "{device}");
+    }
+}
+
+#[test]
+fn a_row_that_no_binding_shows_is_refused_and_the_cpu_named() {
+    for device in devices().into_iter().filter(Device::is_gpu) {
+        let device = limited(&device, |limits| limits.max_storage_buffer_binding_size = 64 << 10);
+        let x = Tensor::zeros([32 << 10], DType::F32, &device).unwrap();
+        let text = x.sort(0, false).0.eval().unwrap_err().to_string();
+        for part in ["sort of one row", "CPU", "max_storage_buffer_binding_size = 65536"] {
+            assert!(text.contains(part), "{device}: {text}");
+        }
     }
 }

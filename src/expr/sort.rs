@@ -18,7 +18,8 @@ impl Expr {
     /// ```
     ///
     /// The smallest comes first, or with `descending` the largest. NaN is larger than any number, and equal elements stay in
-    /// their order (PyTorch's `stable`). A scalar has dim 0. A dim of 2³¹ elements or more is an error.
+    /// their order (PyTorch's `stable`). A scalar has dim 0. A dim of 2³¹ elements or more is an error. On a GPU so is one
+    /// that is longer than a storage binding shows, `Error::Limit`; the CPU sorts it.
     #[must_use]
     pub fn argsort(&self, dim: isize, descending: bool) -> Self {
         carry(self.order_along("argsort", dim, descending).map(|order| order.places()))

@@ -14,7 +14,7 @@ use crate::expr::graph::{Id, Step};
 use crate::expr::order::Sort as Ranks;
 use crate::kernel::spec::{Kernel, MERGED, Mode, Order, Sort, SortPass};
 use crate::kernel::uniforms::{Dim, Head};
-use crate::{DType, Result, Shape};
+use crate::{DType, Error, Result, Shape};
 
 /// A block keeps some of its elements alone where it has so many times as many, at least.
 const FEW: usize = 4;
@@ -190,7 +190,7 @@ impl Planner<'_> {
         let beyond = self.beyond(&views) + excess((job.rows * job.row) as u64, self.most_elements());
         if beyond > 0.0 {
             if job.rows == 1 {
-                return Err(self.no_cut(&views));
+                return Err(one_row(self.no_cut(&views)));
             }
             let half = job.rows / 2;
             self.sort_rows(&job.narrow(0, half))?;
@@ -272,6 +272,14 @@ impl Planner<'_> {
             bytes: views.iter().map(View::bytes).sum(),
         })
     }
+}
+
+/// The error of a row that no binding shows: what it is about, and where it can be sorted.
+fn one_row(mut error: Error) -> Error {
+    if let Error::Limit { op, .. } = &mut error {
+        *op = "sort of one row, of any length on the CPU";
+    }
+    error
 }
 
 /// Elements of a row of which each block has kept `count`.
