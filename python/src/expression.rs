@@ -276,6 +276,12 @@ impl Expression {
         self.compiled.function.names().to_vec()
     }
 
+    /// What Dask and others call it by, as they do functions.
+    #[getter]
+    fn __name__(&self) -> &'static str {
+        "Expression"
+    }
+
     /// The name of the device that it is evaluated on, if it is always the same.
     #[getter]
     fn device(&self) -> Option<&str> {
