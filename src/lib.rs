@@ -77,6 +77,7 @@ pub use base::element::Element;
 pub use base::error::{Error, Result};
 pub use base::index::{Index, IntoIndex};
 pub use base::info::{Counters, DeviceInfo, DeviceKind, MemoryStats};
+pub use base::interrupt::interruptible;
 pub use base::shape::{Dims, MAX_RANK, Shape};
 pub use base::tensor::Tensor;
 pub use base::times::{Bandwidth, Clock, KernelTime};

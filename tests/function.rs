@@ -84,13 +84,43 @@ fn a_form_that_is_known_is_not_planned_again() {
     // Other tests plan meanwhile; what is here would be 21.
     let others = 15;
     assert!(device.counters().planned - planned < 21 + others);
-    // Of more forms than are kept, all are right.
-    for _ in 0..2 {
-        for rows in 1..40 {
-            let a = matrix(&device, rows, 8, rows);
-            assert_eq!(call(rows, rows, 2.0).to_vec::<f32>().unwrap(), (&a * 2.0).sum(1).to_vec::<f32>().unwrap());
+    let right = |rows| {
+        let a = matrix(&device, rows, 8, rows);
+        assert_eq!(call(rows, rows, 2.0).to_vec::<f32>().unwrap(), (&a * 2.0).sum(1).to_vec::<f32>().unwrap());
+    };
+    (1..=100).for_each(right);
+    let planned = device.counters().planned;
+    for _ in 0..10 {
+        for rows in 1..=100 {
+            call(rows, rows, 2.0);
         }
     }
+    // What is here would be 1000.
+    assert!(device.counters().planned - planned < 500);
+    // Of more forms than are kept, all are right.
+    (1..300).chain(1..300).for_each(right);
+}
+
+#[test]
+fn threads_may_call_with_different_forms_at_once() {
+    let device = Device::cpu();
+    let function = Function::new("sum(a * w, 1)").unwrap();
+    std::thread::scope(|scope| {
+        for first in 0..4 {
+            let (function, device) = (&function, &device);
+            scope.spawn(move || {
+                for i in 0..600 {
+                    let (rows, w) = (1 + (first + i) % 7, i as f64);
+                    let a = matrix(device, rows, 8, i);
+                    let found = function.call(&[(&a).into(), w.into()]).unwrap();
+                    assert_eq!(
+                        found.to_vec::<f32>().unwrap(),
+                        (&a * w).sum(1).eval().unwrap().to_vec::<f32>().unwrap()
+                    );
+                }
+            });
+        }
+    });
 }
 
 #[test]

@@ -11,7 +11,7 @@ pub(crate) fn exception(error: Error) -> PyErr {
         Error::OutOfMemory { .. } => PyMemoryError::new_err(text),
         Error::DType { .. } | Error::DeviceMismatch { .. } => PyTypeError::new_err(text),
         Error::Index { .. } => PyIndexError::new_err(text),
-        Error::DeviceLost { .. } | Error::Gpu { .. } => PyRuntimeError::new_err(text),
+        Error::DeviceLost { .. } | Error::Interrupted { .. } | Error::Gpu { .. } => PyRuntimeError::new_err(text),
         _ => PyValueError::new_err(text),
     }
 }

@@ -1,5 +1,7 @@
 //! Expressions in text, compiled once and called with arrays.
 
+use std::cell::Cell;
+
 use hadamard::{Device, Expr, Function, Tensor};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -13,9 +15,25 @@ use crate::operands::{Cache, Compiled, Operands, Sources, about, listed};
 /// Elements up to which an evaluation is over sooner than other threads of Python's would have begun.
 const FEW: usize = 4096;
 
-/// Calls `work` without holding Python's lock, if there is much of it.
-fn apart<R: Send>(py: Python<'_>, much: bool, work: impl FnOnce() -> R + Send) -> R {
-    if much { py.detach(work) } else { work() }
+/// Calls `work` without holding Python's lock, if there is much of it. Signals are looked at meanwhile: what one raises, such as
+/// `KeyboardInterrupt`, ends the evaluation and is raised.
+fn apart<R: Send>(py: Python<'_>, much: bool, work: impl FnOnce() -> hadamard::Result<R> + Send) -> PyResult<R> {
+    thread_local!(static RAISED: Cell<Option<PyErr>> = const { Cell::new(None) });
+    #[allow(clippy::redundant_closure_for_method_calls, reason = "the method itself is of one lifetime only")]
+    let stop = || match Python::try_attach(|py| py.check_signals()) {
+        Some(Err(raised)) => {
+            RAISED.set(Some(raised));
+            true
+        }
+        // Without an error, or while Python ends.
+        Some(Ok(())) | None => false,
+    };
+    let work = || hadamard::interruptible(stop, work);
+    let done = if much { py.detach(work) } else { work() };
+    match RAISED.take() {
+        Some(raised) => Err(raised),
+        None => done.map_err(exception),
+    }
 }
 
 /// Calls a function, and returns an array, or a tuple of them, or what the results were written to.
@@ -35,10 +53,10 @@ fn call<'py>(
         let targets = targets.collect::<PyResult<Vec<Tensor>>>()?;
         operands.join(&targets);
         let of: Vec<&Tensor> = targets.iter().collect();
-        apart(py, much, || function.call_into(&of, &operands.values)).map_err(exception)?;
+        apart(py, much, || function.call_into(&of, &operands.values))?;
         return Ok(out.clone());
     }
-    let results = apart(py, much, || function.call_all(&operands.values, device)).map_err(exception)?;
+    let results = apart(py, much, || function.call_all(&operands.values, device))?;
     drop(operands);
     let mut arrays = results.into_iter().map(|result| given_back(py, result));
     if single {
@@ -121,7 +139,7 @@ pub(crate) fn assign(
     let mut given = Operands::new(py, &compiled.names, &sources)?;
     given.join(&tensors);
     let of: Vec<&Tensor> = tensors.iter().collect();
-    apart(py, given.numel() > FEW, || compiled.function.assign(&of, &given.values)).map_err(exception)
+    apart(py, given.numel() > FEW, || compiled.function.assign(&of, &given.values))
 }
 
 /// The names in a text that stand for operands, in the order in which they first occur.
@@ -274,6 +292,13 @@ impl Expression {
     #[getter]
     fn names(&self) -> Vec<String> {
         self.compiled.function.names().to_vec()
+    }
+
+    /// What Dask and others call it by, as they do functions.
+    #[getter]
+    #[allow(clippy::unused_self, reason = "a getter of Python's has an object")]
+    fn __name__(&self) -> &'static str {
+        "Expression"
     }
 
     /// The name of the device that it is evaluated on, if it is always the same.

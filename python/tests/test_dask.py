@@ -390,6 +390,41 @@ def test_expressions_are_pickled():
     np.testing.assert_array_equal(slope(np.float32([1, 2])), [2, 4])
 
 
+def check_expressions_in_graphs():
+    """`Expression` objects as functions of blocks, as arguments of functions, and as what is called once."""
+    a, b = array((13, 7)), array((13, 7), seed=1)
+    x, y = da.from_array(a, chunks=(4, 7)), da.from_array(b, chunks=(4, 7))
+    blend = hadamard.Expression("w * a + (1 - w) * b", names=["a", "b", "w"])
+    mapped = da.map_blocks(blend, x, y, w=0.25)
+    assert mapped.dtype == "f4" and mapped.chunks == x.chunks and mapped.name.startswith("Expression-")
+    np.testing.assert_allclose(mapped.compute(), 0.25 * a + 0.75 * b, rtol=1e-6)
+    # Equal expressions are one computation, others are not.
+    again = hadamard.Expression(blend.text, names=["a", "b", "w"])
+    assert da.map_blocks(again, x, y, w=0.25).name == mapped.name
+    assert da.map_blocks(hadamard.Expression("w * a - (1 - w) * b", names=["a", "b", "w"]), x, y, w=0.25).name != mapped.name
+    wider = x.map_blocks(hadamard.Expression("a.double() * 2"))
+    assert wider.dtype == "f8"
+    np.testing.assert_array_equal(wider.compute(), 2 * a.astype("f8"))
+    rows = da.blockwise(hadamard.Expression("sum(a * b, 1)"), "i", x, "ij", y, "ij", concatenate=True, dtype="f4")
+    np.testing.assert_allclose(rows.compute(), (a * b).sum(1), rtol=1e-5, atol=1e-6)
+    slope = hadamard.Expression("sum(a * a * w)").grad("a")
+    np.testing.assert_allclose(x.map_blocks(slope, w=0.5, dtype="f4").compute(), a, rtol=1e-6)
+    np.testing.assert_allclose(x.map_blocks(_called, blend, b=1.0, dtype="f4").compute(), 0.5 * a + 0.5, rtol=1e-6)
+    total, more = dask.compute(*dask.delayed(hadamard.Expression(["sum(a)", "a + 1"]), nout=2)(x))
+    np.testing.assert_allclose(total, a.sum(), rtol=1e-5)
+    np.testing.assert_array_equal(more, a + 1)
+
+
+def _called(block, expression, b):
+    return expression(block, b=b, w=0.5)
+
+
+@pytest.mark.parametrize("scheduler", ["threads", "processes"])
+def test_expressions_in_graphs(scheduler):
+    with dask.config.set(scheduler=scheduler, num_workers=2):
+        check_expressions_in_graphs()
+
+
 def test_files_are_mapped_in_the_tasks(tmp_path):
     a = array((1000, 8))
     np.save(tmp_path / "a.npy", a)
@@ -462,6 +497,11 @@ class TestCluster:
         held("argmax(a * b)", (a * b).argmax(), a=x, b=y)
         held("einsum('ij,kj->ik', a, b)", a @ b.T, 1e-5, a=x, b=y)
         held("a - mean(a, 0)", a - a.mean(0), 1e-5, a=x)
+
+    def test_expressions_in_graphs(self, client):
+        check_expressions_in_graphs()
+        a = array((13, 7))
+        assert client.submit(hadamard.Expression("sum(a > 0)"), a).result() == (a > 0).sum()
 
     def test_workers_compute_on_one_thread(self, client):
         assert set(client.run(os.environ.get, "OMP_NUM_THREADS").values()) == {"1"}

@@ -131,6 +131,12 @@ pub enum Error {
         /// The device.
         device: String,
     },
+    /// An evaluation that was told to end early: see [`interruptible`](crate::interruptible).
+    #[error("{op}: interrupted")]
+    Interrupted {
+        /// The operation.
+        op: &'static str,
+    },
     /// The device is gone: unplugged, reset, destroyed. Every later call on it gives this error.
     #[error("{op}: the device {device} is lost: {reason}")]
     DeviceLost {

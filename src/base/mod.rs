@@ -10,6 +10,7 @@ pub(crate) mod error;
 pub(crate) mod fork;
 pub(crate) mod index;
 pub(crate) mod info;
+pub(crate) mod interrupt;
 pub(crate) mod layout;
 pub(crate) mod nearest;
 pub(crate) mod numpy;

@@ -10,6 +10,11 @@ pub(crate) fn count() -> usize {
     1
 }
 
+/// See `threads.rs`; here nobody is asked.
+pub(super) fn is_stopped() -> bool {
+    false
+}
+
 /// Calls `work` once with each number below `units`.
 pub(super) fn each(units: usize, _elements: usize, work: impl Fn(usize) + Sync) {
     (0..units).for_each(work);

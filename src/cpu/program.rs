@@ -21,6 +21,7 @@ use super::scan::Scan;
 use super::segments::Segments;
 use super::sort::Sort;
 use super::strip::Span;
+use crate::base::interrupt;
 use crate::base::layout::Layout;
 use crate::base::storage::Storage;
 use crate::expr::contraction::Contraction;
@@ -179,8 +180,9 @@ impl Program {
         let passes = self.passes(&to, &memory);
         match bands::shared(&passes) {
             Some(bands) => bands::run(bands, &passes, &memory),
-            None => passes.iter().try_for_each(|pass| pass.run(&memory))?,
+            None => passes.iter().try_for_each(|pass| interrupt::check(op).and_then(|()| pass.run(&memory)))?,
         }
+        interrupt::check(op)?;
         PASSES.fetch_add(passes.len() as u64, Ordering::Relaxed);
         Ok(())
     }

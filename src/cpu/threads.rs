@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use crate::base::fork;
+use crate::base::{fork, interrupt};
 
 /// The caller does work on fewer elements than this alone: waking threads takes longer.
 pub(super) const SMALL: usize = 32 * 1024;
@@ -112,12 +112,20 @@ pub(super) fn is_alone(elements: usize) -> bool {
 
 /// Calls `work` once with each number below `units`, on all cores if there are many `elements`, in any order. Returns
 /// when all calls have.
+///
+/// Where somebody asks whether to end ([`interrupt`]), this may return before: calls that were not begun are left out, then
+/// and until the evaluation is over. So what follows must not lean on their results, or see first whether [`is_stopped`].
 pub(super) fn each(units: usize, elements: usize, work: impl Fn(usize) + Sync) {
+    let hook = interrupt::state();
+    if hook == Some(true) {
+        return;
+    }
+    let asked = hook.is_some() && units > 1;
     let workers = if units > 1 && elements >= SMALL { Some(Workers::now()) } else { None };
     #[cfg(test)]
     let workers = workers.filter(|_| !ALONE.get());
     let Some(pool) = workers.filter(|workers| workers.count > 1).and_then(Workers::pool) else {
-        (0..units).for_each(work);
+        (0..units).take_while(|_| !(asked && interrupt::asks())).for_each(work);
         return;
     };
     let next = AtomicUsize::new(0);
@@ -133,18 +141,41 @@ pub(super) fn each(units: usize, elements: usize, work: impl Fn(usize) + Sync) {
     let run = || {
         pool.broadcast(|_| drain());
     };
+    // Who is asked is the thread that waits, so it computes, too, and is asked between its pieces.
+    let drain_asked = || {
+        while !interrupt::asks() {
+            let unit = next.fetch_add(1, Ordering::Relaxed);
+            if unit >= units {
+                return;
+            }
+            work(unit);
+        }
+        next.store(units, Ordering::Relaxed);
+    };
     if rayon::current_thread_index().is_some() {
         // This is a worker of the caller's own pool. While waiting it would take other work from that pool, which could
         // want the very locks held here. A plain thread just waits.
         std::thread::scope(|scope| {
             let started = std::thread::Builder::new().name("hadamard-wait".to_owned()).spawn_scoped(scope, run);
-            if started.is_err() {
+            if asked {
+                drain_asked();
+            } else if started.is_err() {
                 drain();
             }
+        });
+    } else if asked {
+        pool.in_place_scope(|scope| {
+            (1..pool.current_num_threads()).for_each(|_| scope.spawn(|_| drain()));
+            drain_asked();
         });
     } else {
         run();
     }
+}
+
+/// Whether work was left out because the evaluation is to end.
+pub(super) fn is_stopped() -> bool {
+    interrupt::state() == Some(true)
 }
 
 #[cfg(test)]

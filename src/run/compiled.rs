@@ -3,6 +3,7 @@
 use smallvec::SmallVec;
 
 use super::assign::{graph_of, writes_before_it_reads};
+use super::forms::key;
 use super::function::Operand;
 use crate::base::storage::Storage;
 use crate::expr::graph::Graph;
@@ -11,6 +12,8 @@ use crate::{DType, Device, Error, Expr, Result, Scalar, ScalarCell, Shape, Tenso
 /// What results need, of operands of one form.
 pub(super) struct Compiled {
     device: Device,
+    /// That of the form: see [`key`].
+    pub(super) key: u64,
     places: SmallVec<[Place; 4]>,
     /// Shapes and dtypes of the targets; none for results in new tensors.
     targets: SmallVec<[(Shape, DType); 2]>,
@@ -106,6 +109,7 @@ impl Compiled {
         op: &'static str,
         mut places: SmallVec<[Place; 4]>,
         exprs: &[Expr],
+        operands: &[Operand],
         targets: &[&Tensor],
         device: &Device,
     ) -> Result<Self> {
@@ -123,6 +127,7 @@ impl Compiled {
         }
         Ok(Self {
             device: device.clone(),
+            key: key(operands, targets),
             places,
             targets: targets.iter().map(|t| (t.shape().clone(), t.dtype())).collect(),
             results: exprs.iter().map(result).collect(),

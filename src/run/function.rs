@@ -8,11 +8,9 @@ use smallvec::SmallVec;
 use super::assign::{Update, write_beside};
 use super::compiled::{Compiled, Place, check_exact, places, result};
 use super::eval::mismatch;
+use super::forms::Forms;
 use crate::expr::has_meaning;
 use crate::{DType, Device, Error, Expr, Result, Scalar, Shape, Tensor};
-
-/// Forms of operands whose plans a function keeps, the last used first.
-const MOST: usize = 16;
 
 /// What a name of a [`Function`] stands for in a call.
 #[derive(Clone, Debug)]
@@ -63,7 +61,8 @@ impl Operand {
 ///
 /// A call reads the text and plans its evaluation once for tensors of the same dtypes, shapes and strides, wherever they
 /// lie: a call with others of that form only computes. So do other floats in place of a number; other integers, which may
-/// be exponents or dims, are another form. The last 16 forms are kept. Any number of threads may call at once.
+/// be exponents or dims, are another form. A form that is new, such as the first operands of a shape, costs some tens of
+/// microseconds on the CPU for a short text. The last 256 forms are kept. Any number of threads may call at once.
 ///
 /// ```
 /// use hadamard::{Device, Function, Tensor};
@@ -83,7 +82,7 @@ pub struct Function {
     /// What is asked of the first expression, if not its value and that of all others.
     gradient: Option<Gradient>,
     names: Vec<String>,
-    kept: Mutex<Vec<Compiled>>,
+    kept: Mutex<Forms>,
 }
 
 /// Gradients of an expression.
@@ -329,34 +328,31 @@ impl Function {
         targets: &[&Tensor],
         device: &Device,
         exact: bool,
-    ) -> Result<Compiled> {
-        {
-            let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(at) = kept.iter().position(|compiled| compiled.fits(operands, targets, device)) {
-                return Ok(kept.remove(at));
-            }
+    ) -> Result<Box<Compiled>> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).take(operands, targets, device);
+        if let Some(compiled) = kept {
+            return Ok(compiled);
         }
         // A float in a cell may be another at the next call. Where a text needs to know the number, it stays.
         let compile = |cells: bool| {
-            let (places, operands) = places(op, operands, device, cells)?;
-            let exprs = self.build(&operands, &places.iter().map(Place::tensor).collect::<Vec<_>>())?;
+            let (places, exprs) = places(op, operands, device, cells)?;
+            let exprs = self.build(&exprs, &places.iter().map(Place::tensor).collect::<Vec<_>>())?;
             if exact {
                 check_exact(op, &exprs.iter().map(result).collect::<Vec<_>>(), targets)?;
             }
-            Compiled::new(op, places, &exprs, targets, device)
+            Compiled::new(op, places, &exprs, operands, targets, device)
         };
         match compile(true) {
             Err(_) if operands.iter().any(|o| matches!(o, Operand::Number(Scalar::Float(_)))) => compile(false),
             result => result,
         }
+        .map(Box::new)
     }
 
     /// Keeps what was compiled as what was used last.
-    fn keep(&self, compiled: Compiled) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.insert(0, compiled);
-        let oldest = kept.len().checked_sub(MOST + 1).and_then(|_| kept.pop());
-        drop(kept);
+    fn keep(&self, compiled: Box<Compiled>) {
+        let oldest = self.kept.lock().unwrap_or_else(PoisonError::into_inner).keep(compiled);
+        // Not while others wait for the lock.
         drop(oldest);
     }
 }

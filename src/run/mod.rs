@@ -12,6 +12,7 @@ pub(crate) mod distinct;
 mod embed;
 pub(crate) mod eval;
 pub(crate) mod explain;
+mod forms;
 pub(crate) mod function;
 pub(crate) mod profile;
 mod request;

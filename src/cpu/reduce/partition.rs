@@ -15,6 +15,10 @@ use crate::cpu::space::{Space, Walked};
 const CHUNK: usize = 64 * 1024;
 /// Pieces of work wanted, so that many threads share it evenly. Not the number of threads: results do not depend on it.
 const PIECES: usize = 32;
+/// Elements of a piece at most, where partial results stay few: between pieces an evaluation can be ended.
+const MOST: usize = 1 << 22;
+/// Partial results at most for that alone: 64 MiB of them.
+const PARTIALS: usize = 1 << 22;
 /// Columns walked down together: rows of them are long enough for the memory to stream.
 pub(super) const COLUMNS: usize = 4096;
 /// Accumulators of short rows that are folded as one long one: with the terms they stay in the innermost cache.
@@ -111,9 +115,10 @@ impl Partition {
         }
         let n_columns = inner.div_ceil(columns.max(1));
         let n_outer = outer * n_columns;
-        if way != Way::Packed && n_outer < PIECES {
-            let parts = PIECES.div_ceil(n_outer.max(1)).min((reduced * columns).div_ceil(CHUNK / 2)).max(1);
-            rows = reduced.div_ceil(parts);
+        if way != Way::Packed {
+            let shares = PIECES.div_ceil(n_outer.max(1)).min((reduced * columns).div_ceil(CHUNK / 2));
+            let short = (reduced * columns).div_ceil(MOST).min(PARTIALS / (outer * inner).max(1));
+            rows = reduced.div_ceil(shares.max(short).max(1));
         }
         let n_parts = reduced.div_ceil(rows.max(1)).max(1);
         let outers = if n_parts > 1 || n_columns > 1 { 1 } else { (CHUNK / block.max(1)).max(1) };

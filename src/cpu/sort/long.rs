@@ -151,6 +151,9 @@ pub(super) fn sort<T: Element, I: Item>(row: &Row<'_, T>, items: &impl Items<I>,
         least.fetch_min(low, Relaxed);
         most.fetch_max(high, Relaxed);
     });
+    if threads::is_stopped() {
+        return;
+    }
     let (least, most) = (least.into_inner(), most.into_inner());
     if least == most {
         threads::each(chunks, elements, |i| {
