@@ -10,6 +10,11 @@ pub(crate) fn count() -> usize {
     1
 }
 
+/// Whether the calling thread does work on so many elements alone: always.
+pub(super) fn is_alone(_elements: usize) -> bool {
+    true
+}
+
 /// See `threads.rs`; here nobody is asked.
 pub(super) fn is_stopped() -> bool {
     false
