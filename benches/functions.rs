@@ -3,9 +3,10 @@
 //!
 //! `cargo bench --bench functions -- [f32|f64] [SIDE] [NAME...]`; `HADAMARD_NUM_THREADS` says how many threads.
 
-use std::time::Instant;
+mod timed;
 
-use hadamard::{DType, Device, Expr, Result, Tensor};
+use hadamard::{DType, Device, Result, Tensor};
+use timed::Timed;
 
 const TABLE: &str = include_str!("functions.txt");
 /// Rounds over all functions, which are minutes apart on a machine whose speed swings.
@@ -19,33 +20,13 @@ fn argument(interval: &[f64], salt: f64, side: usize, dtype: DType, device: &Dev
     Tensor::from_slice(&values, [side, side], device)?.cast(dtype).eval()
 }
 
-struct Case {
-    text: &'static str,
-    expr: Expr,
-    out: Tensor,
-    times: Vec<f64>,
-}
-
-impl Case {
-    fn of(line: &'static str, side: usize, dtype: DType, device: &Device) -> Result<Self> {
-        let mut words = line.split_whitespace();
-        let text = words.next().unwrap_or("");
-        let ends: Vec<f64> = words.filter_map(|word| word.parse().ok()).collect();
-        let a = argument(&ends[..2], 0.618_033_988_749_894_9, side, dtype, device)?;
-        let b = argument(&ends[ends.len() - 2..], 0.414_213_562_373_095, side, dtype, device)?;
-        let expr = Expr::parse(text, &[("a", &a), ("b", &b)])?;
-        Ok(Self { text, expr, out: Tensor::zeros([side, side], dtype, device)?, times: Vec::new() })
-    }
-
-    fn time(&mut self) -> Result<()> {
-        self.out.assign(&self.expr)?;
-        for _ in 0..RUNS {
-            let start = Instant::now();
-            self.out.assign(&self.expr)?;
-            self.times.push(start.elapsed().as_secs_f64() * 1e3);
-        }
-        Ok(())
-    }
+fn case(line: &'static str, side: usize, dtype: DType, device: &Device) -> Result<Timed> {
+    let mut words = line.split_whitespace();
+    let text = words.next().unwrap_or("");
+    let ends: Vec<f64> = words.filter_map(|word| word.parse().ok()).collect();
+    let a = argument(&ends[..2], 0.618_033_988_749_894_9, side, dtype, device)?;
+    let b = argument(&ends[ends.len() - 2..], 0.414_213_562_373_095, side, dtype, device)?;
+    Timed::new(text, &[("a", &a), ("b", &b)])
 }
 
 fn main() -> Result<()> {
@@ -60,13 +41,13 @@ fn main() -> Result<()> {
     };
     let device = Device::cpu();
     let lines: Vec<&str> = TABLE.lines().filter(wanted).collect();
-    let mut cases = lines.into_iter().map(|line| Case::of(line, side, dtype, &device)).collect::<Result<Vec<_>>>()?;
+    let mut cases = lines.into_iter().map(|line| case(line, side, dtype, &device)).collect::<Result<Vec<_>>>()?;
     for _ in 0..ROUNDS {
-        cases.iter_mut().try_for_each(Case::time)?;
+        cases.iter_mut().try_for_each(|case| case.time(RUNS))?;
     }
-    for Case { text, mut times, .. } in cases {
-        times.sort_by(f64::total_cmp);
-        println!("{text} {dtype} {:.4} {:.4}", times[0], times[times.len() / 2]);
+    for case in &mut cases {
+        let [least, median] = case.least_and_median();
+        println!("{} {dtype} {least:.4} {median:.4}", case.text);
     }
     Ok(())
 }

@@ -3,9 +3,10 @@
 //!
 //! `cargo bench --bench language -- [SIDE] [ROUNDS]`; `HADAMARD_NUM_THREADS` says how many threads.
 
-use std::time::Instant;
+mod timed;
 
-use hadamard::{DType, Device, Expr, Result, Tensor};
+use hadamard::{DType, Device, Result, Tensor};
+use timed::Timed;
 
 const TABLE: &str = include_str!("language.txt");
 const RUNS: usize = 5;
@@ -51,34 +52,14 @@ fn bytes(x: &Tensor) -> usize {
     x.numel() * x.dtype().size()
 }
 
-struct Case {
-    text: &'static str,
-    expr: Expr,
-    out: Tensor,
-    bytes: usize,
-    times: Vec<f64>,
-}
-
-impl Case {
-    fn of(text: &'static str, operands: &[(&str, Tensor)]) -> Result<Self> {
-        let words: Vec<&str> = text.split(|c: char| !c.is_alphanumeric()).collect();
-        let used: Vec<(&str, &Tensor)> =
-            operands.iter().filter(|x| words.contains(&x.0)).map(|(name, x)| (*name, x)).collect();
-        let expr = Expr::parse(text, &used)?;
-        let out = expr.eval()?;
-        let bytes = used.iter().map(|x| bytes(x.1)).sum::<usize>() + bytes(&out);
-        Ok(Self { text, expr, out, bytes, times: Vec::new() })
-    }
-
-    fn time(&mut self) -> Result<()> {
-        self.out.assign(&self.expr)?;
-        for _ in 0..RUNS {
-            let start = Instant::now();
-            self.out.assign(&self.expr)?;
-            self.times.push(start.elapsed().as_secs_f64() * 1e3);
-        }
-        Ok(())
-    }
+/// A text, and the bytes of its operands and its result.
+fn case(text: &'static str, operands: &[(&str, Tensor)]) -> Result<(Timed, usize)> {
+    let words: Vec<&str> = text.split(|c: char| !c.is_alphanumeric()).collect();
+    let used: Vec<(&str, &Tensor)> =
+        operands.iter().filter(|x| words.contains(&x.0)).map(|(name, x)| (*name, x)).collect();
+    let timed = Timed::new(text, &used)?;
+    let bytes = used.iter().map(|x| bytes(x.1)).sum::<usize>() + bytes(&timed.out);
+    Ok((timed, bytes))
 }
 
 fn main() -> Result<()> {
@@ -86,17 +67,16 @@ fn main() -> Result<()> {
     let (side, rounds) = (numbers.first().copied().unwrap_or(4096), numbers.get(1).copied().unwrap_or(6));
     let operands = operands(side, &Device::cpu())?;
     let texts = TABLE.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split(';').next());
-    let mut cases = texts.map(|text| Case::of(text, &operands)).collect::<Result<Vec<_>>>()?;
+    let mut cases = texts.map(|text| case(text, &operands)).collect::<Result<Vec<_>>>()?;
     for _ in 0..rounds {
-        cases.iter_mut().try_for_each(Case::time)?;
+        cases.iter_mut().try_for_each(|case| case.0.time(RUNS))?;
     }
     let mut copy = None;
-    for Case { text, bytes, times, .. } in &mut cases {
-        times.sort_by(f64::total_cmp);
-        let (least, median) = (times[0], times[times.len() / 2]);
+    for (case, bytes) in &mut cases {
+        let [least, median] = case.least_and_median();
         let rate = *bytes as f64 / median;
         let share = rate / *copy.get_or_insert(rate);
-        println!("{text:28} {least:8.3} {median:8.3} ms, {share:.2} of a copy");
+        println!("{:28} {least:8.3} {median:8.3} ms, {share:.2} of a copy", case.text);
     }
     Ok(())
 }

@@ -51,7 +51,7 @@ pub(super) fn loop_i64(op: BinaryOp) -> Option<Loop> {
 }
 
 macro_rules! floored {
-    ($($name:ident $whole:ident of $t:ident by $f:ident, at most $most:literal;)*) => {$(
+    ($($name:ident $fmod:ident $whole:ident of $t:ident by $f:ident, at most $most:literal;)*) => {$(
         /// The quotient, rounded down, and what it leaves, by way of floats, of which vectors hold as many.
         ///
         /// A quotient by the reciprocal is within four roundings of the true one. So of k bits and d digits the first leaves less
@@ -71,6 +71,13 @@ macro_rules! floored {
             if b == 0 { (0, 0) } else { (quotient, rest) }
         }
 
+        /// What a quotient rounded towards 0 leaves: C's `%`.
+        #[inline(always)]
+        pub(super) fn $fmod(a: $t, b: $t) -> $t {
+            let rest = $name(a, b).1;
+            if rest != 0 && (a ^ b) < 0 { rest.wrapping_sub(b) } else { rest }
+        }
+
         /// Towards 0. `as` would do one element at a time.
         #[inline(always)]
         #[expect(unsafe_code, reason = "a conversion without checks is one instruction, of whole vectors")]
@@ -82,22 +89,8 @@ macro_rules! floored {
     )*};
 }
 floored! {
-    floored to_i32 of i32 by f32, at most 2_147_483_520.0;
-    floored_by_f64 to_i64 of i64 by f64, at most 9_223_372_036_854_774_784.0;
-}
-
-/// What a quotient rounded towards 0 leaves: C's `%`.
-#[inline(always)]
-pub(super) fn fmod(a: i32, b: i32) -> i32 {
-    let rest = floored(a, b).1;
-    if rest != 0 && (a ^ b) < 0 { rest.wrapping_sub(b) } else { rest }
-}
-
-/// As [`fmod`], of i64s.
-#[inline(always)]
-pub(super) fn fmod_by_f64(a: i64, b: i64) -> i64 {
-    let rest = floored_by_f64(a, b).1;
-    if rest != 0 && (a ^ b) < 0 { rest.wrapping_sub(b) } else { rest }
+    floored fmod to_i32 of i32 by f32, at most 2_147_483_520.0;
+    floored_by_f64 fmod_by_f64 to_i64 of i64 by f64, at most 9_223_372_036_854_774_784.0;
 }
 
 /// The quotient of two i64s, rounded down, and what it leaves, where no vector holds floats of i64s. Small ones are divided in

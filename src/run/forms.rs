@@ -38,14 +38,9 @@ impl Forms {
             return last;
         }
         let key = key(operands, targets);
-        let alike = self.others.get_mut(&key)?;
+        let alike = self.others.get(&key)?;
         let at = alike.iter().position(|other| other.compiled.fits(operands, targets, device))?;
-        let found = alike.swap_remove(at).compiled;
-        if alike.is_empty() {
-            self.others.remove(&key);
-        }
-        self.n_others -= 1;
-        Some(found)
+        self.remove(key, at)
     }
 
     /// Keeps what a call has used, and returns what makes way for it.
@@ -63,13 +58,18 @@ impl Forms {
             oldest.map(|(at, other)| (other.used, *key, at))
         };
         let (_, key, at) = self.others.iter().filter_map(used).min()?;
+        self.remove(key, at)
+    }
+
+    /// Takes out number `at` of those of a key.
+    fn remove(&mut self, key: u64, at: usize) -> Option<Box<Compiled>> {
         let alike = self.others.get_mut(&key)?;
-        let oldest = alike.swap_remove(at).compiled;
+        let found = alike.swap_remove(at).compiled;
         if alike.is_empty() {
             self.others.remove(&key);
         }
         self.n_others -= 1;
-        Some(oldest)
+        Some(found)
     }
 }
 

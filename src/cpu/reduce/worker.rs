@@ -240,30 +240,29 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
     /// What the evaluated strip of `n` points has for a fold: two factors, the first of them a row, or elements, if need be
     /// at `spare`.
     fn terms(&self, frame: &Frame<'a, 'm>, fold: &Folded, n: usize, spare: impl FnOnce() -> Strip<'a>) -> Terms<'a> {
-        let output = |j: usize| frame.output(fold.output + j);
-        let is_row = |x: Strip<'a>| x.len() == n;
-        if !fold.product {
-            return Terms::One(
-                Some(output(0)).filter(|&x| is_row(x)).unwrap_or_else(|| self.elements(frame, fold, spare())),
-            );
+        if fold.product {
+            let [a, b] = [0, 1].map(|j| frame.output(fold.output + j));
+            if a.len() == n && (b.len() == n || b.len() == 1 && !fold.loops.is_place) {
+                return Terms::Product(a, b);
+            }
         }
-        let [a, b] = [output(0), output(1)];
-        if is_row(a) && (is_row(b) || b.len() == 1 && !fold.loops.is_place) {
-            return Terms::Product(a, b);
-        }
-        Terms::One(self.elements(frame, fold, spare()))
+        Terms::One(self.elements(frame, fold, n, spare))
     }
 
-    /// The strip of elements that a fold is of, in a row: where they are, or at `to`.
-    fn elements(&self, frame: &Frame<'a, 'm>, fold: &Folded, to: Strip<'a>) -> Strip<'a> {
+    /// The strip of `n` elements that a fold is of: where they are, or at `to`.
+    fn elements(&self, frame: &Frame<'a, 'm>, fold: &Folded, n: usize, to: impl FnOnce() -> Strip<'a>) -> Strip<'a> {
         let mut value = frame.output(fold.output);
+        if value.len() == n && !fold.product {
+            return value;
+        }
+        let to = to();
         if fold.product {
             let other = frame.output(fold.output + 1);
             let out = to.part(0, value.len().max(other.len()));
             fold.loops.multiply.body.run(self.arch, &[value, other], out);
             value = out;
         }
-        if value.len() != to.len() {
+        if value.len() != n {
             (fold.loops.spread)(to, value);
             value = to;
         }
@@ -290,7 +289,7 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
                     f(i, &fold.loops, self.terms(frame, fold, n, || to));
                     continue;
                 }
-                let x = self.elements(frame, fold, to);
+                let x = self.elements(frame, fold, n, || to);
                 if n == len {
                     f(i, &fold.loops, Terms::One(x));
                 } else if !x.is(to) {
