@@ -309,10 +309,22 @@ fn targets_too_large_for_the_cache() {
     let table = Expr::from(&x).reshape([6_000_009]).narrow(0, 5, 96_000).eval().unwrap();
     let index = ((Expr::arange(60_000) * 631) % 960).eval_on(&device).unwrap();
     let many = (Expr::arange(18_000_001) % 251).eval_on(&device).unwrap();
+    let bytes = many.cast(DType::U8).eval().unwrap();
+    let shorts = many.cast(DType::I16).eval().unwrap();
+    let ints = many.cast(DType::I32).eval().unwrap();
     for (what, expr) in [
         ("a map", &x * 2.0 + 1.0),
         ("a copy", Expr::from(&x).transpose(0, 1)),
+        ("a copy in order", Expr::from(&x) + 0.0),
+        ("one loop", &x * &x),
+        ("one loop of one number", 3.0 - &x),
+        ("one loop of doubles", &x.cast(DType::F64) / 3.0),
+        ("one loop of integers", &many + &many),
+        ("one loop of bits", ints.bitwise_xor(&ints)),
+        ("a result that another reads", (&x + 1.0) * (&x + 1.0) - &x),
         ("bytes", (&many + 3).cast(DType::U8)),
+        ("sums of bytes", &bytes + &bytes),
+        ("products of shorts", &shorts * &shorts - &shorts),
         ("halves", (&many * 0.5).cast(DType::F16)),
         ("doubles", x.cast(DType::F64)),
         ("a broadcast", &x * x.narrow(0, 1, 1).unwrap()),

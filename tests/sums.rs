@@ -138,9 +138,26 @@ fn deviations_whose_squares_leave_the_range() {
             // Scaled, since the squares have room in f64 but the variance has none in f32.
             let want = variance(&x).sqrt();
             let tensor = Tensor::from_slice(&x, [n], device).unwrap();
+            let is_off = |got: f32, want: f64| {
+                (f64::from(got) / want - 1.0).abs().is_nan() || (f64::from(got) / want - 1.0).abs() > 1e-6
+            };
             let got = tensor.std(0, 0).eval().unwrap().item::<f32>().unwrap();
-            if ((f64::from(got) / want) - 1.0).abs().is_nan() || (f64::from(got) / want - 1.0).abs() > 1e-6 {
+            if is_off(got, want) {
                 failures.push(format!("std of {offset} + {width} u on {device}: {got}, not {want}"));
+            }
+            // The same as one column among usual ones, and as one row.
+            let usual: Vec<f32> = (0..n).map(|i| 3.0 + of(i)).collect();
+            let columns: Vec<f32> = (0..70 * n).map(|i| if i % 70 == 33 { x[i / 70] } else { usual[i / 70] }).collect();
+            let columns = Tensor::from_slice(&columns, [n, 70], device).unwrap();
+            let want: Vec<f64> = (0..70).map(|i| if i == 33 { want } else { variance(&usual).sqrt() }).collect();
+            let rows = columns.transpose(0, 1).unwrap().contiguous().unwrap();
+            for (what, std) in [("column", columns.std(0, 0)), ("row", rows.std(1, 0))] {
+                let got = std.eval().unwrap().to_vec::<f32>().unwrap();
+                if let Some(i) = got.iter().zip(&want).position(|(&got, &want)| is_off(got, want)) {
+                    let (got, want) = (got[i], want[i]);
+                    failures
+                        .push(format!("std of {what} {i}, of {offset} + {width} u, on {device}: {got}, not {want}"));
+                }
             }
         }
         failures

@@ -15,7 +15,7 @@ use bytemuck::Pod;
 use pulp::{Scalar, Simd, WithSimd};
 
 use super::loops::{Body, Loop, Run, Splat, Stream};
-use super::strip::Strip;
+use super::strip::{Strip, set_past_cache};
 use crate::cpu::arch::Arch;
 
 /// A function of `N` values and `K` numbers, element by element, each of whose operations rounds by itself.
@@ -25,32 +25,34 @@ pub(super) trait Formula<const N: usize, const K: usize>: Copy + 'static {
 
 /// The loop of a formula of two values. Its arguments are the values, then the numbers, which are one element each.
 pub(super) fn formula2<const K: usize, F: Formula<2, K>>(_: F) -> Loop {
-    fn run<const K: usize, F: Formula<2, K>>(arch: Arch, args: &[Strip<'_>], out: Strip<'_>) {
-        arch.dispatch(Vectors::<2, K, F>::new(args, out));
+    fn run<const K: usize, F: Formula<2, K>, const PAST: bool>(arch: Arch, args: &[Strip<'_>], out: Strip<'_>) {
+        arch.dispatch(Vectors::<2, K, F, PAST>::new(args, out));
     }
-    both(run::<K, F>)
+    anywhere(run::<K, F, false>, run::<K, F, true>)
 }
 
 /// As [`formula2`], of three values.
 pub(super) fn formula3<const K: usize, F: Formula<3, K>>(_: F) -> Loop {
-    fn run<const K: usize, F: Formula<3, K>>(arch: Arch, args: &[Strip<'_>], out: Strip<'_>) {
-        arch.dispatch(Vectors::<3, K, F>::new(args, out));
+    fn run<const K: usize, F: Formula<3, K>, const PAST: bool>(arch: Arch, args: &[Strip<'_>], out: Strip<'_>) {
+        arch.dispatch(Vectors::<3, K, F, PAST>::new(args, out));
     }
-    both(run::<K, F>)
+    anywhere(run::<K, F, false>, run::<K, F, true>)
 }
 
-fn both(run: Run) -> Loop {
-    Loop { body: Body::Compiled(run), in_place: Some(Body::Compiled(run)) }
+fn anywhere(run: Run, past_cache: Run) -> Loop {
+    let [body, past_cache] = [run, past_cache].map(Body::Compiled);
+    Loop { body, in_place: Some(body), past_cache: Some(past_cache) }
 }
 
-struct Vectors<'a, const N: usize, const K: usize, F> {
+/// With `PAST`, results are written past the cache.
+struct Vectors<'a, const N: usize, const K: usize, F, const PAST: bool> {
     values: [Strip<'a>; N],
     numbers: [f32; K],
     out: Strip<'a>,
     formula: PhantomData<F>,
 }
 
-impl<'a, const N: usize, const K: usize, F: Formula<N, K>> Vectors<'a, N, K, F> {
+impl<'a, const N: usize, const K: usize, F: Formula<N, K>, const PAST: bool> Vectors<'a, N, K, F, PAST> {
     fn new(args: &[Strip<'a>], out: Strip<'a>) -> Self {
         debug_assert_eq!(args.len(), N + K, "values and numbers");
         let numbers = std::array::from_fn(|i| args[N + i].cells()[0].get());
@@ -74,14 +76,18 @@ impl<'a, const N: usize, const K: usize, F: Formula<N, K>> Vectors<'a, N, K, F> 
 
 /// Writes to each element of `out` what `f` makes of the arguments' elements there, two at a time.
 #[inline(always)]
-fn each<X: Stream, V: Pod>(args: X, out: &[Cell<V>], f: impl Fn(X::Item) -> V) {
+fn each<X: Stream, V: Pod, const PAST: bool>(args: X, out: &[Cell<V>], f: impl Fn(X::Item) -> V) {
     let args = args.of_len(out.len());
     let (pairs, last) = out.as_chunks::<2>();
     for s in 0..pairs.len() {
         let [x, y] = args.step::<2>(s);
         let (x, y) = (f(x), f(y));
-        pairs[s][0].set(x);
-        pairs[s][1].set(y);
+        if PAST {
+            set_past_cache(&pairs[s], [x, y]);
+        } else {
+            pairs[s][0].set(x);
+            pairs[s][1].set(y);
+        }
     }
     if let [last] = last {
         last.set(f(args.at(out.len() - 1)));
@@ -100,7 +106,7 @@ pub(super) fn splat<S: Simd>(simd: S, x: Strip<'_>) -> Splat<S::f32s> {
 
 // As with other loops, arguments are never all one element where the result has more.
 
-impl<const K: usize, F: Formula<2, K>> WithSimd for Vectors<'_, 2, K, F> {
+impl<const K: usize, F: Formula<2, K>, const PAST: bool> WithSimd for Vectors<'_, 2, K, F, PAST> {
     type Output = ();
 
     #[inline(always)]
@@ -109,15 +115,15 @@ impl<const K: usize, F: Formula<2, K>> WithSimd for Vectors<'_, 2, K, F> {
         let f = |(a, b)| F::of(simd, [a, b], numbers);
         let ([a, b], out) = (self.values, row::<S>(self.out));
         match self.values.map(|x| x.len() == self.out.len()) {
-            [true, true] => each((row::<S>(a), row::<S>(b)), out, f),
-            [true, false] => each((row::<S>(a), splat(simd, b)), out, f),
-            [false, _] => each((splat(simd, a), row::<S>(b)), out, f),
+            [true, true] => each::<_, _, PAST>((row::<S>(a), row::<S>(b)), out, f),
+            [true, false] => each::<_, _, PAST>((row::<S>(a), splat(simd, b)), out, f),
+            [false, _] => each::<_, _, PAST>((splat(simd, a), row::<S>(b)), out, f),
         }
         self.rest(out.len() * S::F32_LANES);
     }
 }
 
-impl<const K: usize, F: Formula<3, K>> WithSimd for Vectors<'_, 3, K, F> {
+impl<const K: usize, F: Formula<3, K>, const PAST: bool> WithSimd for Vectors<'_, 3, K, F, PAST> {
     type Output = ();
 
     #[inline(always)]
@@ -126,13 +132,13 @@ impl<const K: usize, F: Formula<3, K>> WithSimd for Vectors<'_, 3, K, F> {
         let f = |(a, b, c)| F::of(simd, [a, b, c], numbers);
         let ([a, b, c], out) = (self.values, row::<S>(self.out));
         match self.values.map(|x| x.len() == self.out.len()) {
-            [true, true, true] => each((row::<S>(a), row::<S>(b), row::<S>(c)), out, f),
-            [true, true, false] => each((row::<S>(a), row::<S>(b), splat(simd, c)), out, f),
-            [true, false, true] => each((row::<S>(a), splat(simd, b), row::<S>(c)), out, f),
-            [true, false, false] => each((row::<S>(a), splat(simd, b), splat(simd, c)), out, f),
-            [false, true, true] => each((splat(simd, a), row::<S>(b), row::<S>(c)), out, f),
-            [false, true, false] => each((splat(simd, a), row::<S>(b), splat(simd, c)), out, f),
-            [false, false, _] => each((splat(simd, a), splat(simd, b), row::<S>(c)), out, f),
+            [true, true, true] => each::<_, _, PAST>((row::<S>(a), row::<S>(b), row::<S>(c)), out, f),
+            [true, true, false] => each::<_, _, PAST>((row::<S>(a), row::<S>(b), splat(simd, c)), out, f),
+            [true, false, true] => each::<_, _, PAST>((row::<S>(a), splat(simd, b), row::<S>(c)), out, f),
+            [true, false, false] => each::<_, _, PAST>((row::<S>(a), splat(simd, b), splat(simd, c)), out, f),
+            [false, true, true] => each::<_, _, PAST>((splat(simd, a), row::<S>(b), row::<S>(c)), out, f),
+            [false, true, false] => each::<_, _, PAST>((splat(simd, a), row::<S>(b), splat(simd, c)), out, f),
+            [false, false, _] => each::<_, _, PAST>((splat(simd, a), splat(simd, b), row::<S>(c)), out, f),
         }
         self.rest(out.len() * S::F32_LANES);
     }

@@ -7,7 +7,6 @@ use super::region::{Call, Constant, Instruction, Place, Reading, Region, Source}
 use super::scratch::Line;
 use super::space::{Space, Walked};
 use super::strip::{Span, Strip};
-use crate::base::dtype::only_stored;
 use crate::cpu::arch::Arch;
 use crate::{DType, Scalar};
 
@@ -45,7 +44,7 @@ pub(super) fn constants(region: &Region, memory: &Memory<'_>) -> Constants {
     region.constants.iter().map(value).collect()
 }
 
-/// The bytes of a number as an element of a compute dtype, in the low addresses.
+/// The bytes of a number as an element of a dtype that something is computed in, in the low addresses.
 fn element(value: Scalar, dtype: DType) -> u64 {
     let mut bytes = [0; 8];
     match dtype {
@@ -54,9 +53,10 @@ fn element(value: Scalar, dtype: DType) -> u64 {
         DType::I64 => bytes = value.to_i64().to_ne_bytes(),
         DType::F32 => bytes[..4].copy_from_slice(&(value.to_f64() as f32).to_ne_bytes()),
         DType::F64 => bytes = value.to_f64().to_ne_bytes(),
-        only_stored!() => {
-            unreachable!("nothing is computed in {dtype}")
-        }
+        // The low bits, which is all that is computed of them.
+        DType::U8 | DType::I8 => bytes[0] = value.to_i64() as u8,
+        DType::U16 | DType::I16 => bytes[..2].copy_from_slice(&(value.to_i64() as u16).to_ne_bytes()),
+        DType::U32 | DType::U64 | DType::F16 | DType::BF16 => unreachable!("nothing is computed in {dtype}"),
     }
     u64::from_ne_bytes(bytes)
 }
@@ -108,6 +108,8 @@ pub(super) struct Frame<'a, 'm> {
     gathered: SmallVec<[(usize, usize); 8]>,
     scratch: Strip<'a>,
     panel: Option<Panel>,
+    /// A scale that was looked at, and whether it is 1.
+    scale: Option<(Strip<'a>, bool)>,
 }
 
 /// Rows of leaves that lie in memory column by column, gathered together: a cache line of such a leaf has elements of
@@ -144,7 +146,19 @@ impl<'a, 'm: 'a> Frame<'a, 'm> {
         }
         let gathered = smallvec![(0, 0); leaves];
         let has_singles = region.singles == 0;
-        Self { arch: Arch::new(), region, space, memory, most, slots, has_singles, gathered, scratch, panel: None }
+        Self {
+            arch: Arch::new(),
+            region,
+            space,
+            memory,
+            most,
+            slots,
+            has_singles,
+            gathered,
+            scratch,
+            panel: None,
+            scale: None,
+        }
     }
 
     /// Where output `output` was put by the last [`eval`](Self::eval).
@@ -200,14 +214,19 @@ impl<'a, 'm: 'a> Frame<'a, 'm> {
                 let direct = direct.filter(|direct| len == n && !direct.past_cache);
                 direct.and_then(|direct| Some((direct.at?, direct.last_read)))
             };
+            let past_cache = |instruction: &Instruction| {
+                let direct = instruction.output.and_then(|output| direct.get(output));
+                direct.filter(|direct| len == n && direct.past_cache && !instruction.is_read)?.at
+            };
             match instruction.call {
                 Call::One(one) => {
                     // Straight to its place, if what is read there was read before, or is now and the loop allows it.
-                    let straight = place(instruction).and_then(|(at, last_read)| match last_read {
+                    let near = place(instruction).and_then(|(at, last_read)| match last_read {
                         Some(last) if last > i => None,
                         Some(last) if last == i => Some((at, one.in_place?)),
                         _ => Some((at, one.body)),
                     });
+                    let straight = near.or_else(|| Some((past_cache(instruction)?, one.past_cache?)));
                     let (out, body) = straight.unwrap_or_else(|| (self.own(instruction, len), one.body));
                     body.run(self.arch, &args, out);
                     self.slots[first + i] = out;
@@ -224,6 +243,14 @@ impl<'a, 'm: 'a> Frame<'a, 'm> {
                     }
                 }
                 Call::Placeholder => {}
+                Call::Scaled(one) => {
+                    let stays = args[0].len() == n && !args[0].is_within(self.scratch);
+                    let out = if stays && self.is_one(args[1]) { args[0] } else { self.own(instruction, len) };
+                    if !out.is(args[0]) {
+                        one.body.run(self.arch, &args, out);
+                    }
+                    self.slots[first + i] = out;
+                }
                 Call::Bounded(bounds) => {
                     let free = place(instruction).filter(|(_, last_read)| last_read.is_none_or(|last| last < i));
                     let out = free.map_or_else(|| self.own(instruction, len), |p| p.0);
@@ -232,6 +259,25 @@ impl<'a, 'm: 'a> Frame<'a, 'm> {
                 }
             }
         }
+    }
+
+    /// Whether all floats of a strip are 1.
+    fn is_one(&mut self, x: Strip<'a>) -> bool {
+        // What lies in memory is the same for row after row.
+        let lasts = !x.is_within(self.scratch);
+        if let Some((last, is_one)) = self.scale
+            && lasts
+            && last.is(x)
+        {
+            return is_one;
+        }
+        // Some at a time, in vectors.
+        let is_one = match x.size() {
+            4 => x.cells::<f32>().chunks(64).all(|x| x.iter().fold(true, |all, x| all & (x.get() == 1.0))),
+            _ => x.cells::<f64>().chunks(64).all(|x| x.iter().fold(true, |all, x| all & (x.get() == 1.0))),
+        };
+        self.scale = lasts.then_some((x, is_one));
+        is_one
     }
 
     /// Computes what is one element for all strips, of the first element of each argument.
@@ -312,6 +358,6 @@ pub(super) struct Direct<'a> {
     pub(super) at: Option<Strip<'a>>,
     /// The last instruction that reads leaves of the same buffer, if one does.
     pub(super) last_read: Option<usize>,
-    /// Whether it is written past the cache: then values are computed beside it, and copied.
+    /// Whether it is written past the cache: then values that no loop writes there are computed beside it, and copied.
     pub(super) past_cache: bool,
 }

@@ -22,7 +22,7 @@ pub(super) fn nearest() -> Loop {
 
 fn either(instructions: Option<Run>, formula: Loop) -> Loop {
     match instructions {
-        Some(run) if f16c::is_there() => Loop { body: Body::Compiled(run), in_place: None },
+        Some(run) if f16c::is_there() => Loop::new(Body::Compiled(run)),
         _ => formula,
     }
 }

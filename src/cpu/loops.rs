@@ -21,7 +21,7 @@ use bytemuck::Pod;
 use pulp::NullaryFnOnce;
 
 use super::plain::Plain;
-use super::strip::Strip;
+use super::strip::{Strip, set_past_cache};
 use crate::cpu::arch::Arch;
 
 /// Computes the elements of `out` from the arguments, each as long as `out` or of one element.
@@ -33,6 +33,15 @@ pub(super) struct Loop {
     pub(super) body: Body,
     /// What is as quick where the result lies where an argument does, for functions that have such a loop.
     pub(super) in_place: Option<Body>,
+    /// What writes the result past the cache, apart from every argument: [`settle`](super::strip::settle) before another
+    /// thread reads it.
+    pub(super) past_cache: Option<Body>,
+}
+
+impl Loop {
+    pub(super) const fn new(body: Body) -> Self {
+        Self { body, in_place: None, past_cache: None }
+    }
 }
 
 /// What a loop runs.
@@ -193,6 +202,38 @@ impl Way for ByStep {
     }
 }
 
+/// Whole cache lines are computed, and each is written past the cache.
+struct PastCache;
+
+impl Way for PastCache {
+    #[inline(always)]
+    fn run<X: Stream, O: Pod>(args: X, f: impl Fn(X::Item) -> O, out: &[Cell<O>]) {
+        match size_of::<O>() {
+            1 => by_lines::<X, O, 64>(args, f, out),
+            2 => by_lines::<X, O, 32>(args, f, out),
+            4 => by_lines::<X, O, 16>(args, f, out),
+            _ => by_lines::<X, O, 8>(args, f, out),
+        }
+    }
+}
+
+#[inline(always)]
+fn by_lines<X: Stream, O: Pod, const N: usize>(args: X, f: impl Fn(X::Item) -> O, out: &[Cell<O>]) {
+    let args = args.of_len(out.len());
+    let lines = out.as_chunks::<N>().0;
+    for s in 0..lines.len() {
+        let x = args.step::<N>(s);
+        let mut y = [O::zeroed(); N];
+        for i in 0..N {
+            y[i] = f(x[i]);
+        }
+        set_past_cache(&lines[s], y);
+    }
+    for i in lines.len() * N..out.len() {
+        out[i].set(f(args.at(i)));
+    }
+}
+
 /// A loop over some streams, to be compiled for each instruction set.
 struct Dispatched<'a, W, X, F, O> {
     args: X,
@@ -233,13 +274,24 @@ fn conjure<F: Copy>() -> F {
     unsafe { NonNull::<F>::dangling().read() }
 }
 
+fn run1<A: Pod, O: Pod, F: Fn(A) -> O + Copy, W: Way>(arch: Arch, args: &[Strip<'_>], out: Strip<'_>) {
+    dispatch::<W, _, _>(arch, row::<A>(args[0]), out.cells::<O>(), conjure::<F>());
+}
+
 /// The loop that maps `f` over one strip.
 pub(super) fn map1<A: Pod, O: Pod, F: Fn(A) -> O + Copy>(_: F) -> Loop {
-    fn run<A: Pod, O: Pod, F: Fn(A) -> O + Copy>(arch: Arch, args: &[Strip<'_>], out: Strip<'_>) {
-        let f = conjure::<F>();
-        dispatch::<ByElement, _, _>(arch, row::<A>(args[0]), out.cells::<O>(), f);
-    }
-    Loop { body: Body::Compiled(run::<A, O, F>), in_place: None }
+    Loop::new(Body::Compiled(run1::<A, O, F, ByElement>))
+}
+
+/// The same, also in place and past the cache.
+pub(super) fn map1_in_place<A: Pod, O: Pod, F: Fn(A) -> O + Copy>(_: F) -> Loop {
+    anywhere(run1::<A, O, F, ByElement>, run1::<A, O, F, ByStep>, run1::<A, O, F, PastCache>)
+}
+
+/// A loop that writes apart from its arguments, in place, or past the cache.
+fn anywhere(body: Run, in_place: Run, past_cache: Run) -> Loop {
+    let [body, in_place, past_cache] = [body, in_place, past_cache].map(Body::Compiled);
+    Loop { body, in_place: Some(in_place), past_cache: Some(past_cache) }
 }
 
 // Arguments are never all one element where the result has more: a frame computes that element once. So where all but
@@ -258,15 +310,12 @@ fn run2<A: Pod, B: Pod, O: Pod, F: Fn(A, B) -> O + Copy, W: Way>(arch: Arch, arg
 
 /// The loop that maps `f` over two strips.
 pub(super) fn map2<A: Pod, B: Pod, O: Pod, F: Fn(A, B) -> O + Copy>(_: F) -> Loop {
-    Loop { body: Body::Compiled(run2::<A, B, O, F, ByElement>), in_place: None }
+    Loop::new(Body::Compiled(run2::<A, B, O, F, ByElement>))
 }
 
-/// The same, also in place.
+/// The same, also in place and past the cache.
 pub(super) fn map2_in_place<A: Pod, B: Pod, O: Pod, F: Fn(A, B) -> O + Copy>(_: F) -> Loop {
-    Loop {
-        body: Body::Compiled(run2::<A, B, O, F, ByElement>),
-        in_place: Some(Body::Compiled(run2::<A, B, O, F, ByStep>)),
-    }
+    anywhere(run2::<A, B, O, F, ByElement>, run2::<A, B, O, F, ByStep>, run2::<A, B, O, F, PastCache>)
 }
 
 /// As [`map2`]. Where the second argument is one element for all, `prepare` makes something of it once, with which `by`
@@ -295,28 +344,37 @@ where
         let number = Splat(prepare(b.cells()[0].get()));
         dispatch::<ByElement, _, _>(arch, (row::<A>(a), number), out.cells(), move |(a, number)| by(a, number));
     }
-    Loop { body: Body::Compiled(run::<A, B, P, O, F, G, H>), in_place: None }
+    Loop::new(Body::Compiled(run::<A, B, P, O, F, G, H>))
+}
+
+fn run3<A: Pod, B: Pod, C: Pod, O: Pod, F, W: Way>(arch: Arch, args: &[Strip<'_>], out: Strip<'_>)
+where
+    F: Fn(A, B, C) -> O + Copy,
+{
+    let ([a, b, c], out) = ([args[0], args[1], args[2]], out.cells::<O>());
+    let f = conjure::<F>();
+    let f = move |(a, b, c)| f(a, b, c);
+    match [a, b, c].map(|x| x.len() == out.len()) {
+        [true, true, true] => dispatch::<W, _, _>(arch, (row::<A>(a), row::<B>(b), row::<C>(c)), out, f),
+        [true, true, false] => dispatch::<W, _, _>(arch, (row::<A>(a), row::<B>(b), splat::<C>(c)), out, f),
+        [true, false, true] => dispatch::<W, _, _>(arch, (row::<A>(a), splat::<B>(b), row::<C>(c)), out, f),
+        [true, false, false] => {
+            dispatch::<W, _, _>(arch, (row::<A>(a), splat::<B>(b), splat::<C>(c)), out, f);
+        }
+        [false, true, true] => dispatch::<W, _, _>(arch, (splat::<A>(a), row::<B>(b), row::<C>(c)), out, f),
+        [false, true, false] => {
+            dispatch::<W, _, _>(arch, (splat::<A>(a), row::<B>(b), splat::<C>(c)), out, f);
+        }
+        [false, false, _] => dispatch::<W, _, _>(arch, (splat::<A>(a), splat::<B>(b), row::<C>(c)), out, f),
+    }
 }
 
 /// The loop that maps `f` over three strips.
 pub(super) fn map3<A: Pod, B: Pod, C: Pod, O: Pod, F: Fn(A, B, C) -> O + Copy>(_: F) -> Loop {
-    fn run<A: Pod, B: Pod, C: Pod, O: Pod, F: Fn(A, B, C) -> O + Copy>(arch: Arch, args: &[Strip<'_>], out: Strip<'_>) {
-        let ([a, b, c], out) = ([args[0], args[1], args[2]], out.cells::<O>());
-        let f = conjure::<F>();
-        let f = move |(a, b, c)| f(a, b, c);
-        match [a, b, c].map(|x| x.len() == out.len()) {
-            [true, true, true] => dispatch::<ByElement, _, _>(arch, (row::<A>(a), row::<B>(b), row::<C>(c)), out, f),
-            [true, true, false] => dispatch::<ByElement, _, _>(arch, (row::<A>(a), row::<B>(b), splat::<C>(c)), out, f),
-            [true, false, true] => dispatch::<ByElement, _, _>(arch, (row::<A>(a), splat::<B>(b), row::<C>(c)), out, f),
-            [true, false, false] => {
-                dispatch::<ByElement, _, _>(arch, (row::<A>(a), splat::<B>(b), splat::<C>(c)), out, f);
-            }
-            [false, true, true] => dispatch::<ByElement, _, _>(arch, (splat::<A>(a), row::<B>(b), row::<C>(c)), out, f),
-            [false, true, false] => {
-                dispatch::<ByElement, _, _>(arch, (splat::<A>(a), row::<B>(b), splat::<C>(c)), out, f);
-            }
-            [false, false, _] => dispatch::<ByElement, _, _>(arch, (splat::<A>(a), splat::<B>(b), row::<C>(c)), out, f),
-        }
-    }
-    Loop { body: Body::Compiled(run::<A, B, C, O, F>), in_place: None }
+    Loop::new(Body::Compiled(run3::<A, B, C, O, F, ByElement>))
+}
+
+/// The same, also in place and past the cache.
+pub(super) fn map3_in_place<A: Pod, B: Pod, C: Pod, O: Pod, F: Fn(A, B, C) -> O + Copy>(_: F) -> Loop {
+    anywhere(run3::<A, B, C, O, F, ByElement>, run3::<A, B, C, O, F, ByStep>, run3::<A, B, C, O, F, PastCache>)
 }

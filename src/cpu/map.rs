@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use super::bands::reads_by_row;
 use super::frame::{Constants, Direct, Frame, Memory, PANEL, constants, scratch_bytes, strip_len, walked};
-use super::region::{Call, Region};
+use super::region::{Call, Instruction, Leaf, Reading, Region, Source};
 use super::scratch::with_scratch;
 use super::space::{Space, Walked};
 use super::strip::{Span, settle};
@@ -116,7 +116,7 @@ impl Map {
         to: &[Destination<'_>],
         memory: &Memory<'_>,
     ) {
-        let long = self.only_chooses(space);
+        let long = self.only_chooses(space) || self.is_one_loop(space, to);
         let most = if is_past_cache(to) { self.short_strip_len(space) } else { strip_len(&self.region, space) };
         with_scratch(scratch_bytes(&self.region, space, most), |scratch| {
             let mut frame = Frame::new(&self.region, space, memory, constants, most, scratch);
@@ -172,6 +172,20 @@ impl Map {
     fn only_chooses(&self, space: &Space) -> bool {
         let leaves = &self.region.leaves;
         self.region.code.is_empty() && leaves.iter().any(|leaf| leaf.by().is_some()) && space.is_linear(leaves.len())
+    }
+
+    /// Whether it is a copy, or one loop, from rows to rows. That goes from memory to memory, too.
+    fn is_one_loop(&self, space: &Space, to: &[Destination<'_>]) -> bool {
+        let Region { leaves, code, .. } = &self.region;
+        let in_rows = (0..leaves.len() + to.len()).all(|track| space.is_linear(track));
+        let goes_straight = |to: &Destination<'_>| match code[..] {
+            [] => to.past_cache,
+            [Instruction { call: Call::One(one), .. }] if to.past_cache => one.past_cache.is_some(),
+            [Instruction { call: Call::One(one), .. }] => to.buffer.is_none() || one.in_place.is_some(),
+            _ => false,
+        };
+        let in_memory = |leaf: &Leaf| leaf.reading == Reading::Plain && leaf.source != Source::Index;
+        in_rows && !leaves.is_empty() && leaves.iter().all(in_memory) && to.len() == 1 && goes_straight(&to[0])
     }
 
     /// Walks blocks of rows. Leaves that lie in memory column by column are gathered for a whole block at once.

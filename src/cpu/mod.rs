@@ -30,6 +30,7 @@ mod loops;
 mod map;
 mod math;
 mod moments;
+mod narrow;
 mod once;
 mod pass;
 mod philox;

@@ -289,6 +289,24 @@ pub(super) fn settle() {
     }
 }
 
+/// Writes cells past the cache where that goes, which is where they begin at a multiple of 16 bytes.
+#[inline(always)]
+pub(super) fn set_past_cache<T: Pod, const N: usize>(to: &[Cell<T>; N], from: [T; N]) {
+    #[cfg(target_arch = "x86_64")]
+    if size_of::<[T; N]>().is_multiple_of(16) && to.as_ptr().addr().is_multiple_of(16) {
+        use std::arch::x86_64::{__m128i, _mm_loadu_si128, _mm_stream_si128};
+        let (from, to) = (from.as_ptr().cast::<__m128i>(), to.as_ptr().cast_mut().cast::<__m128i>());
+        for i in 0..size_of::<[T; N]>() / 16 {
+            // SAFETY: both are so many bytes, a cell allows for writing, and what is written was just seen to be aligned.
+            unsafe { _mm_stream_si128(to.add(i), _mm_loadu_si128(from.add(i))) };
+        }
+        return;
+    }
+    for i in 0..N {
+        to[i].set(from[i]);
+    }
+}
+
 /// As [`copy`] to other memory, past the cache where whole lines are written, of which rows have so many.
 pub(super) fn copy_past_cache<T: Pod>(from: &[Cell<T>], to: &[Cell<T>]) {
     assert_eq!(from.len(), to.len(), "as many elements as there is room for");

@@ -5,7 +5,7 @@
 
 use super::division;
 use super::functions::{Fused, Split, division as leftover, double, single};
-use super::loops::{Body, Loop, map1, map2, map2_in_place, map3};
+use super::loops::{Body, Loop, map1, map1_in_place, map2, map2_in_place, map3, map3_in_place};
 use super::plain::Plain;
 use super::widest::{Formula, wide1, wide2};
 use super::{half, math, philox};
@@ -28,7 +28,7 @@ pub(super) fn unary(op: UnaryOp, dtype: DType) -> Loop {
 }
 
 fn plain(plain: Plain) -> Loop {
-    Loop { body: Body::Plain(plain), in_place: None }
+    Loop::new(Body::Plain(plain))
 }
 
 /// The loop of a function of [`functions`](super::functions), by its formula for either kind of CPU.
@@ -81,8 +81,8 @@ macro_rules! unary_float {
         #[allow(unreachable_patterns, reason = "an operation need not have a loop of its own")]
         fn $name(op: UnaryOp) -> Option<Loop> {
             Some(match op {
-                UnaryOp::Neg => map1(|x: $t| -x),
-                UnaryOp::Abs => map1(|x: $t| x.abs()),
+                UnaryOp::Neg => map1_in_place(|x: $t| -x),
+                UnaryOp::Abs => map1_in_place(|x: $t| x.abs()),
                 // Of NaN and of both zeros: 0.
                 UnaryOp::Sign => map1(|x: $t| $t::from(i8::from(x > 0.0) - i8::from(x < 0.0))),
                 UnaryOp::Sqrt => wide!(wide1, $t => $t, $t::sqrt, $t::sqrt),
@@ -107,7 +107,7 @@ macro_rules! unary_float {
                 UnaryOp::Acosh => unary!($functions, $t, acosh),
                 UnaryOp::Atanh => unary!($functions, $t, atanh),
                 UnaryOp::Sigmoid => unary!($functions, $t, sigmoid),
-                UnaryOp::Relu => map1(|x: $t| if x <= 0.0 { 0.0 } else { x }),
+                UnaryOp::Relu => map1_in_place(|x: $t| if x <= 0.0 { 0.0 } else { x }),
                 UnaryOp::Erf => unary!($functions, $t, erf),
                 UnaryOp::Erfc => unary!($functions, $t, erfc),
                 UnaryOp::Erfinv => unary!($functions, $t, erfinv),
@@ -135,10 +135,10 @@ macro_rules! unary_integer {
     ($name:ident, $t:ident) => {
         fn $name(op: UnaryOp) -> Option<Loop> {
             Some(match op {
-                UnaryOp::Neg => map1($t::wrapping_neg),
-                UnaryOp::Abs => map1($t::wrapping_abs),
+                UnaryOp::Neg => map1_in_place($t::wrapping_neg),
+                UnaryOp::Abs => map1_in_place($t::wrapping_abs),
                 UnaryOp::Sign => map1($t::signum),
-                UnaryOp::Relu => map1(|x: $t| x.max(0)),
+                UnaryOp::Relu => map1_in_place(|x: $t| x.max(0)),
                 _ => return None,
             })
         }
@@ -199,8 +199,8 @@ macro_rules! binary_float {
                 BinaryOp::Pow => wide!(wide2, ($t, $t) => $t, $functions::pow::<Fused>, $functions::pow::<Split>),
                 BinaryOp::Atan2 => wide!(wide2, ($t, $t) => $t, $functions::atan2::<Fused>, $functions::atan2::<Split>),
                 BinaryOp::Hypot => wide!(wide2, ($t, $t) => $t, $functions::hypot::<Fused>, $functions::hypot::<Split>),
-                BinaryOp::Maximum => map2(math::maximum::<$t>),
-                BinaryOp::Minimum => map2(math::minimum::<$t>),
+                BinaryOp::Maximum => map2_in_place(math::maximum::<$t>),
+                BinaryOp::Minimum => map2_in_place(math::minimum::<$t>),
                 BinaryOp::Copysign => map2(|a: $t, b: $t| a.copysign(b)),
                 BinaryOp::Nextafter => map2(|a: $t, b: $t| $nextafter(a, b)),
                 _ => compare!(op, $t),
@@ -219,11 +219,11 @@ macro_rules! binary_integer {
                 BinaryOp::Sub => map2_in_place($t::wrapping_sub),
                 BinaryOp::Mul => map2_in_place($t::wrapping_mul),
                 BinaryOp::Pow => map2(<$t as Integer>::raised),
-                BinaryOp::Maximum => map2(|a: $t, b: $t| a.max(b)),
-                BinaryOp::Minimum => map2(|a: $t, b: $t| a.min(b)),
-                BinaryOp::BitwiseAnd => map2(|a: $t, b: $t| a & b),
-                BinaryOp::BitwiseOr => map2(|a: $t, b: $t| a | b),
-                BinaryOp::BitwiseXor => map2(|a: $t, b: $t| a ^ b),
+                BinaryOp::Maximum => map2_in_place(|a: $t, b: $t| a.max(b)),
+                BinaryOp::Minimum => map2_in_place(|a: $t, b: $t| a.min(b)),
+                BinaryOp::BitwiseAnd => map2_in_place(|a: $t, b: $t| a & b),
+                BinaryOp::BitwiseOr => map2_in_place(|a: $t, b: $t| a | b),
+                BinaryOp::BitwiseXor => map2_in_place(|a: $t, b: $t| a ^ b),
                 BinaryOp::BitwiseLeftShift => map2(<$t as Integer>::shifted_left),
                 BinaryOp::BitwiseRightShift => map2(<$t as Integer>::shifted_right),
                 _ => compare!(op, $t),
@@ -289,10 +289,10 @@ fn binary_bool(op: BinaryOp) -> Option<Loop> {
 pub(super) fn select(dtype: DType) -> Loop {
     // Bits are all that matters.
     match dtype.size() {
-        1 => map3(|c: u8, a: u8, b: u8| if c == 0 { b } else { a }),
-        2 => map3(|c: u8, a: u16, b: u16| if c == 0 { b } else { a }),
-        4 => map3(|c: u8, a: u32, b: u32| if c == 0 { b } else { a }),
-        _ => map3(|c: u8, a: u64, b: u64| if c == 0 { b } else { a }),
+        1 => map3_in_place(|c: u8, a: u8, b: u8| if c == 0 { b } else { a }),
+        2 => map3_in_place(|c: u8, a: u16, b: u16| if c == 0 { b } else { a }),
+        4 => map3_in_place(|c: u8, a: u32, b: u32| if c == 0 { b } else { a }),
+        _ => map3_in_place(|c: u8, a: u64, b: u64| if c == 0 { b } else { a }),
     }
 }
 

@@ -181,7 +181,7 @@ fn dispatch<X: Stream, F: Formula<X::Item>>(arch: Arch, args: X, out: &[Cell<F::
 
 /// A guarded loop computes elements before it writes them, and is as quick in place.
 const fn formula_loop(body: Body, guarded: bool) -> Loop {
-    Loop { body, in_place: if guarded { Some(body) } else { None } }
+    Loop { in_place: if guarded { Some(body) } else { None }, ..Loop::new(body) }
 }
 
 /// The loop that maps a function over one strip.

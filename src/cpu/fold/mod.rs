@@ -10,7 +10,9 @@
 )]
 
 mod join;
+mod pair;
 mod placed;
+mod products;
 mod rows;
 mod terms;
 
@@ -27,8 +29,10 @@ use crate::cpu::arch::Arch;
 use crate::expr::graph::Fold;
 use join::Magnitude;
 pub(super) use join::{Amax, Amin, Join, Prod, Sum};
-use rows::{COLUMNS, Middle, add_each_cell, fold_products, fold_row, fold_terms};
-use terms::{By, Itself, Minus, Multiply, Product, Square, SquareOfMinus, Term};
+pub(super) use pair::PairLoops;
+use products::{accumulate_product, accumulate_products, middle_product, total_product};
+use rows::{COLUMNS, Middle, add_each_cell, fold_row};
+use terms::{Itself, Minus, Multiply, Product, SquareOfMinus, Term};
 
 /// Rows whose terms are folded by pairs in their own dtype, so that their accumulators are read and written less often.
 pub(super) const ROWS: usize = 8;
@@ -66,6 +70,8 @@ pub(super) struct FoldLoops {
     /// Whether it looks for a place: then `accumulate_products` takes second factors that are one element for a whole row as
     /// they are.
     pub(super) is_place: bool,
+    /// Whether it is of differences, and whether those are squared.
+    pub(super) of_differences: Option<bool>,
     /// As `spread`, of a factor.
     pub(super) spread_factor: fn(out: Strip<'_>, x: Strip<'_>),
     /// Folds `x`, of `outer` by `reduced` by `inner` elements, over its middle dim into the elements `out`.
@@ -81,13 +87,14 @@ pub(super) struct FoldLoops {
 impl FoldLoops {
     /// Those of sums of the differences of two floats, or of their squares.
     pub(super) fn of_differences(dtype: DType, squared: bool) -> Option<Self> {
-        Some(match (dtype, squared) {
+        let loops = match (dtype, squared) {
             (DType::F32, false) => loops::<f32, Sum, Minus>(),
             (DType::F32, true) => loops::<f32, Sum, SquareOfMinus>(),
             (DType::F64, false) => loops::<f64, Sum, Minus>(),
             (DType::F64, true) => loops::<f64, Sum, SquareOfMinus>(),
             _ => return None,
-        })
+        };
+        Some(Self { of_differences: Some(squared), ..loops })
     }
 
     /// Those of the largest magnitude of floats, of which there must be some.
@@ -149,6 +156,7 @@ fn loops<T: Pod, R: Join<T>, P: Product<T>>() -> FoldLoops {
         multiply: map2(P::of),
         spread: spread::<T>,
         is_place: false,
+        of_differences: None,
         spread_factor: spread::<P::Factor>,
         middle: middle::<T, R>,
         middle_product: middle_product::<T, R, P>,
@@ -217,65 +225,6 @@ impl<T: Pod, R: Join<T>, M: Term<T>> NullaryFnOnce for Rows<'_, T, R, M> {
     }
 }
 
-fn accumulate_product<'a, T: Pod, R: Join<T>, P: Product<T>>(arch: Arch, acc: Strip<'a>, x: Factors<'a>) {
-    let (acc, [a, b]) = (acc.cells::<R::Acc>(), x.map(Strip::cells::<P::Factor>));
-    debug_assert!(acc.len() == a.len() && [1, a.len()].contains(&b.len()), "a product for each accumulator");
-    if let ([b], true) = (b, a.len() > 1) {
-        let b = b.get();
-        return arch.dispatch(Run(move || {
-            for (acc, a) in acc.iter().zip(a) {
-                acc.set(R::with(acc.get(), P::of(a.get(), b)));
-            }
-        }));
-    }
-    arch.dispatch(Run(move || {
-        for (acc, (a, b)) in acc.iter().zip(a.iter().zip(b)) {
-            acc.set(R::with(acc.get(), P::of(a.get(), b.get())));
-        }
-    }));
-}
-
-fn accumulate_products<'a, T: Pod, R: Join<T>, P: Product<T>>(arch: Arch, acc: Strip<'a>, x: [Factors<'a>; ROWS]) {
-    // Half the loads of a product of two rows.
-    if x.iter().all(|[a, b]| a.is(*b)) {
-        let x = x.map(|[a, _]| a.cells());
-        return arch.dispatch(Rows::<T, R, _> {
-            acc: acc.cells(),
-            x,
-            term: Square::<P>(PhantomData),
-            join: PhantomData,
-        });
-    }
-    let (acc, x) = (acc.cells(), x.map(|factors| factors.map(Strip::cells)));
-    arch.dispatch(Products::<T, R, P> { acc, x });
-}
-
-struct Products<'a, T, R: Join<T>, P: Product<T>> {
-    acc: &'a [Cell<R::Acc>],
-    x: [Cells<'a, P::Factor>; ROWS],
-}
-
-/// The elements of two rows.
-type Cells<'a, T> = [&'a [Cell<T>]; 2];
-
-impl<T: Pod, R: Join<T>, P: Product<T>> NullaryFnOnce for Products<'_, T, R, P> {
-    type Output = ();
-    #[inline(always)]
-    fn call(self) {
-        let (acc, rest) = self.acc.as_chunks::<COLUMNS>();
-        let x = self.x.map(|factors| factors.map(|x| x.as_chunks::<COLUMNS>().0));
-        for (column, acc) in acc.iter().enumerate() {
-            let x = x.map(|factors| factors.map(|x| &x[column]));
-            add_each_cell::<T, R, COLUMNS>(acc, |i| R::eight(|k| P::of(x[k][0][i].get(), x[k][1][i].get())));
-        }
-        let first = self.acc.len() - rest.len();
-        for (i, acc) in rest.iter().enumerate() {
-            let product = |k: usize| P::of(self.x[k][0][first + i].get(), self.x[k][1][first + i].get());
-            acc.set(R::with(acc.get(), R::eight(product)));
-        }
-    }
-}
-
 fn total<T: Pod, R: Join<T>>(arch: Arch, acc: Strip<'_>, x: Strip<'_>) {
     let acc = &acc.cells()[0];
     acc.set(R::join(acc.get(), arch.dispatch(Total::<T, R>(x.cells(), PhantomData))));
@@ -291,78 +240,10 @@ impl<T: Pod, R: Join<T>> NullaryFnOnce for Total<'_, T, R> {
     }
 }
 
-fn total_product<'a, T: Pod, R: Join<T>, P: Product<T>>(arch: Arch, acc: Strip<'a>, x: Factors<'a>) {
-    let acc = &acc.cells()[0];
-    debug_assert!([1, x[0].len()].contains(&x[1].len()), "a factor for each, or one for all");
-    let [a, b] = x.map(Strip::cells::<P::Factor>);
-    let total = match b {
-        [b] if a.len() > 1 => arch.dispatch(TotalBy::<T, R, P>(a, By(b.get()), PhantomData)),
-        _ => arch.dispatch(TotalProduct::<T, R, P>([a, b], PhantomData)),
-    };
-    acc.set(R::join(acc.get(), total));
-}
-
-/// The total of what each factor makes with one.
-struct TotalBy<'a, T, R, P: Product<T>>(&'a [Cell<P::Factor>], By<T, P>, PhantomData<R>);
-
-impl<T: Pod, R: Join<T>, P: Product<T>> NullaryFnOnce for TotalBy<'_, T, R, P> {
-    type Output = R::Acc;
-    #[inline(always)]
-    fn call(self) -> R::Acc {
-        fold_terms::<T, R, _>(self.0, self.1)
-    }
-}
-
-struct TotalProduct<'a, T, R, P: Product<T>>(Cells<'a, P::Factor>, PhantomData<(T, R)>);
-
-impl<T: Pod, R: Join<T>, P: Product<T>> NullaryFnOnce for TotalProduct<'_, T, R, P> {
-    type Output = R::Acc;
-    #[inline(always)]
-    fn call(self) -> R::Acc {
-        fold_products::<T, R, P>(self.0[0], self.0[1])
-    }
-}
-
 fn middle<T: Pod, R: Join<T>>(arch: Arch, out: Strip<'_>, x: Strip<'_>, [outer, reduced, inner]: [usize; 3]) {
     debug_assert_eq!((out.len(), x.len()), (outer * inner, outer * reduced * inner), "elements of these sizes");
     let (out, x) = (out.cells(), x.cells());
     arch.dispatch(Middle::<T, R> { out, x, reduced, inner, join: PhantomData });
-}
-
-fn middle_product<'a, T: Pod, R: Join<T>, P: Product<T>>(arch: Arch, out: Strip<'a>, x: Factors<'a>, reduced: usize) {
-    let (out, x) = (out.cells(), x.map(Strip::cells));
-    let n = out.len() * reduced;
-    debug_assert!(
-        x[0].len() == n && [1, n].contains(&x[1].len()),
-        "a row of each for each result, or one factor for all"
-    );
-    match x {
-        [a, [b]] if n > 1 => {
-            for (out, a) in out.iter().zip(a.chunks_exact(reduced)) {
-                out.set(R::narrow(arch.dispatch(TotalBy::<T, R, P>(a, By(b.get()), PhantomData))));
-            }
-        }
-        x => arch.dispatch(MiddleProduct::<T, R, P> { out, x, reduced, join: PhantomData }),
-    }
-}
-
-struct MiddleProduct<'a, T, R, P: Product<T>> {
-    out: &'a [Cell<T>],
-    x: Cells<'a, P::Factor>,
-    reduced: usize,
-    join: PhantomData<R>,
-}
-
-impl<T: Pod, R: Join<T>, P: Product<T>> NullaryFnOnce for MiddleProduct<'_, T, R, P> {
-    type Output = ();
-    #[inline(always)]
-    fn call(self) {
-        let [a, b] = self.x;
-        let rows = a.chunks_exact(self.reduced).zip(b.chunks_exact(self.reduced));
-        for (out, (a, b)) in self.out.iter().zip(rows) {
-            out.set(R::narrow(fold_products::<T, R, P>(a, b)));
-        }
-    }
 }
 
 pub(super) fn merge<T, R: Join<T>>(arch: Arch, acc: Strip<'_>, x: Strip<'_>) {

@@ -130,6 +130,7 @@ fn placed<K: Key>() -> FoldLoops {
         total_product: total::<K>,
         middle_product: middle::<K>,
         is_place: true,
+        of_differences: None,
         ..loops::<i64, Amin, Placed<K>>()
     }
 }

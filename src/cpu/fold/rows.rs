@@ -15,6 +15,8 @@ const LANES: usize = GROUPS * GROUP;
 /// row that is no quicker.
 const GROUP: usize = 8;
 const GROUPS: usize = 4;
+/// Accumulators of each of two folds of a row.
+const PAIR_LANES: usize = 16;
 /// Elements of a lane, or rows, that are folded by pairs.
 const EIGHT: usize = 8;
 const FOUR: usize = 4;
@@ -78,6 +80,35 @@ pub(super) fn fold_terms<T: Pod, R: Join<T>, M: Term<T>>(x: &[Cell<M::From>], te
         *lane = R::with(*lane, term.of(x.get()));
     }
     join_lanes::<T, R>(&all)
+}
+
+/// The folds of two things that each element makes with one.
+#[inline(always)]
+pub(super) fn fold_pair<T: Pod, R: Join<T>, P, Q>(x: &[Cell<T>], by: T) -> [R::Acc; 2]
+where
+    P: Product<T, Factor = T>,
+    Q: Product<T, Factor = T>,
+{
+    let (chunks, rest) = x.as_chunks::<PAIR_LANES>();
+    let (several, chunks) = chunks.as_chunks::<EIGHT>();
+    let mut lanes = [[R::NONE; PAIR_LANES]; 2];
+    for x in several {
+        add_each::<T, R, PAIR_LANES>(&mut lanes[0], |i| R::eight(|k| P::of(x[k][i].get(), by)));
+        add_each::<T, R, PAIR_LANES>(&mut lanes[1], |i| R::eight(|k| Q::of(x[k][i].get(), by)));
+    }
+    for x in chunks {
+        add_each::<T, R, PAIR_LANES>(&mut lanes[0], |i| P::of(x[i].get(), by));
+        add_each::<T, R, PAIR_LANES>(&mut lanes[1], |i| Q::of(x[i].get(), by));
+    }
+    let mut all = [[R::NONE; LANES]; 2];
+    for i in 0..PAIR_LANES {
+        (all[0][i], all[1][i]) = (lanes[0][i], lanes[1][i]);
+    }
+    for (i, x) in rest.iter().enumerate() {
+        let at = PAIR_LANES + i;
+        (all[0][at], all[1][at]) = (R::widen(P::of(x.get(), by)), R::widen(Q::of(x.get(), by)));
+    }
+    all.map(|all| join_lanes::<T, R>(&all))
 }
 
 /// As [`fold_row`], of a row so short that it matters how its accumulators are joined.

@@ -22,7 +22,7 @@ use std::sync::OnceLock;
 use smallvec::SmallVec;
 
 use super::bands::{Bands, reads_by_row};
-use super::fold::{FoldLoops, WIDE};
+use super::fold::{FoldLoops, PairLoops, WIDE};
 use super::frame::{Constants, Memory, constants};
 use super::region::Region;
 use super::scratch::with_scratch;
@@ -38,8 +38,16 @@ pub(super) struct Reduce {
     /// What is folded.
     pub(super) region: Region,
     folds: Vec<Folded>,
+    pair: Option<Pair>,
     dims: SmallVec<[usize; 4]>,
     partition: OnceLock<Partition>,
+}
+
+/// What folds both folds of a pass, if they are sums of the same differences and of their squares.
+struct Pair {
+    /// Which fold is that of the differences, and which that of the squares.
+    order: [usize; 2],
+    loops: PairLoops,
 }
 
 /// One of the folds of a pass.
@@ -54,7 +62,8 @@ pub(super) struct Folded {
 
 impl Reduce {
     pub(super) fn new(region: Region, folds: Vec<Folded>, dims: SmallVec<[usize; 4]>) -> Self {
-        Self { region, folds, dims, partition: OnceLock::new() }
+        let pair = pair(&region, &folds);
+        Self { region, folds, pair, dims, partition: OnceLock::new() }
     }
 
     /// The shape it walks, and the bytes it must read and write.
@@ -138,6 +147,20 @@ impl Reduce {
             }
         });
     }
+}
+
+fn pair(region: &Region, folds: &[Folded]) -> Option<Pair> {
+    let [a, b] = folds else { return None };
+    let order = match [a, b].map(|fold| fold.loops.of_differences) {
+        [Some(false), Some(true)] => [0, 1],
+        [Some(true), Some(false)] => [1, 0],
+        _ => return None,
+    };
+    let terms = |fold: &Folded| &region.outputs[fold.output..fold.output + 2];
+    if terms(a) != terms(b) {
+        return None;
+    }
+    Some(Pair { order, loops: PairLoops::new(region.dtypes[a.output])? })
 }
 
 /// Where the partial results of a fold and part lie, `n` of them from `result` on.

@@ -7,7 +7,7 @@ use smallvec::{SmallVec, smallvec};
 
 use super::partition::{Partition, Way};
 use super::worker::{Accumulators, Worker};
-use super::{Folded, Reduce};
+use super::{Folded, Pair, Reduce};
 use crate::cpu::fold::ROWS;
 use crate::cpu::frame::{Direct, Frame};
 use crate::cpu::strip::Strip;
@@ -30,6 +30,16 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
         while done < len {
             let n = space.strip(start + done, start + len, *most);
             let rows = self.evaluate_rows(frame, start + done, step, n);
+            if let Some(Pair { order, loops, .. }) = &self.reduce.pair
+                && let output = self.reduce.folds[0].output
+                && let by = rows[output + 1][0]
+                && rows[output + 1].iter().all(|row| row.is(by))
+            {
+                let acc = order.map(|fold| into(self, fold, done, n));
+                (loops.accumulate)(self.arch, acc, rows[output], by);
+                done += n;
+                continue;
+            }
             for (fold, &Folded { ref loops, output, product, .. }) in self.reduce.folds.iter().enumerate() {
                 let acc = into(self, fold, done, n);
                 if product {

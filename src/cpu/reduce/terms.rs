@@ -2,7 +2,9 @@
 
 use smallvec::{SmallVec, smallvec};
 
+use crate::base::layout::Layout;
 use crate::cpu::fold::FoldLoops;
+use crate::cpu::once::is_elementwise;
 use crate::cpu::region::Temps;
 use crate::expr::graph::{Fold, Graph, Id, Step};
 use crate::{BinaryOp, UnaryOp};
@@ -42,7 +44,7 @@ impl Terms<'_> {
     }
 
     /// What is subtracted from what, and whether the difference is squared, if it need not be written down: it is of what
-    /// lies in memory, and folded along rows, or no other fold wants it.
+    /// lies in memory, and folded along rows, or no other fold wants it, or the same is subtracted from each row.
     fn difference(&self, arg: Id) -> Option<([Id; 2], bool)> {
         let Graph { values, .. } = self.graph;
         let (of, squared) = match values[arg].step {
@@ -51,8 +53,19 @@ impl Terms<'_> {
         };
         let Step::Binary(BinaryOp::Sub, a, b) = values[of].step else { return None };
         let along_rows = values[arg].shape.rank().checked_sub(1).is_none_or(|last| self.dims.contains(&last));
-        let cheap = (along_rows || self.alone) && self.is_at_hand(a) && (self.is_at_hand(b) || self.is_single(b));
+        let row = |id: Id| self.is_at_hand(id) && self.is_fixed(id, self.dims);
+        let cheap =
+            (along_rows || self.alone || row(b)) && self.is_near(a) && (self.is_at_hand(b) || self.is_single(b));
         cheap.then_some(([a, b], squared))
+    }
+
+    /// Whether it lies in memory, or does where a scale is 1.
+    fn is_near(&self, id: Id) -> bool {
+        let scaled = |id: Id| match self.graph.values[id].step {
+            Step::Binary(BinaryOp::Mul, x, by) => self.is_at_hand(x) && self.is_fixed(by, self.dims),
+            _ => false,
+        };
+        self.is_at_hand(id) || scaled(id)
     }
 
     fn is_at_hand(&self, id: Id) -> bool {
@@ -62,14 +75,20 @@ impl Terms<'_> {
 
     /// Whether it is one element for the whole domain.
     fn is_single(&self, id: Id) -> bool {
-        let step = &self.graph.values[id].step;
-        match step {
+        let dims: SmallVec<[usize; 4]> = (0..self.graph.values[id].shape.rank()).collect();
+        self.is_fixed(id, &dims)
+    }
+
+    /// Whether it is the same all along `dims`.
+    fn is_fixed(&self, id: Id, dims: &[usize]) -> bool {
+        let flat = |layout: &Layout| dims.iter().all(|&d| layout.strides()[d] == 0);
+        if let Some(temp) = self.temp_of.get(&id) {
+            return flat(&temp.layout);
+        }
+        match &self.graph.values[id].step {
             Step::Scalar { .. } => true,
-            Step::Load { access, .. } | Step::Read { access, .. } => {
-                access.layout().is_some_and(|layout| layout.strides().iter().all(|&stride| stride == 0))
-            }
-            Step::Unary(..) | Step::Binary(..) => step.args().iter().all(|&arg| self.is_single(arg)),
-            _ => false,
+            Step::Load { access, .. } | Step::Read { access, .. } => access.layout().is_some_and(flat),
+            step => is_elementwise(step) && step.args().iter().all(|&arg| self.is_fixed(arg, dims)),
         }
     }
 }

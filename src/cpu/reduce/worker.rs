@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::partition::{BLOCK, Partition, Piece, Way};
 use super::rows::rows_bytes;
-use super::{Folded, Reduce, partial};
+use super::{Folded, Pair, Reduce, partial};
 use crate::cpu::arch::Arch;
 use crate::cpu::fold::{FoldLoops, ROWS, WIDE};
 use crate::cpu::frame::{Constants, Frame, Memory, scratch_bytes};
@@ -133,10 +133,13 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
                 } else {
                     space.strip(point, end, *most)
                 };
-                self.evaluate(frame, point, n, |fold, loops, terms| match terms {
-                    Terms::One(x) => (loops.total)(self.arch, self.of_all(fold, 0, 1), x),
-                    Terms::Product(a, b) => (loops.total_product)(self.arch, self.of_all(fold, 0, 1), [a, b]),
-                });
+                frame.eval(point, n, &[]);
+                if !self.total_of_pair(frame, n) {
+                    self.each_fold(frame, n, |fold, loops, terms| match terms {
+                        Terms::One(x) => (loops.total)(self.arch, self.of_all(fold, 0, 1), x),
+                        Terms::Product(a, b) => (loops.total_product)(self.arch, self.of_all(fold, 0, 1), [a, b]),
+                    });
+                }
                 point += n;
             }
             self.finish(piece.part, outer, 1);
@@ -212,7 +215,8 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
         let (mut point, end) = (start, start + len);
         while point < end {
             let n = self.partition.space.strip(point, end, self.partition.most);
-            self.evaluate(frame, point, n, |fold, loops, terms| {
+            frame.eval(point, n, &[]);
+            self.each_fold(frame, n, |fold, loops, terms| {
                 let acc = into(self, fold, point - start, n);
                 match terms {
                     Terms::One(x) => (loops.accumulate)(self.arch, acc, x),
@@ -223,15 +227,19 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
         }
     }
 
-    /// Evaluates a strip and hands each fold its terms.
-    fn evaluate(
-        &self,
-        frame: &mut Frame<'a, 'm>,
-        point: usize,
-        n: usize,
-        mut f: impl FnMut(usize, &FoldLoops, Terms<'a>),
-    ) {
-        frame.eval(point, n, &[]);
+    /// Folds a strip of `n` points into the totals of a pair, if one element is subtracted from all. Whether it did.
+    fn total_of_pair(&self, frame: &Frame<'a, 'm>, n: usize) -> bool {
+        let Some(Pair { order, loops, .. }) = &self.reduce.pair else { return false };
+        let terms = [0, 1].map(|i| frame.output(self.reduce.folds[0].output + i));
+        let fits = terms[0].len() == n && terms[1].len() == 1;
+        if fits {
+            (loops.total)(self.arch, order.map(|fold| self.of_all(fold, 0, 1)), terms);
+        }
+        fits
+    }
+
+    /// Hands each fold its terms of the evaluated strip of `n` points.
+    fn each_fold(&self, frame: &Frame<'a, 'm>, n: usize, mut f: impl FnMut(usize, &FoldLoops, Terms<'a>)) {
         for (i, fold) in self.reduce.folds.iter().enumerate() {
             f(i, &fold.loops, self.terms(frame, fold, n, || self.spare(i, 0, n)));
         }

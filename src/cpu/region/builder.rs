@@ -7,9 +7,9 @@ use super::{Call, Constant, Instruction, Leaf, Place, Reading, Region, Source, T
 use crate::base::access::Access;
 use crate::cpu::fuse::{Arg, fuse};
 use crate::cpu::loops::Loop;
-use crate::cpu::strips;
+use crate::cpu::{narrow, strips};
 use crate::expr::graph::{self, Graph, Id, Step, Take};
-use crate::{DType, Error, Result, Shape};
+use crate::{BinaryOp, DType, Error, Result, Shape};
 
 /// A region while it grows.
 struct Builder<'a> {
@@ -18,6 +18,8 @@ struct Builder<'a> {
     constants: Vec<(Constant, DType)>,
     /// Each instruction's loop, arguments and dtype of the result.
     code: Vec<(Call, Vec<Origin>, DType)>,
+    /// Whether results are written where leaves may lie.
+    stored: bool,
 }
 
 /// Where a value comes from: its [`Index`] before it is known how many leaves and constants there are.
@@ -40,14 +42,16 @@ impl Region {
         temps: &Temps,
         stored: bool,
     ) -> Result<Self> {
-        let mut builder = Builder { graph, leaves: Vec::new(), constants: Vec::new(), code: Vec::new() };
+        let mut builder = Builder { graph, leaves: Vec::new(), constants: Vec::new(), code: Vec::new(), stored };
         let mut origins: FxHashMap<Id, Origin> = FxHashMap::default();
         let ids = elementwise(graph, outputs.iter().map(|o| o.0), temps);
+        let narrow = narrow_outputs(graph, &ids, outputs, temps);
+        let others = outputs.iter().map(|o| o.0).filter(|id| !narrow.contains(id));
+        let ids = if narrow.is_empty() { ids } else { elementwise(graph, others, temps) };
         let fused = fuse(graph, &ids, outputs, temps);
         let together = fused.moments.as_ref().map_or(&[][..], |m| &m.values);
-        let raw = raw(graph, &ids, outputs, temps);
         for id in ids {
-            if fused.absorbed.contains(&id) || together.contains(&id) || raw.contains(&id) {
+            if fused.absorbed.contains(&id) || together.contains(&id) {
                 continue;
             }
             let origin = match fused.made.get(&id) {
@@ -72,7 +76,7 @@ impl Region {
         for &(id, dtype) in outputs {
             let origin = match origins.get(&id) {
                 Some(&origin) => builder.convert(origin, graph.values[id].dtype, dtype),
-                None => builder.read(&graph.values[id].step, temps).map(|(leaf, _)| leaf),
+                None => builder.narrow(id, dtype, temps),
             };
             let origin = origin.ok_or_else(|| unsupported(op, graph, id))?;
             ends.push(match origin {
@@ -135,7 +139,9 @@ impl Builder<'_> {
             }
             &Step::Unary(op, a) => self.push(strips::unary(op, dtype_of(a)), vec![origins[&a]], value.dtype),
             &Step::Binary(op, a, b) => {
-                self.push(strips::binary(op, dtype_of(a)), vec![origins[&a], origins[&b]], value.dtype)
+                let (one, args) = (strips::binary(op, dtype_of(a)), vec![origins[&a], origins[&b]]);
+                let scaled = op == BinaryOp::Mul && self.is_scaled(args[0], args[1]);
+                self.call(if scaled { Call::Scaled(one) } else { Call::One(one) }, args, value.dtype)
             }
             Step::Random(word, args) => {
                 self.push(strips::random(*word), args.iter().map(|arg| origins[arg]).collect(), value.dtype)
@@ -176,6 +182,22 @@ impl Builder<'_> {
         }
     }
 
+    /// A value as `dtype` stores it, computed from what is stored so.
+    fn narrow(&mut self, id: Id, dtype: DType, temps: &Temps) -> Option<Origin> {
+        let graph = self.graph;
+        let mut origins: FxHashMap<Id, Origin> = FxHashMap::default();
+        for id in elementwise(graph, std::iter::once(id), temps) {
+            let origin = match &graph.values[id].step {
+                Step::Round(_, a) => origins[a],
+                &Step::Scalar { slot } => self.constant(Constant::Scalar(slot), dtype),
+                Step::Binary(op, a, b) => self.push(narrow::binary(*op, dtype)?, vec![origins[a], origins[b]], dtype),
+                step => self.read(step, temps)?.0,
+            };
+            origins.insert(id, origin);
+        }
+        origins.get(&id).copied()
+    }
+
     fn args(&mut self, args: &[Arg], origins: &FxHashMap<Id, Origin>) -> Vec<Origin> {
         let origin = |arg: &Arg| match arg {
             Arg::Value(id) => origins[id],
@@ -199,8 +221,23 @@ impl Builder<'_> {
     }
 
     fn push(&mut self, one: Loop, args: Vec<Origin>, dtype: DType) -> Origin {
-        self.code.push((Call::One(one), args, dtype));
+        self.call(Call::One(one), args, dtype)
+    }
+
+    fn call(&mut self, call: Call, args: Vec<Origin>, dtype: DType) -> Origin {
+        self.code.push((call, args, dtype));
         Origin::Code(self.code.len() - 1)
+    }
+
+    /// Whether a product is of floats that stay where they are while it is wanted, and of what was computed from others.
+    fn is_scaled(&self, x: Origin, by: Origin) -> bool {
+        let Origin::Leaf(x) = x else { return false };
+        let computed = match by {
+            Origin::Leaf(by) => matches!(self.leaves[by].source, Source::Temp(_)),
+            Origin::Constant(_) => false,
+            Origin::Code(_) => true,
+        };
+        !self.stored && self.leaves[x].dtype.is_float() && computed
     }
 
     /// Gives each value an index and each result a register, which is free for others after the result's last use.
@@ -213,6 +250,7 @@ impl Builder<'_> {
         };
         let mut last_reads: Vec<Option<usize>> = Vec::new();
         let mut last_use = vec![0; code.len()];
+        let mut is_read = vec![false; code.len()];
         for (i, (_, args, _)) in code.iter().enumerate() {
             for &arg in args {
                 match arg {
@@ -223,7 +261,10 @@ impl Builder<'_> {
                         }
                     }
                     Origin::Constant(_) => {}
-                    Origin::Code(j) => last_use[j] = i,
+                    Origin::Code(j) => {
+                        last_use[j] = i;
+                        is_read[j] = true;
+                    }
                 }
             }
         }
@@ -264,7 +305,8 @@ impl Builder<'_> {
                 }
             }
             let output = output_of[i];
-            instructions.push(Instruction { call: *call, args: indices, to, output, size: dtype.size() });
+            let (is_read, size) = (is_read[i], dtype.size());
+            instructions.push(Instruction { call: *call, args: indices, to, output, is_read, size });
         }
         let stored = leaves.iter().map(|l| l.dtype.size());
         let width = stored.chain(code.iter().map(|c| c.2.size())).max().unwrap_or(8);
@@ -280,14 +322,10 @@ fn singles(
     code: &[(Call, Vec<Origin>, DType)],
     output_of: &[Option<usize>],
 ) -> Vec<bool> {
-    let is_fixed = |leaf: &Leaf| {
-        let plain = leaf.reading == Reading::Plain && leaf.source != Source::Index;
-        plain && (0..shape.rank()).all(|d| shape[d] == 1 || !leaf.varies(d))
-    };
     let mut single = vec![false; code.len()];
     for (i, (call, args, _)) in code.iter().enumerate() {
         let fixed = |&arg: &Origin| match arg {
-            Origin::Leaf(j) => is_fixed(&leaves[j]),
+            Origin::Leaf(j) => leaves[j].is_one(shape),
             Origin::Constant(_) => true,
             Origin::Code(j) => single[j],
         };
@@ -296,19 +334,22 @@ fn singles(
     single
 }
 
-/// The outputs that are elements of a tensor as they are stored, which nothing is computed from: to convert them there and
-/// back would be for nothing.
-fn raw(graph: &Graph, ids: &[Id], outputs: &[(Id, DType)], temps: &Temps) -> FxHashSet<Id> {
+/// The outputs that are elements of a tensor as they are stored, or computed from such as they are, and which nothing else
+/// is computed from: to convert them there and back would be for nothing.
+fn narrow_outputs(graph: &Graph, ids: &[Id], outputs: &[(Id, DType)], temps: &Temps) -> FxHashSet<Id> {
     let stored = |id: Id| match graph.values[id].step {
         Step::Load { buffer, .. } | Step::Take(Take { from: graph::Source::Buffer(buffer), .. }) => {
             Some(graph.buffers[buffer].1)
         }
         _ => None,
     };
-    let is_raw = |&(id, dtype): &(Id, DType)| stored(id) == Some(dtype) && dtype != graph.values[id].dtype;
-    let others = outputs.iter().filter(|output| !is_raw(output)).map(|output| output.0);
+    let is_narrow = |&(id, dtype): &(Id, DType)| {
+        let as_stored = || stored(id) == Some(dtype) || narrow::narrow(graph, ids, dtype, temps).contains(&id);
+        dtype != graph.values[id].dtype && as_stored()
+    };
+    let others = outputs.iter().filter(|output| !is_narrow(output)).map(|output| output.0);
     let computed = ids.iter().filter(|&&id| !is_source(graph, id, temps)).flat_map(|&id| graph.values[id].step.args());
     let used: FxHashSet<Id> = others.chain(computed).collect();
-    let raw = outputs.iter().filter(|output| is_raw(output) && !temps.contains_key(&output.0));
-    raw.map(|output| output.0).filter(|id| !used.contains(id)).collect()
+    let narrow = outputs.iter().filter(|output| is_narrow(output) && !temps.contains_key(&output.0));
+    narrow.map(|output| output.0).filter(|id| !used.contains(id)).collect()
 }

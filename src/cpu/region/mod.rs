@@ -60,6 +60,12 @@ impl Leaf {
         if let Reading::By(by) = self.reading { Some(by) } else { None }
     }
 
+    /// Whether it is one element of memory, the same for all of `shape`.
+    pub(super) fn is_one(&self, shape: &Shape) -> bool {
+        let plain = self.reading == Reading::Plain && self.source != Source::Index;
+        plain && (0..shape.rank()).all(|d| shape[d] == 1 || !self.varies(d))
+    }
+
     /// Whether it reads other elements at other indices of a dim.
     fn varies(&self, dim: usize) -> bool {
         self.access.layout().is_none_or(|layout| layout.strides()[dim] != 0)
@@ -102,6 +108,9 @@ pub(super) enum Call {
     Placeholder,
     /// An index looked at, and counted from the start of its dim.
     Bounded(Bounds),
+    /// The product of what lies in memory and a scale that is 1 unless numbers are very large or small: where it is, the
+    /// product is what lies there.
+    Scaled(Loop),
 }
 
 /// Where the result of an instruction goes.
@@ -119,6 +128,8 @@ pub(super) struct Instruction {
     /// Where the result goes, unless it is written straight to where output `output` belongs.
     pub(super) to: Place,
     pub(super) output: Option<usize>,
+    /// Whether a later instruction reads the result.
+    pub(super) is_read: bool,
     /// Bytes of an element of the result.
     pub(super) size: usize,
 }

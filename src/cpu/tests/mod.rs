@@ -1,7 +1,9 @@
 //! The CPU path against one-element-at-a-time evaluation.
 
+mod in_place;
 mod maps;
 mod naive;
+mod narrow;
 mod reductions;
 
 use super::region::Region;
