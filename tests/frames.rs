@@ -101,15 +101,23 @@ fn ten_thousand_frames_take_no_more_than_a_thousand() {
             if frame == 999 || frame == 9_999 {
                 let alive = alive(&own);
                 let (memory, counters) = (device.memory(), device.counters());
-                let made = [memory.allocations, counters.planned, counters.compiled];
-                seen.push((alive, [memory.used, memory.pooled], made, resident()));
+                let kept = [memory.used + memory.pooled, memory.allocations];
+                seen.push((alive, kept, [counters.planned, counters.compiled], resident()));
             }
         });
         assert!((weights[0] - 0.5).abs() < 1e-3, "{device}: {weights:?}");
         let [early, late] = seen.try_into().unwrap();
-        assert_eq!((early.0, early.1, early.2), (late.0, late.1, late.2), "{device}");
+        assert_eq!(early.2, late.2, "{device}: plans and pipelines");
+        // How many frames are under way at once, and on GL how soon a thread frees their memory, differs from time to time; what
+        // one frame in a hundred left behind would be more than this.
+        let more = |early: u64, late: u64| late.saturating_sub(early) > 64;
+        assert!(
+            !early.0.iter().zip(late.0).any(|(&early, late)| more(early as u64, late as u64)),
+            "{device}: {early:?}, {late:?}"
+        );
+        assert!(late.1[0] <= 2 * early.1[0] && !more(early.1[1], late.1[1]), "{device}: {early:?}, {late:?}");
         if let (Some(early), Some(late)) = (early.3, late.3) {
-            // One leaked word a frame is 72 kB; one leaked handle of wgpu's is megabytes.
+            // 233 bytes a frame.
             assert!(late < early + (2 << 20), "{device}: {early} bytes after 1,000 frames, {late} after 10,000");
         }
     }

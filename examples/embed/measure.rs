@@ -10,7 +10,7 @@ use super::hand::Hand;
 use super::learner::{Learner, Photograph};
 use super::stage::{Stage, read, texture};
 
-const ROUNDS: usize = 200;
+const ROUNDS: usize = 1000;
 
 pub(crate) fn all(device: &wgpu::Device, queue: &wgpu::Queue, ours: &Device, photo: &Photograph) -> Result<()> {
     println!("on {ours}");
