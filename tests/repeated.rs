@@ -108,7 +108,7 @@ fn what_changes_between_runs_is_seen() {
         let cell = ScalarCell::new(1.0);
         let scaled = &x * &cell;
         let exact = (&x * 0.1).exp();
-        let prepared = prepare(&[exact.clone()]).unwrap();
+        let prepared = prepare(std::slice::from_ref(&exact)).unwrap();
         for round in 1..=6 {
             cell.set(f64::from(round));
             y.assign(&scaled).unwrap();

@@ -84,10 +84,10 @@ pub(crate) fn assigned_before(targets: &[(&Tensor, Expr)]) -> Option<(Arc<Graph>
 /// Notes that values, whose graph [`joint`] keeps, may be assigned to these targets, and whether beside them first.
 pub(crate) fn assigned(targets: &[(&Tensor, Expr)], graph: &Arc<Graph>, beside: bool) {
     let Some((_, first)) = targets.first() else { return };
-    if let Some(joint) = kept(first).as_mut().filter(|joint| Arc::ptr_eq(&joint.graph, graph)) {
-        if std::mem::replace(&mut joint.assigned, true) {
-            let places = targets.iter().map(|(t, _)| (t.storage().downgrade(), t.layout().clone())).collect();
-            joint.into = Some(Targets { places, beside });
-        }
+    if let Some(joint) = kept(first).as_mut().filter(|joint| Arc::ptr_eq(&joint.graph, graph))
+        && std::mem::replace(&mut joint.assigned, true)
+    {
+        let places = targets.iter().map(|(t, _)| (t.storage().downgrade(), t.layout().clone())).collect();
+        joint.into = Some(Targets { places, beside });
     }
 }
