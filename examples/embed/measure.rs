@@ -10,7 +10,7 @@ use super::hand::Hand;
 use super::learner::{Learner, Photograph};
 use super::stage::{Stage, read, texture};
 
-const ROUNDS: usize = 200;
+const ROUNDS: usize = 1000;
 
 pub(crate) fn all(device: &wgpu::Device, queue: &wgpu::Queue, ours: &Device, photo: &Photograph) -> Result<()> {
     println!("on {ours}");
@@ -18,9 +18,13 @@ pub(crate) fn all(device: &wgpu::Device, queue: &wgpu::Queue, ours: &Device, pho
     ways(device, queue, ours)
 }
 
-fn median(mut times: Vec<Duration>) -> Duration {
+fn median(times: Vec<Duration>) -> Duration {
+    least_and_median(times)[1]
+}
+
+fn least_and_median(mut times: Vec<Duration>) -> [Duration; 2] {
     times.sort_unstable();
-    times[times.len() / 2]
+    [times[0], times[times.len() / 2]]
 }
 
 /// The host's time from an empty encoder to the end of the submission; the GPU is idle meanwhile.
@@ -55,9 +59,11 @@ fn frames(device: &wgpu::Device, queue: &wgpu::Queue, ours: &Device, photo: &Pho
     }
     let [ours, hand] = &pictures;
     assert!(ours.iter().zip(hand).all(|(a, b)| a.abs_diff(*b) <= 1), "both draw the same picture");
-    let [ours, hand] = times.map(median);
-    let ratio = ours.as_secs_f64() / hand.as_secs_f64();
-    println!("host time of a frame: {ours:.1?}, by hand {hand:.1?}: {ratio:.2} times as long");
+    let [ours, hand] = times.map(least_and_median);
+    for (i, name) in ["least", "median"].into_iter().enumerate() {
+        let ratio = ours[i].as_secs_f64() / hand[i].as_secs_f64();
+        println!("host time of a frame, {name}: {:.1?}, by hand {:.1?}: {ratio:.2} times as long", ours[i], hand[i]);
+    }
     Ok(())
 }
 

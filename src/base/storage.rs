@@ -42,7 +42,6 @@ impl Storage {
     }
 
     /// A handle that does not keep the memory.
-    #[cfg_attr(not(feature = "gpu"), allow(dead_code, reason = "the CPU remembers no memory"))]
     pub(crate) fn downgrade(&self) -> WeakStorage {
         WeakStorage(Arc::downgrade(&self.0))
     }
@@ -70,11 +69,15 @@ impl Storage {
 }
 
 /// A storage that may be gone.
-#[cfg_attr(not(feature = "gpu"), allow(dead_code, reason = "the CPU remembers no memory"))]
 pub(crate) struct WeakStorage(Weak<dyn Memory>);
 
-#[cfg_attr(not(feature = "gpu"), allow(dead_code, reason = "the CPU remembers no memory"))]
+#[cfg_attr(not(feature = "gpu"), allow(dead_code, reason = "the CPU asks for no more than the id"))]
 impl WeakStorage {
+    /// [`Storage::id`] of it, which no other storage has while this handle is there.
+    pub(crate) fn id(&self) -> usize {
+        self.0.as_ptr().cast::<()>() as usize
+    }
+
     /// The storage, if a tensor still uses it.
     pub(crate) fn upgrade(&self) -> Option<Storage> {
         self.0.upgrade().map(Storage)

@@ -37,7 +37,7 @@ pub use cell::ScalarCell;
 pub use einsum::einsum;
 pub(crate) use form::{Form, Reading};
 pub use join::{cat, stack};
-pub(crate) use joint::joint;
+pub(crate) use joint::{assigned, assigned_before, joint};
 pub use losses::{CrossEntropy, Reduction};
 pub use node::Expr;
 pub(crate) use node::{Node, Op};

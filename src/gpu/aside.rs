@@ -8,12 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::{self, ThreadId};
 
-use rustc_hash::FxHashMap;
-
 use super::Context;
 use super::context::lock;
 use super::exit::{join_at_exit, leave};
 use super::marks::Marks;
+use super::memory::new_id;
 use super::pipeline::Pipeline;
 use super::recorder::{Bound, Recorder, UNIFORM_BYTES};
 use super::texture::TextureCopy;
@@ -28,8 +27,8 @@ pub(super) struct Tape {
     slots: Vec<Slots>,
     /// Where its kernels mark indices out of bounds.
     marks: Slotted<Marks>,
-    /// All memory it uses.
-    kept: FxHashMap<usize, Storage>,
+    /// All memory it uses, some of it more than once.
+    kept: Vec<Storage>,
 }
 
 enum Step {
@@ -59,6 +58,8 @@ pub(super) type Slots = Slotted<Uniforms>;
 pub(super) struct Spare {
     slots: Vec<Slots>,
     marks: Vec<Slotted<Marks>>,
+    /// None, but room for as many as the last tape had.
+    steps: Vec<Step>,
 }
 
 /// What submitted work uses, until it is done.
@@ -67,7 +68,7 @@ struct InUse {
     context: Option<Arc<Context>>,
     slots: Vec<Slots>,
     marks: Option<Slotted<Marks>>,
-    kept: FxHashMap<usize, Storage>,
+    kept: Vec<Storage>,
 }
 
 impl Drop for InUse {
@@ -115,7 +116,7 @@ impl Tape {
     }
 
     pub(super) fn keep(&mut self, storages: impl Iterator<Item = Storage>) {
-        self.kept.extend(storages.map(|storage| (storage.id(), storage)));
+        self.kept.extend(storages);
     }
 
     pub(super) fn copy(&mut self, copy: TextureCopy) {
@@ -220,7 +221,8 @@ impl Context {
             recorder.flush(self, op)?;
             let (slots, marks) = (vec![self.slots(op)?], self.marks(op)?);
             let thread = thread::current().id();
-            recorder.tapes.push(Tape { thread, steps: Vec::new(), slots, marks, kept: FxHashMap::default() });
+            let steps = std::mem::take(&mut lock(&self.spare).steps);
+            recorder.tapes.push(Tape { thread, steps, slots, marks, kept: Vec::new() });
         }
         let recording = Recording(self);
         let result = work()?;
@@ -262,7 +264,9 @@ impl Context {
         read
     }
 
-    fn in_use(self: &Arc<Self>, tape: Tape) -> InUse {
+    fn in_use(self: &Arc<Self>, mut tape: Tape) -> InUse {
+        tape.steps.clear();
+        lock(&self.spare).steps = tape.steps;
         InUse { context: Some(self.clone()), slots: tape.slots, marks: Some(tape.marks), kept: tape.kept }
     }
 
@@ -271,7 +275,7 @@ impl Context {
             return Ok(slots);
         }
         let buffer = self.guard(op, || Ok(Recorder::uniform_buffer(&self.device)))?;
-        Ok(Slotted { id: self.memory.new_id(), of: Uniforms { buffer, words: Vec::new(), written: Vec::new() } })
+        Ok(Slotted { id: new_id(), of: Uniforms { buffer, words: Vec::new(), written: Vec::new() } })
     }
 
     fn marks(&self, op: &'static str) -> Result<Slotted<Marks>> {
@@ -279,6 +283,6 @@ impl Context {
             return Ok(marks);
         }
         let of = self.guard(op, || Ok(Marks::new(&self.device, &self.device.limits())))?;
-        Ok(Slotted { id: self.memory.new_id(), of })
+        Ok(Slotted { id: new_id(), of })
     }
 }

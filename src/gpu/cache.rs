@@ -119,19 +119,18 @@ impl Kept {
 }
 
 impl Context {
-    /// The plan for a graph and its targets, made and compiled if it is new.
+    /// The plan for a graph and its targets, made and compiled if it is new, with its key.
     pub(super) fn ready(
         &self,
         op: &'static str,
         graph: &Graph,
         targets: &[Target],
         shifts: &Shifts,
-    ) -> Result<Arc<Ready>> {
+    ) -> Result<(u64, Arc<Ready>)> {
         let fast_math = self.fast_math();
         let key = hash(graph, targets, shifts, fast_math);
-        let found = lock(&self.cache.0).plans.get(&key).cloned();
-        if let Some(ready) = found.filter(|ready| ready.form.fits(graph, targets, shifts, fast_math)) {
-            return Ok(ready);
+        if let Some(ready) = self.kept(key).filter(|ready| ready.form.fits(graph, targets, shifts, fast_math)) {
+            return Ok((key, ready));
         }
         let (graph, targets) = shifts.applied(graph, targets);
         let plan = plan(op, &graph, &targets, &Caps::of(self.info(), self.label(), fast_math))?;
@@ -142,7 +141,12 @@ impl Context {
         let mut kept = lock(&self.cache.0);
         kept.plans.put(key, ready.clone());
         kept.make_room();
-        Ok(ready)
+        Ok((key, ready))
+    }
+
+    /// The plan of this key, which counts as used.
+    pub(super) fn kept(&self, key: u64) -> Option<Arc<Ready>> {
+        lock(&self.cache.0).plans.get(&key).cloned()
     }
 
     /// An error if a launch has more uniforms than the device can bind.

@@ -153,6 +153,13 @@ impl Context {
         self.check(op)
     }
 
+    /// The same, but within [`record_into`](Context::record_into), which has looked as it began, only as
+    /// [`check`](Self::check).
+    pub(super) fn look_unless_aside(&self, op: &'static str) -> Result<()> {
+        let aside = self.recorder().tape().is_some();
+        if aside { self.check(op) } else { self.look(op) }
+    }
+
     fn lost(&self, op: &'static str) -> Option<Error> {
         let reason = self.faults.lost.get()?;
         Some(Error::DeviceLost { op, device: self.label().to_owned(), reason: reason.clone() })

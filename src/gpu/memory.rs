@@ -19,7 +19,7 @@ const UPLOADED: usize = 64 << 20;
 pub(super) struct Raw {
     /// `None` only while dropping.
     buffer: Option<wgpu::Buffer>,
-    /// Its key in the cache of bind groups.
+    /// Its number: see [`new_id`].
     id: u64,
     /// Number of the recording that last used it: an upload must not overtake that recording.
     batch: AtomicU64,
@@ -56,20 +56,20 @@ impl Drop for Raw {
 /// costs a whole extra write; a reused one is not cleared.
 pub(super) struct Memory {
     pub(super) pool: Pool<Raw>,
-    next_id: AtomicU64,
     /// Buffers that a caller knows, too.
     pub(super) shared: Shared,
 }
 
 impl Memory {
     pub(super) fn new() -> Self {
-        Self { pool: Pool::new(), next_id: AtomicU64::new(1), shared: Shared::default() }
+        Self { pool: Pool::new(), shared: Shared::default() }
     }
+}
 
-    /// A number that no other buffer has, for the cache of bind groups.
-    pub(super) fn new_id(&self) -> u64 {
-        self.next_id.fetch_add(1, Ordering::Relaxed)
-    }
+/// A number that no other buffer has, of whatever context: for the cache of bind groups, and for what graphs keep.
+pub(super) fn new_id() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 /// The memory of one or more GPU tensors. It goes back to the pool when the last of them is dropped, without a wait:
@@ -114,7 +114,7 @@ impl Context {
 
     /// A caller's buffer, as the one with this number of those that are shared.
     pub(super) fn foreign(self: &Arc<Self>, buffer: &wgpu::Buffer, number: usize) -> Arc<Buffer> {
-        let id = self.memory.new_id();
+        let id = new_id();
         let raw = Raw { buffer: Some(buffer.clone()), id, batch: AtomicU64::new(0), faults: self.faults.clone() };
         Arc::new(Buffer {
             context: self.clone(),
@@ -148,7 +148,7 @@ impl Context {
         let allocate = || {
             let descriptor =
                 wgpu::BufferDescriptor { label: Some(label), size: class, usage, mapped_at_creation: false };
-            let id = self.memory.new_id();
+            let id = new_id();
             let buffer = Some(self.allocate(op, &descriptor)?);
             Ok(Raw { buffer, id, batch: AtomicU64::new(0), faults: self.faults.clone() })
         };

@@ -1,6 +1,7 @@
 //! The GPU path, on wgpu: plans a flat graph as kernels, writes their WGSL, records and reads back.
 
 mod adapter;
+mod again;
 mod aside;
 mod bandwidth;
 mod cache;
@@ -44,6 +45,8 @@ pub(crate) use self::web::{BufferHandle, adapters, preferred_adapters, refusal, 
 /// The wgpu this library is built on, for those who share a device with it.
 pub use wgpu;
 
+use self::again::Found;
+use self::cache::Ready;
 use self::recorder::Bound;
 use self::shifts::Shifts;
 use crate::base::storage::Storage;
@@ -53,19 +56,14 @@ use crate::{Result, Tensor};
 
 /// Runs a graph; root `i` is written to `tensors[i]`. What the caller promises is said at `Backend::run`.
 pub(crate) fn run(op: &'static str, context: &Arc<Context>, graph: &Graph, tensors: &[Tensor]) -> Result<()> {
-    context.look(op)?;
+    context.look_unless_aside(op)?;
     let counted = graph.counted_from_start();
     let graph = counted.as_ref().unwrap_or(graph);
-    let places: SmallVec<[_; 4]> = tensors.iter().map(|t| (t.storage().id(), t.layout(), t.dtype())).collect();
-    let targets = Target::of(graph, &places);
     let most = Window::most_bytes(context.info().max_binding);
-    let bytes = |memory: &Memory| match *memory {
-        Memory::Buffer(i) => own(&graph.buffers[i].0).size(),
-        Memory::Target(i) => own(tensors[i].storage()).size(),
-        Memory::Temp(_) | Memory::Marks => 0,
+    let (shifts, ready) = match context.again(graph, tensors) {
+        Some(found) => found,
+        None => prepare(op, context, graph, tensors, most)?,
     };
-    let shifts = Shifts::new(graph, &targets, most, bytes);
-    let ready = context.ready(op, graph, &targets, &shifts)?;
     let temps = ready
         .plan
         .temps
@@ -83,6 +81,7 @@ pub(crate) fn run(op: &'static str, context: &Arc<Context>, graph: &Graph, tenso
     };
     let scalars = graph.numbers();
     let mut recorder = context.recorder();
+    let tape = recorder.tape();
     for (storage, _) in &graph.buffers {
         recorder.check(context, op, own(storage))?;
     }
@@ -105,18 +104,47 @@ pub(crate) fn run(op: &'static str, context: &Arc<Context>, graph: &Graph, tenso
             uniforms[word] = uniforms[word].wrapping_add(shifts.of(memory) as u32);
         }
         for &(bounds, word) in &launch.bounds {
-            uniforms[word] = recorder.mark(bounds);
+            uniforms[word] = recorder.mark(bounds, tape);
         }
-        recorder.start_timing(context, launch)?;
-        recorder.launch(context, op, pipeline, &bound, &uniforms, [launch.grid.x, launch.grid.y])?;
-        recorder.end_timing(context)?;
+        let grid = [launch.grid.x, launch.grid.y];
+        if let Some(at) = tape {
+            recorder.launch_aside(context, op, at, (pipeline, &bound), &uniforms, grid)?;
+        } else {
+            recorder.start_timing(context, launch)?;
+            recorder.launch(context, op, pipeline, &bound, &uniforms, grid)?;
+            recorder.end_timing(context)?;
+        }
     }
-    if let Some(at) = recorder.tape() {
-        let read = graph.buffers.iter().map(|(storage, _)| storage.clone());
-        let written = tensors.iter().map(|tensor| tensor.storage().clone());
-        recorder.tapes[at].keep(read.chain(written).chain(temps.into_iter().map(Storage::new)));
+    if let Some(at) = tape {
+        let tape = &mut recorder.tapes[at];
+        tape.keep(graph.buffers.iter().map(|(storage, _)| storage.clone()));
+        tape.keep(tensors.iter().map(|tensor| tensor.storage().clone()));
+        tape.keep(temps.into_iter().map(Storage::new));
     }
     Ok(())
+}
+
+/// The plan for a graph and its targets, and what is moved for it. A graph that runs more than once remembers both.
+fn prepare(
+    op: &'static str,
+    context: &Context,
+    graph: &Graph,
+    tensors: &[Tensor],
+    most: u64,
+) -> Result<(Arc<Shifts>, Arc<Ready>)> {
+    let places: SmallVec<[_; 4]> = tensors.iter().map(|t| (t.storage().id(), t.layout(), t.dtype())).collect();
+    let targets = Target::of(graph, &places);
+    let bytes = |memory: &Memory| match *memory {
+        Memory::Buffer(i) => own(&graph.buffers[i].0).size(),
+        Memory::Target(i) => own(tensors[i].storage()).size(),
+        Memory::Temp(_) | Memory::Marks => 0,
+    };
+    let shifts = Arc::new(Shifts::new(graph, &targets, most, bytes));
+    let (key, ready) = context.ready(op, graph, &targets, &shifts)?;
+    if graph.latest.ran_before() {
+        graph.latest.set(Arc::new(Found::new(context, graph, tensors, &shifts, (key, &ready))));
+    }
+    Ok((shifts, ready))
 }
 
 fn own(storage: &Storage) -> &Buffer {

@@ -64,12 +64,8 @@ impl Profiler {
 }
 
 impl Recorder {
-    /// Prepares to time a launch, if a profile is running.
+    /// Prepares to time a launch, if a profile is running. What goes to a caller's encoder is not timed.
     pub(super) fn start_timing(&mut self, context: &Context, launch: &Launch) -> Result<()> {
-        // What goes to a caller's encoder is not timed.
-        if self.tape().is_some() {
-            return Ok(());
-        }
         let Some(profiler) = &mut self.profiler else { return Ok(()) };
         context.guard(OP, || {
             profiler.begin(&context.device, launch);
@@ -87,7 +83,7 @@ impl Recorder {
 
     /// Ends what [`start_timing`](Self::start_timing) began.
     pub(super) fn end_timing(&mut self, context: &Context) -> Result<()> {
-        let Some(profiler) = self.profiler.as_ref().filter(|_| self.tape().is_none()) else { return Ok(()) };
+        let Some(profiler) = &self.profiler else { return Ok(()) };
         if profiler.timestamps {
             self.end_pass();
             return Ok(());

@@ -44,7 +44,7 @@ pub(super) struct Copy<'a> {
 }
 
 /// The pipeline's id; then each binding's buffer id, offset and size.
-type BindKey = (u64, SmallVec<[(u64, u64, u64); 4]>);
+type BindKey = (u64, SmallVec<[(u64, u64, u64); 6]>);
 
 pub(super) struct Recorder {
     /// What comes before the open encoder.
@@ -138,7 +138,7 @@ impl Recorder {
         }
     }
 
-    /// Appends a launch of `grid` workgroups.
+    /// Appends a launch of `grid` workgroups to what is submitted here.
     pub(super) fn launch(
         &mut self,
         context: &Context,
@@ -148,9 +148,6 @@ impl Recorder {
         words: &[u32],
         grid: [u32; 2],
     ) -> Result<()> {
-        if let Some(at) = self.tape() {
-            return self.launch_aside(context, op, at, (pipeline, bound), words, grid);
-        }
         let mut slot = self.uniforms.len().next_multiple_of(self.align);
         if slot + words.len() * 4 > UNIFORM_BYTES {
             self.submit(context, op)?;
@@ -248,9 +245,9 @@ impl Recorder {
         if self.bytes > SUBMIT_BYTES { self.submit(context, op) } else { Ok(()) }
     }
 
-    /// The mark of some bounds, for a launch.
-    pub(super) fn mark(&mut self, bounds: Bounds) -> u32 {
-        match self.tape() {
+    /// The mark of some bounds, for a launch, which may go to a tape.
+    pub(super) fn mark(&mut self, bounds: Bounds, tape: Option<usize>) -> u32 {
+        match tape {
             Some(at) => self.tapes[at].marks().of(bounds),
             None => self.marks.of(bounds),
         }

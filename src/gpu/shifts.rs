@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use smallvec::SmallVec;
 
-use crate::expr::graph::{Graph, Source, Step, Take, Value};
+use crate::expr::graph::{Graph, Latest, Source, Step, Take, Value};
 use crate::kernel::{Memory, Target};
 
 /// Shifts are multiples of this, in bytes, so that what is aligned stays aligned.
@@ -120,6 +120,7 @@ impl Shifts {
             roots: graph.roots.clone(),
             hash: graph.hash,
             prepared: OnceLock::new(),
+            latest: Latest::default(),
         };
         (moved, targets.iter().map(target).collect())
     }

@@ -90,7 +90,7 @@ impl Context {
         [offset, pitch]: [u64; 2],
         to_texture: bool,
     ) -> Result<()> {
-        self.look(op)?;
+        self.look_unless_aside(op)?;
         let buffer: &Buffer = super::own(storage);
         let (texture, raw) = (texture.clone(), buffer.raw().clone());
         let copy = TextureCopy { texture, buffer: raw, offset, pitch: pitch as u32, to_texture };

@@ -12,8 +12,8 @@ use crate::base::dtype::integers;
 use crate::base::layout::Layout;
 use crate::base::storage::Storage;
 use crate::expr::graph::{Graph, Source, Step, Take};
-use crate::expr::joint;
 use crate::expr::range::check_element;
+use crate::expr::{assigned, assigned_before, joint};
 use crate::{DType, Device, Error, Expr, Result, Scalar, Tensor};
 
 /// Writes several values into several tensors at once, in place, as Python's tuple assignment: every right side
@@ -65,10 +65,18 @@ impl Update {
         Self::with(op, targets, || graph_of(op, targets))
     }
 
-    /// The same, with the graph that the values kept when they were assigned before, if they were.
+    /// The same, with what the values kept when they were assigned before, if they were: their graph; and where the targets
+    /// are the same, that all is in order, which depends on nothing that could have changed since.
     fn again(op: &'static str, targets: &[(&Tensor, Expr)]) -> Result<Self> {
+        if let Some((graph, beside)) = assigned_before(targets) {
+            let device = targets[0].0.device();
+            let targets = targets.iter().map(|&(target, _)| target.clone()).collect();
+            return Ok(Self { op, device, targets, graph, beside });
+        }
         let wanted: SmallVec<[_; 4]> = targets.iter().map(|(t, e)| (e, t.dtype(), t.shape())).collect();
-        Self::with(op, targets, || joint(&wanted, || graph_of(op, targets)))
+        let update = Self::with(op, targets, || joint(&wanted, || graph_of(op, targets)))?;
+        assigned(targets, &update.graph, update.beside);
+        Ok(update)
     }
 
     fn with(op: &'static str, targets: &[(&Tensor, Expr)], graph: impl FnOnce() -> Result<Arc<Graph>>) -> Result<Self> {

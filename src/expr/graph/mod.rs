@@ -5,6 +5,7 @@
 //! another learning rate is the same graph. What runs it, and in how many passes, is the backend's affair.
 
 mod convert;
+mod latest;
 mod lower;
 mod order;
 mod print;
@@ -18,6 +19,7 @@ use std::sync::{Arc, OnceLock};
 use rustc_hash::FxHasher;
 use smallvec::{SmallVec, smallvec};
 
+pub(crate) use self::latest::Latest;
 use self::lower::Lowering;
 use super::cell::Number;
 use super::node::Expr;
@@ -242,6 +244,8 @@ pub(crate) struct Graph {
     pub(crate) hash: u64,
     /// What a backend makes of it at the first run, to be found again at the next.
     pub(crate) prepared: OnceLock<Arc<dyn Any + Send + Sync>>,
+    /// What a backend found at the last run, which depends on buffers and targets, too.
+    pub(crate) latest: Latest,
 }
 
 impl Graph {
@@ -270,7 +274,7 @@ impl Graph {
             dtype.hash(&mut hasher);
         }
         let (hash, starts) = (hasher.finish(), Vec::new());
-        Ok(Self { values, buffers, starts, scalars, roots, hash, prepared: OnceLock::new() })
+        Ok(Self { values, buffers, starts, scalars, roots, hash, prepared: OnceLock::new(), latest: Latest::default() })
     }
 
     /// What its numbers are now. A run asks once: another thread may change a cell between two passes.
