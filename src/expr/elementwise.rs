@@ -158,7 +158,10 @@ impl Expr {
     /// All three broadcast. NaN in the branch not taken does not leak.
     #[must_use]
     pub fn select(condition: impl Into<Self>, on_true: impl Into<Self>, on_false: impl Into<Self>) -> Self {
-        let (c, a, b) = (condition.into(), on_true.into(), on_false.into());
+        Self::select_of(condition.into(), on_true.into(), on_false.into())
+    }
+
+    fn select_of(c: Self, a: Self, b: Self) -> Self {
         carry((|| {
             for arg in [&c, &a, &b] {
                 arg.check()?;
