@@ -10,7 +10,7 @@ use hadamard::optim::{
     ASGD, Adadelta, Adagrad, Adam, AdamW, Adamax, AnyOptimizer, Lion, NAdam, Optimizer, RAdam, RMSprop, Rprop, Rule,
     SGD, schedule,
 };
-use hadamard::{DType, Device, Error, Expr, Params, Result, ScalarCell, Tensor, einsum, read_safetensors};
+use hadamard::{DType, Device, Error, Expr, Params, ScalarCell, Tensor, einsum, read_safetensors};
 use serde_json::Value;
 
 /// The options of a row, each of which must be taken up by somebody.

@@ -33,8 +33,6 @@ for kind in gpu cpu; do
     (
         # shellcheck disable=SC1090 # written by toolchain.sh
         [ -z "${toolchain-}" ] || . "$toolchain"
-        # Both are built into one file, which cargo does not tell apart by features.
-        touch src/lib.rs
         CARGO_TARGET_DIR=$target cargo build -q --locked --profile "$profile" --target wasm32-unknown-unknown --features "$kind"
     )
     bindgen "$target/wasm32-unknown-unknown/$profile/hadamard_web.wasm" pkg/wasm "$kind"

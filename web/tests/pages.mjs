@@ -359,6 +359,24 @@ export const tests = {
     },
   },
 
+  'without what computes on the CPU, it holds tensors': {
+    on: 'gpu',
+    async run({ open, assert }) {
+      const page = await open();
+      const got = await page.evaluate(async () => {
+        const { default: load, ...raw } = await import('/pkg/wasm/gpu.js');
+        await load();
+        const d = await raw.device_request('cpu');
+        const x = raw.tensor_of_floats(d, Float32Array.of(1, 2), Uint32Array.of(2));
+        const [name, message] = await (async () => raw.function_call(raw.function_new(['x + 1'], [], [], false), d, [x], [0]))().catch(
+          (error) => [error.name, error.message],
+        );
+        return [name, message, (await raw.tensor_read(x)).length];
+      });
+      assert.deepEqual(got, ['UnsupportedError', 'call: cpu does not support evaluation, without the feature cpu', 8]);
+    },
+  },
+
   'a page without WebGPU': {
     on: 'cpu',
     async run({ open, assert }) {
