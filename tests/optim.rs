@@ -7,21 +7,11 @@ use std::path::Path;
 
 use devices::{failures_on_each, note};
 use hadamard::optim::{
-    ASGD, Adadelta, Adagrad, Adam, AdamW, Adamax, Lion, NAdam, Optimizer, RAdam, RMSprop, Rprop, Rule, SGD, schedule,
+    ASGD, Adadelta, Adagrad, Adam, AdamW, Adamax, AnyOptimizer, Lion, NAdam, Optimizer, RAdam, RMSprop, Rprop, Rule,
+    SGD, schedule,
 };
-use hadamard::{DType, Device, Error, Expr, Params, Result, ScalarCell, Tensor, einsum, read_safetensors};
+use hadamard::{DType, Device, Error, Expr, Params, ScalarCell, Tensor, einsum, read_safetensors};
 use serde_json::Value;
-
-/// An optimizer whose rule is not known.
-trait AnyOptimizer {
-    fn step(&mut self, grads: &[Tensor]) -> Result<()>;
-}
-
-impl<R: Rule> AnyOptimizer for Optimizer<R> {
-    fn step(&mut self, grads: &[Tensor]) -> Result<()> {
-        Self::step(self, grads)
-    }
-}
 
 /// The options of a row, each of which must be taken up by somebody.
 struct Options<'a> {
@@ -51,42 +41,40 @@ impl Options<'_> {
     }
 }
 
-fn optimizer(row: &Value, params: &[Tensor]) -> Box<dyn AnyOptimizer> {
+fn optimizer(row: &Value, params: &[Tensor]) -> AnyOptimizer {
     let left = row["options"].as_object().unwrap().keys().cloned().collect();
     let mut o = Options { row, left };
     let lr = o.take("lr").unwrap().as_f64().unwrap();
     let maximize = o.flag("maximize");
-    let made: Box<dyn AnyOptimizer> = match row["optimizer"].as_str().unwrap() {
-        "SGD" => Box::new(
-            SGD::new(params)
-                .lr(lr)
-                .momentum(o.number("momentum", 0.0))
-                .dampening(o.number("dampening", 0.0))
-                .weight_decay(o.number("weight_decay", 0.0))
-                .nesterov(o.flag("nesterov"))
-                .maximize(maximize),
-        ),
-        "Adam" => Box::new(
-            Adam::new(params)
-                .lr(lr)
-                .betas(o.betas())
-                .eps(o.number("eps", 1e-8))
-                .weight_decay(o.number("weight_decay", 0.0))
-                .amsgrad(o.flag("amsgrad")),
-        ),
-        "AdamW" => Box::new(AdamW::new(params).lr(lr).weight_decay(o.number("weight_decay", 0.01))),
-        "NAdam" => Box::new(NAdam::new(params).lr(lr)),
-        "RAdam" => Box::new(RAdam::new(params).lr(lr)),
-        "Adamax" => Box::new(Adamax::new(params).lr(lr)),
-        "RMSprop" => {
-            Box::new(RMSprop::new(params).lr(lr).momentum(o.number("momentum", 0.0)).centered(o.flag("centered")))
-        }
-        "Adagrad" => Box::new(
-            Adagrad::new(params).lr(lr).lr_decay(o.number("lr_decay", 0.0)).weight_decay(o.number("weight_decay", 0.0)),
-        ),
-        "Adadelta" => Box::new(Adadelta::new(params).lr(lr)),
-        "Rprop" => Box::new(Rprop::new(params).lr(lr)),
-        "ASGD" => Box::new(ASGD::new(params).lr(lr)),
+    let made: AnyOptimizer = match row["optimizer"].as_str().unwrap() {
+        "SGD" => SGD::new(params)
+            .lr(lr)
+            .momentum(o.number("momentum", 0.0))
+            .dampening(o.number("dampening", 0.0))
+            .weight_decay(o.number("weight_decay", 0.0))
+            .nesterov(o.flag("nesterov"))
+            .maximize(maximize)
+            .any(),
+        "Adam" => Adam::new(params)
+            .lr(lr)
+            .betas(o.betas())
+            .eps(o.number("eps", 1e-8))
+            .weight_decay(o.number("weight_decay", 0.0))
+            .amsgrad(o.flag("amsgrad"))
+            .any(),
+        "AdamW" => AdamW::new(params).lr(lr).weight_decay(o.number("weight_decay", 0.01)).any(),
+        "NAdam" => NAdam::new(params).lr(lr).any(),
+        "RAdam" => RAdam::new(params).lr(lr).any(),
+        "Adamax" => Adamax::new(params).lr(lr).any(),
+        "RMSprop" => RMSprop::new(params).lr(lr).momentum(o.number("momentum", 0.0)).centered(o.flag("centered")).any(),
+        "Adagrad" => Adagrad::new(params)
+            .lr(lr)
+            .lr_decay(o.number("lr_decay", 0.0))
+            .weight_decay(o.number("weight_decay", 0.0))
+            .any(),
+        "Adadelta" => Adadelta::new(params).lr(lr).any(),
+        "Rprop" => Rprop::new(params).lr(lr).any(),
+        "ASGD" => ASGD::new(params).lr(lr).any(),
         other => panic!("{other}"),
     };
     assert!(o.left.is_empty(), "options not taken up: {:?} of {row}", o.left);
@@ -292,6 +280,33 @@ fn a_schedule_is_a_factor_of_the_learning_rate() {
 }
 
 #[test]
+fn an_optimizer_of_any_rule_keeps_its_groups_hooks_and_schedules() {
+    fn made([w, b]: &[Tensor; 2]) -> SGD {
+        SGD::new(&[w])
+            .lr(0.5)
+            .momentum(0.9)
+            .momentum_schedule(|steps| 0.9 - 0.1 * steps as f64)
+            .schedule(schedule::step(2, 0.5))
+            .grad_hook(|g| g.clamp(-1.0, 1.0))
+            .group(&[b])
+            .lr(0.25)
+            .weight_hook(|w| w.clamp(-0.5, 0.5))
+    }
+    fn end<R: Rule>(mut optimizer: Optimizer<R>, [w, b]: &[Tensor; 2]) -> [Vec<f32>; 2] {
+        for _ in 0..5 {
+            optimizer.step(&[3.0 * w, b - 1.0]).unwrap();
+        }
+        [values(w), values(b)]
+    }
+    let device = Device::cpu();
+    let new = || [tensor(&[1.0, -2.0], &device), tensor(&[0.25, -0.125, 4.0], &device)];
+    let (typed, any) = (new(), new());
+    let ends = [end(made(&typed), &typed), end(made(&any).any(), &any)];
+    assert_eq!(ends[0], ends[1]);
+    assert!(ends[0][1].iter().all(|b| b.abs() <= 0.5));
+}
+
+#[test]
 fn a_parameter_may_be_any_view() {
     for device in devices::devices() {
         let whole = Tensor::zeros([3, 4], DType::F32, &device).unwrap();
@@ -347,6 +362,7 @@ fn options_that_pytorch_refuses_are_refused() {
         assert!(message.contains("expected") && message.contains("found"), "{message}");
     }
     assert_eq!(refusal(Adam::new(w).lr(-1.0)), "Adam: expected an lr of at least 0, found -1.0");
+    assert_eq!(refusal(Adam::new(w).lr(-1.0).any()), "Adam: expected an lr of at least 0, found -1.0");
 }
 
 #[test]
@@ -559,6 +575,7 @@ fn training_is_resumed_bit_for_bit() {
         training_goes_on(&device, |p| NAdam::new(p).lr(0.1));
         training_goes_on(&device, |p| ASGD::new(p).lr(0.1).t0(3.0));
         training_goes_on(&device, |p| Rprop::new(p).lr(0.1));
+        training_goes_on(&device, |p| NAdam::new(p).lr(0.1).any());
     }
 }
 

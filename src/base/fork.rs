@@ -5,6 +5,10 @@
 //! whoever forks takes those locks first that all work needs: see [`around`].
 
 #![cfg_attr(unix, allow(unsafe_code, reason = "has the system tell of forks"))]
+#![cfg_attr(
+    all(target_arch = "wasm32", not(feature = "gpu")),
+    allow(dead_code, reason = "there are no forks, and no threads that would be missed")
+)]
 
 use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};

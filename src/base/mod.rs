@@ -16,6 +16,7 @@ pub(crate) mod nearest;
 pub(crate) mod numpy;
 pub(crate) mod pages;
 pub(crate) mod pool;
+pub(crate) mod shader;
 pub(crate) mod shape;
 pub(crate) mod storage;
 mod sync;

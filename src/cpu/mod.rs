@@ -61,10 +61,21 @@ pub(crate) use threads::{count as num_threads, set_count as set_num_threads};
 use program::Program;
 
 use crate::expr::graph::Graph;
-use crate::{Counters, DeviceInfo, DeviceKind, Result, Tensor};
+use crate::{Counters, DeviceInfo, DeviceKind, Error, Result, Tensor};
+
+/// Whether the CPU evaluates. Else it holds tensors, and what is below [`run`] is not linked.
+pub(crate) const EVALUATES: bool = cfg!(any(feature = "cpu", not(target_arch = "wasm32")));
 
 /// Runs a graph; root `i` is written to `targets[i]`. What the caller promises is said at `Backend::run`.
+///
+/// # Errors
+///
+/// [`Error::Unsupported`] if it does not [evaluate](EVALUATES), what a pass reports.
 pub(crate) fn run(op: &'static str, graph: &Graph, targets: &[Tensor]) -> Result<()> {
+    if !EVALUATES {
+        let what = "evaluation, without the feature cpu".to_owned();
+        return Err(Error::Unsupported { op, what, device: "cpu".to_owned() });
+    }
     if let Some(program) = graph.prepared.get().and_then(|p| p.downcast_ref::<Program>()) {
         return program.run(op, graph, targets);
     }

@@ -158,16 +158,20 @@ impl Expr {
     /// All three broadcast. NaN in the branch not taken does not leak.
     #[must_use]
     pub fn select(condition: impl Into<Self>, on_true: impl Into<Self>, on_false: impl Into<Self>) -> Self {
-        let (c, a, b) = (condition.into(), on_true.into(), on_false.into());
+        Self::select_of([&condition.into(), &on_true.into(), &on_false.into()])
+    }
+
+    fn select_of(args: [&Self; 3]) -> Self {
         carry((|| {
-            for arg in [&c, &a, &b] {
+            for arg in args {
                 arg.check()?;
             }
+            let [c, a, b] = args;
             if c.dtype() != DType::Bool {
                 return Err(Error::DType { op: "where", expected: "a bool condition", found: c.dtype() });
             }
             let dtype = result_type("where", [(a.dtype(), a.0.standing), (b.dtype(), b.0.standing)])?;
-            for branch in [&a, &b] {
+            for branch in [a, b] {
                 match branch.as_scalar() {
                     // PyTorch lets what is rounded more than once become an infinity.
                     Some(Scalar::Float(_)) if matches!(dtype, DType::F16 | DType::BF16) => {}

@@ -95,6 +95,27 @@ impl<R: Rule> Group<R> {
         }
     }
 
+    /// The same group by another rule, with what its options follow.
+    pub(super) fn replace<S>(self, rule: impl FnOnce(R) -> S, follows: Vec<Follow<S>>) -> Group<S> {
+        let Self {
+            lr, maximize, schedule, own_schedule, weight_hooks, blocks, step, memory, started_with, cells, ..
+        } = self;
+        Group {
+            rule: rule(self.rule),
+            lr,
+            maximize,
+            schedule,
+            own_schedule,
+            follows,
+            weight_hooks,
+            blocks,
+            step,
+            memory,
+            started_with,
+            cells,
+        }
+    }
+
     /// The tensors kept for each parameter, by name: those of a group that has taken no step as it would begin now.
     pub(super) fn named_state(&self) -> Result<Vec<(String, Tensor)>> {
         let initial = self.rule.state(self.current_lr());
@@ -145,7 +166,7 @@ impl<R: Rule> Group<R> {
 
     /// Checks the rate and the options of the next step.
     pub(super) fn check(&self) -> Result<()> {
-        require(R::NAME, self.current_lr() >= 0.0, "an lr of at least 0", self.current_lr())?;
+        require(self.rule.name(), self.current_lr() >= 0.0, "an lr of at least 0", self.current_lr())?;
         if self.follows.is_empty() { Ok(()) } else { self.current_rule().check() }
     }
 

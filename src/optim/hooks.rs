@@ -63,7 +63,7 @@ impl<R: Rule> Optimizer<R> {
         let whole = grads.len() == blocks.len() && blocks.iter().zip(grads).all(|(b, g)| b.whole.shape() == g.shape());
         if !whole && grads.len() != n_parts {
             let expected = format!("{n_parts} gradients, one for each parameter");
-            return Err(Error::argument(R::NAME, expected, grads.len().to_string()));
+            return Err(Error::argument(self.name(), expected, grads.len().to_string()));
         }
         let (mut found, mut gathered) = (Vec::new(), Vec::new());
         for segment in segments {
@@ -79,7 +79,7 @@ impl<R: Rule> Optimizer<R> {
                 grad.check()?;
                 if grad.shape() != part.tensor.shape() {
                     let expected = format!("a gradient of shape {} for '{}'", part.tensor.shape(), part.name);
-                    return Err(Error::argument(R::NAME, expected, grad.shape().to_string()));
+                    return Err(Error::argument(self.name(), expected, grad.shape().to_string()));
                 }
             }
             let own: Vec<Grad> = own.iter().map(|grad| Grad::given(grad, &segment.target)).collect();

@@ -91,6 +91,17 @@ impl<R: Rule> Optimizer<R> {
         last.blocks.extend(blocks);
     }
 
+    /// The same of groups by another rule.
+    pub(super) fn map_groups<S: Rule>(self, to: impl FnMut(Group<R>) -> Group<S>) -> Optimizer<S> {
+        let Self { groups, grad_hooks, schedule, guard, prepared } = self;
+        Optimizer { groups: groups.into_iter().map(to).collect(), grad_hooks, schedule, guard, prepared }
+    }
+
+    /// The name of its rule, for errors.
+    pub(super) fn name(&self) -> &'static str {
+        self.groups[0].rule.name()
+    }
+
     pub(super) fn parts(&self) -> impl Iterator<Item = &Part> {
         self.groups.iter().flat_map(|group| &group.blocks).flat_map(|b| &b.block.parts)
     }
@@ -240,7 +251,7 @@ impl<R: Rule> Optimizer<R> {
         self.guard.check()?;
         if let Some(part) = self.parts().find(|part| !part.tensor.dtype().is_float()) {
             let found = part.tensor.dtype();
-            return Err(Error::DType { op: R::NAME, expected: "parameters that are floats", found });
+            return Err(Error::DType { op: self.name(), expected: "parameters that are floats", found });
         }
         for group in &self.groups {
             let mut parts = group.blocks.iter().flat_map(|of| &of.block.parts);
@@ -248,7 +259,7 @@ impl<R: Rule> Optimizer<R> {
         }
         let parts: Vec<&Part> = self.parts().collect();
         match overlap(parts.iter().map(|part| &part.tensor)) {
-            Some((first, second)) => Err(share_memory(R::NAME, &parts[first].name, &parts[second].name)),
+            Some((first, second)) => Err(share_memory(self.name(), &parts[first].name, &parts[second].name)),
             None => Ok(()),
         }
     }

@@ -41,6 +41,11 @@ pub trait Rule: Clone + Send + Sync + 'static {
     /// The default learning rate.
     const LR: f64;
 
+    /// The optimizer's name: [`NAME`](Self::NAME), but for a rule that stands for others.
+    fn name(&self) -> &'static str {
+        Self::NAME
+    }
+
     /// Checks the options.
     ///
     /// # Errors

@@ -56,13 +56,13 @@ impl<R: Rule> Optimizer<R> {
             if !missing.is_empty() {
                 let others = state.iter().filter(|(name, _)| own.iter().all(|(n, _)| n != name));
                 let others: Vec<&str> = others.map(|(name, _)| name.as_str()).collect();
-                let expected = format!("the state of {}, group {g}, with {}", R::NAME, listed(&missing));
+                let expected = format!("the state of {}, group {g}, with {}", self.name(), listed(&missing));
                 let instead = if others.is_empty() { String::new() } else { format!(", but {}", listed(&others)) };
                 return Err(Error::argument(OP, expected, format!("{} tensors without{instead}", state.len())));
             }
             let mut pairs = Vec::with_capacity(own.len());
             for ((name, own), new) in own.into_iter().zip(news.into_iter().flatten()) {
-                require_alike(OP, &format!("'{name}' of {}, group {g}", R::NAME), &own, new)?;
+                require_alike(OP, &format!("'{name}' of {}, group {g}", self.name()), &own, new)?;
                 let new = new.to_device(&own.device())?;
                 known.insert(name);
                 pairs.push((own, new));
@@ -72,7 +72,7 @@ impl<R: Rule> Optimizer<R> {
         let mut of_scale = Vec::new();
         for (name, own) in self.guard.state(&self.device())? {
             let Some(new) = given.get(name.as_str()) else {
-                let expected = format!("the state of {} with a loss scale, '{name}'", R::NAME);
+                let expected = format!("the state of {} with a loss scale, '{name}'", self.name());
                 return Err(Error::argument(OP, expected, format!("{} tensors without", state.len())));
             };
             require_alike(OP, &format!("'{name}'"), &own, new)?;
@@ -83,7 +83,7 @@ impl<R: Rule> Optimizer<R> {
         let unknown: Vec<&str> = unknown.collect();
         if !unknown.is_empty() {
             let groups = if self.groups.len() == 1 { "group" } else { "groups" };
-            let expected = format!("the {} tensors of {}'s {} {groups}", known.len(), R::NAME, self.groups.len());
+            let expected = format!("the {} tensors of {}'s {} {groups}", known.len(), self.name(), self.groups.len());
             return Err(Error::argument(OP, expected, format!("{} besides", listed(&unknown))));
         }
         let numbers = found.iter().map(|pairs| pairs[pairs.len() - 1].1.to_vec::<f64>());

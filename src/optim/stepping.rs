@@ -94,7 +94,7 @@ impl<R: Rule> Optimizer<R> {
             return Ok(());
         }
         let names: Vec<&str> = self.parts().filter(|part| !part.frozen).map(|part| part.name.as_str()).collect();
-        let expected = format!("a loss that depends on a parameter of {}: {}", R::NAME, listed(&names));
+        let expected = format!("a loss that depends on a parameter of {}: {}", self.name(), listed(&names));
         let found = "one that depends on none (Params::pack copies: build the loss of what Params::get returns)";
         Err(Error::argument("minimize", expected, found))
     }
@@ -125,7 +125,7 @@ impl<R: Rule> Optimizer<R> {
     ) -> Result<(Prepared, Reading)> {
         let fixed = |tensor: &Tensor| own.is_none_or(|own| own.contains(&tensor.storage().id()));
         let stand_in = |tensor: &Tensor| {
-            Tensor::empty(R::NAME, [0].into(), tensor.dtype(), &tensor.device()).map(|none| none.storage().clone())
+            Tensor::empty(self.name(), [0].into(), tensor.dtype(), &tensor.device()).map(|none| none.storage().clone())
         };
         let (form, exprs, reading) = Form::new(exprs, fixed, stand_in)?;
         let stages = match purpose {
@@ -164,7 +164,7 @@ impl<R: Rule> Optimizer<R> {
         if let Some((count, finite)) = checked {
             numbered.by_ref().take(*count).try_for_each(|(at, update)| run(at, update))?;
             if !finite.item::<bool>()? {
-                return Err(Error::argument(R::NAME, "finite gradients", "NaN or infinities"));
+                return Err(Error::argument(self.name(), "finite gradients", "NaN or infinities"));
             }
         }
         self.groups.iter_mut().try_for_each(Group::advance)?;

@@ -23,13 +23,13 @@ impl<R: Rule> Optimizer<R> {
         self.groups.iter_mut().try_for_each(Group::begin)?;
         self.begin_guard()?;
         let segments = self.segments()?;
-        let Some(first) = segments.first() else { return Ok(Stages::new(R::NAME, None)) };
-        let mut stages = Stages::new(R::NAME, loss);
+        let Some(first) = segments.first() else { return Ok(Stages::new(self.name(), None)) };
+        let mut stages = Stages::new(self.name(), loss);
         let near = first.target.clone();
         let grads = self.segment_grads(&segments, grads, &mut stages)?;
         let mut grads = self.hooked(&segments, grads, &mut stages)?;
         let steps = self.steps(&segments, &mut grads, &mut stages)?;
-        let (mut cuts, mut updates, mut copies) = cut(R::NAME, steps, &near)?;
+        let (mut cuts, mut updates, mut copies) = cut(self.name(), steps, &near)?;
         if !independent(&updates) {
             // Some gradient reads elements that an earlier update overwrites, so all are evaluated first, into memory of
             // their own.
@@ -39,7 +39,7 @@ impl<R: Rule> Optimizer<R> {
                 grad.store(&mut pairs, &near)?;
             }
             stages.push(&pairs)?;
-            (cuts, updates, copies) = cut(R::NAME, self.steps(&segments, &mut grads, &mut stages)?, &near)?;
+            (cuts, updates, copies) = cut(self.name(), self.steps(&segments, &mut grads, &mut stages)?, &near)?;
         }
         stages.push(&cuts)?;
         stages.push_loss(&near)?;
@@ -144,7 +144,7 @@ impl Effects {
         let mut new = group.updated(&inputs);
         if new.len() != targets.len() {
             let expected = format!("{} new states of update()", state.len());
-            return Err(Error::argument(R::NAME, expected, (new.len() - 1).to_string()));
+            return Err(Error::argument(group.rule.name(), expected, (new.len() - 1).to_string()));
         }
         let mut w = new.remove(0);
         for (hook, effect) in group.weight_hooks.iter().zip(&self.hooks) {

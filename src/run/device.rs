@@ -20,7 +20,8 @@ pub struct Device {
 }
 
 impl Device {
-    /// The CPU. There is one, and every call gives it.
+    /// The CPU. There is one, and every call gives it. In a browser it evaluates with the feature `cpu` alone, which is on by
+    /// default; without it, it holds tensors.
     pub fn cpu() -> Self {
         Self { backend: Backend::Cpu }
     }

@@ -2,7 +2,7 @@
 
 use crate::{Device, Result};
 #[cfg(all(feature = "gpu", target_arch = "wasm32"))]
-use crate::{Error, gpu};
+use crate::{Error, cpu, gpu};
 
 #[cfg_attr(
     not(all(feature = "gpu", target_arch = "wasm32")),
@@ -27,11 +27,13 @@ impl Device {
     ///
     /// # Errors
     ///
-    /// As [`best`](Self::best); in a browser none.
+    /// As [`best`](Self::best). In a browser none, but without the feature `cpu` [`Error::NoDevice`](crate::Error::NoDevice)
+    /// where there is no GPU, and what the GPU reports that does not open.
     pub async fn request() -> Result<Self> {
         #[cfg(all(feature = "gpu", target_arch = "wasm32"))]
         return match gpu::request("gpu", false).await {
             Ok(context) => Ok(Self::on_gpu(context)),
+            Err(error) if !cpu::EVALUATES => Err(error),
             Err(Error::NoDevice { .. }) => Ok(Self::cpu()),
             Err(error) => {
                 log::warn!("the CPU is used: {error}");
@@ -51,12 +53,12 @@ impl Device {
     pub async fn request_named(name: &str) -> Result<Self> {
         #[cfg(all(feature = "gpu", target_arch = "wasm32"))]
         {
-            let wanted = name.trim().to_lowercase();
+            let wanted = name.trim().to_ascii_lowercase();
             if wanted == "cpu" {
                 return Ok(Self::cpu());
             }
             let device = Self::on_gpu(gpu::request(name, true).await?);
-            if wanted == "gpu" || !wanted.is_empty() && device.to_string().to_lowercase().contains(&wanted) {
+            if wanted == "gpu" || !wanted.is_empty() && device.to_string().to_ascii_lowercase().contains(&wanted) {
                 return Ok(device);
             }
             return Err(Error::NoDevice { wanted: name.to_owned(), available: vec!["cpu".into(), device.to_string()] });

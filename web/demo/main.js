@@ -8,6 +8,8 @@ import { Picture, pixels } from './picture.js';
 const $ = (id) => document.getElementById(id);
 
 const devices = { gpu: undefined, cpu: undefined };
+/** What computes on the CPU is downloaded when it is used first. */
+const cpu = async () => (devices.cpu ??= await hadamard.device('cpu'));
 let picture;
 let current;
 /** The learning that goes on, if any: another number stops it. */
@@ -40,14 +42,15 @@ function lost() {
   if (current === 'gpu') use('cpu');
 }
 
-function use(kind) {
+async function use(kind) {
   current = kind;
   run += 1;
   $('device').className = `card device ${kind}`;
   $('name').textContent = kind === 'gpu' ? devices.gpu.name : 'the CPU, one thread';
   for (const name of ['gpu', 'cpu']) $(name).setAttribute('aria-pressed', String(name === kind));
   try {
-    picture.on(devices[kind]);
+    if (kind === 'cpu') await cpu();
+    if (current === kind) picture.on(devices[kind]);
   } catch (error) {
     fail(error);
   }
@@ -69,7 +72,6 @@ function button(id, work) {
 }
 
 async function begin() {
-  devices.cpu = await hadamard.device('cpu');
   const why = await findGpu();
   const photo = await pixels('temple.jpg');
   picture = new Picture(photo);
@@ -78,7 +80,7 @@ async function begin() {
   $('gpu').disabled = !devices.gpu;
   $('gpu').addEventListener('click', () => use('gpu'));
   $('cpu').addEventListener('click', () => use('cpu'));
-  use(devices.gpu && !devices.gpu.info.software ? 'gpu' : 'cpu');
+  await use(devices.gpu && !devices.gpu.info.software ? 'gpu' : 'cpu');
   draw([], [[], [], []]);
   button('start', async () => {
     run += 1;
@@ -86,7 +88,7 @@ async function begin() {
     window.found = await learn(devices[current], picture.photo, photo, () => run === mine);
   });
   button('measure', async () => {
-    window.times = await measure([devices.gpu, devices.cpu].filter(Boolean));
+    window.times = await measure([devices.gpu, await cpu()].filter(Boolean));
   });
   window.ready = true;
 }

@@ -26,10 +26,14 @@ export type ErrorName =
   | 'ArgumentError' | 'DTypeError' | 'IndexError' | 'DeviceMismatchError' | 'NoDeviceError' | 'UnsupportedError'
   | 'OutOfMemoryError' | 'DeviceLostError' | 'GpuError' | 'ParseError' | 'HadamardError';
 
+/** Where the WebAssembly of a module is, or what it is. */
+export type Source = URL | string | Response | BufferSource | WebAssembly.Module;
+
 /**
- * Loads the module, once. `device()` calls it; call it yourself to say where the module is: a URL, a Response, or its bytes.
+ * Loads the module that `device()` uses in this page, which `device()` does by itself: `gpu` where there is a GPU, else `cpu`.
+ * `sources` says where they are if not in the package; each is loaded once its kind of device is asked for.
  */
-export function init(source?: URL | string | Response | BufferSource | WebAssembly.Module): Promise<void>;
+export function init(sources?: { gpu?: Source; cpu?: Source }): Promise<void>;
 
 /**
  * The device to use: a GPU where the page has one, else the CPU. `'gpu'`, `'cpu'` or part of a name choose; a GPUDevice of

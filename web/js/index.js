@@ -1,47 +1,16 @@
 // hadamard for pages: tensors on a device, and expressions in text evaluated over them in one pass.
 //
-// The module below (`wasm/hadamard_web.js`) knows tensors, functions and optimizers by numbers; the classes here give them
-// names, dispose of them, and say in words what is wrong with an argument.
+// The modules below (`modules.js`) know tensors, functions and optimizers by numbers; the classes here give them names, dispose
+// of them, and say in words what is wrong with an argument.
 
-import load, * as raw from './wasm/hadamard_web.js';
+import { fault, refused, shown } from './errors.js';
+import { bestKind, init, loaded, moduleOf, offered } from './modules.js';
 
-/** Functions kept by their text, the last used first. */
-const MOST_FUNCTIONS = 256;
+export { init };
+
 /** In place of a tensor's number, as in src/function.rs: a number, and true or false. */
 const NUMBER = 0;
 const TRUTH = 0xffff_ffff;
-
-/** What is wrong, as the library says it; `name` says which kind of error it is. */
-const fault = (name, message) => Object.assign(new Error(message), { name });
-const refused = (op, expected, found) => fault('ArgumentError', `${op}: expected ${expected}, found ${found}`);
-
-/** What a value is, in a few words. */
-function shown(value) {
-  if (value === null || value === undefined) return String(value);
-  if (typeof value === 'string') return `'${value}'`;
-  if (typeof value === 'object') return value.constructor?.name ?? 'an object';
-  return typeof value === 'function' ? 'a function' : String(value);
-}
-
-let loading;
-
-/**
- * Loads the module, once. `device()` calls it; call it yourself to say where the module is: a URL, a Response, or its bytes.
- */
-export function init(source) {
-  loading ??= (async () => {
-    source ??= new URL('./wasm/hadamard_web_bg.wasm', import.meta.url);
-    if (source instanceof URL && source.protocol === 'file:') {
-      const { readFile } = await import('node:fs/promises');
-      source = await readFile(source);
-    }
-    await load({ module_or_path: source });
-  })().catch((error) => {
-    loading = undefined;
-    throw error;
-  });
-  return loading;
-}
 
 // Numbers of what a page forgot to dispose of.
 const forgotten = new FinalizationRegistry(({ drop, number }) => drop(number));
@@ -143,8 +112,19 @@ export class Tensor extends Handle {
   #dtype;
 
   constructor(number, device) {
-    super(number, raw.tensor_drop);
+    super(number, device._module.raw.tensor_drop);
     this.#device = device;
+  }
+
+  get #raw() {
+    return this.#device._module.raw;
+  }
+
+  /** The number, for `op` on a device: that of a tensor of the other module is none to this one. */
+  _numberOn(op, device) {
+    const number = this._number(op);
+    if (device._module === this.#device._module) return number;
+    throw fault('DeviceMismatchError', `${op}: expected every tensor on ${device.name}, found one on ${this.#device.name}`);
   }
 
   /** The device it is on. */
@@ -154,12 +134,12 @@ export class Tensor extends Handle {
 
   /** The size of each dim. */
   get shape() {
-    this.#shape ??= Array.from(raw.tensor_shape(this._number('shape')));
+    this.#shape ??= Array.from(this.#raw.tensor_shape(this._number('shape')));
     return this.#shape;
   }
 
   get dtype() {
-    this.#dtype ??= raw.tensor_dtype(this._number('dtype'));
+    this.#dtype ??= this.#raw.tensor_dtype(this._number('dtype'));
     return this.#dtype;
   }
 
@@ -172,7 +152,7 @@ export class Tensor extends Handle {
   async data() {
     const number = this._number('data');
     const { dtype } = this;
-    const { buffer } = await raw.tensor_read(number);
+    const { buffer } = await this.#raw.tensor_read(number);
     return new (ARRAY_OF[dtype] ?? Uint16Array)(buffer);
   }
 
@@ -189,17 +169,22 @@ export class Tensor extends Handle {
     if (dtype !== this.dtype || array.length !== this.size) {
       throw refused('write', `${this.size} elements of ${this.dtype}`, `${array.length} of ${dtype}`);
     }
-    raw.tensor_write(this._number('write'), bytesOf(array));
+    this.#raw.tensor_write(this._number('write'), bytesOf(array));
   }
 
   /** The elements in another shape, which must have as many: a view, with no copy. */
   reshape(shape) {
-    return new Tensor(raw.tensor_reshape(this._number('reshape'), checkedShape('reshape', shape)), this.#device);
+    return new Tensor(this.#raw.tensor_reshape(this._number('reshape'), checkedShape('reshape', shape)), this.#device);
   }
 
   /** A copy on another device. */
   async to(device) {
-    return new Tensor(await raw.tensor_to_device(this._number('to'), device._number('to')), device);
+    const [from, to] = [this._number('to'), device._number('to')];
+    const { raw } = device._module;
+    if (raw === this.#raw) return new Tensor(await raw.tensor_to_device(from, to), device);
+    const sizes = this.#raw.tensor_shape(from);
+    const { dtype } = this;
+    return new Tensor(raw.tensor_of_bytes(to, await this.#raw.tensor_read(from), sizes, dtype), device);
   }
 
   /**
@@ -208,7 +193,7 @@ export class Tensor extends Handle {
    * as the tensor is not disposed of.
    */
   gpuBuffer() {
-    const found = raw.tensor_webgpu(this._number('gpuBuffer'));
+    const found = this.#raw.tensor_webgpu?.(this._number('gpuBuffer'));
     if (!found) throw fault('UnsupportedError', `gpuBuffer: ${this.#device.name} does not support GPUBuffers`);
     const [buffer, offset, size] = found;
     return { buffer, offset, size };
@@ -219,38 +204,6 @@ export class Tensor extends Handle {
   }
 }
 
-const functions = new Map();
-
-/**
- * The number of the function of some texts and its names: kept, since a page evaluates the same again and again. Words that have
- * a meaning of their own, such as `e`, are names where something is given for them.
- */
-function functionOf(op, texts, given = {}, wrt = [], value = false) {
-  for (const text of texts) if (typeof text !== 'string') throw refused(op, 'an expression in text', shown(text));
-  const found = kept(texts, [], wrt, value);
-  const taken = found.words.filter((word) => Object.hasOwn(given, word));
-  return taken.length ? kept(texts, [...found.names, ...taken], wrt, value) : found;
-}
-
-function kept(texts, names, wrt, value) {
-  const key = texts.length === 1 && wrt.length === 0 && names.length === 0 ? texts[0] : JSON.stringify([texts, names, wrt, value]);
-  let found = functions.get(key);
-  if (found) {
-    functions.delete(key);
-  } else {
-    const number = raw.function_new(texts, names, wrt, value);
-    found = { number, names: raw.function_names(number), words: raw.function_words(texts) };
-    found.words = found.words.filter((word) => !found.names.includes(word));
-    if (functions.size >= MOST_FUNCTIONS) {
-      const [[oldest, { number }]] = functions;
-      functions.delete(oldest);
-      raw.function_drop(number);
-    }
-  }
-  functions.set(key, found);
-  return found;
-}
-
 /** Operands by name as numbers of tensors and values, in the order of names. Arrays become tensors for the call. */
 function operandsOf(op, device, names, given = {}, own = {}) {
   const tensors = new Uint32Array(names.length);
@@ -258,7 +211,7 @@ function operandsOf(op, device, names, given = {}, own = {}) {
   const made = [];
   names.forEach((name, i) => {
     const value = name in given ? given[name] : own[name];
-    if (value instanceof Tensor) tensors[i] = value._number(op);
+    if (value instanceof Tensor) tensors[i] = value._numberOn(op, device);
     else if (typeof value === 'number') [tensors[i], values[i]] = [NUMBER, value];
     else if (typeof value === 'bigint') [tensors[i], values[i]] = [NUMBER, Number(value)];
     else if (typeof value === 'boolean') [tensors[i], values[i]] = [TRUTH, Number(value)];
@@ -277,12 +230,18 @@ export class Device extends Handle {
   #info;
   #isGpu;
 
-  constructor(number) {
+  constructor(number, module) {
+    const { raw } = module;
     super(number, raw.device_drop);
+    this._module = module;
     this.#name = raw.device_name(number);
     this.#isGpu = raw.device_is_gpu(number);
     const [f64, maxBuffer, software] = raw.device_info(number);
     this.#info = { f64: f64 === 1, maxBuffer, software: software === 1 };
+  }
+
+  get #raw() {
+    return this._module.raw;
   }
 
   /** What errors call it: the adapter and its backend, or `cpu`. */
@@ -301,12 +260,12 @@ export class Device extends Handle {
 
   /** Whether the device is gone. Every call then throws a DeviceLostError. */
   get lost() {
-    return raw.device_is_lost(this._number('lost'));
+    return this.#raw.device_is_lost(this._number('lost'));
   }
 
   /** The page's GPUDevice: its buffers may be tensors. */
   get gpuDevice() {
-    return raw.device_webgpu(this._number('gpuDevice'));
+    return this.#raw.device_webgpu?.(this._number('gpuDevice'));
   }
 
   /**
@@ -320,8 +279,8 @@ export class Device extends Handle {
     const [array, of] = typed('tensor', data, dtype);
     const sizes = checkedShape('tensor', shape ?? shapeOf(data));
     if (product(sizes) !== array.length) throw refused('tensor', `${product(sizes)} values for shape [${sizes}]`, array.length);
-    if (of === 'f32' && array instanceof Float32Array) return new Tensor(raw.tensor_of_floats(number, array, sizes), this);
-    return new Tensor(raw.tensor_of_bytes(number, bytesOf(array), sizes, of), this);
+    if (of === 'f32' && array instanceof Float32Array) return new Tensor(this.#raw.tensor_of_floats(number, array, sizes), this);
+    return new Tensor(this.#raw.tensor_of_bytes(number, bytesOf(array), sizes, of), this);
   }
 
   #ofBuffer(buffer, shape, dtype) {
@@ -351,7 +310,7 @@ export class Device extends Handle {
   /** A tensor of one value everywhere. */
   full(shape, value, dtype = 'f32') {
     if (typeof value !== 'number') throw refused('full', 'a number', shown(value));
-    return new Tensor(raw.tensor_full(this._number('full'), value, checkedShape('full', shape), dtype), this);
+    return new Tensor(this.#raw.tensor_full(this._number('full'), value, checkedShape('full', shape), dtype), this);
   }
 
   zeros(shape, dtype = 'f32') {
@@ -364,20 +323,20 @@ export class Device extends Handle {
 
   /** Random numbers of [0, 1): the same for a seed on every device. */
   uniform(shape, seed = 0) {
-    return new Tensor(raw.tensor_random(this._number('uniform'), false, checkedShape('uniform', shape), seed), this);
+    return new Tensor(this.#raw.tensor_random(this._number('uniform'), false, checkedShape('uniform', shape), seed), this);
   }
 
   /** Normal numbers: the same for a seed on every device, but for rounding. */
   normal(shape, seed = 0) {
-    return new Tensor(raw.tensor_random(this._number('normal'), true, checkedShape('normal', shape), seed), this);
+    return new Tensor(this.#raw.tensor_random(this._number('normal'), true, checkedShape('normal', shape), seed), this);
   }
 
   #call(op, texts, operands, wrt, value) {
     const number = this._number(op);
-    const { number: compiled, names } = functionOf(op, texts, operands, wrt, value);
+    const { number: compiled, names } = this._module.functionOf(op, texts, operands, wrt, value);
     const { tensors, values, done } = operandsOf(op, this, names, operands);
     try {
-      return Array.from(raw.function_call(compiled, number, tensors, values), (result) => new Tensor(result, this));
+      return Array.from(this.#raw.function_call(compiled, number, tensors, values), (result) => new Tensor(result, this));
     } finally {
       done();
     }
@@ -403,12 +362,12 @@ export class Device extends Handle {
     if (names.length === 0) return;
     const into = names.map((name) => {
       if (!(operands[name] instanceof Tensor)) throw refused('assign', `a tensor for '${name}', which is assigned to`, shown(operands[name]));
-      return operands[name]._number('assign');
+      return operands[name]._numberOn('assign', this);
     });
-    const { number, names: needed } = functionOf('assign', Object.values(targets), operands);
+    const { number, names: needed } = this._module.functionOf('assign', Object.values(targets), operands);
     const { tensors, values, done } = operandsOf('assign', this, needed, operands);
     try {
-      raw.function_assign(number, Uint32Array.from(into), tensors, values);
+      this.#raw.function_assign(number, Uint32Array.from(into), tensors, values);
     } finally {
       done();
     }
@@ -426,10 +385,10 @@ export class Device extends Handle {
 
   /** How an expression is computed: its passes, and what each reads and writes. */
   explain(text, operands) {
-    const { number, names } = functionOf('explain', [text], operands);
+    const { number, names } = this._module.functionOf('explain', [text], operands);
     const { tensors, values, done } = operandsOf('explain', this, names, operands);
     try {
-      return raw.function_explain(number, tensors, values);
+      return this.#raw.function_explain(number, tensors, values);
     } finally {
       done();
     }
@@ -437,23 +396,24 @@ export class Device extends Handle {
 
   /** Is done when all work so far is. Errors of the work come out here, or of the first read after it. */
   async synchronize() {
-    await raw.device_synchronize(this._number('synchronize'));
+    await this.#raw.device_synchronize(this._number('synchronize'));
   }
 
   /** Bytes, and counts of what was done so far. */
   stats() {
-    const [used, pooled, peak, allocations, compiled, kernels, submits, tensors] = raw.device_stats(this._number('stats'));
+    const [used, pooled, peak, allocations, compiled, kernels, submits] = this.#raw.device_stats(this._number('stats'));
+    const tensors = loaded.reduce((count, { raw }) => count + raw.tensor_count(), 0);
     return { used, pooled, peak, allocations, compiled, kernels, submits, tensors };
   }
 
   /** At most so many bytes are in use and pooled together; `undefined` bounds nothing. */
   limitMemory(bytes) {
-    raw.device_limit_memory(this._number('limitMemory'), bytes);
+    this.#raw.device_limit_memory(this._number('limitMemory'), bytes);
   }
 
   /** Gives pooled memory and compiled kernels back. */
   trim() {
-    raw.device_trim(this._number('trim'));
+    this.#raw.device_trim(this._number('trim'));
   }
 
   toString() {
@@ -478,11 +438,18 @@ class Optimizer extends Handle {
       if (!(params[name] instanceof Tensor)) throw refused(rule, `a tensor for '${name}'`, shown(params[name]));
       return params[name];
     });
-    const numbers = Uint32Array.from(tensors, (tensor) => tensor._number(rule));
+    if (tensors.length === 0) throw refused(rule, 'tensors to be trained', 'none');
+    const [{ device }] = tensors;
+    const { raw } = device._module;
+    const numbers = Uint32Array.from(tensors, (tensor) => tensor._numberOn(rule, device));
     const keys = Object.keys(options).map((key) => key.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`));
     super(raw.optimizer_new(rule, numbers, keys, Object.values(options)), raw.optimizer_drop);
     this.#params = { ...params };
-    this.#device = tensors[0].device;
+    this.#device = device;
+  }
+
+  get #raw() {
+    return this.#device._module.raw;
   }
 
   /** The tensors by their names. */
@@ -491,11 +458,11 @@ class Optimizer extends Handle {
   }
 
   get lr() {
-    return raw.optimizer_lr(this._number('lr'));
+    return this.#raw.optimizer_lr(this._number('lr'));
   }
 
   set lr(lr) {
-    raw.optimizer_set_lr(this._number('lr'), lr);
+    this.#raw.optimizer_set_lr(this._number('lr'), lr);
   }
 
   /** Takes a step along gradients, one for each parameter by its name. */
@@ -504,7 +471,7 @@ class Optimizer extends Handle {
     const names = Object.keys(this.#params);
     const { tensors, done } = operandsOf('step', this.#device, names, grads);
     try {
-      raw.optimizer_step(number, tensors);
+      this.#raw.optimizer_step(number, tensors);
     } finally {
       done();
     }
@@ -513,10 +480,10 @@ class Optimizer extends Handle {
   /** Takes a step that lowers a loss, of the parameters and of other operands by name. Returns what it was before, as a tensor. */
   minimize(loss, operands) {
     const number = this._number('minimize');
-    const { number: compiled, names } = functionOf('minimize', [loss], { ...this.#params, ...operands });
+    const { number: compiled, names } = this.#device._module.functionOf('minimize', [loss], { ...this.#params, ...operands });
     const { tensors, values, done } = operandsOf('minimize', this.#device, names, operands, this.#params);
     try {
-      return new Tensor(raw.optimizer_minimize(number, compiled, tensors, values), this.#device);
+      return new Tensor(this.#raw.optimizer_minimize(number, compiled, tensors, values), this.#device);
     } finally {
       done();
     }
@@ -554,20 +521,39 @@ export class Lion extends Optimizer {
  * the page's is shared, so that buffers go in and out without leaving the GPU.
  */
 export async function device(which) {
-  await init();
-  if (typeof which === 'string' || which === undefined) return new Device(await raw.device_request(which));
-  if (typeof GPUDevice !== 'undefined' && which instanceof GPUDevice) {
-    const handler = which.onuncapturederror;
-    const made = new Device(await onGpuDevice(which));
-    // The page's own errors stay the page's.
-    which.onuncapturederror = handler;
-    return made;
+  if (which === undefined) return bestDevice();
+  if (typeof GPUDevice !== 'undefined' && which instanceof GPUDevice) return shared(which);
+  if (typeof which !== 'string') throw refused('device', 'a name or a GPUDevice', shown(which));
+  if (which.trim().toLowerCase() === 'cpu') return named(await moduleOf('cpu'), which);
+  if (await offered()) return named(await moduleOf('gpu'), which);
+  throw fault('NoDeviceError', `no device matches '${which}'; there is: cpu`);
+}
+
+const named = async (module, name) => new Device(await module.raw.device_request(name), module);
+
+async function bestDevice() {
+  if ((await bestKind()) === 'gpu') {
+    const module = await moduleOf('gpu');
+    try {
+      return await named(module, 'gpu');
+    } catch {
+      // A GPU that does not open, or that kernels cannot use.
+    }
   }
-  throw refused('device', 'a name or a GPUDevice', shown(which));
+  return named(await moduleOf('cpu'), 'cpu');
+}
+
+/** The device on a GPUDevice of the page's, whose own errors stay the page's. */
+async function shared(gpuDevice) {
+  const module = await moduleOf('gpu');
+  const handler = gpuDevice.onuncapturederror;
+  const made = new Device(await requested(module.raw, gpuDevice), module);
+  gpuDevice.onuncapturederror = handler;
+  return made;
 }
 
 /** Has the module ask for an adapter, and gives it one whose device is the page's. It asks before `device_request` returns. */
-function onGpuDevice(gpuDevice) {
+function requested(raw, gpuDevice) {
   const { features, limits } = gpuDevice;
   const info = gpuDevice.adapterInfo ?? { description: '', isFallbackAdapter: false, subgroupMinSize: 4, subgroupMaxSize: 128 };
   const adapter = { features, limits, info, isFallbackAdapter: false, requestDevice: async () => gpuDevice };

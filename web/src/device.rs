@@ -21,13 +21,9 @@ pub(crate) fn device_of(number: u32) -> Result<Device, JsValue> {
 
 /// The number of a device that is there, in time. The browser has been asked when this returns.
 #[wasm_bindgen]
-pub fn device_request(name: Option<String>) -> Promise {
-    let mut request: Pin<Box<dyn Future<Output = hadamard::Result<Device>>>> = Box::pin(async move {
-        match name {
-            Some(name) => Device::request_named(&name).await,
-            None => Device::request().await,
-        }
-    });
+pub fn device_request(name: String) -> Promise {
+    let mut request: Pin<Box<dyn Future<Output = hadamard::Result<Device>>>> =
+        Box::pin(async move { Device::request_named(&name).await });
     let begun = request.as_mut().poll(&mut Context::from_waker(Waker::noop()));
     future_to_promise(async move {
         let device = match begun {
@@ -66,14 +62,14 @@ pub fn device_info(device: u32) -> Result<Vec<f64>, JsValue> {
     Ok(vec![f64::from(u8::from(info.f64)), info.max_buffer as f64, f64::from(u8::from(software))])
 }
 
-/// Bytes in use, pooled, and at most in use; allocations; kernels compiled, kernels run, submissions; tensors there are.
+/// Bytes in use, pooled, and at most in use; allocations; kernels compiled, kernels run, submissions.
 #[wasm_bindgen]
 pub fn device_stats(device: u32) -> Result<Vec<f64>, JsValue> {
     let device = device_of(device)?;
     let (memory, counters) = (device.memory(), device.counters());
     let numbers = [memory.used, memory.pooled, memory.peak, memory.allocations];
     let numbers = numbers.into_iter().chain([counters.compiled, counters.kernels, counters.submits]);
-    Ok(numbers.chain([crate::tensor::count() as u64]).map(|n| n as f64).collect())
+    Ok(numbers.map(|n| n as f64).collect())
 }
 
 #[wasm_bindgen]
@@ -98,6 +94,7 @@ pub fn device_trim(device: u32) -> Result<(), JsValue> {
 }
 
 /// The `GPUDevice`, or undefined.
+#[cfg(feature = "gpu")]
 #[wasm_bindgen]
 pub fn device_webgpu(device: u32) -> Result<JsValue, JsValue> {
     let device = device_of(device)?;

@@ -1,7 +1,8 @@
 //! hadamard for JavaScript: the module below the package.
 //!
 //! This crate is glue: tensors, functions and optimizers are kept in tables here (`table`), and the page knows their
-//! numbers. What a page's author sees is written in JavaScript (`js/index.js`) on top of it.
+//! numbers. What a page's author sees is written in JavaScript (`js/index.js`) on top of it. The features `gpu` and `cpu`
+//! make the two modules, which do not know of each other.
 
 mod device;
 mod errors;

@@ -3,8 +3,8 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use hadamard::optim::{Adam, AdamW, Lion, Optimizer, RMSprop, Rule, SGD};
-use hadamard::{Expr, Result, Tensor};
+use hadamard::Expr;
+use hadamard::optim::{Adam, AdamW, AnyOptimizer, Lion, RMSprop, SGD};
 use js_sys::Array;
 use wasm_bindgen::prelude::*;
 
@@ -13,35 +13,9 @@ use crate::function::expr_of;
 use crate::table::{self, Table};
 use crate::tensor::{number_of, tensor_of};
 
-/// What an optimizer does, whatever its rule.
-trait Steps {
-    fn step(&mut self, grads: &[Expr]) -> Result<()>;
-    fn minimize(&mut self, loss: &Expr) -> Result<Tensor>;
-    fn set_lr(&mut self, lr: f64);
-    fn lr(&self) -> f64;
-}
+thread_local!(static OPTIMIZERS: RefCell<Table<Rc<RefCell<AnyOptimizer>>>> = const { RefCell::new(Table::new()) });
 
-impl<R: Rule> Steps for Optimizer<R> {
-    fn step(&mut self, grads: &[Expr]) -> Result<()> {
-        Self::step(self, grads)
-    }
-
-    fn minimize(&mut self, loss: &Expr) -> Result<Tensor> {
-        Self::minimize(self, loss)
-    }
-
-    fn set_lr(&mut self, lr: f64) {
-        Self::set_lr(self, lr);
-    }
-
-    fn lr(&self) -> f64 {
-        self.learning_rates()[0]
-    }
-}
-
-thread_local!(static OPTIMIZERS: RefCell<Table<Rc<RefCell<Box<dyn Steps>>>>> = const { RefCell::new(Table::new()) });
-
-fn optimizer_of(number: u32) -> std::result::Result<Rc<RefCell<Box<dyn Steps>>>, JsValue> {
+fn optimizer_of(number: u32) -> Result<Rc<RefCell<AnyOptimizer>>, JsValue> {
     table::get(&OPTIMIZERS, number).ok_or_else(|| refused("optimizer", "an optimizer", "one that was disposed of"))
 }
 
@@ -73,7 +47,7 @@ impl Given for (f64, f64) {
     }
 }
 
-fn given<T: Given>(rule: &str, option: &str, value: &JsValue) -> std::result::Result<T, JsValue> {
+fn given<T: Given>(rule: &str, option: &str, value: &JsValue) -> Result<T, JsValue> {
     T::given(value).ok_or_else(|| refused(&format!("{rule}.{option}"), T::WHAT, &shown(value)))
 }
 
@@ -99,21 +73,13 @@ macro_rules! made {
                 }
             };
         }
-        Box::new(made) as Box<dyn Steps>
+        made.any()
     }};
 }
 
 #[wasm_bindgen]
-pub fn optimizer_new(
-    rule: &str,
-    tensors: &[u32],
-    names: Vec<String>,
-    values: Array,
-) -> std::result::Result<u32, JsValue> {
-    let tensors = tensors.iter().map(|&tensor| tensor_of(tensor)).collect::<std::result::Result<Vec<_>, _>>()?;
-    if tensors.is_empty() {
-        return Err(refused(rule, "tensors to be trained", "none"));
-    }
+pub fn optimizer_new(rule: &str, tensors: &[u32], names: Vec<String>, values: Array) -> Result<u32, JsValue> {
+    let tensors = tensors.iter().map(|&tensor| tensor_of(tensor)).collect::<Result<Vec<_>, _>>()?;
     let options = names.into_iter().zip(values.iter());
     let made = match rule {
         "SGD" => made!(SGD, &tensors, options, momentum dampening weight_decay nesterov),
@@ -133,31 +99,26 @@ pub fn optimizer_drop(optimizer: u32) {
 
 /// A step along gradients, one for each parameter.
 #[wasm_bindgen]
-pub fn optimizer_step(optimizer: u32, grads: &[u32]) -> std::result::Result<(), JsValue> {
+pub fn optimizer_step(optimizer: u32, grads: &[u32]) -> Result<(), JsValue> {
     let grads = grads.iter().map(|&grad| Ok(Expr::from(&tensor_of(grad)?)));
-    let grads = grads.collect::<std::result::Result<Vec<_>, JsValue>>()?;
+    let grads = grads.collect::<Result<Vec<_>, JsValue>>()?;
     optimizer_of(optimizer)?.borrow_mut().step(&grads).map_err(exception)
 }
 
 /// A step that lowers a loss, by the number of its function; the number of a tensor with what it was.
 #[wasm_bindgen]
-pub fn optimizer_minimize(
-    optimizer: u32,
-    loss: u32,
-    tensors: &[u32],
-    values: &[f64],
-) -> std::result::Result<u32, JsValue> {
+pub fn optimizer_minimize(optimizer: u32, loss: u32, tensors: &[u32], values: &[f64]) -> Result<u32, JsValue> {
     let loss = expr_of(loss, tensors, values)?;
     optimizer_of(optimizer)?.borrow_mut().minimize(&loss).map(number_of).map_err(exception)
 }
 
 #[wasm_bindgen]
-pub fn optimizer_lr(optimizer: u32) -> std::result::Result<f64, JsValue> {
-    Ok(optimizer_of(optimizer)?.borrow().lr())
+pub fn optimizer_lr(optimizer: u32) -> Result<f64, JsValue> {
+    Ok(optimizer_of(optimizer)?.borrow().learning_rates()[0])
 }
 
 #[wasm_bindgen]
-pub fn optimizer_set_lr(optimizer: u32, lr: f64) -> std::result::Result<(), JsValue> {
+pub fn optimizer_set_lr(optimizer: u32, lr: f64) -> Result<(), JsValue> {
     optimizer_of(optimizer)?.borrow_mut().set_lr(lr);
     Ok(())
 }

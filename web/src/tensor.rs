@@ -2,9 +2,8 @@
 
 use std::cell::RefCell;
 
-use hadamard::{DType, Element, Expr, Tensor};
-use half::{bf16, f16};
-use js_sys::{Array, Promise};
+use hadamard::{DType, Expr, Tensor};
+use js_sys::Promise;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::future_to_promise;
 
@@ -22,7 +21,9 @@ pub(crate) fn number_of(tensor: Tensor) -> u32 {
     table::add(&TENSORS, tensor)
 }
 
-pub(crate) fn count() -> usize {
+/// How many tensors there are.
+#[wasm_bindgen]
+pub fn tensor_count() -> usize {
     table::count(&TENSORS)
 }
 
@@ -32,22 +33,6 @@ fn dtype_of(name: &str) -> Result<DType, JsValue> {
 
 fn sizes(shape: &[u32]) -> Vec<usize> {
     shape.iter().map(|&n| n as usize).collect()
-}
-
-/// `for_dtype!(dtype, T => …)`: with `T` the type of the dtype's elements.
-macro_rules! for_dtype {
-    ($dtype:expr, $T:ident => $body:expr) => {
-        for_dtype!(@each $dtype, $T => $body;
-            Bool bool, U8 u8, I8 i8, I16 i16, I32 i32, I64 i64, U16 u16, U32 u32, U64 u64, F16 f16, BF16 bf16, F32 f32, F64 f64)
-    };
-    (@each $dtype:expr, $T:ident => $body:expr; $($variant:ident $element:ty),*) => {
-        match $dtype {
-            $(DType::$variant => {
-                type $T = $element;
-                $body
-            })*
-        }
-    };
 }
 
 /// Of floats: on the CPU their memory becomes the tensor's.
@@ -102,8 +87,7 @@ pub fn tensor_dtype(tensor: u32) -> Result<String, JsValue> {
 /// Writes elements over those of a tensor, which are of its dtype.
 #[wasm_bindgen]
 pub fn tensor_write(tensor: u32, bytes: &[u8]) -> Result<(), JsValue> {
-    let tensor = tensor_of(tensor)?;
-    for_dtype!(tensor.dtype(), T => tensor.write_from(&T::from_bytes(bytes))).map_err(exception)
+    tensor_of(tensor)?.write_bytes(bytes).map_err(exception)
 }
 
 /// The bytes of the elements as a typed array, in time.
@@ -127,13 +111,14 @@ pub fn tensor_to_device(tensor: u32, device: u32) -> Promise {
 }
 
 /// `[GPUBuffer, first byte, bytes]` of a tensor on a GPU, or undefined.
+#[cfg(feature = "gpu")]
 #[wasm_bindgen]
 pub fn tensor_webgpu(tensor: u32) -> Result<JsValue, JsValue> {
     let Some((buffer, bytes)) = tensor_of(tensor)?.webgpu().map_err(exception)? else { return Ok(JsValue::UNDEFINED) };
     let Some(handle) = buffer.as_webgpu() else { return Ok(JsValue::UNDEFINED) };
     Ok([handle.clone().into(), JsValue::from(bytes[0] as f64), JsValue::from(bytes[1] as f64)]
         .iter()
-        .collect::<Array>()
+        .collect::<js_sys::Array>()
         .into())
 }
 

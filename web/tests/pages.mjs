@@ -1,5 +1,7 @@
 // What a page's author relies on, on a GPU and without one.
 
+import path from 'node:path';
+
 /** What a call throws, as `name: message`. */
 const THROWN = `async (work) => {
   try { await work(); } catch (error) { return error.name + ': ' + error.message; }
@@ -92,7 +94,7 @@ export const tests = {
       assert.match(got[9], /^IndexError: index: index 9 is out of range for dim 0 of size 2/);
       assert.match(got[10], /^NoDeviceError: no device matches/);
       assert.equal(got[11], 'ArgumentError: device: expected a name or a GPUDevice, found Object');
-      assert.match(got[12], device === 'gpu' ? /^DeviceMismatchError: call: expected every tensor on cpu/ : /^ParseError/);
+      assert.match(got[12], device === 'gpu' ? /^DeviceMismatchError: evaluate: expected every tensor on cpu, found one on google swiftshader/ : /^ParseError/);
       assert.equal(got[13], 'Tensor(disposed of)');
     },
   },
@@ -277,6 +279,101 @@ export const tests = {
         "ArgumentError: tensor: expected one of bool, u8, i8, i16, u16, f16, bf16, i32, u32, f32, i64, u64, f64, found 'float'",
       ]);
       assert.deepEqual([got.own, got.still, got.same], [1, [2, 3, 4, 5], true]);
+    },
+  },
+
+  'a page downloads the module it uses': {
+    async run({ open, device, assert }) {
+      const page = await open();
+      const asked = [];
+      page.on('request', (request) => asked.push(path.basename(new URL(request.url()).pathname)));
+      const after = async (...which) => {
+        const made = await page.evaluate(async (which) => (await hadamard.device(...which)).isGpu, which);
+        return [made, asked.splice(0).sort()];
+      };
+      const [gpu, cpu] = ['gpu', 'cpu'].map((kind) => [kind === 'gpu', [`${kind}.js`, `${kind}_bg.wasm`]]);
+      if (device === 'cpu') {
+        await assert.rejects(after('gpu'), /NoDeviceError: no device matches 'gpu'/);
+        assert.deepEqual([await after(), await after('cpu')], [cpu, [false, []]]);
+        return;
+      }
+      // The browser's GPU is software, so it is not taken without being asked for.
+      assert.deepEqual([await after(), await after('gpu'), await after('cpu')], [cpu, gpu, [false, []]]);
+      await page.reload();
+      await page.waitForFunction(() => window.ready);
+      asked.length = 0;
+      await page.evaluate(() => {
+        Object.defineProperty(GPUAdapterInfo.prototype, 'isFallbackAdapter', { get: () => false });
+        return hadamard.init();
+      });
+      assert.deepEqual(asked.splice(0).sort(), gpu[1]);
+      assert.deepEqual([await after(), await after('gpu')], [[true, []], [true, []]]);
+      // One that does not open.
+      await page.evaluate(() => (GPUAdapter.prototype.requestDevice = async () => Promise.reject(new DOMException('no', 'OperationError'))));
+      assert.deepEqual([await after(), await after('cpu')], [cpu, [false, []]]);
+    },
+  },
+
+  'both devices on one page': {
+    on: 'gpu',
+    async run({ open, assert }) {
+      const got = await inPage(await open(), 'gpu', async (gpu, thrown) => {
+        const cpu = await hadamard.device('cpu');
+        const [a, b] = [gpu.uniform([3, 5], 7), cpu.uniform([3, 5], 7)];
+        const same = [];
+        for (const [d, x, other] of [[gpu, a, cpu], [cpu, b, gpu]]) {
+          const there = await x.to(other);
+          const back = await there.to(d);
+          same.push([there.device === other, back.device === d, back.shape, String(await back.data()) === String(await x.data())]);
+        }
+        const kinds = [];
+        for (const [data, dtype] of [[Uint16Array.of(0x3c00, 0xc000), 'bf16'], [BigInt64Array.of(-5n, 2n ** 40n)], [Uint8Array.of(1, 0), 'bool']]) {
+          const there = await (await gpu.tensor(data, [1, 2], dtype).to(cpu)).to(gpu);
+          kinds.push([there.dtype, there.shape, Array.from(await there.data(), Number)]);
+        }
+        const equal = String(await a.data()) === String(await b.data());
+        const [u, v] = [gpu.tensor([1, 2]), cpu.tensor([3, 4])];
+        const errors = [
+          await thrown(() => gpu.evaluate('u * v', { u, v })),
+          await thrown(() => cpu.assign({ u: 'u + 1' }, { u })),
+          await thrown(() => new hadamard.SGD({ u, v })),
+          await thrown(() => new hadamard.SGD({ v }).step({ v: u })),
+          await thrown(() => new hadamard.SGD({ v }).minimize('sum(v * u)', { u })),
+          await thrown(() => new hadamard.SGD({})),
+        ];
+        const before = [gpu.stats().tensors, cpu.stats().tensors];
+        u.dispose();
+        v.dispose();
+        return { same, kinds, equal, errors, gone: before.map((n) => n - gpu.stats().tensors), names: [gpu.name, cpu.name] };
+      });
+      assert.deepEqual(got.same, [[true, true, [3, 5], true], [true, true, [3, 5], true]]);
+      assert.deepEqual(got.kinds, [['bf16', [1, 2], [0x3c00, 0xc000]], ['i64', [1, 2], [-5, 2 ** 40]], ['bool', [1, 2], [1, 0]]]);
+      assert.ok(got.equal, 'a seed gives other numbers');
+      const [gpu, cpu] = got.names;
+      const mismatch = (op, expected, found) => `DeviceMismatchError: ${op}: expected every tensor on ${expected}, found one on ${found}`;
+      assert.deepEqual(got.errors, [
+        mismatch('evaluate', gpu, cpu), mismatch('assign', cpu, gpu), mismatch('SGD', gpu, cpu), mismatch('step', cpu, gpu),
+        mismatch('minimize', cpu, gpu), 'ArgumentError: SGD: expected tensors to be trained, found none',
+      ]);
+      assert.deepEqual(got.gone, [2, 2]);
+    },
+  },
+
+  'without what computes on the CPU, it holds tensors': {
+    on: 'gpu',
+    async run({ open, assert }) {
+      const page = await open();
+      const got = await page.evaluate(async () => {
+        const { default: load, ...raw } = await import('/pkg/wasm/gpu.js');
+        await load();
+        const d = await raw.device_request('cpu');
+        const x = raw.tensor_of_floats(d, Float32Array.of(1, 2), Uint32Array.of(2));
+        const [name, message] = await (async () => raw.function_call(raw.function_new(['x + 1'], [], [], false), d, [x], [0]))().catch(
+          (error) => [error.name, error.message],
+        );
+        return [name, message, (await raw.tensor_read(x)).length];
+      });
+      assert.deepEqual(got, ['UnsupportedError', 'call: cpu does not support evaluation, without the feature cpu', 8]);
     },
   },
 

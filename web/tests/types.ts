@@ -3,6 +3,7 @@
 import hadamard, { Adam, type Device, type Tensor } from '../js/index.js';
 
 export async function page(): Promise<number> {
+  await hadamard.init({ gpu: new URL('https://localhost/gpu.wasm') });
   const d: Device = await hadamard.device('gpu');
   const a: Tensor = d.tensor(new Float32Array(6), [2, 3]);
   const [value, slope] = d.valueAndGrad('sum(a * a * k)', { a, k: 2 }, ['a']);

@@ -254,7 +254,7 @@ impl Wgsl {
 /// The text of `shaders/lib/NAME.wgsl`.
 macro_rules! lib {
     ($name:literal) => {
-        include_str!(concat!("../../../shaders/lib/", $name, ".wgsl"))
+        $crate::base::shader::shader!("lib/", $name)
     };
 }
 pub(super) use lib;

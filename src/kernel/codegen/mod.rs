@@ -27,25 +27,26 @@ use self::scan::scan_functions;
 use self::segments::segment_functions;
 use self::sort::sort_functions;
 use crate::DType;
+use crate::base::shader::shader;
 use crate::expr::{BinaryOp, UnaryOp};
 use crate::kernel::spec::{Binding, Kernel, Mode, Reduce, Scan, Sort, SortPass, Spec, Strategy};
 
-const UNIFORMS: &str = include_str!("../../../shaders/lib/uniforms.wgsl");
-const INDEX: &str = include_str!("../../../shaders/lib/index.wgsl");
-const JOIN: &str = include_str!("../../../shaders/lib/join.wgsl");
-const TREE: &str = include_str!("../../../shaders/lib/tree.wgsl");
-const LANES_WORKGROUP: &str = include_str!("../../../shaders/lib/lanes_workgroup.wgsl");
-const LANES_SUBGROUP: &str = include_str!("../../../shaders/lib/lanes_subgroup.wgsl");
-const MAP: &str = include_str!("../../../shaders/map.wgsl");
-const REDUCE_OUTER: &str = include_str!("../../../shaders/reduce_outer.wgsl");
-const CONTRACT: &str = include_str!("../../../shaders/contract.wgsl");
-const REDUCE_INNER: &str = include_str!("../../../shaders/reduce_inner.wgsl");
-const SORT_BLOCKS: &str = include_str!("../../../shaders/sort_blocks.wgsl");
-const SORT_MERGE: &str = include_str!("../../../shaders/sort_merge.wgsl");
-const SEGMENTS: &str = include_str!("../../../shaders/segments.wgsl");
-const SCAN_OUTER: &str = include_str!("../../../shaders/scan_outer.wgsl");
-const SCAN_INNER: &str = include_str!("../../../shaders/scan_inner.wgsl");
-const REDUCE_ROWS: &str = include_str!("../../../shaders/reduce_rows.wgsl");
+const UNIFORMS: &str = shader!("lib/uniforms");
+const INDEX: &str = shader!("lib/index");
+const JOIN: &str = shader!("lib/join");
+const TREE: &str = shader!("lib/tree");
+const LANES_WORKGROUP: &str = shader!("lib/lanes_workgroup");
+const LANES_SUBGROUP: &str = shader!("lib/lanes_subgroup");
+const MAP: &str = shader!("map");
+const REDUCE_OUTER: &str = shader!("reduce_outer");
+const CONTRACT: &str = shader!("contract");
+const REDUCE_INNER: &str = shader!("reduce_inner");
+const SORT_BLOCKS: &str = shader!("sort_blocks");
+const SORT_MERGE: &str = shader!("sort_merge");
+const SEGMENTS: &str = shader!("segments");
+const SCAN_OUTER: &str = shader!("scan_outer");
+const SCAN_INNER: &str = shader!("scan_inner");
+const REDUCE_ROWS: &str = shader!("reduce_rows");
 
 /// A file of functions that a shader may call.
 struct File {
@@ -64,10 +65,10 @@ impl File {
 
 /// The functions that know how an i64 is held, and the value of [`Spec::native_i64`] each file is for.
 const LONG: [(&str, bool); 4] = [
-    (include_str!("../../../shaders/lib/long.wgsl"), false),
-    (include_str!("../../../shaders/lib/long_native.wgsl"), true),
-    (include_str!("../../../shaders/lib/long_bits.wgsl"), false),
-    (include_str!("../../../shaders/lib/long_bits_native.wgsl"), true),
+    (shader!("lib/long"), false),
+    (shader!("lib/long_native"), true),
+    (shader!("lib/long_bits"), false),
+    (shader!("lib/long_bits_native"), true),
 ];
 
 /// The files that rows of operations name, then those of conversions and of functions that files share.
@@ -75,22 +76,22 @@ static LIBRARY: LazyLock<Vec<File>> = LazyLock::new(|| {
     let unary = UnaryOp::ALL.iter().flat_map(|op| op.row().wgsl.files);
     let binary = BinaryOp::ALL.iter().flat_map(|op| op.row().wgsl.files);
     let shared = [
-        include_str!("../../../shaders/lib/philox.wgsl"),
-        include_str!("../../../shaders/lib/double.wgsl"),
-        include_str!("../../../shaders/lib/double_bits.wgsl"),
-        include_str!("../../../shaders/lib/half.wgsl"),
-        include_str!("../../../shaders/lib/long_numeric.wgsl"),
-        include_str!("../../../shaders/lib/long_division.wgsl"),
-        include_str!("../../../shaders/lib/long_f32.wgsl"),
-        include_str!("../../../shaders/lib/long_f64.wgsl"),
-        include_str!("../../../shaders/lib/bounded.wgsl"),
-        include_str!("../../../shaders/lib/bounded_long.wgsl"),
-        include_str!("../../../shaders/lib/logaddexp.wgsl"),
-        include_str!("../../../shaders/lib/logaddexp_f64.wgsl"),
-        include_str!("../../../shaders/lib/keep.wgsl"),
-        include_str!("../../../shaders/lib/numeric.wgsl"),
-        include_str!("../../../shaders/lib/order.wgsl"),
-        include_str!("../../../shaders/lib/pairs.wgsl"),
+        shader!("lib/philox"),
+        shader!("lib/double"),
+        shader!("lib/double_bits"),
+        shader!("lib/half"),
+        shader!("lib/long_numeric"),
+        shader!("lib/long_division"),
+        shader!("lib/long_f32"),
+        shader!("lib/long_f64"),
+        shader!("lib/bounded"),
+        shader!("lib/bounded_long"),
+        shader!("lib/logaddexp"),
+        shader!("lib/logaddexp_f64"),
+        shader!("lib/keep"),
+        shader!("lib/numeric"),
+        shader!("lib/order"),
+        shader!("lib/pairs"),
     ];
     let mut files: Vec<File> = Vec::new();
     for &text in unary.chain(binary).chain(&shared) {

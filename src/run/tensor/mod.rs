@@ -9,7 +9,7 @@ mod read;
 #[cfg(feature = "gpu")]
 mod texture;
 mod view;
-#[cfg(all(feature = "gpu", target_arch = "wasm32"))]
+#[cfg(target_arch = "wasm32")]
 mod webgpu;
 mod write;
 

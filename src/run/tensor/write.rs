@@ -41,14 +41,18 @@ impl Tensor {
             let expected = format!("elements of the tensor's dtype, {}", self.dtype());
             return Err(Error::argument(OP, expected, T::DTYPE.name()));
         }
-        if self.is_contiguous() && !self.storage().is_read_only() {
-            check_count(OP, self.shape(), values.len())?;
-            let start = self.offset() * self.dtype().size();
-            if Backend::write_at(self.storage(), start, &T::as_bytes(values)) {
-                return Ok(());
-            }
+        check_count(OP, self.shape(), values.len())?;
+        self.overwrite(OP, &T::as_bytes(values))
+    }
+
+    /// Writes the bytes of as many elements as there are: on the CPU where they lie, if they follow each other.
+    pub(super) fn overwrite(&self, op: &'static str, bytes: &[u8]) -> Result<()> {
+        let start = self.offset() * self.dtype().size();
+        let is_one_piece = self.is_contiguous() && !self.storage().is_read_only();
+        if is_one_piece && Backend::write_at(self.storage(), start, bytes) {
+            return Ok(());
         }
-        self.assign(Self::from_slice(values, self.shape().clone(), &self.device())?)
+        self.assign(Self::from_bytes(op, bytes, self.shape().clone(), self.dtype(), &self.device())?)
     }
 
     /// Sets every element to `value`: PyTorch's `weight.data.fill_`.
