@@ -43,6 +43,19 @@ pub(super) const WIDE: usize = 8;
 /// Two rows whose elements are multiplied.
 type Factors<'a> = [Strip<'a>; 2];
 
+/// What is folded, for folds that go together with another.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Kind {
+    Sum,
+    /// The largest magnitude.
+    Magnitude,
+    /// The sum of differences.
+    Differences,
+    /// The sum of their squares.
+    Squares,
+    Other,
+}
+
 /// The loops of one fold on elements of one dtype. What is written lies apart from what is read.
 #[derive(Clone, Copy)]
 pub(super) struct FoldLoops {
@@ -70,8 +83,7 @@ pub(super) struct FoldLoops {
     /// Whether it looks for a place: then `accumulate_products` takes second factors that are one element for a whole row as
     /// they are.
     pub(super) is_place: bool,
-    /// Whether it is of differences, and whether those are squared.
-    pub(super) of_differences: Option<bool>,
+    pub(super) kind: Kind,
     /// As `spread`, of a factor.
     pub(super) spread_factor: fn(out: Strip<'_>, x: Strip<'_>),
     /// Folds `x`, of `outer` by `reduced` by `inner` elements, over its middle dim into the elements `out`.
@@ -94,23 +106,24 @@ impl FoldLoops {
             (DType::F64, true) => loops::<f64, Sum, SquareOfMinus>(),
             _ => return None,
         };
-        Some(Self { of_differences: Some(squared), ..loops })
+        Some(Self { kind: if squared { Kind::Squares } else { Kind::Differences }, ..loops })
     }
 
     /// Those of the largest magnitude of floats, of which there must be some.
     pub(super) fn of_magnitudes(dtype: DType) -> Option<Self> {
-        Some(match dtype {
+        let loops = match dtype {
             DType::F32 => loops::<f32, Magnitude, Multiply>(),
             DType::F64 => loops::<f64, Magnitude, Multiply>(),
             _ => return None,
-        })
+        };
+        Some(Self { kind: Kind::Magnitude, ..loops })
     }
 
     /// Those of `fold` on `dtype`, or `None` where it is not defined.
     pub(super) fn new(fold: Fold, dtype: DType) -> Option<Self> {
         Some(match (fold, dtype) {
-            (Fold::Sum, DType::F32) => loops::<f32, Sum, Multiply>(),
-            (Fold::Sum, DType::F64) => loops::<f64, Sum, Multiply>(),
+            (Fold::Sum, DType::F32) => Self { kind: Kind::Sum, ..loops::<f32, Sum, Multiply>() },
+            (Fold::Sum, DType::F64) => Self { kind: Kind::Sum, ..loops::<f64, Sum, Multiply>() },
             (Fold::Sum, DType::I32) => loops::<i32, Sum, Multiply>(),
             (Fold::Sum, DType::I64) => loops::<i64, Sum, Multiply>(),
             (Fold::Prod, DType::F32) => loops::<f32, Prod, Multiply>(),
@@ -156,7 +169,7 @@ fn loops<T: Pod, R: Join<T>, P: Product<T>>() -> FoldLoops {
         multiply: map2(P::of),
         spread: spread::<T>,
         is_place: false,
-        of_differences: None,
+        kind: Kind::Other,
         spread_factor: spread::<P::Factor>,
         middle: middle::<T, R>,
         middle_product: middle_product::<T, R, P>,

@@ -15,7 +15,7 @@ use std::marker::PhantomData;
 use pulp::NullaryFnOnce;
 
 use super::terms::Product;
-use super::{Amin, Factors, FoldLoops, ROWS, loops};
+use super::{Amin, Factors, FoldLoops, Kind, ROWS, loops};
 use crate::UnaryOp;
 use crate::cpu::arch::Arch;
 use crate::cpu::math::{order, words};
@@ -130,7 +130,7 @@ fn placed<K: Key>() -> FoldLoops {
         total_product: total::<K>,
         middle_product: middle::<K>,
         is_place: true,
-        of_differences: None,
+        kind: Kind::Other,
         ..loops::<i64, Amin, Placed<K>>()
     }
 }

@@ -7,6 +7,7 @@ use bytemuck::Pod;
 use pulp::NullaryFnOnce;
 
 use super::Join;
+use super::pair::{Acc, Part};
 use super::terms::{Itself, Product, Term};
 
 /// Accumulators of a row: enough to keep SIMD units busy while each waits for itself.
@@ -15,8 +16,6 @@ const LANES: usize = GROUPS * GROUP;
 /// row that is no quicker.
 const GROUP: usize = 8;
 const GROUPS: usize = 4;
-/// Accumulators of each of two folds of a row.
-const PAIR_LANES: usize = 16;
 /// Elements of a lane, or rows, that are folded by pairs.
 const EIGHT: usize = 8;
 const FOUR: usize = 4;
@@ -82,33 +81,28 @@ pub(super) fn fold_terms<T: Pod, R: Join<T>, M: Term<T>>(x: &[Cell<M::From>], te
     join_lanes::<T, R>(&all)
 }
 
-/// The folds of two things that each element makes with one.
+/// Two folds of what each element makes with one, to the bits of two calls of [`fold_terms`].
 #[inline(always)]
-pub(super) fn fold_pair<T: Pod, R: Join<T>, P, Q>(x: &[Cell<T>], by: T) -> [R::Acc; 2]
-where
-    P: Product<T, Factor = T>,
-    Q: Product<T, Factor = T>,
-{
-    let (chunks, rest) = x.as_chunks::<PAIR_LANES>();
+pub(super) fn fold_pair<T: Pod, A: Part<T>, B: Part<T>>(x: &[Cell<T>], by: T) -> (Acc<T, A>, Acc<T, B>) {
+    let (chunks, rest) = x.as_chunks::<LANES>();
     let (several, chunks) = chunks.as_chunks::<EIGHT>();
-    let mut lanes = [[R::NONE; PAIR_LANES]; 2];
+    let (mut first, mut second) = ([A::Join::NONE; LANES], [B::Join::NONE; LANES]);
     for x in several {
-        add_each::<T, R, PAIR_LANES>(&mut lanes[0], |i| R::eight(|k| P::of(x[k][i].get(), by)));
-        add_each::<T, R, PAIR_LANES>(&mut lanes[1], |i| R::eight(|k| Q::of(x[k][i].get(), by)));
+        let term = |k: usize, i: usize| A::Term::of(x[k][i].get(), by);
+        add_each::<T, A::Join, LANES>(&mut first, |i| A::Join::eight(|k| term(k, i)));
+        let term = |k: usize, i: usize| B::Term::of(x[k][i].get(), by);
+        add_each::<T, B::Join, LANES>(&mut second, |i| B::Join::eight(|k| term(k, i)));
     }
     for x in chunks {
-        add_each::<T, R, PAIR_LANES>(&mut lanes[0], |i| P::of(x[i].get(), by));
-        add_each::<T, R, PAIR_LANES>(&mut lanes[1], |i| Q::of(x[i].get(), by));
+        add_each::<T, A::Join, LANES>(&mut first, |i| A::Term::of(x[i].get(), by));
+        add_each::<T, B::Join, LANES>(&mut second, |i| B::Term::of(x[i].get(), by));
     }
-    let mut all = [[R::NONE; LANES]; 2];
-    for i in 0..PAIR_LANES {
-        (all[0][i], all[1][i]) = (lanes[0][i], lanes[1][i]);
-    }
+    let mut all = (first, second);
     for (i, x) in rest.iter().enumerate() {
-        let at = PAIR_LANES + i;
-        (all[0][at], all[1][at]) = (R::widen(P::of(x.get(), by)), R::widen(Q::of(x.get(), by)));
+        all.0[i] = A::Join::with(all.0[i], A::Term::of(x.get(), by));
+        all.1[i] = B::Join::with(all.1[i], B::Term::of(x.get(), by));
     }
-    all.map(|all| join_lanes::<T, R>(&all))
+    (join_lanes::<T, A::Join>(&all.0), join_lanes::<T, B::Join>(&all.1))
 }
 
 /// As [`fold_row`], of a row so short that it matters how its accumulators are joined.

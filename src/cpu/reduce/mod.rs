@@ -43,9 +43,9 @@ pub(super) struct Reduce {
     partition: OnceLock<Partition>,
 }
 
-/// What folds both folds of a pass, if they are sums of the same differences and of their squares.
+/// What folds both folds of a pass in one go, if they are of the same elements.
 struct Pair {
-    /// Which fold is that of the differences, and which that of the squares.
+    /// Which fold goes first, and which second.
     order: [usize; 2],
     loops: PairLoops,
 }
@@ -151,16 +151,16 @@ impl Reduce {
 
 fn pair(region: &Region, folds: &[Folded]) -> Option<Pair> {
     let [a, b] = folds else { return None };
-    let order = match [a, b].map(|fold| fold.loops.of_differences) {
-        [Some(false), Some(true)] => [0, 1],
-        [Some(true), Some(false)] => [1, 0],
-        _ => return None,
-    };
-    let terms = |fold: &Folded| &region.outputs[fold.output..fold.output + 2];
+    let terms = |fold: &Folded| &region.outputs[fold.output..=fold.output + usize::from(fold.product)];
     if terms(a) != terms(b) {
         return None;
     }
-    Some(Pair { order, loops: PairLoops::new(region.dtypes[a.output])? })
+    let loops = |order: [usize; 2]| {
+        let loops = PairLoops::new(order.map(|fold| folds[fold].loops.kind), region.dtypes[a.output])?;
+        // Of a product that is not a difference there are none.
+        (loops.subtracts == a.product).then_some(Pair { order, loops })
+    };
+    loops([0, 1]).or_else(|| loops([1, 0]))
 }
 
 /// Where the partial results of a fold and part lie, `n` of them from `result` on.

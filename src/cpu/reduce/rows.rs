@@ -30,13 +30,9 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
         while done < len {
             let n = space.strip(start + done, start + len, *most);
             let rows = self.evaluate_rows(frame, start + done, step, n);
-            if let Some(Pair { order, loops, .. }) = &self.reduce.pair
-                && let output = self.reduce.folds[0].output
-                && let by = rows[output + 1][0]
-                && rows[output + 1].iter().all(|row| row.is(by))
-            {
+            if let Some((Pair { order, loops, .. }, by)) = self.pair_by_row(&rows) {
                 let acc = order.map(|fold| into(self, fold, done, n));
-                (loops.accumulate)(self.arch, acc, rows[output], by);
+                (loops.accumulate)(self.arch, acc, rows[self.reduce.folds[0].output], by);
                 done += n;
                 continue;
             }
@@ -51,6 +47,17 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
             }
             done += n;
         }
+    }
+
+    /// The pair that folds all of `rows` with the same second factor, and that.
+    fn pair_by_row(&self, rows: &OutputRows<'a>) -> Option<(&'a Pair, Strip<'a>)> {
+        let pair = self.reduce.pair.as_ref()?;
+        let output = self.reduce.folds[0].output;
+        if !pair.loops.subtracts {
+            return Some((pair, rows[output][0]));
+        }
+        let by = rows[output + 1][0];
+        rows[output + 1].iter().all(|row| row.is(by)).then_some((pair, by))
     }
 
     /// Evaluates `n` points of each of [`ROWS`] rows, the first of them from `start` on, and returns the rows of each output:

@@ -128,11 +128,7 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
             self.clear(Self::of_all, 1);
             while point < end {
                 // What lies in memory is folded there: what is read once need not fit the cache.
-                let n = if *in_place && self.reduce.folds.len() == 1 {
-                    end - point
-                } else {
-                    space.strip(point, end, *most)
-                };
+                let n = if *in_place && self.reads_once() { end - point } else { space.strip(point, end, *most) };
                 frame.eval(point, n, &[]);
                 if !self.total_of_pair(frame, n) {
                     self.each_fold(frame, n, |fold, loops, terms| match terms {
@@ -227,15 +223,24 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
         }
     }
 
-    /// Folds a strip of `n` points into the totals of a pair, if one element is subtracted from all. Whether it did.
+    /// Folds a strip of `n` points into the totals of a pair, if no more than one element is subtracted from all. Whether
+    /// it did.
     fn total_of_pair(&self, frame: &Frame<'a, 'm>, n: usize) -> bool {
         let Some(Pair { order, loops, .. }) = &self.reduce.pair else { return false };
-        let terms = [0, 1].map(|i| frame.output(self.reduce.folds[0].output + i));
-        let fits = terms[0].len() == n && terms[1].len() == 1;
+        let output = self.reduce.folds[0].output;
+        let x = frame.output(output);
+        let by = if loops.subtracts { frame.output(output + 1) } else { x.part(0, 1) };
+        let fits = x.len() == n && by.len() == 1;
         if fits {
-            (loops.total)(self.arch, order.map(|fold| self.of_all(fold, 0, 1)), terms);
+            (loops.total)(self.arch, order.map(|fold| self.of_all(fold, 0, 1)), [x, by]);
         }
         fits
+    }
+
+    /// Whether each row is read once, from its first element to its last, however long it is.
+    fn reads_once(&self) -> bool {
+        let Reduce { folds, pair, .. } = self.reduce;
+        folds.len() == 1 || pair.as_ref().is_some_and(|pair| !pair.loops.subtracts)
     }
 
     /// Hands each fold its terms of the evaluated strip of `n` points.
