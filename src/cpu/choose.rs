@@ -10,9 +10,9 @@ use bytemuck::Pod;
 use super::space::{Piece, Space, Track};
 use super::strip::{Span, Strip, copy, copy_past_cache, fetch, lines};
 
-/// How many cache lines of rows ahead memory is asked for: somewhat more than are on their way at a time. Rows of 256 bytes
-/// from 64 MiB, past the cache, took 12 ms with 8 or 16 lines, 8 with 32 to 128.
-const AHEAD: usize = 64;
+/// How many cache lines of rows ahead memory is asked for. Rows of 256 bytes from 64 MiB, past the cache, took 12 ms with 8 or
+/// 16 lines, 8 with 32 to 128 on one machine; 6 ms with 16 to 128, 5 with 256 on another.
+const AHEAD: usize = 256;
 
 /// Where an index's own elements lie, and what they say.
 #[derive(Clone, Copy)]

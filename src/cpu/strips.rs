@@ -224,8 +224,8 @@ macro_rules! binary_integer {
                 BinaryOp::BitwiseAnd => map2_in_place(|a: $t, b: $t| a & b),
                 BinaryOp::BitwiseOr => map2_in_place(|a: $t, b: $t| a | b),
                 BinaryOp::BitwiseXor => map2_in_place(|a: $t, b: $t| a ^ b),
-                BinaryOp::BitwiseLeftShift => map2(<$t as Integer>::shifted_left),
-                BinaryOp::BitwiseRightShift => map2(<$t as Integer>::shifted_right),
+                BinaryOp::BitwiseLeftShift => map2_in_place(<$t as Integer>::shifted_left),
+                BinaryOp::BitwiseRightShift => map2_in_place(<$t as Integer>::shifted_right),
                 _ => compare!(op, $t),
             })
         }
