@@ -245,6 +245,7 @@ pub(crate) struct Graph {
     /// What a backend makes of it at the first run, to be found again at the next.
     pub(crate) prepared: OnceLock<Arc<dyn Any + Send + Sync>>,
     /// What a backend found at the last run, which depends on buffers and targets, too.
+    #[cfg_attr(not(feature = "gpu"), allow(dead_code, reason = "the CPU keeps what does not depend on buffers"))]
     pub(crate) latest: Latest,
 }
 
