@@ -98,10 +98,6 @@ fn ten_thousand_frames_take_no_more_than_a_thousand() {
         });
         let mut seen = Vec::new();
         let weights = frames(&own, &device, &texture, |frame| {
-            // A renderer has a few frames under way, not as many as a loaded machine lets pile up.
-            if frame % 8 == 7 {
-                own.wait();
-            }
             if frame == 999 || frame == 9_999 {
                 let alive = alive(&own);
                 let (memory, counters) = (device.memory(), device.counters());
@@ -113,15 +109,15 @@ fn ten_thousand_frames_take_no_more_than_a_thousand() {
         let [early, late] = seen.try_into().unwrap();
         assert_eq!(early.2, late.2, "{device}: plans and pipelines");
         // How many frames are under way at once, and on GL how soon a thread frees their memory, differs from time to time; what
-        // one frame in a hundred left behind would be more than this.
-        let more = |early: u64, late: u64| late.saturating_sub(early) > 64;
+        // one frame in twenty left behind would be more than this.
+        let more = |early: u64, late: u64| late.saturating_sub(early) > 450;
         assert!(
             !early.0.iter().zip(late.0).any(|(&early, late)| more(early as u64, late as u64)),
             "{device}: {early:?}, {late:?}"
         );
-        assert!(late.1[0] <= 2 * early.1[0] && !more(early.1[1], late.1[1]), "{device}: {early:?}, {late:?}");
+        assert!(late.1[0] <= early.1[0] + (1 << 20) && !more(early.1[1], late.1[1]), "{device}: {early:?}, {late:?}");
         if let (Some(early), Some(late)) = (early.3, late.3) {
-            // 233 bytes a frame.
+            // 930 bytes a frame.
             assert!(late < early + (8 << 20), "{device}: {early} bytes after 1,000 frames, {late} after 10,000");
         }
     }
