@@ -3,36 +3,12 @@
 #![cfg(feature = "gpu")]
 
 mod devices;
+#[path = "embedding/program.rs"]
+mod program;
 
 use hadamard::wgpu::{self, TextureFormat, TextureUsages};
 use hadamard::{DType, Device, Tensor, WgpuOptions, assign};
-
-/// A program's own wgpu device.
-struct Own {
-    instance: wgpu::Instance,
-    adapter: wgpu::Adapter,
-    device: wgpu::Device,
-    queue: wgpu::Queue,
-}
-
-/// One of the same adapter.
-fn own(device: &Device) -> Own {
-    let info = device.info();
-    let backends = if info.backend == "gl" { wgpu::Backends::GL } else { wgpu::Backends::PRIMARY };
-    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
-    let adapters = pollster::block_on(instance.enumerate_adapters(backends));
-    let same = |a: &wgpu::Adapter| a.get_info().name == info.name && a.get_info().backend.to_str() == info.backend;
-    let adapter = adapters.into_iter().find(same).expect("the adapter is there");
-    let descriptor = wgpu::DeviceDescriptor { required_limits: adapter.limits(), ..wgpu::DeviceDescriptor::default() };
-    let (device, queue) = pollster::block_on(adapter.request_device(&descriptor)).expect("a device");
-    Own { instance, adapter, device, queue }
-}
-
-impl Own {
-    fn wait(&self) {
-        self.device.poll(wgpu::PollType::wait_indefinitely()).expect("the device answers");
-    }
-}
+use program::{Own, own};
 
 /// Bytes of memory that the process has, where the system says.
 fn resident() -> Option<usize> {
@@ -62,7 +38,7 @@ fn frames(own: &Own, device: &Device, texture: &wgpu::Texture, mut each: impl Fn
     let speed = &speeds * 0.9 + &slope;
     let step = &weights - &speed * 0.1;
     for frame in 0..10_000 {
-        let mut encoder = own.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        let mut encoder = own.encoder();
         device
             .record_into(&mut encoder, || {
                 picture.assign(&shade)?;
@@ -85,7 +61,7 @@ fn frames(own: &Own, device: &Device, texture: &wgpu::Texture, mut each: impl Fn
 fn ten_thousand_frames_take_no_more_than_a_thousand() {
     for own in devices::devices().iter().filter(|device| device.is_gpu()).map(own) {
         let options = WgpuOptions { leave_handlers: true, ..WgpuOptions::default() };
-        let device = Device::from_wgpu_with(&own.adapter, own.device.clone(), own.queue.clone(), options).unwrap();
+        let device = own.open_with(options).unwrap();
         let texture = own.device.create_texture(&wgpu::TextureDescriptor {
             label: None,
             size: wgpu::Extent3d { width: 256, height: 4, depth_or_array_layers: 1 },

@@ -139,7 +139,8 @@ fn deviations_whose_squares_leave_the_range() {
             let want = variance(&x).sqrt();
             let tensor = Tensor::from_slice(&x, [n], device).unwrap();
             let is_off = |got: f32, want: f64| {
-                (f64::from(got) / want - 1.0).abs().is_nan() || (f64::from(got) / want - 1.0).abs() > 1e-6
+                let error = (f64::from(got) / want - 1.0).abs();
+                error.is_nan() || error > 1e-6
             };
             let got = tensor.std(0, 0).eval().unwrap().item::<f32>().unwrap();
             if is_off(got, want) {

@@ -2,9 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use hadamard::optim::{
-    Adadelta, Adagrad, Adam, AdamW, Adamax, Lion, NAdam, Optimizer as Of, RAdam, RMSprop, Rule, SGD,
-};
+use hadamard::optim::{Adadelta, Adagrad, Adam, AdamW, Adamax, AnyOptimizer, Lion, NAdam, RAdam, RMSprop, SGD};
 use hadamard::{Expr, Operand, Tensor};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -13,42 +11,6 @@ use pyo3::types::{PyDict, PyString};
 use crate::array::{array_of, operand_of, target_of};
 use crate::errors::exception;
 use crate::operands::{Compiled, Operands, Sources};
-
-/// What an optimizer does, whatever its rule.
-trait Steps: Send {
-    fn step(&mut self, grads: &[Expr]) -> hadamard::Result<()>;
-    fn minimize(&mut self, loss: &Expr) -> hadamard::Result<Tensor>;
-    fn set_lr(&mut self, lr: f64);
-    fn lr(&self) -> f64;
-    fn state(&self) -> hadamard::Result<Vec<(String, Tensor)>>;
-    fn load_state(&mut self, state: &[(String, Tensor)]) -> hadamard::Result<()>;
-}
-
-impl<R: Rule> Steps for Of<R> {
-    fn step(&mut self, grads: &[Expr]) -> hadamard::Result<()> {
-        Self::step(self, grads)
-    }
-
-    fn minimize(&mut self, loss: &Expr) -> hadamard::Result<Tensor> {
-        Self::minimize(self, loss)
-    }
-
-    fn set_lr(&mut self, lr: f64) {
-        Self::set_lr(self, lr);
-    }
-
-    fn lr(&self) -> f64 {
-        self.learning_rates()[0]
-    }
-
-    fn state(&self) -> hadamard::Result<Vec<(String, Tensor)>> {
-        Self::state(self)
-    }
-
-    fn load_state(&mut self, state: &[(String, Tensor)]) -> hadamard::Result<()> {
-        Self::load_state(self, state)
-    }
-}
 
 /// `made!(SGD, parameters, options, momentum nesterov …)`: the optimizer with those of the options that are given.
 macro_rules! made {
@@ -67,7 +29,7 @@ macro_rules! made {
                 }
             };
         }
-        Box::new(made) as Box<dyn Steps>
+        made.any()
     }};
 }
 
@@ -79,7 +41,7 @@ pub(crate) struct Optimizer {
     tensors: Vec<Tensor>,
     /// The arrays, whose memory the tensors are.
     arrays: Vec<Py<PyAny>>,
-    steps: Mutex<Box<dyn Steps>>,
+    steps: Mutex<AnyOptimizer>,
 }
 
 #[pymethods]
@@ -124,7 +86,7 @@ impl Optimizer {
     /// The learning rate.
     #[getter]
     fn lr(&self) -> f64 {
-        self.locked().lr()
+        self.locked().learning_rates()[0]
     }
 
     #[setter]
@@ -189,7 +151,7 @@ impl Optimizer {
 }
 
 impl Optimizer {
-    fn locked(&self) -> std::sync::MutexGuard<'_, Box<dyn Steps>> {
+    fn locked(&self) -> std::sync::MutexGuard<'_, AnyOptimizer> {
         self.steps.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

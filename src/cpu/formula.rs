@@ -14,8 +14,8 @@ use std::marker::PhantomData;
 use bytemuck::Pod;
 use pulp::{Scalar, Simd, WithSimd};
 
-use super::loops::{Body, Loop, Run, Splat, Stream};
-use super::strip::{Strip, set_past_cache};
+use super::loops::{Loop, Splat, Stream, anywhere};
+use super::strip::{Strip, set_each, set_past_cache};
 use crate::cpu::arch::Arch;
 
 /// A function of `N` values and `K` numbers, element by element, each of whose operations rounds by itself.
@@ -28,7 +28,7 @@ pub(super) fn formula2<const K: usize, F: Formula<2, K>>(_: F) -> Loop {
     fn run<const K: usize, F: Formula<2, K>, const PAST: bool>(arch: Arch, args: &[Strip<'_>], out: Strip<'_>) {
         arch.dispatch(Vectors::<2, K, F, PAST>::new(args, out));
     }
-    anywhere(run::<K, F, false>, run::<K, F, true>)
+    anywhere(run::<K, F, false>, run::<K, F, false>, run::<K, F, true>)
 }
 
 /// As [`formula2`], of three values.
@@ -36,12 +36,7 @@ pub(super) fn formula3<const K: usize, F: Formula<3, K>>(_: F) -> Loop {
     fn run<const K: usize, F: Formula<3, K>, const PAST: bool>(arch: Arch, args: &[Strip<'_>], out: Strip<'_>) {
         arch.dispatch(Vectors::<3, K, F, PAST>::new(args, out));
     }
-    anywhere(run::<K, F, false>, run::<K, F, true>)
-}
-
-fn anywhere(run: Run, past_cache: Run) -> Loop {
-    let [body, past_cache] = [run, past_cache].map(Body::Compiled);
-    Loop { body, in_place: Some(body), past_cache: Some(past_cache) }
+    anywhere(run::<K, F, false>, run::<K, F, false>, run::<K, F, true>)
 }
 
 /// With `PAST`, results are written past the cache.
@@ -85,8 +80,7 @@ fn each<X: Stream, V: Pod, const PAST: bool>(args: X, out: &[Cell<V>], f: impl F
         if PAST {
             set_past_cache(&pairs[s], [x, y]);
         } else {
-            pairs[s][0].set(x);
-            pairs[s][1].set(y);
+            set_each(&pairs[s], [x, y]);
         }
     }
     if let [last] = last {

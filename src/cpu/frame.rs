@@ -209,24 +209,22 @@ impl<'a, 'm: 'a> Frame<'a, 'm> {
             }
             // Where every argument is one element for all, so is the result.
             let len = args.iter().map(|arg| arg.len()).max().unwrap_or(n);
-            let place = |instruction: &Instruction| {
-                let direct = instruction.output.and_then(|output| direct.get(output));
-                let direct = direct.filter(|direct| len == n && !direct.past_cache);
-                direct.and_then(|direct| Some((direct.at?, direct.last_read)))
+            let belongs = |instruction: &Instruction| {
+                let direct = direct.get(instruction.output?).filter(|_| len == n)?;
+                Some((direct.at?, direct))
             };
-            let past_cache = |instruction: &Instruction| {
-                let direct = instruction.output.and_then(|output| direct.get(output));
-                direct.filter(|direct| len == n && direct.past_cache && !instruction.is_read)?.at
+            let place = |instruction: &Instruction| {
+                belongs(instruction).filter(|(_, direct)| !direct.past_cache).map(|(at, direct)| (at, direct.last_read))
             };
             match instruction.call {
                 Call::One(one) => {
                     // Straight to its place, if what is read there was read before, or is now and the loop allows it.
-                    let near = place(instruction).and_then(|(at, last_read)| match last_read {
+                    let straight = belongs(instruction).and_then(|(at, direct)| match direct.last_read {
+                        _ if direct.past_cache => Some((at, one.past_cache.filter(|_| !instruction.is_read)?)),
                         Some(last) if last > i => None,
                         Some(last) if last == i => Some((at, one.in_place?)),
                         _ => Some((at, one.body)),
                     });
-                    let straight = near.or_else(|| Some((past_cache(instruction)?, one.past_cache?)));
                     let (out, body) = straight.unwrap_or_else(|| (self.own(instruction, len), one.body));
                     body.run(self.arch, &args, out);
                     self.slots[first + i] = out;
@@ -245,11 +243,13 @@ impl<'a, 'm: 'a> Frame<'a, 'm> {
                 Call::Placeholder => {}
                 Call::Scaled(one) => {
                     let stays = args[0].len() == n && !args[0].is_within(self.scratch);
-                    let out = if stays && self.is_one(args[1]) { args[0] } else { self.own(instruction, len) };
-                    if !out.is(args[0]) {
+                    self.slots[first + i] = if stays && self.is_one(args[1]) {
+                        args[0]
+                    } else {
+                        let out = self.own(instruction, len);
                         one.body.run(self.arch, &args, out);
-                    }
-                    self.slots[first + i] = out;
+                        out
+                    };
                 }
                 Call::Bounded(bounds) => {
                     let free = place(instruction).filter(|(_, last_read)| last_read.is_none_or(|last| last < i));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rustc_hash::FxHashSet;
 
 use super::contract;
-use super::once::once;
+use super::once::{Dims, once};
 use crate::expr::contraction::Contraction;
 use crate::expr::graph::{Graph, Id, Step, Take};
 
@@ -38,7 +38,7 @@ impl Group {
 }
 
 /// The reductions, scans and indices that roots need, grouped by pass, in an order in which none needs a later one.
-pub(super) fn groups(graph: &Graph) -> Vec<Group> {
+pub(super) fn groups(graph: &Graph, varying: &[Dims]) -> Vec<Group> {
     let mut stack: Vec<Id> = graph.roots.iter().map(|root| root.value).collect();
     let mut live: FxHashSet<Id> = FxHashSet::default();
     while let Some(id) = stack.pop() {
@@ -105,7 +105,7 @@ pub(super) fn groups(graph: &Graph) -> Vec<Group> {
         by_depth.entry(depth).or_default().push(Group::Fold(ids));
     }
     // Each after the reductions it is made of, and before those it is used in.
-    for id in once(graph, &live) {
+    for id in once(graph, &live, varying) {
         if depth[id] > 0 {
             by_depth.entry(depth[id]).or_default().push(Group::Once(id));
         }

@@ -21,7 +21,7 @@ use bytemuck::Pod;
 use pulp::NullaryFnOnce;
 
 use super::plain::Plain;
-use super::strip::{Strip, set_past_cache};
+use super::strip::{Strip, set_each, set_past_cache};
 use crate::cpu::arch::Arch;
 
 /// Computes the elements of `out` from the arguments, each as long as `out` or of one element.
@@ -184,21 +184,7 @@ struct ByStep;
 impl Way for ByStep {
     #[inline(always)]
     fn run<X: Stream, O: Pod>(args: X, f: impl Fn(X::Item) -> O, out: &[Cell<O>]) {
-        let args = args.of_len(out.len());
-        let steps = out.as_chunks::<STEP>().0;
-        for s in 0..steps.len() {
-            let x = args.step::<STEP>(s);
-            let mut y = [O::zeroed(); STEP];
-            for i in 0..STEP {
-                y[i] = f(x[i]);
-            }
-            for i in 0..STEP {
-                steps[s][i].set(y[i]);
-            }
-        }
-        for i in steps.len() * STEP..out.len() {
-            out[i].set(f(args.at(i)));
-        }
+        by_steps(args, f, out, set_each::<O, STEP>);
     }
 }
 
@@ -209,27 +195,33 @@ impl Way for PastCache {
     #[inline(always)]
     fn run<X: Stream, O: Pod>(args: X, f: impl Fn(X::Item) -> O, out: &[Cell<O>]) {
         match size_of::<O>() {
-            1 => by_lines::<X, O, 64>(args, f, out),
-            2 => by_lines::<X, O, 32>(args, f, out),
-            4 => by_lines::<X, O, 16>(args, f, out),
-            _ => by_lines::<X, O, 8>(args, f, out),
+            1 => by_steps(args, f, out, set_past_cache::<O, 64>),
+            2 => by_steps(args, f, out, set_past_cache::<O, 32>),
+            4 => by_steps(args, f, out, set_past_cache::<O, 16>),
+            _ => by_steps(args, f, out, set_past_cache::<O, 8>),
         }
     }
 }
 
+/// Computes `N` elements before `set` writes them, and by ones what is left.
 #[inline(always)]
-fn by_lines<X: Stream, O: Pod, const N: usize>(args: X, f: impl Fn(X::Item) -> O, out: &[Cell<O>]) {
+fn by_steps<X: Stream, O: Pod, const N: usize>(
+    args: X,
+    f: impl Fn(X::Item) -> O,
+    out: &[Cell<O>],
+    set: impl Fn(&[Cell<O>; N], [O; N]),
+) {
     let args = args.of_len(out.len());
-    let lines = out.as_chunks::<N>().0;
-    for s in 0..lines.len() {
+    let steps = out.as_chunks::<N>().0;
+    for s in 0..steps.len() {
         let x = args.step::<N>(s);
         let mut y = [O::zeroed(); N];
         for i in 0..N {
             y[i] = f(x[i]);
         }
-        set_past_cache(&lines[s], y);
+        set(&steps[s], y);
     }
-    for i in lines.len() * N..out.len() {
+    for i in steps.len() * N..out.len() {
         out[i].set(f(args.at(i)));
     }
 }
@@ -289,7 +281,7 @@ pub(super) fn map1_in_place<A: Pod, O: Pod, F: Fn(A) -> O + Copy>(_: F) -> Loop 
 }
 
 /// A loop that writes apart from its arguments, in place, or past the cache.
-fn anywhere(body: Run, in_place: Run, past_cache: Run) -> Loop {
+pub(super) fn anywhere(body: Run, in_place: Run, past_cache: Run) -> Loop {
     let [body, in_place, past_cache] = [body, in_place, past_cache].map(Body::Compiled);
     Loop { body, in_place: Some(in_place), past_cache: Some(past_cache) }
 }

@@ -8,6 +8,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::loops::{Loop, map2_in_place};
 use super::region::Temps;
+use super::strips::arithmetic;
 use crate::expr::graph::{self, Graph, Id, Step, Take};
 use crate::{BinaryOp, DType};
 
@@ -55,30 +56,11 @@ pub(super) fn narrow(graph: &Graph, ids: &[Id], dtype: DType, temps: &Temps) -> 
 
 /// The loop of one of those operations on elements of `dtype`.
 pub(super) fn binary(op: BinaryOp, dtype: DType) -> Option<Loop> {
-    match dtype {
-        DType::U8 => binary_u8(op),
-        DType::I8 => binary_i8(op),
-        DType::U16 => binary_u16(op),
-        DType::I16 => binary_i16(op),
-        _ => None,
-    }
+    Some(match dtype {
+        DType::U8 => arithmetic!(op, u8, return None),
+        DType::I8 => arithmetic!(op, i8, return None),
+        DType::U16 => arithmetic!(op, u16, return None),
+        DType::I16 => arithmetic!(op, i16, return None),
+        _ => return None,
+    })
 }
-
-macro_rules! binary {
-    ($($name:ident of $t:ident)*) => {$(
-        fn $name(op: BinaryOp) -> Option<Loop> {
-            Some(match op {
-                BinaryOp::Add => map2_in_place($t::wrapping_add),
-                BinaryOp::Sub => map2_in_place($t::wrapping_sub),
-                BinaryOp::Mul => map2_in_place($t::wrapping_mul),
-                BinaryOp::BitwiseAnd => map2_in_place(|a: $t, b: $t| a & b),
-                BinaryOp::BitwiseOr => map2_in_place(|a: $t, b: $t| a | b),
-                BinaryOp::BitwiseXor => map2_in_place(|a: $t, b: $t| a ^ b),
-                BinaryOp::Maximum => map2_in_place(|a: $t, b: $t| a.max(b)),
-                BinaryOp::Minimum => map2_in_place(|a: $t, b: $t| a.min(b)),
-                _ => return None,
-            })
-        }
-    )*};
-}
-binary!(binary_u8 of u8 binary_i8 of i8 binary_u16 of u16 binary_i16 of i16);

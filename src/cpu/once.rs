@@ -14,8 +14,7 @@ const SHARERS: usize = 16;
 const LEAST: usize = 8;
 
 /// The values to be computed before what they are used in, arguments first.
-pub(super) fn once(graph: &Graph, live: &FxHashSet<Id>) -> Vec<Id> {
-    let varying = varying(graph);
+pub(super) fn once(graph: &Graph, live: &FxHashSet<Id>, varying: &[Dims]) -> Vec<Id> {
     let mut found: FxHashSet<Id> = FxHashSet::default();
     for (id, value) in graph.values.iter().enumerate() {
         if live.contains(&id) && is_elementwise(&value.step) {
@@ -34,7 +33,7 @@ fn pays(value: &Value, varying: &Dims) -> bool {
     is_elementwise(&value.step) && elements >= LEAST && domain >= DOMAIN && domain / elements >= SHARERS
 }
 
-pub(super) fn is_elementwise(step: &Step) -> bool {
+fn is_elementwise(step: &Step) -> bool {
     match step {
         Step::Unary(..)
         | Step::Binary(..)
@@ -57,10 +56,11 @@ pub(super) fn is_elementwise(step: &Step) -> bool {
     }
 }
 
-type Dims = SmallVec<[usize; 4]>;
+/// Dims of a value.
+pub(super) type Dims = SmallVec<[usize; 4]>;
 
 /// The dims along which each value has different elements.
-fn varying(graph: &Graph) -> Vec<Dims> {
+pub(super) fn varying(graph: &Graph) -> Vec<Dims> {
     let mut varying: Vec<Dims> = Vec::with_capacity(graph.values.len());
     for Value { step, shape, .. } in &graph.values {
         let dims = (0..shape.rank()).filter(|&d| shape[d] > 1);

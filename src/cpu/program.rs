@@ -14,6 +14,7 @@ use super::frame::Memory;
 use super::groups::{Group, groups};
 use super::locks::Locks;
 use super::map::{Destination, Map};
+use super::once::{Dims, varying};
 use super::pass::Pass;
 use super::reduce::{Folded, Reduce, Terms};
 use super::region::{self, Region, Temps};
@@ -96,7 +97,8 @@ impl Temp {
 impl Program {
     pub(super) fn new(op: &'static str, graph: &Graph) -> Result<Self> {
         PROGRAMS.fetch_add(1, Ordering::Relaxed);
-        let groups = groups(graph);
+        let varying = varying(graph);
+        let groups = groups(graph, &varying);
         let mut temp_of = Temps::default();
         let mut temps: Vec<Temp> = Vec::new();
         let mut jobs = Vec::new();
@@ -118,7 +120,7 @@ impl Program {
                     let name = if matches!(group, Group::Choose(_)) { "choose" } else { "map" };
                     Job::Fill(Box::new(Map::new(region)), temps.len() - 1, name)
                 }
-                Group::Fold(ids) => Job::Reduce(Box::new(reduce(op, graph, ids, &temp_of)?)),
+                Group::Fold(ids) => Job::Reduce(Box::new(reduce(op, graph, ids, &temp_of, &varying)?)),
                 Group::Scan(id) => Job::Scan(Box::new(scan(op, graph, *id, &temp_of)?)),
                 Group::Sort(ids) => Job::Sort(Box::new(sort(op, graph, ids, &temp_of, &mut temps)?)),
                 Group::Segments(id) => {
@@ -234,12 +236,12 @@ fn on_cpu(storage: &Storage) -> Option<&Buffer> {
 }
 
 /// The pass for reductions over one domain and the same dims.
-fn reduce(op: &'static str, graph: &Graph, ids: &[Id], temp_of: &Temps) -> Result<Reduce> {
+fn reduce(op: &'static str, graph: &Graph, ids: &[Id], temp_of: &Temps, varying: &[Dims]) -> Result<Reduce> {
     let (mut outputs, mut folds, mut over, mut domain) = (Vec::new(), Vec::new(), SmallVec::new(), &Shape::default());
     for &id in ids {
         let value = &graph.values[id];
         let Step::Reduce { op: fold, dims, arg } = &value.step else { continue };
-        let terms = Terms { graph, temp_of, dims, alone: ids.len() == 1 };
+        let terms = Terms { graph, temp_of, varying, dims, alone: ids.len() == 1 };
         let (loops, terms) = terms.of(*fold, *arg).ok_or_else(|| unsupported(op, *fold, value))?;
         folds.push(Folded { loops, output: outputs.len(), product: terms.len() == 2, temp: temp_of[&id].index });
         outputs.extend(terms.into_iter().map(|x| (x, graph.values[x].dtype)));

@@ -289,6 +289,13 @@ pub(super) fn settle() {
     }
 }
 
+#[inline(always)]
+pub(super) fn set_each<T: Pod, const N: usize>(to: &[Cell<T>; N], from: [T; N]) {
+    for i in 0..N {
+        to[i].set(from[i]);
+    }
+}
+
 /// Writes cells past the cache where that goes, which is where they begin at a multiple of 16 bytes.
 #[inline(always)]
 pub(super) fn set_past_cache<T: Pod, const N: usize>(to: &[Cell<T>; N], from: [T; N]) {
@@ -302,9 +309,7 @@ pub(super) fn set_past_cache<T: Pod, const N: usize>(to: &[Cell<T>; N], from: [T
         }
         return;
     }
-    for i in 0..N {
-        to[i].set(from[i]);
-    }
+    set_each(to, from);
 }
 
 /// As [`copy`] to other memory, past the cache where whole lines are written, of which rows have so many.

@@ -211,22 +211,33 @@ macro_rules! binary_float {
 binary_float!(binary_f32, f32, single, libm::nextafterf);
 binary_float!(binary_f64, f64, double, libm::nextafter);
 
+/// The loops of what wraps, of bits and of the larger and smaller of integers of any width; `others` for other operations.
+macro_rules! arithmetic {
+    ($op:ident, $t:ident, $others:expr) => {
+        match $op {
+            BinaryOp::Add => map2_in_place($t::wrapping_add),
+            BinaryOp::Sub => map2_in_place($t::wrapping_sub),
+            BinaryOp::Mul => map2_in_place($t::wrapping_mul),
+            BinaryOp::Maximum => map2_in_place(|a: $t, b: $t| a.max(b)),
+            BinaryOp::Minimum => map2_in_place(|a: $t, b: $t| a.min(b)),
+            BinaryOp::BitwiseAnd => map2_in_place(|a: $t, b: $t| a & b),
+            BinaryOp::BitwiseOr => map2_in_place(|a: $t, b: $t| a | b),
+            BinaryOp::BitwiseXor => map2_in_place(|a: $t, b: $t| a ^ b),
+            _ => $others,
+        }
+    };
+}
+
+pub(super) use arithmetic;
+
 macro_rules! binary_integer {
     ($name:ident, $t:ident) => {
         fn $name(op: BinaryOp) -> Option<Loop> {
             Some(match op {
-                BinaryOp::Add => map2_in_place($t::wrapping_add),
-                BinaryOp::Sub => map2_in_place($t::wrapping_sub),
-                BinaryOp::Mul => map2_in_place($t::wrapping_mul),
                 BinaryOp::Pow => map2(<$t as Integer>::raised),
-                BinaryOp::Maximum => map2_in_place(|a: $t, b: $t| a.max(b)),
-                BinaryOp::Minimum => map2_in_place(|a: $t, b: $t| a.min(b)),
-                BinaryOp::BitwiseAnd => map2_in_place(|a: $t, b: $t| a & b),
-                BinaryOp::BitwiseOr => map2_in_place(|a: $t, b: $t| a | b),
-                BinaryOp::BitwiseXor => map2_in_place(|a: $t, b: $t| a ^ b),
                 BinaryOp::BitwiseLeftShift => map2_in_place(<$t as Integer>::shifted_left),
                 BinaryOp::BitwiseRightShift => map2_in_place(<$t as Integer>::shifted_right),
-                _ => compare!(op, $t),
+                _ => arithmetic!(op, $t, compare!(op, $t)),
             })
         }
     };

@@ -43,7 +43,7 @@ pub(super) const WIDE: usize = 8;
 /// Two rows whose elements are multiplied.
 type Factors<'a> = [Strip<'a>; 2];
 
-/// What is folded, for folds that go together with another.
+/// What is folded, where that makes a difference to those who call the loops.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Kind {
     Sum,
@@ -53,6 +53,8 @@ pub(super) enum Kind {
     Differences,
     /// The sum of their squares.
     Squares,
+    /// Where the smallest is: `accumulate_products` takes second factors that are one element for a whole row as they are.
+    Place,
     Other,
 }
 
@@ -80,9 +82,6 @@ pub(super) struct FoldLoops {
     pub(super) multiply: Loop,
     /// Writes the one element of `x` to all of `out`, of which it may be the first.
     pub(super) spread: fn(out: Strip<'_>, x: Strip<'_>),
-    /// Whether it looks for a place: then `accumulate_products` takes second factors that are one element for a whole row as
-    /// they are.
-    pub(super) is_place: bool,
     pub(super) kind: Kind,
     /// As `spread`, of a factor.
     pub(super) spread_factor: fn(out: Strip<'_>, x: Strip<'_>),
@@ -168,7 +167,6 @@ fn loops<T: Pod, R: Join<T>, P: Product<T>>() -> FoldLoops {
         total_product: total_product::<T, R, P>,
         multiply: map2(P::of),
         spread: spread::<T>,
-        is_place: false,
         kind: Kind::Other,
         spread_factor: spread::<P::Factor>,
         middle: middle::<T, R>,

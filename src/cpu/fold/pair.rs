@@ -29,32 +29,13 @@ impl PairLoops {
     /// Those of two folds of floats, in this order, if there are any.
     pub(in crate::cpu) fn new(kinds: [Kind; 2], dtype: DType) -> Option<Self> {
         Some(match (kinds, dtype) {
-            ([Kind::Differences, Kind::Squares], DType::F32) => moments::<f32>(),
-            ([Kind::Differences, Kind::Squares], DType::F64) => moments::<f64>(),
-            ([Kind::Sum, Kind::Magnitude], DType::F32) => sizes::<f32>(),
-            ([Kind::Sum, Kind::Magnitude], DType::F64) => sizes::<f64>(),
+            ([Kind::Differences, Kind::Squares], DType::F32) => pair::<f32, (Sum, Minus), (Sum, SquareOfMinus)>(true),
+            ([Kind::Differences, Kind::Squares], DType::F64) => pair::<f64, (Sum, Minus), (Sum, SquareOfMinus)>(true),
+            ([Kind::Sum, Kind::Magnitude], DType::F32) => pair::<f32, (Sum, First), (Magnitude, First)>(false),
+            ([Kind::Sum, Kind::Magnitude], DType::F64) => pair::<f64, (Sum, First), (Magnitude, First)>(false),
             _ => return None,
         })
     }
-}
-
-/// Sums of differences and of their squares.
-fn moments<T: Pod>() -> PairLoops
-where
-    Sum: Join<T>,
-    Minus: Product<T, Factor = T>,
-    SquareOfMinus: Product<T, Factor = T>,
-{
-    PairLoops { subtracts: true, ..pair::<T, (Sum, Minus), (Sum, SquareOfMinus)>() }
-}
-
-/// The sum and the largest magnitude.
-fn sizes<T: Pod>() -> PairLoops
-where
-    Sum: Join<T>,
-    Magnitude: Join<T>,
-{
-    PairLoops { subtracts: false, ..pair::<T, (Sum, First), (Magnitude, First)>() }
 }
 
 /// The first of two factors.
@@ -79,9 +60,9 @@ impl<T: Pod, R: Join<T>, P: Product<T, Factor = T>> Part<T> for (R, P) {
     type Term = P;
 }
 
-fn pair<T: Pod, A: Part<T>, B: Part<T>>() -> PairLoops {
+fn pair<T: Pod, A: Part<T>, B: Part<T>>(subtracts: bool) -> PairLoops {
     PairLoops {
-        subtracts: true,
+        subtracts,
         total: |arch, [first, second], [x, by]| {
             let (x, by) = (x.cells::<T>(), by.cells::<T>()[0].get());
             let totals = arch.dispatch(Total::<T, A, B> { x, by, of: PhantomData });

@@ -129,8 +129,7 @@ fn placed<K: Key>() -> FoldLoops {
         accumulate_products: accumulate_rows::<K>,
         total_product: total::<K>,
         middle_product: middle::<K>,
-        is_place: true,
-        kind: Kind::Other,
+        kind: Kind::Place,
         ..loops::<i64, Amin, Placed<K>>()
     }
 }

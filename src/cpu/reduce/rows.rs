@@ -8,7 +8,7 @@ use smallvec::{SmallVec, smallvec};
 use super::partition::{Partition, Way};
 use super::worker::{Accumulators, Worker};
 use super::{Folded, Pair, Reduce};
-use crate::cpu::fold::ROWS;
+use crate::cpu::fold::{Kind, ROWS};
 use crate::cpu::frame::{Direct, Frame};
 use crate::cpu::strip::Strip;
 
@@ -82,7 +82,7 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
                     let same = region.outputs.iter().position(|&other| other == region.outputs[output]);
                     let (x, own) = (frame.output(output), own[same.unwrap_or(output)]);
                     let stays = x.len() == n && !x.is_within(self.scratch);
-                    let single = fold.loops.is_place && output > fold.output;
+                    let single = fold.loops.kind == Kind::Place && output > fold.output;
                     if x.len() != n && single {
                         x.copy_to(own.part(0, 1));
                         found[output][row] = own.part(0, 1);

@@ -2,9 +2,8 @@
 
 use smallvec::{SmallVec, smallvec};
 
-use crate::base::layout::Layout;
 use crate::cpu::fold::FoldLoops;
-use crate::cpu::once::is_elementwise;
+use crate::cpu::once::Dims;
 use crate::cpu::region::Temps;
 use crate::expr::graph::{Fold, Graph, Id, Step};
 use crate::{BinaryOp, UnaryOp};
@@ -13,6 +12,8 @@ use crate::{BinaryOp, UnaryOp};
 pub(in crate::cpu) struct Terms<'a> {
     pub(in crate::cpu) graph: &'a Graph,
     pub(in crate::cpu) temp_of: &'a Temps,
+    /// The dims along which each value has different elements.
+    pub(in crate::cpu) varying: &'a [Dims],
     pub(in crate::cpu) dims: &'a [usize],
     /// Whether the pass has no other fold.
     pub(in crate::cpu) alone: bool,
@@ -53,16 +54,17 @@ impl Terms<'_> {
         };
         let Step::Binary(BinaryOp::Sub, a, b) = values[of].step else { return None };
         let along_rows = values[arg].shape.rank().checked_sub(1).is_none_or(|last| self.dims.contains(&last));
-        let row = |id: Id| self.is_at_hand(id) && self.is_fixed(id, self.dims);
-        let cheap =
-            (along_rows || self.alone || row(b)) && self.is_near(a) && (self.is_at_hand(b) || self.is_single(b));
+        let near = self.is_at_hand(b);
+        let cheap = (along_rows || self.alone || near && self.is_fixed(b))
+            && self.is_near(a)
+            && (near || self.varying[b].is_empty());
         cheap.then_some(([a, b], squared))
     }
 
     /// Whether it lies in memory, or does where a scale is 1.
     fn is_near(&self, id: Id) -> bool {
         let scaled = |id: Id| match self.graph.values[id].step {
-            Step::Binary(BinaryOp::Mul, x, by) => self.is_at_hand(x) && self.is_fixed(by, self.dims),
+            Step::Binary(BinaryOp::Mul, x, by) => self.is_at_hand(x) && self.is_fixed(by),
             _ => false,
         };
         self.is_at_hand(id) || scaled(id)
@@ -73,22 +75,8 @@ impl Terms<'_> {
             || matches!(self.graph.values[id].step, Step::Load { .. } | Step::Read { .. } | Step::Take(_))
     }
 
-    /// Whether it is one element for the whole domain.
-    fn is_single(&self, id: Id) -> bool {
-        let dims: SmallVec<[usize; 4]> = (0..self.graph.values[id].shape.rank()).collect();
-        self.is_fixed(id, &dims)
-    }
-
-    /// Whether it is the same all along `dims`.
-    fn is_fixed(&self, id: Id, dims: &[usize]) -> bool {
-        let flat = |layout: &Layout| dims.iter().all(|&d| layout.strides()[d] == 0);
-        if let Some(temp) = self.temp_of.get(&id) {
-            return flat(&temp.layout);
-        }
-        match &self.graph.values[id].step {
-            Step::Scalar { .. } => true,
-            Step::Load { access, .. } | Step::Read { access, .. } => access.layout().is_some_and(flat),
-            step => is_elementwise(step) && step.args().iter().all(|&arg| self.is_fixed(arg, dims)),
-        }
+    /// Whether it is the same all along the dims that are folded.
+    fn is_fixed(&self, id: Id) -> bool {
+        !self.varying[id].iter().any(|d| self.dims.contains(d))
     }
 }

@@ -6,7 +6,7 @@ use super::partition::{BLOCK, Partition, Piece, Way};
 use super::rows::rows_bytes;
 use super::{Folded, Pair, Reduce, partial};
 use crate::cpu::arch::Arch;
-use crate::cpu::fold::{FoldLoops, ROWS, WIDE};
+use crate::cpu::fold::{FoldLoops, Kind, ROWS, WIDE};
 use crate::cpu::frame::{Constants, Frame, Memory, scratch_bytes};
 use crate::cpu::strip::Strip;
 
@@ -255,7 +255,7 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
     fn terms(&self, frame: &Frame<'a, 'm>, fold: &Folded, n: usize, spare: impl FnOnce() -> Strip<'a>) -> Terms<'a> {
         if fold.product {
             let [a, b] = [0, 1].map(|j| frame.output(fold.output + j));
-            if a.len() == n && (b.len() == n || b.len() == 1 && !fold.loops.is_place) {
+            if a.len() == n && (b.len() == n || b.len() == 1 && fold.loops.kind != Kind::Place) {
                 return Terms::Product(a, b);
             }
         }

@@ -343,13 +343,14 @@ fn narrow_outputs(graph: &Graph, ids: &[Id], outputs: &[(Id, DType)], temps: &Te
         }
         _ => None,
     };
-    let is_narrow = |&(id, dtype): &(Id, DType)| {
-        let as_stored = || stored(id) == Some(dtype) || narrow::narrow(graph, ids, dtype, temps).contains(&id);
-        dtype != graph.values[id].dtype && as_stored()
+    let mut computed: FxHashMap<DType, FxHashSet<Id>> = FxHashMap::default();
+    let mut is_narrow = |&(id, dtype): &(Id, DType)| {
+        let mut can_be =
+            || computed.entry(dtype).or_insert_with(|| narrow::narrow(graph, ids, dtype, temps)).contains(&id);
+        dtype != graph.values[id].dtype && !temps.contains_key(&id) && (stored(id) == Some(dtype) || can_be())
     };
-    let others = outputs.iter().filter(|output| !is_narrow(output)).map(|output| output.0);
-    let computed = ids.iter().filter(|&&id| !is_source(graph, id, temps)).flat_map(|&id| graph.values[id].step.args());
-    let used: FxHashSet<Id> = others.chain(computed).collect();
-    let narrow = outputs.iter().filter(|output| is_narrow(output) && !temps.contains_key(&output.0));
-    narrow.map(|output| output.0).filter(|id| !used.contains(id)).collect()
+    let (narrow, others): (Vec<&(Id, DType)>, Vec<_>) = outputs.iter().partition(|output| is_narrow(output));
+    let args = ids.iter().filter(|&&id| !is_source(graph, id, temps)).flat_map(|&id| graph.values[id].step.args());
+    let used: FxHashSet<Id> = others.into_iter().map(|output| output.0).chain(args).collect();
+    narrow.into_iter().map(|output| output.0).filter(|id| !used.contains(id)).collect()
 }
