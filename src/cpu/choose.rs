@@ -7,8 +7,9 @@ use std::cell::Cell;
 
 use bytemuck::Pod;
 
+use super::lines::{self, fetch};
 use super::space::{Piece, Space, Track};
-use super::strip::{Span, Strip, copy, copy_past_cache, fetch, lines};
+use super::strip::{Span, Strip, copy};
 
 /// How many cache lines of rows ahead memory is asked for. Rows of 256 bytes from 64 MiB, past the cache, took 12 ms with 8 or
 /// 16 lines, 8 with 32 to 128 on one machine; 6 ms with 16 to 128, 5 with 256 on another.
@@ -106,7 +107,7 @@ impl Space {
             if !track.chain.is_empty() || !index.chain.is_empty() {
                 gather_through([track, index], from, &piece, places, &at, now);
             } else if at.step == 0 && piece.step == 1 {
-                copy_rows(from, &piece, places, &at, now, if past_cache { copy_past_cache } else { copy });
+                copy_rows(from, &piece, places, &at, now, if past_cache { lines::copy_cells } else { copy });
             } else {
                 match places {
                     Places::I32(places) => gather_each(from, &piece, |i| places[i].get() as isize, &at, now),
@@ -127,7 +128,7 @@ fn copy_rows<T: Pod>(
     copy: fn(&[Cell<T>], &[Cell<T>]),
 ) {
     let first = |row: usize| (piece.at(row, 0) + places.get(at.at(row, 0) as usize)) as usize;
-    let ahead = AHEAD / lines::<T>(piece.count);
+    let ahead = AHEAD / lines::count::<T>(piece.count);
     for (row, out) in out.chunks_exact(piece.count).enumerate() {
         // Rows lie anywhere: memory is asked for one while those before it are copied.
         if row + ahead < piece.rows {

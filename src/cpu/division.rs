@@ -2,56 +2,165 @@
 //!
 //! All give what `Integer::floored` does: quotients rounded down, 0 by 0.
 
-use super::loops::{Loop, map2_prepared};
-use super::strips::wide;
-use super::widest::{self, Formula, wide2};
-use crate::BinaryOp;
-use crate::expr::op::Integer;
+use std::marker::PhantomData;
 
-/// The loop of a division of i32s.
-pub(super) fn loop_i32(op: BinaryOp) -> Option<Loop> {
-    Some(match op {
-        BinaryOp::FloorDivide => map2_prepared(|a, b| floored(a, b).0, Divisor::new, |a, b| b.floored(a).0),
-        BinaryOp::Remainder => map2_prepared(|a, b| floored(a, b).1, Divisor::new, |a, b| b.floored(a).1),
-        BinaryOp::Fmod => map2_prepared(fmod, Divisor::new, |a, b| b.fmod(a)),
+use super::loops::Loop;
+use super::widest::{self, Formula, Prepare, wide2_past_cache, wide2_prepared};
+use crate::expr::op::Integer;
+use crate::{BinaryOp, DType};
+
+/// What is wanted of a division, of which the quotient is rounded down.
+trait Wanted<T>: Copy + 'static {
+    fn of(a: T, b: T, quotient_and_rest: (T, T)) -> T;
+}
+
+#[derive(Clone, Copy)]
+struct Quotient;
+
+/// What is left, which has the sign of the divisor.
+#[derive(Clone, Copy)]
+struct Remainder;
+
+/// What a quotient rounded towards 0 leaves: C's `%`.
+#[derive(Clone, Copy)]
+struct Fmod;
+
+macro_rules! wanted {
+    ($($t:ty)*) => {$(
+        impl Wanted<$t> for Quotient {
+            #[inline(always)]
+            fn of(_: $t, _: $t, (quotient, _): ($t, $t)) -> $t {
+                quotient
+            }
+        }
+
+        impl Wanted<$t> for Remainder {
+            #[inline(always)]
+            fn of(_: $t, _: $t, (_, rest): ($t, $t)) -> $t {
+                rest
+            }
+        }
+
+        impl Wanted<$t> for Fmod {
+            #[inline(always)]
+            fn of(a: $t, b: $t, (_, rest): ($t, $t)) -> $t {
+                if rest != 0 && (a ^ b) < 0 { rest.wrapping_sub(b) } else { rest }
+            }
+        }
+    )*};
+}
+wanted!(i32 i64);
+
+/// The loop of a division of integers.
+pub(super) fn divide(op: BinaryOp, dtype: DType) -> Option<Loop> {
+    match op {
+        BinaryOp::FloorDivide => wanted::<Quotient>(dtype),
+        BinaryOp::Remainder => wanted::<Remainder>(dtype),
+        BinaryOp::Fmod => wanted::<Fmod>(dtype),
+        _ => None,
+    }
+}
+
+fn wanted<W: Wanted<i32> + Wanted<i64>>(dtype: DType) -> Option<Loop> {
+    Some(match dtype {
+        DType::I32 => wide2_prepared::<i32, Divisor, _>(ByFloats::<W>(PhantomData)),
+        // Only there do vectors make floats of i64s.
+        DType::I64 if widest::is_there() => wide2_past_cache::<i64, _>(ByFloats::<W>(PhantomData)),
+        DType::I64 => wide2_prepared::<i64, LongDivisor, _>(OneByOne::<W>(PhantomData)),
         _ => return None,
     })
 }
 
-/// The loop of a division of i64s.
-pub(super) fn loop_i64(op: BinaryOp) -> Option<Loop> {
-    macro_rules! by_floats {
-        ($of:expr) => {
-            wide!(wide2, (i64, i64) => i64, |(a, b)| $of(a, b), |(a, b)| $of(a, b))
-        };
+#[derive(Clone, Copy)]
+struct ByFloats<W>(PhantomData<W>);
+
+impl<W: Wanted<i32>> Formula<(i32, i32)> for ByFloats<W> {
+    type Out = i32;
+
+    #[inline(always)]
+    fn near<const FUSED: bool>((a, b): (i32, i32)) -> i32 {
+        W::of(a, b, floored(a, b))
     }
-    // Only there do vectors make floats of i64s.
-    if widest::is_there() {
-        return Some(match op {
-            BinaryOp::FloorDivide => by_floats!(|a, b| floored_by_f64(a, b).0),
-            BinaryOp::Remainder => by_floats!(|a, b| floored_by_f64(a, b).1),
-            BinaryOp::Fmod => by_floats!(fmod_by_f64),
-            _ => return None,
-        });
+}
+
+impl<W: Wanted<i32>> Formula<(i32, Divisor)> for ByFloats<W> {
+    type Out = i32;
+
+    #[inline(always)]
+    fn near<const FUSED: bool>((a, by): (i32, Divisor)) -> i32 {
+        W::of(a, by.number, by.floored(a))
     }
-    Some(match op {
-        BinaryOp::FloorDivide => {
-            map2_prepared(|a: i64, b: i64| floored_long(a, b).0, LongDivisor::new, |a, b| b.floored(a).0)
-        }
-        BinaryOp::Remainder => {
-            map2_prepared(|a: i64, b: i64| floored_long(a, b).1, LongDivisor::new, |a, b| b.floored(a).1)
-        }
-        BinaryOp::Fmod => map2_prepared(
-            |a: i64, b: i64| if b == 0 { 0 } else { a.wrapping_rem(b) },
-            LongDivisor::new,
-            |a, b| b.fmod(a),
-        ),
-        _ => return None,
-    })
+}
+
+impl<W: Wanted<i64>> Formula<(i64, i64)> for ByFloats<W> {
+    type Out = i64;
+    const GUARDED: bool = true;
+    const FAR_IS_FORMULA: bool = true;
+
+    #[inline(always)]
+    fn near<const FUSED: bool>((a, b): (i64, i64)) -> i64 {
+        W::of(a, b, floored_exact(a, b))
+    }
+
+    #[inline(always)]
+    fn is_far<const FUSED: bool>((a, b): (i64, i64)) -> bool {
+        !(is_exact(a) & is_exact(b))
+    }
+
+    #[inline(always)]
+    fn far((a, b): (i64, i64)) -> i64 {
+        W::of(a, b, floored_by_f64(a, b))
+    }
+}
+
+/// Without vectors.
+#[derive(Clone, Copy)]
+struct OneByOne<W>(PhantomData<W>);
+
+impl<W: Wanted<i64>> Formula<(i64, i64)> for OneByOne<W> {
+    type Out = i64;
+
+    #[inline(always)]
+    fn near<const FUSED: bool>((a, b): (i64, i64)) -> i64 {
+        W::of(a, b, floored_long(a, b))
+    }
+}
+
+impl<W: Wanted<i64>> Formula<(i64, LongDivisor)> for OneByOne<W> {
+    type Out = i64;
+
+    #[inline(always)]
+    fn near<const FUSED: bool>((a, by): (i64, LongDivisor)) -> i64 {
+        W::of(a, by.number, by.floored(a))
+    }
+}
+
+/// Whether [`floored_exact`] is for this.
+#[inline(always)]
+fn is_exact(x: i64) -> bool {
+    const LEAST: i64 = -(1 << 51);
+    (x.wrapping_sub(LEAST) as u64) < 1 << 52
+}
+
+/// The quotient of two integers below 2^51 in size, rounded down, and what it leaves, in f64, which holds both.
+///
+/// The product with the reciprocal is within two roundings of the quotient, and so within `1 / 2|b|`. Rounded to the nearest
+/// integer it leaves at most `|b| / 2 + 1 / 2`, which a fused step finds exactly: less than `|b|`, as the reciprocal of 1 is
+/// exact. If it has the wrong sign, one more `b` is to be added.
+#[inline(always)]
+fn floored_exact(a: i64, b: i64) -> (i64, i64) {
+    let (x, y) = (a as f64, b as f64);
+    let by = if b == 0 { 0.0 } else { 1.0 / y };
+    let quotient = (x * by).round_ties_even();
+    let rest = (-quotient).mul_add(y, x);
+    let across = (rest != 0.0) & ((rest < 0.0) != (y < 0.0));
+    let quotient = if across { quotient - 1.0 } else { quotient };
+    let rest = if across { rest + y } else { rest };
+    if b == 0 { (0, 0) } else { (to_i64(quotient), to_i64(rest)) }
 }
 
 macro_rules! floored {
-    ($($name:ident $fmod:ident $whole:ident of $t:ident by $f:ident, at most $most:literal;)*) => {$(
+    ($($name:ident $whole:ident of $t:ident by $f:ident, at most $most:literal;)*) => {$(
         /// The quotient, rounded down, and what it leaves, by way of floats, of which vectors hold as many.
         ///
         /// A quotient by the reciprocal is within four roundings of the true one. So of k bits and d digits the first leaves less
@@ -71,13 +180,6 @@ macro_rules! floored {
             if b == 0 { (0, 0) } else { (quotient, rest) }
         }
 
-        /// What a quotient rounded towards 0 leaves: C's `%`.
-        #[inline(always)]
-        pub(super) fn $fmod(a: $t, b: $t) -> $t {
-            let rest = $name(a, b).1;
-            if rest != 0 && (a ^ b) < 0 { rest.wrapping_sub(b) } else { rest }
-        }
-
         /// Towards 0. `as` would do one element at a time.
         #[inline(always)]
         #[expect(unsafe_code, reason = "a conversion without checks is one instruction, of whole vectors")]
@@ -89,8 +191,8 @@ macro_rules! floored {
     )*};
 }
 floored! {
-    floored fmod to_i32 of i32 by f32, at most 2_147_483_520.0;
-    floored_by_f64 fmod_by_f64 to_i64 of i64 by f64, at most 9_223_372_036_854_774_784.0;
+    floored to_i32 of i32 by f32, at most 2_147_483_520.0;
+    floored_by_f64 to_i64 of i64 by f64, at most 9_223_372_036_854_774_784.0;
 }
 
 /// The quotient of two i64s, rounded down, and what it leaves, where no vector holds floats of i64s. Small ones are divided in
@@ -150,12 +252,11 @@ macro_rules! divisors {
                     _ => (!quotient, rest.wrapping_add(self.number)),
                 }
             }
+        }
 
-            /// As [`fmod`].
-            #[inline(always)]
-            pub(super) fn fmod(self, a: $t) -> $t {
-                let rest = self.floored(a).1;
-                if rest != 0 && (a ^ self.number) < 0 { rest.wrapping_sub(self.number) } else { rest }
+        impl Prepare<$t> for $name {
+            fn prepare(number: $t) -> Self {
+                Self::new(number)
             }
         }
     )*};
@@ -189,9 +290,8 @@ mod tests {
         let check = |a: i32, b: i32| {
             assert_eq!(floored(a, b), a.floored(b), "{a} by {b}");
             let left = if b == 0 { 0 } else { a.wrapping_rem(b) };
-            assert_eq!(fmod(a, b), left, "{a} by {b}");
-            let by = Divisor::new(b);
-            assert_eq!((by.floored(a), by.fmod(a)), (a.floored(b), left), "{a} by {b}, a number");
+            assert_eq!(Fmod::of(a, b, floored(a, b)), left, "{a} by {b}");
+            assert_eq!(Divisor::new(b).floored(a), a.floored(b), "{a} by {b}, a number");
         };
         let (numbers, mut random) = (numbers(), random());
         for &a in &numbers {
@@ -209,12 +309,14 @@ mod tests {
     #[test]
     fn i64s_divide_exactly() {
         let check = |a: i64, b: i64| {
-            let by = LongDivisor::new(b);
-            assert_eq!(by.floored(a), a.floored(b), "{a} by {b}");
-            assert_eq!(by.fmod(a), if b == 0 { 0 } else { a.wrapping_rem(b) }, "{a} by {b}");
-            assert_eq!(floored_long(a, b), a.floored(b), "{a} by {b}");
-            assert_eq!(floored_by_f64(a, b), a.floored(b), "{a} by {b}, by way of f64");
-            assert_eq!(fmod_by_f64(a, b), if b == 0 { 0 } else { a.wrapping_rem(b) }, "{a} by {b}, by way of f64");
+            let floored = a.floored(b);
+            assert_eq!(LongDivisor::new(b).floored(a), floored, "{a} by {b}, a number");
+            assert_eq!(floored_long(a, b), floored, "{a} by {b}");
+            assert_eq!(floored_by_f64(a, b), floored, "{a} by {b}, by way of f64");
+            assert_eq!(Fmod::of(a, b, floored), if b == 0 { 0 } else { a.wrapping_rem(b) }, "{a} by {b}");
+            if is_exact(a) && is_exact(b) {
+                assert_eq!(floored_exact(a, b), floored, "{a} by {b}, in f64");
+            }
         };
         let mut random = random();
         let powers = (0..64).map(|k| 1_i64 << k).flat_map(|power| [power, power.wrapping_neg()]);
@@ -223,7 +325,7 @@ mod tests {
             numbers.iter().for_each(|&b| check(a, b));
         }
         for _ in 0..200_000 {
-            let (a, b) = (random(), random() >> (random() & 63));
+            let (a, b) = (random() >> (random() & 63), random() >> (random() & 63));
             check(a, b);
             let multiple = a.floored(b).0.wrapping_mul(b);
             (-1..=1).for_each(|d| check(multiple.wrapping_add(d), b));

@@ -14,8 +14,9 @@ use std::marker::PhantomData;
 use bytemuck::Pod;
 use pulp::{Scalar, Simd, WithSimd};
 
+use super::lines::set_past_cache;
 use super::loops::{Loop, Splat, Stream, anywhere};
-use super::strip::{Strip, set_each, set_past_cache};
+use super::strip::{Strip, set_each};
 use crate::cpu::arch::Arch;
 
 /// A function of `N` values and `K` numbers, element by element, each of whose operations rounds by itself.

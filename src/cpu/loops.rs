@@ -20,8 +20,9 @@ use std::ptr::NonNull;
 use bytemuck::Pod;
 use pulp::NullaryFnOnce;
 
+use super::lines::{AHEAD, fetch, set_past_cache};
 use super::plain::Plain;
-use super::strip::{Strip, set_each, set_past_cache};
+use super::strip::{Strip, set_each};
 use crate::cpu::arch::Arch;
 
 /// Computes the elements of `out` from the arguments, each as long as `out` or of one element.
@@ -33,7 +34,7 @@ pub(super) struct Loop {
     pub(super) body: Body,
     /// What is as quick where the result lies where an argument does, for functions that have such a loop.
     pub(super) in_place: Option<Body>,
-    /// What writes the result past the cache, apart from every argument: [`settle`](super::strip::settle) before another
+    /// What writes the result past the cache, apart from every argument: [`settle`](super::lines::settle) before another
     /// thread reads it.
     pub(super) past_cache: Option<Body>,
 }
@@ -76,7 +77,13 @@ pub(super) trait Stream: Copy {
 
     fn at(self, index: usize) -> Self::Item;
 
-    /// Elements `step * N..(step + 1) * N`.
+    /// Elements `step * N..(step + 1) * N`, known to be so many.
+    fn chunk<const N: usize>(self, step: usize) -> Self;
+
+    /// Asks memory for those elements, which are read soon.
+    fn fetch<const N: usize>(self, step: usize);
+
+    /// The same elements themselves.
     fn step<const N: usize>(self, step: usize) -> [Self::Item; N];
 }
 
@@ -91,6 +98,16 @@ impl<T: Pod> Stream for &[Cell<T>] {
     #[inline(always)]
     fn at(self, index: usize) -> T {
         self[index].get()
+    }
+
+    #[inline(always)]
+    fn chunk<const N: usize>(self, step: usize) -> Self {
+        &self.as_chunks::<N>().0[step]
+    }
+
+    #[inline(always)]
+    fn fetch<const N: usize>(self, step: usize) {
+        fetch(self, step * N, N);
     }
 
     #[inline(always)]
@@ -122,6 +139,14 @@ impl<T: Copy> Stream for Splat<T> {
     }
 
     #[inline(always)]
+    fn chunk<const N: usize>(self, _step: usize) -> Self {
+        self
+    }
+
+    #[inline(always)]
+    fn fetch<const N: usize>(self, _step: usize) {}
+
+    #[inline(always)]
     fn step<const N: usize>(self, _step: usize) -> [T; N] {
         [self.0; N]
     }
@@ -141,6 +166,16 @@ macro_rules! zipped {
             #[inline(always)]
             fn at(self, index: usize) -> Self::Item {
                 ($(self.$index.at(index),)*)
+            }
+
+            #[inline(always)]
+            fn chunk<const N: usize>(self, step: usize) -> Self {
+                ($(self.$index.chunk::<N>(step),)*)
+            }
+
+            #[inline(always)]
+            fn fetch<const N: usize>(self, step: usize) {
+                $(self.$index.fetch::<N>(step);)*
             }
 
             #[inline(always)]
@@ -184,7 +219,7 @@ struct ByStep;
 impl Way for ByStep {
     #[inline(always)]
     fn run<X: Stream, O: Pod>(args: X, f: impl Fn(X::Item) -> O, out: &[Cell<O>]) {
-        by_steps(args, f, out, set_each::<O, STEP>);
+        by_steps::<_, _, STEP, 0>(args, f, out, set_each);
     }
 }
 
@@ -195,17 +230,17 @@ impl Way for PastCache {
     #[inline(always)]
     fn run<X: Stream, O: Pod>(args: X, f: impl Fn(X::Item) -> O, out: &[Cell<O>]) {
         match size_of::<O>() {
-            1 => by_steps(args, f, out, set_past_cache::<O, 64>),
-            2 => by_steps(args, f, out, set_past_cache::<O, 32>),
-            4 => by_steps(args, f, out, set_past_cache::<O, 16>),
-            _ => by_steps(args, f, out, set_past_cache::<O, 8>),
+            1 => by_steps::<_, _, 64, AHEAD>(args, f, out, set_past_cache),
+            2 => by_steps::<_, _, 32, AHEAD>(args, f, out, set_past_cache),
+            4 => by_steps::<_, _, 16, AHEAD>(args, f, out, set_past_cache),
+            _ => by_steps::<_, _, 8, AHEAD>(args, f, out, set_past_cache),
         }
     }
 }
 
-/// Computes `N` elements before `set` writes them, and by ones what is left.
+/// Computes `N` elements before `set` writes them, and by ones what is left. Memory is asked for `AHEAD` steps ahead, if any.
 #[inline(always)]
-fn by_steps<X: Stream, O: Pod, const N: usize>(
+fn by_steps<X: Stream, O: Pod, const N: usize, const AHEAD: usize>(
     args: X,
     f: impl Fn(X::Item) -> O,
     out: &[Cell<O>],
@@ -214,6 +249,9 @@ fn by_steps<X: Stream, O: Pod, const N: usize>(
     let args = args.of_len(out.len());
     let steps = out.as_chunks::<N>().0;
     for s in 0..steps.len() {
+        if AHEAD > 0 {
+            args.fetch::<N>(s + AHEAD);
+        }
         let x = args.step::<N>(s);
         let mut y = [O::zeroed(); N];
         for i in 0..N {
@@ -308,35 +346,6 @@ pub(super) fn map2<A: Pod, B: Pod, O: Pod, F: Fn(A, B) -> O + Copy>(_: F) -> Loo
 /// The same, also in place and past the cache.
 pub(super) fn map2_in_place<A: Pod, B: Pod, O: Pod, F: Fn(A, B) -> O + Copy>(_: F) -> Loop {
     anywhere(run2::<A, B, O, F, ByElement>, run2::<A, B, O, F, ByStep>, run2::<A, B, O, F, PastCache>)
-}
-
-/// As [`map2`]. Where the second argument is one element for all, `prepare` makes something of it once, with which `by`
-/// does what `f` does, and sooner.
-pub(super) fn map2_prepared<A, B, P, O, F, G, H>(_: F, _prepare: G, _by: H) -> Loop
-where
-    A: Pod,
-    B: Pod,
-    P: Copy,
-    O: Pod,
-    F: Fn(A, B) -> O + Copy,
-    G: Fn(B) -> P + Copy,
-    H: Fn(A, P) -> O + Copy,
-{
-    fn run<A: Pod, B: Pod, P: Copy, O: Pod, F, G, H>(arch: Arch, args: &[Strip<'_>], out: Strip<'_>)
-    where
-        F: Fn(A, B) -> O + Copy,
-        G: Fn(B) -> P + Copy,
-        H: Fn(A, P) -> O + Copy,
-    {
-        let [a, b] = [args[0], args[1]];
-        if a.len() != out.len() || b.len() == out.len() {
-            return run2::<A, B, O, F, ByElement>(arch, args, out);
-        }
-        let (prepare, by) = (conjure::<G>(), conjure::<H>());
-        let number = Splat(prepare(b.cells()[0].get()));
-        dispatch::<ByElement, _, _>(arch, (row::<A>(a), number), out.cells(), move |(a, number)| by(a, number));
-    }
-    Loop::new(Body::Compiled(run::<A, B, P, O, F, G, H>))
 }
 
 fn run3<A: Pod, B: Pod, C: Pod, O: Pod, F, W: Way>(arch: Arch, args: &[Strip<'_>], out: Strip<'_>)

@@ -7,10 +7,11 @@ use smallvec::SmallVec;
 
 use super::bands::reads_by_row;
 use super::frame::{Constants, Direct, Frame, Memory, PANEL, constants, scratch_bytes, strip_len, walked};
+use super::lines::settle;
 use super::region::{Call, Instruction, Leaf, Reading, Region, Source};
 use super::scratch::with_scratch;
 use super::space::{Space, Walked};
-use super::strip::{Span, settle};
+use super::strip::Span;
 use super::threads;
 use crate::base::layout::Layout;
 use crate::{Shape, Tensor};

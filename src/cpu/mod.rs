@@ -25,6 +25,7 @@ mod functions;
 mod fuse;
 mod groups;
 mod half;
+mod lines;
 mod locks;
 mod loops;
 mod map;

@@ -16,7 +16,7 @@ use super::locks::Locks;
 use super::map::{Destination, Map};
 use super::once::{Dims, varying};
 use super::pass::Pass;
-use super::reduce::{Folded, Reduce, Terms};
+use super::reduce::{Folded, Of, Reduce, Terms};
 use super::region::{self, Region, Temps};
 use super::scan::Scan;
 use super::segments::Segments;
@@ -242,8 +242,12 @@ fn reduce(op: &'static str, graph: &Graph, ids: &[Id], temp_of: &Temps, varying:
         let value = &graph.values[id];
         let Step::Reduce { op: fold, dims, arg } = &value.step else { continue };
         let terms = Terms { graph, temp_of, varying, dims, alone: ids.len() == 1 };
-        let (loops, terms) = terms.of(*fold, *arg).ok_or_else(|| unsupported(op, *fold, value))?;
-        folds.push(Folded { loops, output: outputs.len(), product: terms.len() == 2, temp: temp_of[&id].index });
+        let (loops, of) = terms.of(*fold, *arg).ok_or_else(|| unsupported(op, *fold, value))?;
+        let (products, terms): (_, SmallVec<[Id; 2]>) = match of {
+            Of::One(x) => (None, smallvec![x]),
+            Of::Product(products, factors) => (Some(products), factors.into()),
+        };
+        folds.push(Folded { loops, output: outputs.len(), products, temp: temp_of[&id].index });
         outputs.extend(terms.into_iter().map(|x| (x, graph.values[x].dtype)));
         (over, domain) = (dims.clone(), &graph.values[*arg].shape);
     }

@@ -60,8 +60,6 @@ macro_rules! wide {
     }};
 }
 
-pub(super) use wide;
-
 macro_rules! unary {
     ($functions:ident, $t:ident, $name:ident) => {
         wide!(wide1, $t => $t, $functions::$name::<Fused>, $functions::$name::<Split>)
@@ -166,8 +164,8 @@ pub(super) fn binary(op: BinaryOp, dtype: DType) -> Loop {
     let own = match dtype {
         DType::F32 => binary_f32(op).or_else(|| divide_f32(op)),
         DType::F64 => binary_f64(op).or_else(|| divide_f64(op)),
-        DType::I32 => binary_i32(op).or_else(|| division::loop_i32(op)),
-        DType::I64 => binary_i64(op).or_else(|| division::loop_i64(op)),
+        DType::I32 => binary_i32(op).or_else(|| division::divide(op, dtype)),
+        DType::I64 => binary_i64(op).or_else(|| division::divide(op, dtype)),
         DType::Bool => binary_bool(op),
         only_stored!() => None,
     };

@@ -1,4 +1,4 @@
-//! Loops over functions of floats, in the widest vectors that the CPU has.
+//! Loops over functions of floats, and divisions of integers, in the widest vectors that the CPU has.
 //!
 //! Such a function takes far longer than memory does, so its loop is made once more than others are: for AVX-512, which
 //! takes half the time where twice as many elements fit a vector. Rust has that from 1.89 on; before, and on other CPUs,
@@ -11,8 +11,9 @@ use bytemuck::{Pod, Zeroable};
 use pulp::NullaryFnOnce;
 
 use super::arch::Arch;
-use super::loops::{Body, Loop, Stream, row, splat};
-use super::strip::Strip;
+use super::lines::set_past_cache;
+use super::loops::{Body, Loop, Splat, Stream, row, splat};
+use super::strip::{Strip, set_each};
 
 /// Whether loops of formulas are run by AVX-512.
 pub(super) fn is_there() -> bool {
@@ -100,6 +101,9 @@ pub(super) trait Formula<X>: Copy + 'static {
     /// Whether some arguments, which are rare, are for another function.
     const GUARDED: bool = false;
 
+    /// Whether that function is a formula, too: where one argument is far, all of its step are computed by it, in vectors.
+    const FAR_IS_FORMULA: bool = false;
+
     fn near<const FUSED: bool>(x: X) -> Self::Out;
 
     /// Whether an argument is beyond the formula.
@@ -115,23 +119,27 @@ pub(super) trait Formula<X>: Copy + 'static {
 
 /// Elements computed before any argument is looked at: so many that looking costs nothing.
 const STEP: usize = 64;
+/// Steps ahead that memory is asked for: so much arithmetic before each read leaves the processor no room to run ahead itself.
+const STEPS_AHEAD: usize = 16;
 
 /// The loop of a formula. If it is guarded, some elements are computed without a look at their arguments, and those again
 /// that are far.
-struct FormulaLoop<'a, X, O, F, const FUSED: bool> {
+struct FormulaLoop<'a, X, O, F, const FUSED: bool, const PAST_CACHE: bool> {
     args: X,
     out: &'a [Cell<O>],
     of: PhantomData<F>,
 }
 
-impl<X: Stream, F: Formula<X::Item>, const FUSED: bool> NullaryFnOnce for FormulaLoop<'_, X, F::Out, F, FUSED> {
+impl<X: Stream, F: Formula<X::Item>, const FUSED: bool, const PAST_CACHE: bool> NullaryFnOnce
+    for FormulaLoop<'_, X, F::Out, F, FUSED, PAST_CACHE>
+{
     type Output = ();
 
     #[inline(always)]
     #[allow(clippy::needless_range_loop, reason = "as in `loops`, for vectors")]
     fn call(self) {
         let args = self.args.of_len(self.out.len());
-        if !F::GUARDED {
+        if !F::GUARDED && !PAST_CACHE {
             for i in 0..self.out.len() {
                 self.out[i].set(F::near::<FUSED>(args.at(i)));
             }
@@ -139,23 +147,32 @@ impl<X: Stream, F: Formula<X::Item>, const FUSED: bool> NullaryFnOnce for Formul
         }
         let steps = self.out.as_chunks::<STEP>().0;
         for s in 0..steps.len() {
-            let x = args.step::<STEP>(s);
+            let x = args.chunk::<STEP>(s);
+            if PAST_CACHE {
+                args.fetch::<STEP>(s + STEPS_AHEAD);
+            }
             let mut y = [F::Out::zeroed(); STEP];
             let mut any = false;
             for i in 0..STEP {
-                y[i] = F::near::<FUSED>(x[i]);
-                any |= F::is_far::<FUSED>(x[i]);
+                y[i] = F::near::<FUSED>(x.at(i));
+                any |= F::GUARDED && F::is_far::<FUSED>(x.at(i));
             }
-            if any {
-                mend::<X::Item, F, FUSED>(&x, &mut y);
+            if any && F::FAR_IS_FORMULA {
+                for i in 0..STEP {
+                    y[i] = F::far(x.at(i));
+                }
+            } else if any {
+                mend::<X, F, FUSED>(x, &mut y);
             }
-            for i in 0..STEP {
-                steps[s][i].set(y[i]);
+            if PAST_CACHE {
+                set_past_cache(&steps[s], y);
+            } else {
+                set_each(&steps[s], y);
             }
         }
         for i in steps.len() * STEP..self.out.len() {
             let x = args.at(i);
-            self.out[i].set(if F::is_far::<FUSED>(x) { F::far(x) } else { F::near::<FUSED>(x) });
+            self.out[i].set(if F::GUARDED && F::is_far::<FUSED>(x) { F::far(x) } else { F::near::<FUSED>(x) });
         }
     }
 }
@@ -163,19 +180,19 @@ impl<X: Stream, F: Formula<X::Item>, const FUSED: bool> NullaryFnOnce for Formul
 /// Computes elements again whose arguments are far.
 #[cold]
 #[inline(never)]
-fn mend<X: Copy, F: Formula<X>, const FUSED: bool>(x: &[X; STEP], y: &mut [F::Out; STEP]) {
-    for (&x, y) in x.iter().zip(y) {
-        if F::is_far::<FUSED>(x) {
-            *y = F::far(x);
+fn mend<X: Stream, F: Formula<X::Item>, const FUSED: bool>(x: X, y: &mut [F::Out; STEP]) {
+    for (i, y) in y.iter_mut().enumerate() {
+        if F::is_far::<FUSED>(x.at(i)) {
+            *y = F::far(x.at(i));
         }
     }
 }
 
-fn dispatch<X: Stream, F: Formula<X::Item>>(arch: Arch, args: X, out: &[Cell<F::Out>]) {
+fn dispatch<X: Stream, F: Formula<X::Item>, const PAST_CACHE: bool>(arch: Arch, args: X, out: &[Cell<F::Out>]) {
     if is_fused(arch) {
-        run_fused(arch, FormulaLoop::<X, F::Out, F, true> { args, out, of: PhantomData });
+        run_fused(arch, FormulaLoop::<X, F::Out, F, true, PAST_CACHE> { args, out, of: PhantomData });
     } else {
-        FormulaLoop::<X, F::Out, F, false> { args, out, of: PhantomData }.call();
+        FormulaLoop::<X, F::Out, F, false, PAST_CACHE> { args, out, of: PhantomData }.call();
     }
 }
 
@@ -187,20 +204,56 @@ const fn formula_loop(body: Body, guarded: bool) -> Loop {
 /// The loop that maps a function over one strip.
 pub(super) fn wide1<T: Pod, F: Formula<T>>(_: F) -> Loop {
     fn run<T: Pod, F: Formula<T>>(arch: Arch, args: &[Strip<'_>], out: Strip<'_>) {
-        dispatch::<_, F>(arch, row::<T>(args[0]), out.cells::<F::Out>());
+        dispatch::<_, F, false>(arch, row::<T>(args[0]), out.cells::<F::Out>());
     }
     formula_loop(Body::Compiled(run::<T, F>), F::GUARDED)
 }
 
+fn run2<T: Pod, F: Formula<(T, T)>, const PAST_CACHE: bool>(arch: Arch, args: &[Strip<'_>], out: Strip<'_>) {
+    let ([a, b], out) = ([args[0], args[1]], out.cells::<F::Out>());
+    match [a, b].map(|x| x.len() == out.len()) {
+        [true, true] => dispatch::<_, F, PAST_CACHE>(arch, (row::<T>(a), row::<T>(b)), out),
+        [true, false] => dispatch::<_, F, PAST_CACHE>(arch, (row::<T>(a), splat::<T>(b)), out),
+        [false, _] => dispatch::<_, F, PAST_CACHE>(arch, (splat::<T>(a), row::<T>(b)), out),
+    }
+}
+
 /// The same over two strips, of functions of pairs.
 pub(super) fn wide2<T: Pod, F: Formula<(T, T)>>(_: F) -> Loop {
-    fn run<T: Pod, F: Formula<(T, T)>>(arch: Arch, args: &[Strip<'_>], out: Strip<'_>) {
-        let ([a, b], out) = ([args[0], args[1]], out.cells::<F::Out>());
-        match [a, b].map(|x| x.len() == out.len()) {
-            [true, true] => dispatch::<_, F>(arch, (row::<T>(a), row::<T>(b)), out),
-            [true, false] => dispatch::<_, F>(arch, (row::<T>(a), splat::<T>(b)), out),
-            [false, _] => dispatch::<_, F>(arch, (splat::<T>(a), row::<T>(b)), out),
+    formula_loop(Body::Compiled(run2::<T, F, false>), F::GUARDED)
+}
+
+/// The same, also past the cache.
+pub(super) fn wide2_past_cache<T: Pod, F: Formula<(T, T)>>(of: F) -> Loop {
+    Loop { past_cache: Some(Body::Compiled(run2::<T, F, true>)), ..wide2::<T, F>(of) }
+}
+
+/// What is made once of an argument that is one element for all.
+pub(super) trait Prepare<T>: Copy {
+    fn prepare(number: T) -> Self;
+}
+
+/// As [`wide2_past_cache`]. Where the second argument is one element for all, something is made of it once, and the formula for
+/// that is sooner done.
+pub(super) fn wide2_prepared<T, P, F>(_: F) -> Loop
+where
+    T: Pod,
+    P: Prepare<T>,
+    F: Formula<(T, T)> + Formula<(T, P), Out = <F as Formula<(T, T)>>::Out>,
+{
+    fn run<T, P, F, const PAST_CACHE: bool>(arch: Arch, args: &[Strip<'_>], out: Strip<'_>)
+    where
+        T: Pod,
+        P: Prepare<T>,
+        F: Formula<(T, T)> + Formula<(T, P), Out = <F as Formula<(T, T)>>::Out>,
+    {
+        let [a, b] = [args[0], args[1]];
+        if a.len() != out.len() || b.len() == out.len() {
+            return run2::<T, F, PAST_CACHE>(arch, args, out);
         }
+        let number = Splat(P::prepare(b.cells()[0].get()));
+        dispatch::<_, F, PAST_CACHE>(arch, (row::<T>(a), number), out.cells());
     }
-    formula_loop(Body::Compiled(run::<T, F>), F::GUARDED)
+    let body = formula_loop(Body::Compiled(run::<T, P, F, false>), <F as Formula<(T, T)>>::GUARDED);
+    Loop { past_cache: Some(Body::Compiled(run::<T, P, F, true>)), ..body }
 }

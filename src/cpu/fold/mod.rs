@@ -22,7 +22,6 @@ use std::marker::PhantomData;
 use bytemuck::Pod;
 use pulp::NullaryFnOnce;
 
-use super::loops::{Loop, map2};
 use super::strip::Strip;
 use crate::DType;
 use crate::cpu::arch::Arch;
@@ -30,9 +29,9 @@ use crate::expr::graph::Fold;
 use join::Magnitude;
 pub(super) use join::{Amax, Amin, Join, Prod, Sum};
 pub(super) use pair::PairLoops;
-use products::{accumulate_product, accumulate_products, middle_product, total_product};
+pub(super) use products::ProductLoops;
 use rows::{COLUMNS, Middle, add_each_cell, fold_row};
-use terms::{Itself, Minus, Multiply, Product, SquareOfMinus, Term};
+use terms::{Itself, Term};
 
 /// Rows whose terms are folded by pairs in their own dtype, so that their accumulators are read and written less often.
 pub(super) const ROWS: usize = 8;
@@ -53,7 +52,8 @@ pub(super) enum Kind {
     Differences,
     /// The sum of their squares.
     Squares,
-    /// Where the smallest is: `accumulate_products` takes second factors that are one element for a whole row as they are.
+    /// Where the smallest is: [`ProductLoops::accumulate_rows`] takes second factors that are one element for a whole row as
+    /// they are.
     Place,
     Other,
 }
@@ -70,25 +70,13 @@ pub(super) struct FoldLoops {
     pub(super) accumulate: fn(arch: Arch, acc: Strip<'_>, x: Strip<'_>),
     /// As `accumulate`, of several rows.
     pub(super) accumulate_rows: for<'a> fn(arch: Arch, acc: Strip<'a>, x: [Strip<'a>; ROWS]),
-    /// As `accumulate`, of the products of the elements of two rows, of which the second may be one element; and of several
-    /// pairs of whole rows.
-    pub(super) accumulate_product: for<'a> fn(arch: Arch, acc: Strip<'a>, x: Factors<'a>),
-    pub(super) accumulate_products: for<'a> fn(arch: Arch, acc: Strip<'a>, x: [Factors<'a>; ROWS]),
     /// Folds all elements of `x` into the one accumulator.
     pub(super) total: fn(arch: Arch, acc: Strip<'_>, x: Strip<'_>),
-    /// As `total`, of the products of the elements of two rows, of which the second may be one element.
-    pub(super) total_product: for<'a> fn(arch: Arch, acc: Strip<'a>, x: Factors<'a>),
-    /// The products of the elements of two strips.
-    pub(super) multiply: Loop,
     /// Writes the one element of `x` to all of `out`, of which it may be the first.
     pub(super) spread: fn(out: Strip<'_>, x: Strip<'_>),
     pub(super) kind: Kind,
-    /// As `spread`, of a factor.
-    pub(super) spread_factor: fn(out: Strip<'_>, x: Strip<'_>),
     /// Folds `x`, of `outer` by `reduced` by `inner` elements, over its middle dim into the elements `out`.
     pub(super) middle: fn(arch: Arch, out: Strip<'_>, x: Strip<'_>, sizes: [usize; 3]),
-    /// As `middle`, of the products of the elements of two rows, where `inner` is 1; the second may be one element.
-    pub(super) middle_product: for<'a> fn(arch: Arch, out: Strip<'a>, x: Factors<'a>, reduced: usize),
     /// Folds each accumulator of `x` into that of `acc`.
     pub(super) merge: fn(arch: Arch, acc: Strip<'_>, x: Strip<'_>),
     /// Rounds accumulators to elements.
@@ -96,23 +84,11 @@ pub(super) struct FoldLoops {
 }
 
 impl FoldLoops {
-    /// Those of sums of the differences of two floats, or of their squares.
-    pub(super) fn of_differences(dtype: DType, squared: bool) -> Option<Self> {
-        let loops = match (dtype, squared) {
-            (DType::F32, false) => loops::<f32, Sum, Minus>(),
-            (DType::F32, true) => loops::<f32, Sum, SquareOfMinus>(),
-            (DType::F64, false) => loops::<f64, Sum, Minus>(),
-            (DType::F64, true) => loops::<f64, Sum, SquareOfMinus>(),
-            _ => return None,
-        };
-        Some(Self { kind: if squared { Kind::Squares } else { Kind::Differences }, ..loops })
-    }
-
     /// Those of the largest magnitude of floats, of which there must be some.
     pub(super) fn of_magnitudes(dtype: DType) -> Option<Self> {
         let loops = match dtype {
-            DType::F32 => loops::<f32, Magnitude, Multiply>(),
-            DType::F64 => loops::<f64, Magnitude, Multiply>(),
+            DType::F32 => loops::<f32, Magnitude>(),
+            DType::F64 => loops::<f64, Magnitude>(),
             _ => return None,
         };
         Some(Self { kind: Kind::Magnitude, ..loops })
@@ -121,22 +97,22 @@ impl FoldLoops {
     /// Those of `fold` on `dtype`, or `None` where it is not defined.
     pub(super) fn new(fold: Fold, dtype: DType) -> Option<Self> {
         Some(match (fold, dtype) {
-            (Fold::Sum, DType::F32) => Self { kind: Kind::Sum, ..loops::<f32, Sum, Multiply>() },
-            (Fold::Sum, DType::F64) => Self { kind: Kind::Sum, ..loops::<f64, Sum, Multiply>() },
-            (Fold::Sum, DType::I32) => loops::<i32, Sum, Multiply>(),
-            (Fold::Sum, DType::I64) => loops::<i64, Sum, Multiply>(),
-            (Fold::Prod, DType::F32) => loops::<f32, Prod, Multiply>(),
-            (Fold::Prod, DType::F64) => loops::<f64, Prod, Multiply>(),
-            (Fold::Prod, DType::I32) => loops::<i32, Prod, Multiply>(),
-            (Fold::Prod, DType::I64) => loops::<i64, Prod, Multiply>(),
-            (Fold::Amax, DType::F32) => loops::<f32, Amax, Multiply>(),
-            (Fold::Amax, DType::F64) => loops::<f64, Amax, Multiply>(),
-            (Fold::Amax, DType::I32) => loops::<i32, Amax, Multiply>(),
-            (Fold::Amax, DType::I64) => loops::<i64, Amax, Multiply>(),
-            (Fold::Amin, DType::F32) => loops::<f32, Amin, Multiply>(),
-            (Fold::Amin, DType::F64) => loops::<f64, Amin, Multiply>(),
-            (Fold::Amin, DType::I32) => loops::<i32, Amin, Multiply>(),
-            (Fold::Amin, DType::I64) => loops::<i64, Amin, Multiply>(),
+            (Fold::Sum, DType::F32) => Self { kind: Kind::Sum, ..loops::<f32, Sum>() },
+            (Fold::Sum, DType::F64) => Self { kind: Kind::Sum, ..loops::<f64, Sum>() },
+            (Fold::Sum, DType::I32) => loops::<i32, Sum>(),
+            (Fold::Sum, DType::I64) => loops::<i64, Sum>(),
+            (Fold::Prod, DType::F32) => loops::<f32, Prod>(),
+            (Fold::Prod, DType::F64) => loops::<f64, Prod>(),
+            (Fold::Prod, DType::I32) => loops::<i32, Prod>(),
+            (Fold::Prod, DType::I64) => loops::<i64, Prod>(),
+            (Fold::Amax, DType::F32) => loops::<f32, Amax>(),
+            (Fold::Amax, DType::F64) => loops::<f64, Amax>(),
+            (Fold::Amax, DType::I32) => loops::<i32, Amax>(),
+            (Fold::Amax, DType::I64) => loops::<i64, Amax>(),
+            (Fold::Amin, DType::F32) => loops::<f32, Amin>(),
+            (Fold::Amin, DType::F64) => loops::<f64, Amin>(),
+            (Fold::Amin, DType::I32) => loops::<i32, Amin>(),
+            (Fold::Amin, DType::I64) => loops::<i64, Amin>(),
             (Fold::Logaddexp | Fold::Last, _)
             | (
                 _,
@@ -154,7 +130,7 @@ impl FoldLoops {
     }
 }
 
-fn loops<T: Pod, R: Join<T>, P: Product<T>>() -> FoldLoops {
+fn loops<T: Pod, R: Join<T>>() -> FoldLoops {
     FoldLoops {
         size: size_of::<T>(),
         acc_size: size_of::<R::Acc>(),
@@ -162,15 +138,9 @@ fn loops<T: Pod, R: Join<T>, P: Product<T>>() -> FoldLoops {
         accumulate: accumulate::<T, R>,
         total: total::<T, R>,
         accumulate_rows: accumulate_rows::<T, R>,
-        accumulate_product: accumulate_product::<T, R, P>,
-        accumulate_products: accumulate_products::<T, R, P>,
-        total_product: total_product::<T, R, P>,
-        multiply: map2(P::of),
         spread: spread::<T>,
         kind: Kind::Other,
-        spread_factor: spread::<P::Factor>,
         middle: middle::<T, R>,
-        middle_product: middle_product::<T, R, P>,
         merge: merge::<T, R>,
         narrow: narrow::<T, R>,
     }

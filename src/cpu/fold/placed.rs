@@ -14,8 +14,9 @@ use std::marker::PhantomData;
 
 use pulp::NullaryFnOnce;
 
+use super::products::products;
 use super::terms::Product;
-use super::{Amin, Factors, FoldLoops, Kind, ROWS, loops};
+use super::{Amin, Factors, FoldLoops, Kind, ProductLoops, ROWS, loops};
 use crate::UnaryOp;
 use crate::cpu::arch::Arch;
 use crate::cpu::math::{order, words};
@@ -112,25 +113,25 @@ impl<K: Key> Product<i64> for Placed<K> {
 impl FoldLoops {
     /// Those of the smallest i64 of two words, and the values that these loops make the words of: the upper one may be an
     /// element whose key they compute.
-    pub(in crate::cpu) fn smallest_of_words(graph: &Graph, [upper, lower]: [Id; 2]) -> (Self, [Id; 2]) {
-        match graph.values[upper].step {
+    pub(in crate::cpu) fn smallest_of_words(graph: &Graph, [upper, lower]: [Id; 2]) -> (Self, ProductLoops, [Id; 2]) {
+        let (products, terms) = match graph.values[upper].step {
             Step::Order(x) => (placed::<Smallest>(), [x, lower]),
             Step::Unary(UnaryOp::Neg, order) => match graph.values[order].step {
                 Step::Order(x) => (placed::<Largest>(), [x, lower]),
                 _ => (placed::<Whole>(), [upper, lower]),
             },
             _ => (placed::<Whole>(), [upper, lower]),
-        }
+        };
+        (Self { kind: Kind::Place, ..loops::<i64, Amin>() }, products, terms)
     }
 }
 
-fn placed<K: Key>() -> FoldLoops {
-    FoldLoops {
-        accumulate_products: accumulate_rows::<K>,
-        total_product: total::<K>,
-        middle_product: middle::<K>,
-        kind: Kind::Place,
-        ..loops::<i64, Amin, Placed<K>>()
+fn placed<K: Key>() -> ProductLoops {
+    ProductLoops {
+        accumulate_rows: accumulate_rows::<K>,
+        total: total::<K>,
+        middle: middle::<K>,
+        ..products::<i64, Amin, Placed<K>>()
     }
 }
 

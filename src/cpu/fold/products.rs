@@ -7,12 +7,67 @@ use bytemuck::Pod;
 use pulp::NullaryFnOnce;
 
 use super::rows::{COLUMNS, add_each_cell, fold_products, fold_terms};
-use super::terms::{By, Product, Square};
-use super::{Factors, Join, ROWS, Rows, Run};
+use super::terms::{By, Minus, Multiply, Product, Square, SquareOfMinus};
+use super::{Factors, FoldLoops, Join, Kind, ROWS, Rows, Run, Sum, loops, spread};
+use crate::DType;
 use crate::cpu::arch::Arch;
+use crate::cpu::loops::{Loop, map2};
 use crate::cpu::strip::Strip;
 
-pub(super) fn accumulate_product<'a, T: Pod, R: Join<T>, P: Product<T>>(arch: Arch, acc: Strip<'a>, x: Factors<'a>) {
+/// The loops of a fold of what two factors make, beside the [`FoldLoops`] of what is made already. What is written lies apart
+/// from what is read.
+#[derive(Clone, Copy)]
+pub(in crate::cpu) struct ProductLoops {
+    /// Folds the products of two rows into their accumulators. The second factor may be one element.
+    pub(in crate::cpu) accumulate: for<'a> fn(arch: Arch, acc: Strip<'a>, x: Factors<'a>),
+    /// The same of several pairs of whole rows.
+    pub(in crate::cpu) accumulate_rows: for<'a> fn(arch: Arch, acc: Strip<'a>, x: [Factors<'a>; ROWS]),
+    /// Folds the products of two rows into the one accumulator. The second factor may be one element.
+    pub(in crate::cpu) total: for<'a> fn(arch: Arch, acc: Strip<'a>, x: Factors<'a>),
+    /// Folds the products of two strips, each of as many rows of `reduced` elements as `out` has elements. The second factor may
+    /// be one element.
+    pub(in crate::cpu) middle: for<'a> fn(arch: Arch, out: Strip<'a>, x: Factors<'a>, reduced: usize),
+    /// The products themselves.
+    pub(in crate::cpu) multiply: Loop,
+    /// Writes the one factor of `x` to all of `out`, of which it may be the first.
+    pub(in crate::cpu) spread: fn(out: Strip<'_>, x: Strip<'_>),
+}
+
+impl ProductLoops {
+    /// Those of sums of products of two floats.
+    pub(in crate::cpu) fn of_sums(dtype: DType) -> Option<Self> {
+        Some(match dtype {
+            DType::F32 => products::<f32, Sum, Multiply>(),
+            DType::F64 => products::<f64, Sum, Multiply>(),
+            _ => return None,
+        })
+    }
+
+    /// Those of sums of the differences of two floats, or of their squares.
+    pub(in crate::cpu) fn of_differences(dtype: DType, squared: bool) -> Option<(FoldLoops, Self)> {
+        let (fold, products) = match (dtype, squared) {
+            (DType::F32, false) => (loops::<f32, Sum>(), products::<f32, Sum, Minus>()),
+            (DType::F32, true) => (loops::<f32, Sum>(), products::<f32, Sum, SquareOfMinus>()),
+            (DType::F64, false) => (loops::<f64, Sum>(), products::<f64, Sum, Minus>()),
+            (DType::F64, true) => (loops::<f64, Sum>(), products::<f64, Sum, SquareOfMinus>()),
+            _ => return None,
+        };
+        Some((FoldLoops { kind: if squared { Kind::Squares } else { Kind::Differences }, ..fold }, products))
+    }
+}
+
+pub(super) fn products<T: Pod, R: Join<T>, P: Product<T>>() -> ProductLoops {
+    ProductLoops {
+        accumulate: accumulate::<T, R, P>,
+        accumulate_rows: accumulate_rows::<T, R, P>,
+        total: total::<T, R, P>,
+        middle: middle::<T, R, P>,
+        multiply: map2(P::of),
+        spread: spread::<P::Factor>,
+    }
+}
+
+fn accumulate<'a, T: Pod, R: Join<T>, P: Product<T>>(arch: Arch, acc: Strip<'a>, x: Factors<'a>) {
     let (acc, [a, b]) = (acc.cells::<R::Acc>(), x.map(Strip::cells::<P::Factor>));
     debug_assert!(acc.len() == a.len() && [1, a.len()].contains(&b.len()), "a product for each accumulator");
     if let ([b], true) = (b, a.len() > 1) {
@@ -30,11 +85,7 @@ pub(super) fn accumulate_product<'a, T: Pod, R: Join<T>, P: Product<T>>(arch: Ar
     }));
 }
 
-pub(super) fn accumulate_products<'a, T: Pod, R: Join<T>, P: Product<T>>(
-    arch: Arch,
-    acc: Strip<'a>,
-    x: [Factors<'a>; ROWS],
-) {
+fn accumulate_rows<'a, T: Pod, R: Join<T>, P: Product<T>>(arch: Arch, acc: Strip<'a>, x: [Factors<'a>; ROWS]) {
     // Half the loads of a product of two rows.
     if x.iter().all(|[a, b]| a.is(*b)) {
         let x = x.map(|[a, _]| a.cells());
@@ -106,7 +157,7 @@ impl<T: Pod, R: Join<T>, P: Product<T>> NullaryFnOnce for Products<'_, T, R, P> 
     }
 }
 
-pub(super) fn total_product<'a, T: Pod, R: Join<T>, P: Product<T>>(arch: Arch, acc: Strip<'a>, x: Factors<'a>) {
+fn total<'a, T: Pod, R: Join<T>, P: Product<T>>(arch: Arch, acc: Strip<'a>, x: Factors<'a>) {
     let acc = &acc.cells()[0];
     debug_assert!([1, x[0].len()].contains(&x[1].len()), "a factor for each, or one for all");
     let [a, b] = x.map(Strip::cells::<P::Factor>);
@@ -138,12 +189,7 @@ impl<T: Pod, R: Join<T>, P: Product<T>> NullaryFnOnce for TotalProduct<'_, T, R,
     }
 }
 
-pub(super) fn middle_product<'a, T: Pod, R: Join<T>, P: Product<T>>(
-    arch: Arch,
-    out: Strip<'a>,
-    x: Factors<'a>,
-    reduced: usize,
-) {
+fn middle<'a, T: Pod, R: Join<T>, P: Product<T>>(arch: Arch, out: Strip<'a>, x: Factors<'a>, reduced: usize) {
     let (out, x) = (out.cells(), x.map(Strip::cells));
     let n = out.len() * reduced;
     debug_assert!(

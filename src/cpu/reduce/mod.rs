@@ -17,12 +17,13 @@ mod rows;
 mod terms;
 mod worker;
 
+use std::ops::RangeInclusive;
 use std::sync::OnceLock;
 
 use smallvec::SmallVec;
 
 use super::bands::{Bands, reads_by_row};
-use super::fold::{FoldLoops, PairLoops, WIDE};
+use super::fold::{FoldLoops, PairLoops, ProductLoops, WIDE};
 use super::frame::{Constants, Memory, constants};
 use super::region::Region;
 use super::scratch::with_scratch;
@@ -31,7 +32,7 @@ use super::threads;
 use crate::Shape;
 use crate::cpu::arch::Arch;
 use partition::{COLUMNS, Partition};
-pub(super) use terms::Terms;
+pub(super) use terms::{Of, Terms};
 use worker::Worker;
 
 pub(super) struct Reduce {
@@ -53,11 +54,19 @@ struct Pair {
 /// One of the folds of a pass.
 pub(super) struct Folded {
     pub(super) loops: FoldLoops,
-    /// The output of the region that is folded: if `product`, it and the next one are multiplied first.
+    /// The output of the region that is folded, or the first of two.
     pub(super) output: usize,
-    pub(super) product: bool,
+    /// The loops for what that output and the next one make, if it is that which is folded.
+    pub(super) products: Option<ProductLoops>,
     /// The temporary for the results.
     pub(super) temp: usize,
+}
+
+impl Folded {
+    /// The outputs that it folds.
+    fn outputs(&self) -> RangeInclusive<usize> {
+        self.output..=self.output + usize::from(self.products.is_some())
+    }
 }
 
 impl Reduce {
@@ -151,14 +160,14 @@ impl Reduce {
 
 fn pair(region: &Region, folds: &[Folded]) -> Option<Pair> {
     let [a, b] = folds else { return None };
-    let terms = |fold: &Folded| &region.outputs[fold.output..=fold.output + usize::from(fold.product)];
+    let terms = |fold: &Folded| &region.outputs[fold.outputs()];
     if terms(a) != terms(b) {
         return None;
     }
     let loops = |order: [usize; 2]| {
         let loops = PairLoops::new(order.map(|fold| folds[fold].loops.kind), region.dtypes[a.output])?;
         // Of a product that is not a difference there are none.
-        (loops.subtracts == a.product).then_some(Pair { order, loops })
+        (loops.subtracts == a.products.is_some()).then_some(Pair { order, loops })
     };
     loops([0, 1]).or_else(|| loops([1, 0]))
 }

@@ -100,7 +100,7 @@ impl Partition {
 
         let most = strip_len(region, &space);
         let in_place = region.outputs.iter().all(|&output| output < leaves.len() && space.is_linear(output));
-        let products = folds.iter().all(|fold| fold.product);
+        let products = folds.iter().all(|fold| fold.products.is_some());
         let block = reduced * inner;
         let way = match () {
             // Products are added as they are computed, so a long row of them is never written down.

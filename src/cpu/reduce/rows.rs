@@ -36,11 +36,11 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
                 done += n;
                 continue;
             }
-            for (fold, &Folded { ref loops, output, product, .. }) in self.reduce.folds.iter().enumerate() {
+            for (fold, &Folded { ref loops, output, ref products, .. }) in self.reduce.folds.iter().enumerate() {
                 let acc = into(self, fold, done, n);
-                if product {
+                if let Some(products) = products {
                     let factors = std::array::from_fn(|row| [rows[output][row], rows[output + 1][row]]);
-                    (loops.accumulate_products)(self.arch, acc, factors);
+                    (products.accumulate_rows)(self.arch, acc, factors);
                 } else {
                     (loops.accumulate_rows)(self.arch, acc, rows[output]);
                 }
@@ -77,7 +77,7 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
                 own.iter().map(|&at| Direct { at: Some(at), last_read: None, past_cache: false }).collect();
             frame.eval(start + row * step, n, &direct);
             for fold in folds {
-                for output in fold.output..=fold.output + usize::from(fold.product) {
+                for output in fold.outputs() {
                     // What is several outputs is written as the first of them.
                     let same = region.outputs.iter().position(|&other| other == region.outputs[output]);
                     let (x, own) = (frame.output(output), own[same.unwrap_or(output)]);
@@ -89,7 +89,7 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
                         continue;
                     }
                     if x.len() != n {
-                        let spread = if fold.product { fold.loops.spread_factor } else { fold.loops.spread };
+                        let spread = fold.products.as_ref().map_or(fold.loops.spread, |products| products.spread);
                         spread(own, x);
                     } else if !stays && !x.is(own) {
                         x.copy_to(own);

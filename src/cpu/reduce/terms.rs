@@ -1,8 +1,6 @@
 //! What a fold is of: elements, or two factors of each, which are multiplied or subtracted as they are folded and not before.
 
-use smallvec::{SmallVec, smallvec};
-
-use crate::cpu::fold::FoldLoops;
+use crate::cpu::fold::{FoldLoops, ProductLoops};
 use crate::cpu::once::Dims;
 use crate::cpu::region::Temps;
 use crate::expr::graph::{Fold, Graph, Id, Step};
@@ -19,28 +17,37 @@ pub(in crate::cpu) struct Terms<'a> {
     pub(in crate::cpu) alone: bool,
 }
 
+/// What a fold is of.
+pub(in crate::cpu) enum Of {
+    One(Id),
+    /// What these loops make of two factors.
+    Product(ProductLoops, [Id; 2]),
+}
+
 impl Terms<'_> {
-    /// The loops for a fold of `arg`, and its terms; `None` if the fold is not defined.
-    pub(in crate::cpu) fn of(&self, fold: Fold, arg: Id) -> Option<(FoldLoops, SmallVec<[Id; 2]>)> {
+    /// The loops for a fold of `arg`, and what they are for; `None` if the fold is not defined.
+    pub(in crate::cpu) fn of(&self, fold: Fold, arg: Id) -> Option<(FoldLoops, Of)> {
         let value = &self.graph.values[arg];
         let loops = FoldLoops::new(fold, value.dtype)?;
-        let is_float = value.dtype.is_float();
-        if fold == Fold::Sum
-            && is_float
-            && let Some((terms, squared)) = self.difference(arg)
+        let products = ProductLoops::of_sums(value.dtype).filter(|_| fold == Fold::Sum);
+        if products.is_some()
+            && let Some((factors, squared)) = self.difference(arg)
         {
-            return Some((FoldLoops::of_differences(value.dtype, squared)?, terms.into()));
+            let (loops, products) = ProductLoops::of_differences(value.dtype, squared)?;
+            return Some((loops, Of::Product(products, factors)));
         }
-        Some(match value.step {
-            Step::Binary(BinaryOp::Mul, a, b) if fold == Fold::Sum && is_float => (loops, smallvec![a, b]),
-            Step::Words(words) if fold == Fold::Amin => {
-                let (loops, factors) = FoldLoops::smallest_of_words(self.graph, words);
-                (loops, factors.into())
+        Some(match (&value.step, products) {
+            (&Step::Binary(BinaryOp::Mul, a, b), Some(products)) => (loops, Of::Product(products, [a, b])),
+            (&Step::Words(words), _) if fold == Fold::Amin => {
+                let (loops, products, factors) = FoldLoops::smallest_of_words(self.graph, words);
+                (loops, Of::Product(products, factors))
             }
-            Step::Unary(UnaryOp::Abs, of) if fold == Fold::Amax && is_float && value.shape.numel() > 0 => {
-                (FoldLoops::of_magnitudes(value.dtype)?, smallvec![of])
+            (&Step::Unary(UnaryOp::Abs, of), _)
+                if fold == Fold::Amax && value.dtype.is_float() && value.shape.numel() > 0 =>
+            {
+                (FoldLoops::of_magnitudes(value.dtype)?, Of::One(of))
             }
-            _ => (loops, smallvec![arg]),
+            _ => (loops, Of::One(arg)),
         })
     }
 

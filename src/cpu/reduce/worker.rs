@@ -6,7 +6,7 @@ use super::partition::{BLOCK, Partition, Piece, Way};
 use super::rows::rows_bytes;
 use super::{Folded, Pair, Reduce, partial};
 use crate::cpu::arch::Arch;
-use crate::cpu::fold::{FoldLoops, Kind, ROWS, WIDE};
+use crate::cpu::fold::{FoldLoops, Kind, ProductLoops, ROWS, WIDE};
 use crate::cpu::frame::{Constants, Frame, Memory, scratch_bytes};
 use crate::cpu::strip::Strip;
 
@@ -30,7 +30,7 @@ pub(super) type Accumulators<'a, 'm> = fn(worker: &Worker<'a, 'm>, fold: usize, 
 /// What a strip has for a fold: elements, or two rows of them to be multiplied, of which the second may be one element.
 enum Terms<'a> {
     One(Strip<'a>),
-    Product(Strip<'a>, Strip<'a>),
+    Product(&'a ProductLoops, [Strip<'a>; 2]),
 }
 
 impl<'a, 'm: 'a> Worker<'a, 'm> {
@@ -111,7 +111,7 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
                 let out = place.unwrap_or_else(|| self.results(fold, len));
                 match terms {
                     Terms::One(x) => (loops.middle)(self.arch, out, x, [n, reduced, inner]),
-                    Terms::Product(a, b) => (loops.middle_product)(self.arch, out, [a, b], reduced),
+                    Terms::Product(products, x) => (products.middle)(self.arch, out, x, reduced),
                 }
                 if place.is_none() {
                     self.store(fold, start, out);
@@ -133,7 +133,7 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
                 if !self.total_of_pair(frame, n) {
                     self.each_fold(frame, n, |fold, loops, terms| match terms {
                         Terms::One(x) => (loops.total)(self.arch, self.of_all(fold, 0, 1), x),
-                        Terms::Product(a, b) => (loops.total_product)(self.arch, self.of_all(fold, 0, 1), [a, b]),
+                        Terms::Product(products, x) => (products.total)(self.arch, self.of_all(fold, 0, 1), x),
                     });
                 }
                 point += n;
@@ -216,7 +216,7 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
                 let acc = into(self, fold, point - start, n);
                 match terms {
                     Terms::One(x) => (loops.accumulate)(self.arch, acc, x),
-                    Terms::Product(a, b) => (loops.accumulate_product)(self.arch, acc, [a, b]),
+                    Terms::Product(products, x) => (products.accumulate)(self.arch, acc, x),
                 }
             });
             point += n;
@@ -252,11 +252,11 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
 
     /// What the evaluated strip of `n` points has for a fold: two factors, the first of them a row, or elements, if need be
     /// at `spare`.
-    fn terms(&self, frame: &Frame<'a, 'm>, fold: &Folded, n: usize, spare: impl FnOnce() -> Strip<'a>) -> Terms<'a> {
-        if fold.product {
+    fn terms(&self, frame: &Frame<'a, 'm>, fold: &'a Folded, n: usize, spare: impl FnOnce() -> Strip<'a>) -> Terms<'a> {
+        if let Some(products) = &fold.products {
             let [a, b] = [0, 1].map(|j| frame.output(fold.output + j));
             if a.len() == n && (b.len() == n || b.len() == 1 && fold.loops.kind != Kind::Place) {
-                return Terms::Product(a, b);
+                return Terms::Product(products, [a, b]);
             }
         }
         Terms::One(self.elements(frame, fold, n, spare))
@@ -265,14 +265,14 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
     /// The strip of `n` elements that a fold is of: where they are, or at `to`.
     fn elements(&self, frame: &Frame<'a, 'm>, fold: &Folded, n: usize, to: impl FnOnce() -> Strip<'a>) -> Strip<'a> {
         let mut value = frame.output(fold.output);
-        if value.len() == n && !fold.product {
+        if value.len() == n && fold.products.is_none() {
             return value;
         }
         let to = to();
-        if fold.product {
+        if let Some(products) = &fold.products {
             let other = frame.output(fold.output + 1);
             let out = to.part(0, value.len().max(other.len()));
-            fold.loops.multiply.body.run(self.arch, &[value, other], out);
+            products.multiply.body.run(self.arch, &[value, other], out);
             value = out;
         }
         if value.len() != n {

@@ -12,7 +12,8 @@ use super::order::Order;
 use crate::DType;
 use crate::cpu::arch::Arch;
 use crate::cpu::fold::{Amax, Amin, Join, Prod, Sum};
-use crate::cpu::strip::{Span, Strip, fetch};
+use crate::cpu::lines::fetch;
+use crate::cpu::strip::{Span, Strip};
 use crate::expr::graph::Fold;
 
 /// Columns whose accumulators are in registers.

@@ -13,7 +13,7 @@ use super::item::{Element, Item};
 use super::radix;
 use super::row::Row;
 use crate::cpu::arch::Arch;
-use crate::cpu::strip::fetch;
+use crate::cpu::lines::fetch;
 use crate::cpu::threads;
 
 /// Bits of a key, below those that all keys share, that tell which group it belongs to.
