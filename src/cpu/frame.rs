@@ -1,5 +1,7 @@
 //! One thread's evaluation of a region, strip by strip.
 
+use std::ops::Range;
+
 use smallvec::{SmallVec, smallvec};
 
 use super::astray::Astray;
@@ -7,6 +9,7 @@ use super::region::{Call, Constant, Instruction, Place, Reading, Region, Source}
 use super::scratch::Line;
 use super::space::{Space, Walked};
 use super::strip::{Span, Strip};
+use super::window::Window;
 use crate::cpu::arch::Arch;
 use crate::{DType, Scalar};
 
@@ -107,27 +110,13 @@ pub(super) struct Frame<'a, 'm> {
     /// What each leaf's own strip holds: the point of its period it begins at, and how many points.
     gathered: SmallVec<[(usize, usize); 8]>,
     scratch: Strip<'a>,
-    panel: Option<Panel>,
+    window: Option<Window<'a>>,
     /// A scale that was looked at, and whether it is 1.
     scale: Option<(Strip<'a>, bool)>,
 }
 
-/// Rows of leaves that lie in memory column by column, gathered together: a cache line of such a leaf has elements of
-/// many rows, and would be fetched again for each.
-#[derive(Clone, Copy)]
-struct Panel {
-    point: usize,
-    columns: usize,
-    /// Points from one row to the next.
-    step: usize,
-}
-
-/// Rows of a panel.
-pub(super) const PANEL: usize = 32;
-
 impl<'a, 'm: 'a> Frame<'a, 'm> {
-    /// An evaluation in strips of at most `most` elements. `scratch` has as many bytes as [`scratch_bytes`] says, and for
-    /// panels [`PANEL`] strips more for each leaf.
+    /// An evaluation in strips of at most `most` elements. `scratch` has as many bytes as [`scratch_bytes`] says.
     pub(super) fn new(
         region: &'a Region,
         space: &'a Space,
@@ -156,7 +145,7 @@ impl<'a, 'm: 'a> Frame<'a, 'm> {
             has_singles,
             gathered,
             scratch,
-            panel: None,
+            window: None,
             scale: None,
         }
     }
@@ -172,21 +161,16 @@ impl<'a, 'm: 'a> Frame<'a, 'm> {
         self.scratch.carve(first, n, size)
     }
 
-    /// Gathers `rows` by `columns` points from `point` on of every leaf that lies turned; the strips evaluated next are
-    /// rows of it, `step` points from one to the next.
-    pub(super) fn gather_panel(&mut self, point: usize, rows: usize, columns: usize, step: usize) {
-        for (i, leaf) in self.region.leaves.iter().enumerate() {
-            if self.space.is_turned(i) {
-                let out = self.panel(i, rows * columns, leaf.dtype.size());
-                self.space.gather_turned(i, point, [rows, columns], self.memory.source(leaf.source), out);
-            }
-        }
-        self.panel = Some(Panel { point, columns, step });
+    /// The same, with leaves that lie column by column seen through a window.
+    pub(super) fn through(self, window: Window<'a>) -> Self {
+        Self { window: Some(window), ..self }
     }
 
-    /// The first `n` elements of `size` bytes of a leaf's panel.
-    fn panel(&self, leaf: usize, n: usize, size: usize) -> Strip<'a> {
-        self.strip(strips(self.region, self.space) + leaf * PANEL, n, size)
+    /// Moves the window, if there is one, to other columns.
+    pub(super) fn move_window(&mut self, columns: Range<usize>) {
+        if let Some(window) = &mut self.window {
+            window.move_to(columns);
+        }
     }
 
     /// Evaluates the strip of `n` points from `point` on. Output `i` may be written straight to `direct[i]`; see
@@ -305,7 +289,7 @@ impl<'a, 'm: 'a> Frame<'a, 'm> {
         }
     }
 
-    /// Finds the strip of every leaf: where it lies, in its panel, or gathered.
+    /// Finds the strip of every leaf: where it lies, in the window, or gathered.
     fn load(&mut self, point: usize, n: usize, straight: Option<&Direct<'a>>) {
         let past_cache = straight.is_some_and(|direct| direct.past_cache);
         let straight = straight.and_then(|direct| direct.at);
@@ -316,11 +300,8 @@ impl<'a, 'm: 'a> Frame<'a, 'm> {
             }
             let (memory, size) = (self.memory.source(leaf.source), leaf.dtype.size());
             let by = leaf.by().map(|by| self.memory.source(self.region.leaves[by].source));
-            if let Some(panel) = self.panel
-                && self.space.is_turned(i)
-            {
-                let row = (point - panel.point) / panel.step;
-                self.slots[i] = self.panel(i, (row + 1) * panel.columns, size).part(row * panel.columns, n);
+            if let Some(strip) = self.window.as_mut().and_then(|window| window.strip(i, point, n, memory)) {
+                self.slots[i] = strip;
                 spare += 1;
                 continue;
             }

@@ -6,13 +6,14 @@ use std::sync::OnceLock;
 use smallvec::SmallVec;
 
 use super::bands::reads_by_row;
-use super::frame::{Constants, Direct, Frame, Memory, PANEL, constants, scratch_bytes, strip_len, walked};
+use super::frame::{Constants, Direct, Frame, Memory, constants, scratch_bytes, strip_len, walked};
 use super::lines::settle;
 use super::region::{Call, Instruction, Leaf, Reading, Region, Source};
 use super::scratch::with_scratch;
 use super::space::{Space, Walked};
 use super::strip::Span;
 use super::threads;
+use super::window::{Size, Window};
 use crate::base::layout::Layout;
 use crate::{Shape, Tensor};
 
@@ -39,6 +40,9 @@ pub(super) struct Destination<'a> {
     /// Whether it is written past the cache.
     pub(super) past_cache: bool,
 }
+
+/// Columns that are seen at a time through a window.
+const WINDOW: usize = 512;
 
 /// Bytes of all strips where values are copied past the cache.
 const STRIPS: usize = 16 * 1024;
@@ -96,12 +100,9 @@ impl Map {
             return;
         }
         let constants = constants(&self.region, memory);
-        let most = strip_len(&self.region, space);
-        let mut leaves = 0..self.region.leaves.len();
-        if let Some(plane) = space.plane()
-            && leaves.any(|i| space.is_turned(i))
-        {
-            return self.panels(space, plane, to, memory, &constants, most);
+        let columns = strip_len(&self.region, space).min(WINDOW);
+        if let (Some(plane), Some(size)) = (space.plane(), Size::new(&self.region, space, columns, usize::MAX)) {
+            return self.blocks(space, plane, size, to, memory, &constants);
         }
         threads::each(space.numel.div_ceil(CHUNK), space.numel, |unit| {
             self.points(space, unit * CHUNK..space.numel.min((unit + 1) * CHUNK), &constants, to, memory);
@@ -189,31 +190,29 @@ impl Map {
         in_rows && !leaves.is_empty() && leaves.iter().all(in_memory) && to.len() == 1 && goes_straight(&to[0])
     }
 
-    /// Walks blocks of rows. Leaves that lie in memory column by column are gathered for a whole block at once.
-    fn panels(
+    /// Walks blocks of rows, a part of their columns at a time, as a window shows leaves that lie column by column.
+    fn blocks(
         &self,
         space: &Space,
         [rows, columns]: [usize; 2],
+        size: Size,
         to: &[Destination<'_>],
         memory: &Memory<'_>,
         constants: &Constants,
-        most: usize,
     ) {
-        let most = most.min(256);
-        let blocks = rows.div_ceil(PANEL);
-        let bytes =
-            scratch_bytes(&self.region, space, most) + self.region.leaves.len() * PANEL * most * self.region.width;
+        let (most, height) = (size.columns, size.rows);
+        let blocks = rows.div_ceil(height);
+        let bytes = scratch_bytes(&self.region, space, most);
         threads::each(space.numel / (rows * columns) * blocks, space.numel, |unit| {
-            with_scratch(bytes, |scratch| {
-                let mut frame = Frame::new(&self.region, space, memory, constants, most, scratch);
-                let (first, block) = (unit / blocks * rows, unit % blocks * PANEL);
-                let n_rows = PANEL.min(rows - block);
+            with_scratch(bytes + size.bytes, |scratch| {
+                let window = Window::new(&self.region, space, size, scratch.carve(bytes, size.bytes, 1));
+                let mut frame = Frame::new(&self.region, space, memory, constants, most, scratch).through(window);
+                let first = unit / blocks * rows + unit % blocks * height;
                 for column in (0..columns).step_by(most) {
                     let n = most.min(columns - column);
-                    let start = (first + block) * columns + column;
-                    frame.gather_panel(start, n_rows, n, columns);
-                    for row in 0..n_rows {
-                        self.strip(&mut frame, space, to, start + row * columns, n);
+                    frame.move_window(column..column + n);
+                    for row in first..first + height.min(rows - unit % blocks * height) {
+                        self.strip(&mut frame, space, to, row * columns + column, n);
                     }
                 }
             });

@@ -46,11 +46,13 @@ mod scratch;
 mod segments;
 mod sort;
 mod space;
+mod steps;
 mod strip;
 mod strips;
 #[cfg_attr(target_arch = "wasm32", path = "one_thread.rs")]
 mod threads;
 mod widest;
+mod window;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

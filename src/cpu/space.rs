@@ -7,7 +7,8 @@
 use bytemuck::Pod;
 use smallvec::SmallVec;
 
-use super::strip::{Span, Steps, Strip, copy, copy_steps};
+use super::steps::{Steps, copy_steps};
+use super::strip::{Span, Strip, copy};
 use crate::Shape;
 use crate::base::access::Access;
 use crate::base::layout::{Layout, Strides, collapse};
@@ -266,7 +267,8 @@ impl Space {
         });
     }
 
-    /// Copies `rows` by `columns` points of the last two dims, from `point` on, to `out`, row by row.
+    /// Copies `rows` by `columns` points of the last two dims, from `point` on, to `out`, row by row, each `pitch` elements after the
+    /// one before.
     pub(super) fn gather_turned(
         &self,
         track: usize,
@@ -274,13 +276,14 @@ impl Space {
         sizes: [usize; 2],
         memory: Span<'_>,
         out: Strip<'_>,
+        pitch: usize,
     ) {
         let track = &self.tracks[track];
         match track.size {
-            1 => self.gather_turned_as::<u8>(track, point, sizes, memory, out),
-            2 => self.gather_turned_as::<u16>(track, point, sizes, memory, out),
-            4 => self.gather_turned_as::<u32>(track, point, sizes, memory, out),
-            8 => self.gather_turned_as::<u64>(track, point, sizes, memory, out),
+            1 => self.gather_turned_as::<u8>(track, point, sizes, memory, out, pitch),
+            2 => self.gather_turned_as::<u16>(track, point, sizes, memory, out, pitch),
+            4 => self.gather_turned_as::<u32>(track, point, sizes, memory, out, pitch),
+            8 => self.gather_turned_as::<u64>(track, point, sizes, memory, out, pitch),
             size => unreachable!("elements of {size} bytes"),
         }
     }
@@ -292,15 +295,16 @@ impl Space {
         [rows, columns]: [usize; 2],
         memory: Span<'_>,
         out: Strip<'_>,
+        pitch: usize,
     ) {
         let (from, origin) = memory.cells::<T>();
-        let out = &out.cells::<T>()[..rows * columns];
+        let out = &out.cells::<T>()[..rows * pitch];
         let rank = track.strides.len();
         let (row_step, step) = (track.strides[rank - 2], track.strides[rank - 1]);
         let start = (origin + self.locate(track, point)) as usize;
         // Column by column, as they lie in memory.
         let from = Steps { cells: from, first: start, steps: [step, row_step] };
-        copy_steps(from, Steps { cells: out, first: 0, steps: [1, columns as isize] }, [columns, rows]);
+        copy_steps(from, Steps { cells: out, first: 0, steps: [1, pitch as isize] }, [columns, rows]);
     }
 
     /// Copies `from` to where `n` points from `point` on lie in `memory`; one element to all of them. The track must

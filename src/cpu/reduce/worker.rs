@@ -9,6 +9,7 @@ use crate::cpu::arch::Arch;
 use crate::cpu::fold::{FoldLoops, Kind, ProductLoops, ROWS, WIDE};
 use crate::cpu::frame::{Constants, Frame, Memory, scratch_bytes};
 use crate::cpu::strip::Strip;
+use crate::cpu::window::{Size, Window};
 
 /// What a thread folds with: for each fold a spare strip, accumulators of a block, and accumulators of all blocks.
 pub(super) struct Worker<'a, 'm> {
@@ -23,6 +24,9 @@ pub(super) struct Worker<'a, 'm> {
     fold_bytes: usize,
     pub(super) arch: Arch,
 }
+
+/// Bytes of a window at most.
+const WINDOW: usize = 512 << 10;
 
 /// `n` of a worker's accumulators of a fold, from the one numbered `first` on.
 pub(super) type Accumulators<'a, 'm> = fn(worker: &Worker<'a, 'm>, fold: usize, first: usize, n: usize) -> Strip<'a>;
@@ -88,8 +92,16 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
     }
 
     pub(super) fn run(&self, piece: &Piece, constants: &Constants) {
-        let Partition { space, most, way, .. } = self.partition;
-        let mut frame = Frame::new(&self.reduce.region, space, self.memory, constants, *most, self.scratch);
+        let Partition { space, most, way, inner, .. } = self.partition;
+        let region = &self.reduce.region;
+        let mut frame = Frame::new(region, space, self.memory, constants, *most, self.scratch);
+        if let Some(size) = window(self.reduce, self.partition) {
+            let scratch = self.scratch.carve(scratch_bytes(region, space, *most), size.bytes, 1);
+            frame = frame.through(Window::new(region, space, size, scratch));
+            if size.columns == *inner {
+                frame.move_window(piece.columns.clone());
+            }
+        }
         match way {
             Way::Packed => self.packed(&mut frame, piece),
             Way::Rows => self.rows(&mut frame, piece),
@@ -352,7 +364,14 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
 }
 
 fn frame_bytes(reduce: &Reduce, partition: &Partition) -> usize {
-    scratch_bytes(&reduce.region, &partition.space, partition.most)
+    let bytes = scratch_bytes(&reduce.region, &partition.space, partition.most);
+    bytes + window(reduce, partition).map_or(0, |size| size.bytes)
+}
+
+/// A window onto all columns, if there is one that stays in the cache.
+fn window(reduce: &Reduce, partition: &Partition) -> Option<Size> {
+    let [_, columns] = partition.space.plane()?;
+    Size::new(&reduce.region, &partition.space, columns, WINDOW)
 }
 
 /// Bytes of the strips of one fold. Packed results, as many as a strip has elements where dims of 1 are reduced, lie where

@@ -42,6 +42,23 @@ fn every_aspect_ratio() {
     }
 }
 
+/// Factors of which one lies row by row and the other column by column, also of more columns than a window shows.
+#[test]
+fn of_leaves_that_lie_column_by_column() {
+    for (rows, columns) in [(8, 256), (33, 257), (300, 520), (9, 9000), (2100, 300)] {
+        for dtype in [DType::F32, DType::F64] {
+            let a = random(80, &[2, rows, columns], dtype);
+            let [b, c] = [81, 82].map(|seed| random(seed, &[2, columns, rows], dtype).transpose(1, 2).unwrap());
+            let narrow = random(83, &[columns, rows], DType::U8).transpose(0, 1).unwrap();
+            for dims in [&[1][..], &[2], &[0, 1], &[1, 2], &[0, 1, 2]] {
+                check_sum(&format!("[2, {rows}, {columns}]"), &(&a * &b), dims);
+                check_sum(&format!("[2, {rows}, {columns}] and more"), &(&a * (&b + &c) - &narrow), dims);
+            }
+            check("largest", &(&a + &b).amax([0, 2]), 1e-6);
+        }
+    }
+}
+
 /// Of two tensors, of a tensor and what is one element for a row, a column or all, either way round, and of two folds.
 #[test]
 fn differences_and_their_squares() {
