@@ -153,7 +153,7 @@ fn floored_exact(a: i64, b: i64) -> (i64, i64) {
     let by = if b == 0 { 0.0 } else { 1.0 / y };
     let quotient = (x * by).round_ties_even();
     let rest = (-quotient).mul_add(y, x);
-    let across = (rest != 0.0) & ((rest < 0.0) != (y < 0.0));
+    let across = rest != 0.0 && ((rest < 0.0) != (y < 0.0));
     let quotient = if across { quotient - 1.0 } else { quotient };
     let rest = if across { rest + y } else { rest };
     if b == 0 { (0, 0) } else { (to_exact(quotient), to_exact(rest)) }

@@ -17,7 +17,7 @@ pub(super) struct Steps<'a, T> {
     pub(super) steps: [isize; 2],
 }
 
-impl<'a, T> Steps<'a, T> {
+impl<T> Steps<'_, T> {
     /// Whether there are that many rows of that many elements, at least one of either. All lie between the four corners.
     #[inline]
     fn has(&self, sizes: [usize; 2]) -> bool {
