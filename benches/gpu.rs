@@ -123,10 +123,13 @@ fn products(c: &mut Criterion) {
         });
         group.finish();
     };
-    for n in [256, 1024] {
-        let (a, b) = (tensor([n, n]), tensor([n, n]));
-        let flops = Throughput::Elements(2 * (n * n * n) as u64);
-        bench(&format!("ik,kj->ij [{n}, {n}]"), einsum("ik,kj->ij", &[&a, &b]), flops);
+    // Square ones, then few columns, few rows, and many terms.
+    for [m, n, k] in [[256; 3], [512; 3], [1024; 3], [4096, 16, 256], [16, 4096, 256], [16, 16, 65_536]] {
+        let flops = || Throughput::Elements(2 * (m * n * k) as u64);
+        let (a, b) = (tensor([m, k]), tensor([k, n]));
+        bench(&format!("ik,kj->ij {m} {n} {k}"), einsum("ik,kj->ij", &[&a, &b]), flops());
+        let (a, b) = (tensor([m, k]), tensor([n, k]));
+        bench(&format!("ik,jk->ij {m} {n} {k}"), einsum("ik,jk->ij", &[&a, &b]), flops());
     }
     for shape in [[1 << 22, 4], [1 << 18, 64], [64, 1 << 18], [4, 1 << 22]] {
         let (a, b) = (tensor(shape), tensor(shape));

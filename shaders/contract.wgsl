@@ -2,19 +2,22 @@
 //
 // out[i, j] = sum over k of a[i, k] * b[k, j], for each index of a batch: a matrix product, of any strides.
 //
-// A workgroup owns a tile of SIDE x SIDE outputs and an invocation a square of 4 x 4 of them, kept in registers. All
-// walk the terms DEPTH at a time, through workgroup memory, so that an element of either factor is fetched from memory
-// once for SIDE outputs. Where tiles are few, the terms are split over workgroups, and what is stored is a partial sum
-// for each split. Terms are added in order, within a split.
+// A workgroup owns a tile of SIDE x SIDE outputs and an invocation PARTS x PARTS squares of 4 x 4 of them, kept in
+// registers: one square, or four that lie half a tile apart, so that neighbouring invocations read neighbouring vectors.
+// All walk the terms DEPTH at a time, through workgroup memory, so that an element of either factor is fetched from
+// memory once for SIDE outputs. Where tiles are few, the terms are split over workgroups, and what is stored is a partial
+// sum for each split. Terms are added in order, within a split.
 //
-// From the prelude: T, WG_SIZE, SIDE, TERMS_FIRST_A, TERMS_FIRST_B, Place, place(), at_a(), at_b() and store().
+// From the prelude: T, WG_SIZE, SIDE, PARTS, TERMS_FIRST_A, TERMS_FIRST_B, Place, place(), at_a(), at_b() and store().
 
-// Terms a tile holds at a time.
-const DEPTH: u32 = 16u;
+// Terms a tile holds at a time, so that two large tiles fit 16 KiB as small ones do.
+const DEPTH: u32 = 16u / PARTS;
 // Squares along a side of the tile, and a row of the tile in workgroup memory: one more, so that neighbouring
 // invocations write to different banks.
 const SQUARES: u32 = SIDE / 4u;
 const PITCH: u32 = SQUARES + 1u;
+// From a square of an invocation to its next.
+const APART: u32 = SQUARES / PARTS;
 
 alias V = vec4<T>;
 
@@ -47,9 +50,13 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     let start = split * uniforms.chunk;
     // Workgroups past the last split are the surplus of a grid over two axes: they have no terms.
     let end = min(start + uniforms.chunk, uniforms.n_reduced);
-    let my_row = lane / SQUARES;
-    let my_column = lane % SQUARES;
-    var sums = array<V, 4>();
+    let my_row = lane / APART;
+    let my_column = lane % APART;
+    // The squares at the two places down and across; the last three are of large tiles alone.
+    var square = array<V, 4>();
+    var right = array<V, 4>();
+    var below = array<V, 4>();
+    var beyond = array<V, 4>();
     // Ends: k steps by a constant to an end below 2^31.
     for (var k = start; k < end; k += DEPTH) {
         // Ends: n steps by a constant to a constant.
@@ -64,24 +71,47 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
         for (var t = 0u; t < DEPTH; t++) {
             let a = sh_a[t * PITCH + my_row];
             let b = sh_b[t * PITCH + my_column];
-            sums[0] += a.x * b;
-            sums[1] += a.y * b;
-            sums[2] += a.z * b;
-            sums[3] += a.w * b;
+            add(&square, a, b);
+            if PARTS == 2u {
+                let a_next = sh_a[t * PITCH + my_row + APART];
+                let b_next = sh_b[t * PITCH + my_column + APART];
+                add(&right, a, b_next);
+                add(&below, a_next, b);
+                add(&beyond, a_next, b_next);
+            }
         }
         workgroupBarrier();
     }
     if split > 0u && start >= end {
         return;
     }
+    let r = row + 4u * my_row;
+    let c = column + 4u * my_column;
+    store_square(place, split, r, c, &square);
+    if PARTS == 2u {
+        store_square(place, split, r, c + 4u * APART, &right);
+        store_square(place, split, r + 4u * APART, c, &below);
+        store_square(place, split, r + 4u * APART, c + 4u * APART, &beyond);
+    }
+}
+
+// Adds the products of four rows of a and four columns of b.
+fn add(sums: ptr<function, array<V, 4>>, a: V, b: V) {
+    (*sums)[0] += a.x * b;
+    (*sums)[1] += a.y * b;
+    (*sums)[2] += a.z * b;
+    (*sums)[3] += a.w * b;
+}
+
+fn store_square(place: Place, split: u32, row: u32, column: u32, sums: ptr<function, array<V, 4>>) {
     // Ends: i counts to 4.
     for (var i = 0u; i < 4u; i++) {
-        let r = row + 4u * my_row + i;
+        let r = row + i;
         // Ends: j counts to 4.
         for (var j = 0u; j < 4u; j++) {
-            let c = column + 4u * my_column + j;
-            if r < rows && c < columns {
-                store(place, split, r, c, sums[i][j]);
+            let c = column + j;
+            if r < uniforms.dims[ROWS].size && c < uniforms.dims[COLUMNS].size {
+                store(place, split, r, c, (*sums)[i][j]);
             }
         }
     }
@@ -105,7 +135,7 @@ fn b_vector(place: Place, column: u32, columns: u32, k: u32, end: u32) -> V {
     // Ends: i counts to 4.
     for (var i = 0u; i < 4u; i++) {
         if column + i < columns && k < end {
-            v[i] = at_b(place, k, column + i);
+            v[i] = at_b(place, column + i, k);
         }
     }
     return v;

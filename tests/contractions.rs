@@ -38,7 +38,7 @@ fn none(failures: &[String]) {
 #[test]
 fn every_size_round_a_tile() {
     none(&devices::failures_on_each(|device| {
-        let sizes = [4, 5, 15, 16, 17, 31, 33, 63, 64, 65, 130];
+        let sizes = [1, 5, 16, 17, 20, 31, 36, 63, 64, 65, 130];
         let mut failures = Vec::new();
         for (i, &m) in sizes.iter().enumerate() {
             for (j, &n) in sizes.iter().enumerate() {
@@ -46,6 +46,100 @@ fn every_size_round_a_tile() {
                 let (a, b) = (tensor(1, &[m, k], device), tensor(2, &[k, n], device));
                 failures.extend(wrong(&format!("{m} {n} {k}"), &einsum("ik,kj->ij", &[&a, &b]), device));
             }
+        }
+        failures
+    }));
+}
+
+/// One step further and one step less than eight rows, eight columns and four terms of a tile in registers, and vectors of
+/// four along every dim: each factor lies by rows or by columns, and so does the result.
+#[test]
+fn every_border_of_a_tile_in_registers() {
+    const EQUATIONS: [&str; 8] =
+        ["ik,kj->ij", "ik,jk->ij", "ki,kj->ij", "ki,jk->ij", "ik,kj->ji", "ik,jk->ji", "ki,kj->ji", "ki,jk->ji"];
+    none(&devices::failures_on_each(|device| {
+        let mut failures = Vec::new();
+        for (i, [m, n, k]) in [[16, 16, 16], [20, 44, 17], [24, 23, 20], [28, 100, 24], [25, 36, 19], [132, 16, 18]]
+            .into_iter()
+            .enumerate()
+        {
+            for (j, equation) in EQUATIONS.into_iter().enumerate() {
+                let sides = equation.split("->").next().unwrap().split(',');
+                let size = |label| [m, n, k]["ijk".find(label).unwrap()];
+                let [a, b]: [Vec<usize>; 2] =
+                    sides.map(|side| side.chars().map(size).collect()).collect::<Vec<_>>().try_into().unwrap();
+                let seed = (8 * i + j) as u32;
+                let (a, b) = (tensor(2 * seed, &a, device), tensor(2 * seed + 1, &b, device));
+                failures.extend(wrong(&format!("{equation} {m} {n} {k}"), &einsum(equation, &[&a, &b]), device));
+            }
+        }
+        failures
+    }));
+}
+
+/// What is read beyond the last row or column does not reach the result, nor do infinities pass from row to row.
+#[test]
+fn infinities_stay_in_their_rows() {
+    none(&devices::failures_on_each(|device| {
+        let (m, n, k) = (18, 20, 17);
+        let mut values = noise(30, m * k);
+        values[17 * k + 16] = f32::INFINITY;
+        values[3 * k] = f32::NAN;
+        let a = Tensor::from_slice(&values, [m, k], device).unwrap();
+        let product = einsum("ik,kj->ij", &[&a, &tensor(31, &[k, n], device)]);
+        let got = product.eval().unwrap().to_vec::<f32>().unwrap();
+        let finite = |i: usize| got[i * n..(i + 1) * n].iter().filter(|x| x.is_finite()).count();
+        let wrong = (0..m).filter(|&i| finite(i) != if i == 3 || i == 17 { 0 } else { n });
+        wrong.map(|i| format!("{device}: row {i}: {} of {n} are finite", finite(i))).collect()
+    }));
+}
+
+#[test]
+fn no_terms_are_zeros_and_no_rows_are_nothing() {
+    none(&devices::failures_on_each(|device| {
+        let of = |m: usize, n: usize, k: usize| {
+            let (a, b) = (tensor(32, &[m, k], device), tensor(33, &[k, n], device));
+            einsum("ik,kj->ij", &[&a, &b]).eval().unwrap().to_vec::<f32>().unwrap()
+        };
+        let zeros = of(20, 24, 0) == vec![0.0; 480];
+        let nothing = of(0, 24, 20).is_empty() && of(20, 0, 24).is_empty();
+        [(zeros, "no terms"), (nothing, "no rows or columns")]
+            .into_iter()
+            .filter(|(right, _)| !right)
+            .map(|(_, what)| format!("{device}: {what}"))
+            .collect()
+    }));
+}
+
+/// Factors, results or both that a binding of 16 KiB does not show: cut along rows, columns, terms and the batch, into
+/// pieces of sizes that no tile divides.
+#[cfg(feature = "gpu")]
+#[test]
+fn factors_beyond_a_binding() {
+    const CASES: [(&str, &[usize], &[usize]); 9] = [
+        ("ik,kj->ij", &[190, 50], &[50, 30]),
+        ("ik,kj->ij", &[20, 50], &[50, 390]),
+        ("ik,kj->ij", &[17, 4100], &[4100, 18]),
+        ("ki,kj->ij", &[4100, 17], &[4100, 18]),
+        ("ik,jk->ij", &[130, 140], &[141, 140]),
+        ("ikl,lkj->ij", &[16, 7, 90], &[90, 7, 41]),
+        ("ikl,klj->ij", &[18, 37, 9], &[37, 9, 41]),
+        ("bik,bkj->bij", &[9, 33, 34], &[9, 34, 40]),
+        ("bik,kbj->jbi", &[3, 19, 700], &[700, 3, 20]),
+    ];
+    none(&devices::failures_on_each(|device| {
+        if !device.is_gpu() {
+            return Vec::new();
+        }
+        let device = &devices::limited(device, |limits| limits.max_storage_buffer_binding_size = 16 << 10);
+        let mut failures = Vec::new();
+        for (equation, a, b) in CASES {
+            let (a, b) = (tensor(34, a, device), tensor(35, b, device));
+            let product = einsum(equation, &[&a, &b]);
+            failures.extend(wrong(equation, &product, device));
+            failures.extend(wrong(&format!("{equation}, then more"), &(&product * 2.0 + 1.0).relu(), device));
+            let scaled = einsum(equation, &[&a * 0.5, b.exp()]);
+            failures.extend(wrong(&format!("{equation} of expressions"), &scaled, device));
         }
         failures
     }));

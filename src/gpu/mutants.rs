@@ -14,7 +14,7 @@ use crate::{DEVICE_VARIABLE, Device, DeviceKind};
 /// A mistake: what it is, the text it changes and to what, and the operation whose cases see it first.
 struct Mutant(&'static str, &'static str, &'static str, &'static str);
 
-const MUTANTS: [Mutant; 61] = [
+const MUTANTS: [Mutant; 62] = [
     // Bounds.
     Mutant("map: no bounds check", "if i >= uniforms.n { return; }", "", "add"),
     Mutant("map: one element too few", "if i >= uniforms.n { return; }", "if i + 1u >= uniforms.n { return; }", "add"),
@@ -41,12 +41,12 @@ const MUTANTS: [Mutant; 61] = [
     Mutant("reduce_rows: a component forgotten", "combine_of_group(z, w))", "z)", "sum"),
     Mutant("reduce_rows: a row too few", "if k < uniforms.n {", "if k + 1u < uniforms.n {", "sum"),
     Mutant("reduce_inner: no bounds check", "if column == 0u && k < uniforms.n &&", "if column == 0u &&", "sum"),
-    Mutant("contract: no bounds check on rows", "if r < rows && c < columns {", "if c < columns {", "contract"),
+    Mutant("contract_registers: no bounds check", "if row < uniforms.dims[ROWS].size {", "if true {", "einsum"),
     Mutant(
-        "contract: terms read past the end",
-        "if column + i < columns && k < end {",
-        "if column + i < columns {",
-        "contract",
+        "contract_registers: terms past the end",
+        "let whole = end - (end - start) % 4u;",
+        "let whole = end;",
+        "einsum",
     ),
     // Strides.
     Mutant(
@@ -62,12 +62,6 @@ const MUTANTS: [Mutant; 61] = [
         "let p0 = place.p0 + c0 * place.s0;",
         "let p0 = place.p0 + (c0 + 1u) * place.s0;",
         "sum",
-    ),
-    Mutant(
-        "contract: a factor transposed",
-        "let a = vector(n, TERMS_FIRST_A);\n            sh_a[a.y * PITCH + a.x]",
-        "let a = vector(n, TERMS_FIRST_A);\n            sh_a[a.x * PITCH + a.y]",
-        "contract",
     ),
     Mutant(
         "division rounded down early",
@@ -92,13 +86,20 @@ const MUTANTS: [Mutant; 61] = [
     Mutant("the tail of a row added by every lane", "if whole < end && column == 0u {", "if whole < end {", "sum"),
     Mutant("lanes: the last halving forgotten", "half > 0u; half /= 2u", "half > 1u; half /= 2u", "sum"),
     Mutant("lanes: rows of others", "sh_terms[lane + half * COLUMNS]", "sh_terms[lane + half]", "sum"),
+    Mutant("contract_registers: the last terms forgotten", "if k < end {\n", "if false {\n", "einsum"),
+    Mutant("contract_registers: a term forgotten", "add(sums, a[6], a[7], b[6], b[7]);", "", "einsum"),
     Mutant(
-        "contract: no barrier",
-        "        workgroupBarrier();\n        // Ends: t counts to a constant.",
-        "        // Ends: t counts to a constant.",
-        "contract",
+        "contract_registers: a row too few",
+        "store_row(place, split, row + 7u, column, (*sums)[14], (*sums)[15]);",
+        "",
+        "einsum",
     ),
-    Mutant("contract: a term forgotten", "t < DEPTH; t++", "t < DEPTH - 1u; t++", "contract"),
+    Mutant(
+        "contract_registers: a neighbour's row",
+        "subgroupBroadcast(v[0], 1u)",
+        "subgroupBroadcast(v[0], 2u)",
+        "einsum",
+    ),
     // Accumulators.
     Mutant(
         "sums with the digits of f16",
@@ -196,13 +197,38 @@ const MUTANTS: [Mutant; 61] = [
 ];
 
 /// Mistakes in what kernels for software adapters have no use for, seen in those for discrete GPUs.
-const DISCRETE: [Mutant; 3] = [
+const DISCRETE: [Mutant; 8] = [
     Mutant(
         "lanes: no barrier",
         "sh_terms[lane] = terms;\n        workgroupBarrier();",
         "sh_terms[lane] = terms;",
         "sum",
     ),
+    Mutant(
+        "contract: no bounds check on rows",
+        "if r < uniforms.dims[ROWS].size && c < uniforms.dims[COLUMNS].size {",
+        "if c < uniforms.dims[COLUMNS].size {",
+        "einsum",
+    ),
+    Mutant(
+        "contract: terms read past the end",
+        "if column + i < columns && k < end {",
+        "if column + i < columns {",
+        "einsum",
+    ),
+    Mutant(
+        "contract: a factor transposed",
+        "let a = vector(n, TERMS_FIRST_A);\n            sh_a[a.y * PITCH + a.x]",
+        "let a = vector(n, TERMS_FIRST_A);\n            sh_a[a.x * PITCH + a.y]",
+        "einsum",
+    ),
+    Mutant(
+        "contract: no barrier",
+        "        workgroupBarrier();\n        // Ends: t counts to a constant.",
+        "        // Ends: t counts to a constant.",
+        "einsum",
+    ),
+    Mutant("contract: a term forgotten", "t < DEPTH; t++", "t < DEPTH - 1u; t++", "einsum"),
     Mutant("a step added twice", "combine(some, body(place, r + step))", "combine(some, body(place, r))", "sum"),
     Mutant("the fourth step forgotten", "body(place, r + 3u * step)", "identity()", "sum"),
 ];

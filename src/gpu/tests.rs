@@ -2,7 +2,7 @@
 
 use super::adapter::adapters;
 use crate::check::{Case, cases, run_cases};
-use crate::{Device, DeviceKind};
+use crate::{Device, DeviceKind, Tensor, einsum, reference};
 
 /// Their kernels are of other shapes: terms are added at once, rows shared by whole workgroups, matrix products split.
 #[test]
@@ -15,4 +15,33 @@ fn software_adapters_run_what_is_planned_for_discrete_gpus() {
         let report = run_cases(&Device::on_gpu(context), &cases, |_, _, _| ());
         assert!(report.passed(), "{}: {:?}", report.device, report.failures);
     }
+}
+
+/// A batch of products, with rows, columns and terms that no tile divides, on a software adapter that is taken for a GPU.
+/// Whether an invocation owns 8 by 8 outputs is for the number of tiles to say.
+fn products_on(kind: wgpu::DeviceType, [batch, m, n, k]: [usize; 4], parts: u32) {
+    for adapter in adapters().into_iter().filter(|a| a.kind() == DeviceKind::Software) {
+        let device = Device::on_gpu(adapter.taken_for(kind).open().unwrap());
+        let tensor = |shape: [usize; 3], by: usize| {
+            let numbers = (0..shape.iter().product()).map(|i| ((i * by) % 101) as f32 / 101.0 - 0.4);
+            Tensor::from_vec(numbers.collect::<Vec<f32>>(), shape, &device).unwrap()
+        };
+        let (a, b) = (tensor([batch, m, k], 37), tensor([batch, k, n], 53));
+        let product = einsum("bik,bkj->bij", &[&a, &b]);
+        let passes = product.explain().unwrap().passes;
+        assert_eq!(passes[0].kernel, "contract");
+        assert!(passes[0].wgsl.contains(&format!("const PARTS: u32 = {parts}u;")), "{}", passes[0].wgsl);
+        let compared = reference::compare(&product.eval().unwrap(), &reference::eval(&product).unwrap()).unwrap();
+        assert!(compared.passed(), "{device}: {m} {n} {k}: {compared}");
+    }
+}
+
+#[test]
+fn matrix_products_of_gpus_are_right_to_the_edges_of_their_tiles() {
+    use wgpu::DeviceType::{DiscreteGpu, IntegratedGpu};
+    // Tiles of 128 by 128 and 64 by 64, then of 64 by 64 and 32 by 32.
+    products_on(DiscreteGpu, [256, 17, 23, 16], 2);
+    products_on(DiscreteGpu, [1, 131, 129, 21], 1);
+    products_on(IntegratedGpu, [16, 65, 67, 19], 2);
+    products_on(IntegratedGpu, [8, 66, 65, 18], 1);
 }

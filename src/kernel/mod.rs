@@ -10,6 +10,7 @@ mod plan;
 mod spec;
 #[cfg(test)]
 mod tests;
+mod tiles;
 mod tuning;
 mod uniforms;
 

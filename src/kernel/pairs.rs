@@ -1,6 +1,6 @@
 //! Two words fetched as one of 64 bits, where a load costs alike for both.
 
-use super::spec::{Inst, Line, Spec};
+use super::spec::{Inst, Kernel, Line, Spec};
 use crate::DType;
 
 impl Spec {
@@ -9,7 +9,7 @@ impl Spec {
     pub(super) fn fetch_pairs(&mut self) {
         let loaded = |binding: usize| {
             let loads = |line: &Line| matches!(line.inst, Inst::Load(o) if self.operands[o].binding == binding);
-            self.kernel.codes().flat_map(|code| &code.lines).any(loads)
+            matches!(self.kernel, Kernel::Contract(_)) || self.kernel.codes().flat_map(|code| &code.lines).any(loads)
         };
         let loaded: Vec<bool> = (0..self.bindings.len()).map(loaded).collect();
         let tail = self.kernel.tail();

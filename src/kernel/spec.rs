@@ -5,6 +5,7 @@
 use crate::DType;
 use crate::expr::graph::Fold;
 use crate::expr::{BinaryOp, UnaryOp};
+pub(crate) use crate::kernel::tiles::{Contract, TILE, Tiles, side};
 
 /// The text of a kernel, before it is text. Two launches with equal specs share a pipeline.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -141,17 +142,6 @@ pub(crate) struct Segments {
 /// Rows that an invocation of a reduction of segments folds.
 pub(crate) const PIECE: u32 = 32;
 
-/// A matrix product: `shaders/contract.wgsl`. Operands are both factors and the result; dims are those of the batch,
-/// rows, columns, and the summed one.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub(crate) struct Contract {
-    /// Collapsed dims of the batch.
-    pub(crate) batch_rank: usize,
-    pub(crate) dtype: DType,
-    /// For each factor, whether neighbouring invocations fetch neighbouring terms, not neighbouring rows or columns.
-    pub(crate) terms_first: [bool; 2],
-}
-
 impl Kernel {
     /// The name of its file in `shaders/`.
     pub(crate) const fn name(&self) -> &'static str {
@@ -165,7 +155,8 @@ impl Kernel {
             Self::Sort(Sort { pass: SortPass::Blocks, .. }) => "sort_blocks",
             Self::Sort(Sort { pass: SortPass::Merge, .. }) => "sort_merge",
             Self::Segments(_) => "segments",
-            Self::Contract(_) => "contract",
+            Self::Contract(Contract { tiles: Tiles::Shared { .. }, .. }) => "contract",
+            Self::Contract(Contract { tiles: Tiles::Registers { .. }, .. }) => "contract_registers",
         }
     }
 
@@ -176,7 +167,8 @@ impl Kernel {
             Self::Reduce(reduce) | Self::Scan(Scan { walk: reduce, .. }) => reduce.kept_rank + reduce.reduced_rank,
             Self::Sort(_) => 1,
             Self::Segments(_) => 4,
-            Self::Contract(contract) => contract.batch_rank + 3,
+            Self::Contract(Contract { batch_rank, tiles: Tiles::Shared { .. }, .. }) => *batch_rank + 3,
+            Self::Contract(Contract { batch_rank, tiles: Tiles::Registers { .. }, .. }) => *batch_rank + 4,
         }
     }
 
@@ -213,6 +205,15 @@ impl Kernel {
             }
             Self::Segments(segments) => vec![segments.fold],
             Self::Contract(_) => vec![Fold::Sum],
+        }
+    }
+
+    /// Whether invocations exchange values within subgroups.
+    pub(crate) const fn has_subgroups(&self) -> bool {
+        match self {
+            Self::Reduce(reduce) => reduce.subgroups,
+            Self::Contract(Contract { tiles: Tiles::Registers { broadcast }, .. }) => *broadcast,
+            Self::Map(_) | Self::Scan(_) | Self::Sort(_) | Self::Segments(_) | Self::Contract(_) => false,
         }
     }
 
@@ -436,9 +437,4 @@ impl Spec {
     pub(crate) fn uniform_words(&self) -> usize {
         self.scalars_at() + self.n_scalars.max(1).next_multiple_of(4)
     }
-}
-
-/// The side of the square of outputs that a workgroup of a matrix product owns, each invocation 4 by 4 of them.
-pub(crate) const fn side(workgroup: u32) -> u32 {
-    4 * workgroup.isqrt()
 }

@@ -14,19 +14,23 @@ use super::uniforms::{Dim, Head};
 use super::{Caps, Spec};
 use crate::{BinaryOp, DType, Expr, ReduceOp, Tensor, UnaryOp, einsum};
 
-/// The largest device, WebGPU's defaults, wgpu's smallest, and a software adapter. The first and the last have i64.
+/// The largest device, WebGPU's defaults, wgpu's smallest, and a software adapter. The first and the last have i64, the last
+/// has subgroups.
 fn all_caps() -> [Caps; 4] {
     let software = Tuning::software();
     let discrete = Tuning::discrete();
     let largest = Caps { i64: true, ..caps(100, discrete) };
-    [largest, Caps::webgpu(), caps(4, discrete), Caps { i64: true, ..caps(8, software) }]
+    [largest, Caps::webgpu(), caps(4, discrete), Caps { i64: true, subgroup: 8, ..caps(8, software) }]
 }
 
 fn module_of(source: &str) -> (naga::Module, naga::valid::ModuleInfo) {
     let module =
         naga::front::wgsl::parse_str(source).unwrap_or_else(|e| panic!("{}\n{source}", e.emit_to_string(source)));
-    let info =
-        Validator::new(ValidationFlags::all(), Capabilities::FLOAT64 | Capabilities::SHADER_INT64).validate(&module);
+    let info = Validator::new(
+        ValidationFlags::all(),
+        Capabilities::FLOAT64 | Capabilities::SHADER_INT64 | Capabilities::SUBGROUP,
+    )
+    .validate(&module);
     (module, info.unwrap_or_else(|e| panic!("{}\n{source}", e.emit_to_string(source))))
 }
 
@@ -195,6 +199,24 @@ fn views_of_every_kind_make_valid_shaders() {
     check(&e.slice(1, 1, 10, 3).flip(2));
     check(&e.permute(&[2, 0, 1]).reshape([60, 12]).sum(0));
     check(&(e.amax(1).keepdim() * &e).exp());
+}
+
+#[test]
+fn matrix_products_make_valid_shaders() {
+    for dtype in [DType::F16, DType::F32, DType::F64] {
+        for [m, n, k] in [[20, 24, 28], [17, 19, 23], [2048, 2048, 16]] {
+            for (equation, a, b) in [
+                ("ik,kj->ij", [m, k], [k, n]),
+                ("ik,jk->ij", [m, k], [n, k]),
+                ("ki,kj->ji", [k, m], [k, n]),
+                ("ki,jk->ij", [k, m], [n, k]),
+            ] {
+                check(&einsum(equation, &[tensor(&a, dtype), tensor(&b, dtype)]));
+            }
+        }
+        let batch = einsum("abik,bkj->ijab", &[tensor(&[2, 3, 20, 16], dtype), tensor(&[3, 16, 18], dtype)]);
+        check(&(batch + 1));
+    }
 }
 
 /// Otherwise the same kernel would be compiled twice.

@@ -41,6 +41,10 @@ pub(crate) struct Tuning {
     /// Whether lanes that share an output exchange results within their subgroup, where it holds them all. They are
     /// taken to be numbered alike in subgroup and workgroup.
     pub(crate) subgroups: bool,
+    /// Workgroups that keep the device busy with a matrix product: its terms are split until there are as many.
+    pub(crate) tiles: u32,
+    /// Whether matrix products keep what they fetch in registers, not in workgroup memory.
+    pub(crate) registers: bool,
     /// Whether two neighbouring words are fetched as one of 64 bits, where shaders have those.
     pub(crate) pairs: bool,
 }
@@ -65,6 +69,8 @@ impl Tuning {
             min_scan: 16,
             short: 0,
             subgroups: false,
+            tiles: 256,
+            registers: false,
             pairs: false,
         }
     }
@@ -77,6 +83,7 @@ impl Tuning {
             spread: 128,
             invocations: 1 << 15,
             scanning: 1 << 14,
+            tiles: 64,
             ..Self::discrete()
         }
     }
@@ -125,6 +132,8 @@ impl Tuning {
             min_scan: 64,
             short: 2,
             subgroups: true,
+            tiles: 64,
+            registers: true,
             pairs: true,
         }
     }

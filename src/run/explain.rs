@@ -26,7 +26,7 @@ pub struct Explanation {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Pass {
-    /// `map`, `reduce_outer`, `reduce_inner`, `reduce_rows` or `contract`, after the file in `shaders/`.
+    /// `map`, `reduce_outer`, `reduce_inner`, `reduce_rows`, `contract` or `contract_registers`, after the file in `shaders/`.
     pub kernel: &'static str,
     /// Workgroups launched, and invocations in each.
     pub workgroups: (u64, u32),

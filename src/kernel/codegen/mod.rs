@@ -29,7 +29,7 @@ use self::sort::sort_functions;
 use crate::DType;
 use crate::base::shader::shader;
 use crate::expr::{BinaryOp, UnaryOp};
-use crate::kernel::spec::{Binding, Kernel, Mode, Reduce, Scan, Sort, SortPass, Spec, Strategy};
+use crate::kernel::spec::{Binding, Kernel, Mode, Reduce, Scan, Sort, SortPass, Spec, Strategy, Tiles};
 
 const UNIFORMS: &str = shader!("lib/uniforms");
 const INDEX: &str = shader!("lib/index");
@@ -40,6 +40,7 @@ const LANES_SUBGROUP: &str = shader!("lib/lanes_subgroup");
 const MAP: &str = shader!("map");
 const REDUCE_OUTER: &str = shader!("reduce_outer");
 const CONTRACT: &str = shader!("contract");
+const CONTRACT_REGISTERS: &str = shader!("contract_registers");
 const REDUCE_INNER: &str = shader!("reduce_inner");
 const SORT_BLOCKS: &str = shader!("sort_blocks");
 const SORT_MERGE: &str = shader!("sort_merge");
@@ -122,7 +123,10 @@ pub(crate) fn source(spec: &Spec) -> String {
         Kernel::Sort(Sort { pass: SortPass::Blocks, .. }) => files.push(SORT_BLOCKS),
         Kernel::Sort(Sort { pass: SortPass::Merge, .. }) => files.push(SORT_MERGE),
         Kernel::Segments(_) => files.extend([JOIN, SEGMENTS]),
-        Kernel::Contract(_) => files.push(CONTRACT),
+        Kernel::Contract(contract) => files.push(match contract.tiles {
+            Tiles::Shared { .. } => CONTRACT,
+            Tiles::Registers { .. } => CONTRACT_REGISTERS,
+        }),
     }
     for file in files {
         text.push('\n');
@@ -147,7 +151,7 @@ fn functions(file: &str) -> impl Iterator<Item = &str> {
 pub(crate) fn prelude(spec: &Spec) -> String {
     let mut out = String::new();
     // Browsers ask for this line; naga, which compiles for everything else, refuses it and needs none.
-    if matches!(&spec.kernel, Kernel::Reduce(reduce) if reduce.subgroups) && cfg!(target_family = "wasm") {
+    if spec.kernel.has_subgroups() && cfg!(target_family = "wasm") {
         line(&mut out, 0, "enable subgroups;");
         line(&mut out, 0, "");
     }

@@ -65,6 +65,11 @@ impl Operands {
         self.table.extend_from_slice(stages);
     }
 
+    /// Whether an operand's binding is wide, as far as the operands that were added allow.
+    pub(super) fn is_wide(&self, operand: usize) -> bool {
+        self.bindings.get(self.list[operand].binding).is_some_and(|binding| binding.wide)
+    }
+
     /// Has loads and plain stores take one element after the other where a binding turned out to be narrow. Packed
     /// stores at an aligned place stay whole words.
     fn narrow_modes(&mut self) {

@@ -13,6 +13,7 @@ use super::emit::{Emitted, Scalars, emit};
 use super::view::View;
 use super::{Output, Planner};
 use crate::base::layout::Layout;
+use crate::expr::contraction::Contraction;
 use crate::expr::graph::{Fold, Id, Step};
 use crate::kernel::spec::{Code, Strategy};
 use crate::{DType, Result, Shape};
@@ -63,6 +64,8 @@ pub(super) struct ReduceJob<'a> {
     pub(super) finals: &'a [Output],
     pub(super) domain: Shape,
     pub(super) walk: Walk,
+    /// The matrix product it is, if it goes to a kernel of its own: then the body reads both factors, and has no code.
+    pub(super) product: Option<&'a Contraction>,
     pub(super) body: Emitted,
     /// The scalars of the body.
     pub(super) scalars: Scalars,
@@ -77,6 +80,16 @@ impl ReduceJob<'_> {
 
     pub(super) fn rows(&self) -> usize {
         self.walk.reduced.iter().map(|&d| self.domain[d]).product()
+    }
+
+    /// What this job shows of a view of all outputs, over the kept dims as they are walked.
+    pub(super) fn over_kept(&self, view: &View) -> View {
+        self.cuts.iter().fold(self.walk.over_kept(view), |v, &(dim, start, len)| v.narrow(dim, start, len))
+    }
+
+    /// The kept dims as they are walked, row-major.
+    pub(super) fn contiguous(&self) -> Layout {
+        Layout::contiguous(self.walk.kept.iter().map(|&d| self.domain[d]).collect())
     }
 }
 
@@ -112,12 +125,15 @@ impl Planner<'_> {
         let mut scalars = Scalars::default();
         let body = emit(self.graph, &self.stored, &[], args, &mut scalars, 0);
         let walk = Walk::new(domain, dims, &body.reads);
-        let (folds, domain, cuts) = (&folds[..], domain.clone(), SmallVec::new());
-        self.reduce_job(&ReduceJob { group, folds, finals, domain, walk, body, scalars, cuts })
+        let (folds, domain, product, cuts) = (&folds[..], domain.clone(), None, SmallVec::new());
+        self.reduce_job(&ReduceJob { group, folds, finals, domain, walk, product, body, scalars, cuts })
     }
 
     /// A reduction whose memory can be bound.
     fn reduce_within_reach(&mut self, job: &ReduceJob) -> Result<()> {
+        if let Some(found) = job.product {
+            return self.contract_within_reach(job, found);
+        }
         let ending = self.ending(job, &job.body);
         let most = self.most_splits(job);
         let shares = self.shares(job, &ending.views, most);
@@ -154,9 +170,8 @@ impl Planner<'_> {
         let first_store = body.reads.len() + emitted.reads.len();
         let code =
             Code { stores: (first_store..).zip(emitted.code.results).collect(), results: vec![], ..emitted.code };
-        let cut = |view: View| job.cuts.iter().fold(view, |v, &(dim, start, len)| v.narrow(dim, start, len));
         let targets = job.finals.iter().map(|o| o.target.view());
-        let views = emitted.reads.into_iter().chain(targets).map(|v| cut(job.walk.over_kept(&v))).collect();
+        let views = emitted.reads.into_iter().chain(targets).map(|view| job.over_kept(&view)).collect();
         Ending { code, views, n_stores: job.finals.len(), scalars, split: false }
     }
 }

@@ -35,7 +35,7 @@ impl ReduceJob<'_> {
 impl Planner<'_> {
     /// The launches of a job. What touches more memory than can be bound is cut along the kept dim where that helps
     /// most, into pieces that have nothing to do with each other, or else along a reduced dim.
-    pub(super) fn reduce_job(&mut self, job: &ReduceJob) -> Result<()> {
+    pub(in crate::kernel::plan) fn reduce_job(&mut self, job: &ReduceJob) -> Result<()> {
         // What follows the reduction can be cut along kept dims alone, so that comes first.
         let after = self.ending_beyond(job);
         if after > 0.0 {
@@ -78,17 +78,30 @@ impl Planner<'_> {
             return job.halved(dim).iter().try_for_each(|half| self.reduce_job(half));
         }
         let most = (self.most_splits(job) / parts.len()).max(1);
-        let shares: Vec<Shares> = parts.iter().map(|part| self.shares(part, &[], most)).collect();
-        let partials = self.partials(job, shares.iter().map(|s| s.splits).sum());
+        let partials = self.partials(job, parts.iter().map(|part| self.splits(part, most)).sum());
         if self.beyond(&partials) > 0.0 {
             return Err(self.no_cut(&partials));
         }
         let mut first = 0;
-        for (part, shares) in parts.iter().zip(&shares) {
-            self.reduce_in_parts(part, shares, &partials, first)?;
-            first += shares.splits;
+        for part in &parts {
+            match part.product {
+                Some(found) => {
+                    let chunk = self.chunk(part, found, most);
+                    self.contract_in_parts(part, found, chunk, &partials[0], first)?;
+                }
+                None => self.reduce_in_parts(part, &self.shares(part, &[], most), &partials, first)?,
+            }
+            first += self.splits(part, most);
         }
         self.reduce_partials(job, &partials)
+    }
+
+    /// Partial results that a part of a job's rows leaves of each output, at most so many.
+    fn splits(&self, part: &ReduceJob, most: usize) -> usize {
+        match part.product {
+            Some(found) => part.rows().div_ceil(self.chunk(part, found, most)),
+            None => self.shares(part, &[], most).splits,
+        }
     }
 
     /// Parts of a job's rows that can each be bound, in order; or the kept dim that has to be cut for there to be any.

@@ -89,10 +89,19 @@ impl Planner<'_> {
         }
         let walk = walk(&domain, dim, &body.reads);
         let ending = Ending { code, views, n_stores: finals.len(), scalars };
-        let cuts = SmallVec::new();
+        let (product, cuts) = (None, SmallVec::new());
         let group = [id];
-        let reduce =
-            ReduceJob { group: &group, folds: &folds, finals: &[], domain, walk, body, scalars: of_body, cuts };
+        let reduce = ReduceJob {
+            group: &group,
+            folds: &folds,
+            finals: &[],
+            domain,
+            walk,
+            product,
+            body,
+            scalars: of_body,
+            cuts,
+        };
         self.scan_job(&ScanJob { reduce, dim, exclusive, ending })
     }
 

@@ -4,7 +4,7 @@ use super::{caps, f32s, head, kernels, lines, plan_for, plan_for_all, reduce, te
 use crate::kernel::plan::{Caps, Plan};
 use crate::kernel::spec::Kernel;
 use crate::kernel::tuning::Tuning;
-use crate::{DType, Error, Expr, Tensor};
+use crate::{DType, Error, Expr, Tensor, einsum};
 
 /// A sum of sums, of so many tensors.
 fn tree(tensors: &[Tensor]) -> Expr {
@@ -131,6 +131,28 @@ fn partial_results_are_put_together_by_a_pass_of_their_own() {
     assert!(try_plan(&[f32s(&[4096]).sum(..)], &caps).is_ok());
     let refused = try_plan(&[f32s(&[8192]).sum(..)], &caps).unwrap_err();
     assert!(matches!(refused, Error::Limit { limit: "max_storage_buffer_binding_size", max: 256, .. }), "{refused}");
+}
+
+/// Kernels of a product on a device that binds 64 KiB, and the bytes they must move.
+fn far_product(equation: &str, a: &[usize], b: &[usize]) -> (Vec<&'static str>, u64) {
+    let plan = plan_for(&einsum(equation, &[f32s(a), f32s(b)]), &tight(8));
+    (plan.launches.iter().map(|l| l.spec.kernel.name()).collect(), plan.launches.iter().map(|l| l.bytes).sum())
+}
+
+/// Not once for every row: factors that no binding shows are cut along the dim that helps most.
+#[test]
+fn factors_beyond_a_binding_are_read_once_for_a_piece() {
+    // 128 KiB by rows, twice 64: the other factor is read twice.
+    let (m, k, n) = (512, 64, 32);
+    let bytes = |elements: usize| 4 * elements as u64;
+    assert_eq!(far_product("ik,kj->ij", &[m, k], &[k, n]), (vec!["contract"; 2], bytes(m * k + 2 * k * n + m * n)));
+    // Along columns alike.
+    assert_eq!(far_product("ik,jk->ij", &[n, k], &[m, k]), (vec!["contract"; 2], bytes(m * k + 2 * k * n + m * n)));
+    // Both factors are long: parts of the terms leave partial results, four of each.
+    let (kernels, moved) = far_product("ki,kj->ij", &[2048, 16], &[2048, 16]);
+    assert_eq!(kernels, ["contract", "contract", "reduce_outer"]);
+    let partials = 256 * 8;
+    assert_eq!(moved, bytes(2 * 16 * 2048 + 2 * 256 + partials + 256));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::{caps, f32s, head, kernels, plan_assign, plan_for, reduce, tensor, tight};
 use crate::kernel::plan::{Caps, Plan};
-use crate::kernel::spec::{Contract, Kernel, Mode, Order};
+use crate::kernel::spec::{Contract, DIM_WORDS, HEAD_WORDS, Kernel, Mode, Order, Tiles};
 use crate::kernel::tuning::Tuning;
 use crate::kernel::uniforms::Head;
 use crate::{DType, Expr, ScalarCell, Tensor, einsum};
@@ -174,36 +174,114 @@ fn lanes_of_a_row_exchange_results_within_a_subgroup_that_holds_them() {
 /// A matrix product's kernel: workgroups, invocations in each, terms of a split, and for both factors whether
 /// neighbouring invocations fetch neighbouring terms.
 fn product(plan: &Plan) -> (u32, u32, u32, [bool; 2]) {
-    let launch = plan.launches.iter().find(|l| l.spec.kernel.name() == "contract").unwrap();
+    let launch = plan.launches.iter().find(|l| l.spec.kernel.name().starts_with("contract")).unwrap();
     let Kernel::Contract(Contract { terms_first, .. }) = launch.spec.kernel else { unreachable!() };
     let Head { blocks, chunk, n_reduced, grid_x, .. } = head(launch);
     assert_eq!((grid_x, grid_x * launch.grid.y), (launch.grid.x, blocks * n_reduced.div_ceil(chunk)));
     (grid_x * launch.grid.y, launch.spec.workgroup, chunk, terms_first)
 }
 
+fn einsum_of(equation: &str, a: &[usize], b: &[usize], dtype: DType) -> Expr {
+    einsum(equation, &[tensor(a, dtype), tensor(b, dtype)])
+}
+
 #[test]
 fn a_matrix_product_of_few_tiles_is_split() {
-    let (discrete, software) = (Caps::webgpu(), Caps { tuning: Tuning::software(), ..Caps::webgpu() });
-    let of = |equation, a: &[usize], b: &[usize], dtype| einsum(equation, &[tensor(a, dtype), tensor(b, dtype)]);
-    let f32 = |m, k, n| of("ik,kj->ij", &[m, k], &[k, n], DType::F32);
+    let discrete = Caps::webgpu();
+    let f32 = |m, k, n| product(&plan_for(&einsum_of("ik,kj->ij", &[m, k], &[k, n], DType::F32), &discrete));
     let rows_lie = [true, false];
-    // 8 by 4 tiles; 256 workgroups keep the device busy, and a split has 256 terms at least.
-    assert_eq!(product(&plan_for(&f32(512, 4096, 256), &discrete)), (256, 256, 512, rows_lie));
-    assert_eq!(product(&plan_for(&f32(512, 1024, 256), &discrete)), (128, 256, 256, rows_lie));
-    assert_eq!(product(&plan_for(&f32(512, 255, 256), &discrete)), (32, 256, 255, rows_lie));
-    // Tiles at the edges count: 2 by 3, and 5 batches of 5 by 4.
-    assert_eq!(product(&plan_for(&f32(65, 4000, 130), &discrete)), (90, 256, 267, rows_lie));
-    let batches = of("bik,bkj->bij", &[5, 300, 1024], &[5, 1024, 200], DType::F32);
+    // 8 by 4 tiles of 64 by 64; 256 workgroups keep the device busy, and a split has 256 terms at least.
+    assert_eq!(f32(512, 4096, 256), (256, 256, 512, rows_lie));
+    // Where splits do not make 256 of them, 16 by 8 of 32 by 32.
+    assert_eq!(f32(512, 1024, 256), (256, 64, 512, rows_lie));
+    assert_eq!(f32(512, 255, 256), (128, 64, 256, rows_lie));
+    // Tiles at the edges count: 3 by 5, and 5 batches of 5 by 4.
+    assert_eq!(f32(65, 4000, 130), (225, 64, 268, rows_lie));
+    let batches = einsum_of("bik,bkj->bij", &[5, 300, 1024], &[5, 1024, 200], DType::F32);
     assert_eq!(product(&plan_for(&batches, &discrete)), (200, 256, 512, rows_lie));
     // At most 64 splits, and as many as keep the device busy.
-    assert_eq!(product(&plan_for(&f32(64, 200_000, 64), &discrete)), (64, 256, 3125, rows_lie));
-    assert_eq!(product(&plan_for(&f32(1024, 2048, 1024), &discrete)), (256, 256, 2048, rows_lie));
-    // Smaller workgroups own smaller tiles: 3 by 5.
-    assert_eq!(product(&plan_for(&f32(65, 4000, 130), &software)), (225, 64, 267, rows_lie));
-    let f64 = of("ik,kj->ij", &[512, 1024], &[1024, 256], DType::F64);
+    assert_eq!(f32(64, 200_000, 64), (256, 64, 3128, rows_lie));
+    assert_eq!(f32(1024, 2048, 1024), (256, 256, 2048, rows_lie));
+    // Of f64, tiles are 32 by 32.
+    let f64 = einsum_of("ik,kj->ij", &[512, 1024], &[1024, 256], DType::F64);
     assert_eq!(product(&plan_for(&f64, &discrete)), (256, 64, 512, rows_lie));
-    let turned = of("ki,jk->ij", &[30, 20], &[40, 30], DType::F32);
-    assert_eq!(product(&plan_for(&turned, &discrete)), (1, 256, 30, [false, true]));
+    let turned = einsum_of("ki,jk->ij", &[30, 20], &[40, 30], DType::F32);
+    assert_eq!(product(&plan_for(&turned, &discrete)), (2, 64, 32, [false, true]));
+}
+
+#[test]
+fn a_matrix_product_of_many_tiles_has_large_ones() {
+    let tiles = |sizes: [usize; 3], dtype, caps: &Caps| {
+        let [m, k, n] = sizes;
+        let plan = plan_for(&einsum_of("ik,kj->ij", &[m, k], &[k, n], dtype), caps);
+        let Kernel::Contract(Contract { tiles, .. }) = plan.launches[0].spec.kernel else { unreachable!() };
+        (tiles, plan.launches[0].spec.workgroup, head(&plan.launches[0]).blocks)
+    };
+    let (small, large) = (Tiles::Shared { parts: 1 }, Tiles::Shared { parts: 2 });
+    let (discrete, integrated) = (Caps::webgpu(), Caps { tuning: Tuning::integrated(), ..Caps::webgpu() });
+    assert_eq!(tiles([2048, 64, 2048], DType::F32, &discrete), (large, 256, 256));
+    assert_eq!(tiles([2048, 64, 1920], DType::F32, &discrete), (small, 256, 960));
+    assert_eq!(tiles([2048, 64, 2048], DType::F64, &discrete), (small, 64, 4096));
+    assert_eq!(tiles([512, 64, 512], DType::F32, &integrated), (large, 64, 64));
+    assert_eq!(tiles([512, 64, 448], DType::F32, &integrated), (small, 64, 224));
+}
+
+/// On a software adapter: 8 by 8 outputs for each of 8 invocations, side by side so that few of them are idle.
+#[test]
+fn tiles_in_registers_lie_as_rows_and_columns_ask_for() {
+    let software = |subgroup| Caps { subgroup, ..caps(8, Tuning::software()) };
+    let on = |caps: &Caps, m, k, n| {
+        let plan = plan_for(&einsum_of("ik,kj->ij", &[m, k], &[k, n], DType::F32), caps);
+        let launch = &plan.launches[0];
+        let at = HEAD_WORDS + 3 * DIM_WORDS;
+        let (workgroups, workgroup, chunk, _) = product(&plan);
+        assert_eq!(workgroup, 8);
+        (launch.uniforms[at], workgroups, chunk)
+    };
+    // Tiles side by side, workgroups, terms of a split.
+    let of = |m, k, n| on(&software(0), m, k, n);
+    assert_eq!(of(256, 256, 256), (4, 128, 256));
+    assert_eq!(of(16, 100, 1000), (4, 32, 100));
+    assert_eq!(of(1000, 100, 16), (2, 32, 100));
+    assert_eq!(of(24, 100, 64), (8, 3, 100));
+    // 25 blocks, and 64 workgroups keep the device busy.
+    assert_eq!(of(65, 4000, 130), (4, 50, 2000));
+    assert_eq!(of(16, 1 << 20, 16), (4, 64, 1 << 14));
+    // Where rows are broadcast, all have the same 16, of a transposed product if that has fewer blocks.
+    let of = |m, k, n| on(&software(8), m, k, n);
+    assert_eq!(of(256, 256, 256), (8, 64, 256));
+    assert_eq!(of(16, 100, 1000), (8, 16, 100));
+    assert_eq!(of(1000, 100, 16), (8, 16, 100));
+    // But not where most would be idle.
+    assert_eq!(of(16, 1 << 20, 16), (4, 64, 1 << 14));
+}
+
+/// What lies in vectors of four is fetched so, along terms or across them, and in pairs where there are words of 64 bits.
+#[test]
+fn tiles_in_registers_are_fetched_as_vectors() {
+    let software = Caps { i64: true, ..caps(8, Tuning::software()) };
+    let modes = |expr: &Expr| kernels(&plan_for(expr, &software)).remove(0);
+    let of = |equation, a: &[usize], b: &[usize]| modes(&einsum_of(equation, a, b, DType::F32));
+    assert_eq!(of("ik,kj->ij", &[20, 24], &[24, 28]), "contract_registers 1: vec vec vec");
+    assert_eq!(of("ki,jk->ji", &[24, 20], &[28, 24]), "contract_registers 1: vec vec step");
+    assert_eq!(of("ik,kj->ij", &[20, 23], &[23, 28]), "contract_registers 1: step vec vec");
+    assert_eq!(of("ik,kj->ij", &[20, 24], &[24, 27]), "contract_registers 1: vec step step");
+    assert_eq!(of("ki,kj->ij", &[23, 20], &[23, 28]), "contract_registers 1: vec vec vec");
+    let f64 = einsum_of("ik,kj->ij", &[20, 24], &[24, 28], DType::F64);
+    assert_eq!(modes(&f64), "contract_registers 1: step step step");
+    // Parts of a row: aligned, and not.
+    let (a, b) = (f32s(&[20, 40]), f32s(&[24, 28]));
+    let narrow = |from| einsum("ik,kj->ij", &[a.narrow(1, from, 24).unwrap(), b.clone()]);
+    assert_eq!(modes(&narrow(4)), "contract_registers 1: vec vec vec");
+    assert_eq!(modes(&narrow(5)), "contract_registers 1: step vec vec");
+    // One binding, wide for both or for none.
+    let square = |n| {
+        let x = f32s(&[n, n]);
+        einsum("ik,jk->ij", &[x.clone(), x])
+    };
+    assert_eq!(modes(&square(24)), "contract_registers 1: vec vec vec");
+    let plan = plan_for(&square(24), &software);
+    assert!(plan.launches[0].spec.bindings.iter().all(|b| b.wide && b.pairs));
 }
 
 #[test]
