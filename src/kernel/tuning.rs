@@ -77,6 +77,7 @@ impl Tuning {
             spread: 128,
             invocations: 1 << 15,
             scanning: 1 << 14,
+            scan_lanes: 128,
             ..Self::discrete()
         }
     }
@@ -146,6 +147,19 @@ impl Tuning {
             max_lanes: tuning.max_lanes.min(most),
             scan_lanes: tuning.scan_lanes.min(most),
             ..tuning
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_invocations_share_an_output_than_a_workgroup_has() {
+        for tuning in [Tuning::discrete(), Tuning::integrated(), Tuning::software()] {
+            let lanes = [tuning.max_lanes, tuning.scan_lanes, tuning.spread];
+            assert!(lanes.iter().all(|&lanes| lanes <= tuning.workgroup), "{tuning:?}");
         }
     }
 }
