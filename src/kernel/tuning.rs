@@ -36,6 +36,9 @@ pub(crate) struct Tuning {
     pub(crate) scan_lanes: u32,
     /// Steps of a scan below which an invocation's share is not split further.
     pub(crate) min_scan: u32,
+    /// Elements that an invocation of a sort by digits takes, 8 at least: the more a workgroup has, the longer are the runs it
+    /// writes. With 3,072 of them its memory is nearly the least that devices have.
+    pub(crate) sort_items: u32,
     /// Steps of a row up to which an invocation takes four rows, not one.
     pub(crate) short: u32,
     /// Whether lanes that share an output exchange results within their subgroup, where it holds them all. They are
@@ -47,6 +50,8 @@ pub(crate) struct Tuning {
 
 impl Tuning {
     pub(crate) const fn discrete() -> Self {
+        // Not measured, but compiled for AMD's navi21 and polaris10: with 8 elements an invocation of a sort has 64 registers,
+        // so that a SIMD holds 16 subgroups and 4, with 12 it has 88, for 10 and 2.
         Self {
             workgroup: 256,
             max_lanes: 256,
@@ -63,6 +68,7 @@ impl Tuning {
             scanning: 1 << 17,
             scan_lanes: 256,
             min_scan: 16,
+            sort_items: 8,
             short: 0,
             subgroups: false,
             pairs: false,
@@ -75,6 +81,7 @@ impl Tuning {
             workgroup: 128,
             max_lanes: 128,
             spread: 128,
+            sort_items: 12,
             invocations: 1 << 15,
             scanning: 1 << 14,
             scan_lanes: 128,
@@ -124,6 +131,7 @@ impl Tuning {
             scanning: 1 << 10,
             scan_lanes: 1,
             min_scan: 64,
+            sort_items: 32,
             short: 2,
             subgroups: true,
             pairs: true,
