@@ -14,7 +14,7 @@ use crate::{DEVICE_VARIABLE, Device, DeviceKind};
 /// A mistake: what it is, the text it changes and to what, and the operation whose cases see it first.
 struct Mutant(&'static str, &'static str, &'static str, &'static str);
 
-const MUTANTS: [Mutant; 62] = [
+const MUTANTS: [Mutant; 71] = [
     // Bounds.
     Mutant("map: no bounds check", "if i >= uniforms.n { return; }", "", "add"),
     Mutant("map: one element too few", "if i >= uniforms.n { return; }", "if i + 1u >= uniforms.n { return; }", "add"),
@@ -131,6 +131,30 @@ const MUTANTS: [Mutant; 62] = [
     Mutant("sort_merge: of equal elements the second", "before(key_b, key_a))", "!before(key_a, key_b))", "argsort"),
     Mutant("sort_merge: past the first run", "if a >= middle || ", "if ", "sort"),
     Mutant("sort_merge: halving by one too few", "low = half + 1u;", "low = half;", "sort"),
+    Mutant("sort_count: past the end of a row", "if at < uniforms.n_reduced {", "if true {", "sort"),
+    Mutant(
+        "sort_count: by row, not by tile",
+        "uniforms.blocks + tile, atomicLoad",
+        "uniforms.blocks, atomicLoad",
+        "sort",
+    ),
+    Mutant("sort_scatter: upper values from rank 0", "(sh_sums[WG_SIZE - 1u] << 16u)", "0u", "sort"),
+    Mutant("sort_scatter: half a digit", "round < ROUNDS", "round < 1u", "sort"),
+    Mutant(
+        "sort_scatter: what the first tile begins with",
+        "uniforms.blocks + tile) - slot",
+        "uniforms.blocks) - slot",
+        "sort",
+    ),
+    Mutant(
+        "sort_scatter: the first digit forgotten",
+        "(slot == 0u || previous != value)",
+        "(previous != value)",
+        "sort",
+    ),
+    Mutant("sort_scatter: past the end of a row", "select(DIGITS - 1u, digit", "select(0u, digit", "sort"),
+    Mutant("sort: digits not turned round", " ^ uniforms.dims[1].count;", ";", "sort"),
+    Mutant("sort: digits of NaN first", "select(order, 0x7fffffff, order ==", "select(order, order, order ==", "sort"),
     Mutant("sort: NaN before numbers", "-order_f(b) < -order_f(a)", "order_f(a) < order_f(b)", "sort"),
     // What drivers may simplify.
     Mutant("floats not hidden", "return bitcast<F>(bitcast<U>(x) + U(uniforms.zero));", "return x;", "pairs"),

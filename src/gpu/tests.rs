@@ -2,7 +2,7 @@
 
 use super::adapter::adapters;
 use crate::check::{Case, cases, run_cases};
-use crate::{Device, DeviceKind, Tensor, einsum, reference};
+use crate::{DType, Device, DeviceKind, Tensor, einsum, reference};
 
 /// Their kernels are of other shapes: terms are added at once, rows shared by whole workgroups, matrix products split.
 #[test]
@@ -44,4 +44,24 @@ fn matrix_products_of_gpus_are_right_to_the_edges_of_their_tiles() {
     products_on(DiscreteGpu, [1, 131, 129, 21], 1);
     products_on(IntegratedGpu, [16, 65, 67, 19], 2);
     products_on(IntegratedGpu, [8, 66, 65, 18], 1);
+}
+
+/// With as many elements in a tile as a GPU's workgroups take, and rows long enough for digits there.
+#[test]
+fn software_adapters_sort_as_discrete_gpus_do() {
+    let values: Vec<i32> = (0..100_000_i32).map(|i| i.wrapping_mul(0x9e37_79b1_u32 as i32) >> (i % 9)).collect();
+    let sorted = |dtype, device: &Device| {
+        let x = Tensor::from_slice(&values, [2, 50_000], device).unwrap().cast(dtype);
+        let (values, places) = x.sort(1, true);
+        let [values, places] = [values.cast(DType::I64), places].map(|x| x.eval().unwrap().to_vec::<i64>().unwrap());
+        (values, places)
+    };
+    for device_type in [wgpu::DeviceType::DiscreteGpu, wgpu::DeviceType::IntegratedGpu] {
+        for adapter in adapters().into_iter().filter(|a| a.kind() == DeviceKind::Software) {
+            let device = Device::on_gpu(adapter.taken_for(device_type).open().unwrap());
+            for dtype in [DType::I16, DType::I32, DType::F32, DType::U32] {
+                assert!(sorted(dtype, &device) == sorted(dtype, &Device::cpu()), "{device} {device_type:?} {dtype}");
+            }
+        }
+    }
 }

@@ -99,9 +99,10 @@ pub(crate) struct Scan {
     pub(crate) carry: Option<usize>,
 }
 
-/// A pass of a sort along rows: `shaders/sort_*.wgsl`. Operands are the elements and their places, if these are read, then
-/// the elements and their places, if these are written. The one dim is that of a row of results: `size` of them, of ranks
-/// from `count` on.
+/// A pass of a sort along rows: `shaders/sort_*.wgsl`. Operands are the elements and their places, if these are read, for
+/// `Scatter` the sums of all counts, then the elements and their places, if these are written; for `Count`, the counts. The
+/// first dim is that of a row of results: `size` of them, of ranks from `count` on. The second, where digits are taken, says
+/// which: from bit `size` of an element's order on, its bits turned round where `count` has some.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[allow(clippy::struct_excessive_bools, reason = "each says what a pass does, whatever the others say")]
 pub(crate) struct Sort {
@@ -122,6 +123,19 @@ pub(crate) enum SortPass {
     Blocks,
     /// Two sorted runs become one.
     Merge,
+    /// How many elements of each tile have which digit.
+    Count(Tile),
+    /// Elements go to where those of their digit are.
+    Scatter(Tile),
+}
+
+/// What a workgroup sorts by a digit.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Tile {
+    /// Bits of a digit: 8 or 4.
+    pub(crate) bits: u32,
+    /// Elements of each invocation, of which the tile has 65,536 at most: 8 at least.
+    pub(crate) items: u32,
 }
 
 /// Elements that an invocation of a merge writes.
@@ -154,6 +168,8 @@ impl Kernel {
             Self::Scan(_) => "scan_outer",
             Self::Sort(Sort { pass: SortPass::Blocks, .. }) => "sort_blocks",
             Self::Sort(Sort { pass: SortPass::Merge, .. }) => "sort_merge",
+            Self::Sort(Sort { pass: SortPass::Count(_), .. }) => "sort_count",
+            Self::Sort(Sort { pass: SortPass::Scatter(_), .. }) => "sort_scatter",
             Self::Segments(_) => "segments",
             Self::Contract(Contract { tiles: Tiles::Shared { .. }, .. }) => "contract",
             Self::Contract(Contract { tiles: Tiles::Registers { .. }, .. }) => "contract_registers",
@@ -165,6 +181,7 @@ impl Kernel {
         match self {
             Self::Map(map) => map.rank,
             Self::Reduce(reduce) | Self::Scan(Scan { walk: reduce, .. }) => reduce.kept_rank + reduce.reduced_rank,
+            Self::Sort(Sort { pass: SortPass::Count(_) | SortPass::Scatter(_), .. }) => 2,
             Self::Sort(_) => 1,
             Self::Segments(_) => 4,
             Self::Contract(Contract { batch_rank, tiles: Tiles::Shared { .. }, .. }) => *batch_rank + 3,

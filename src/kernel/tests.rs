@@ -121,6 +121,21 @@ fn every_operation_makes_a_valid_shader() {
     }
 }
 
+/// Blocks, merges and digits of either width, of elements, of places, and of both.
+#[test]
+fn sorts_make_valid_shaders() {
+    for dtype in DType::ALL {
+        for n in [700, 1 << 16, if dtype.size() == 8 { 1 << 22 } else { 7 }] {
+            for descending in [false, true] {
+                let (values, places) = tensor(&[n], dtype).sort(0, descending);
+                check(&values);
+                check(&places);
+                check(&(places + values.cast(DType::I64)));
+            }
+        }
+    }
+}
+
 /// Their first, middle and last levels, in every dtype that is folded in.
 #[test]
 fn segments_make_valid_shaders() {

@@ -36,6 +36,9 @@ pub(crate) struct Tuning {
     pub(crate) scan_lanes: u32,
     /// Steps of a scan below which an invocation's share is not split further.
     pub(crate) min_scan: u32,
+    /// Elements that an invocation of a sort by digits takes, 8 at least: the more a workgroup has, the longer are the runs it
+    /// writes. With 3,072 of them its memory is nearly the least that devices have.
+    pub(crate) sort_items: u32,
     /// Steps of a row up to which an invocation takes four rows, not one.
     pub(crate) short: u32,
     /// Whether lanes that share an output exchange results within their subgroup, where it holds them all. They are
@@ -51,6 +54,8 @@ pub(crate) struct Tuning {
 
 impl Tuning {
     pub(crate) const fn discrete() -> Self {
+        // Not measured, but compiled for AMD's navi21 and polaris10: with 8 elements an invocation of a sort has 64 registers,
+        // so that a SIMD holds 16 subgroups and 4, with 12 it has 88, for 10 and 2.
         Self {
             workgroup: 256,
             max_lanes: 256,
@@ -67,6 +72,7 @@ impl Tuning {
             scanning: 1 << 17,
             scan_lanes: 256,
             min_scan: 16,
+            sort_items: 8,
             short: 0,
             subgroups: false,
             tiles: 256,
@@ -81,8 +87,10 @@ impl Tuning {
             workgroup: 128,
             max_lanes: 128,
             spread: 128,
+            sort_items: 12,
             invocations: 1 << 15,
             scanning: 1 << 14,
+            scan_lanes: 128,
             tiles: 64,
             ..Self::discrete()
         }
@@ -130,6 +138,7 @@ impl Tuning {
             scanning: 1 << 10,
             scan_lanes: 1,
             min_scan: 64,
+            sort_items: 32,
             short: 2,
             subgroups: true,
             tiles: 64,
@@ -155,6 +164,19 @@ impl Tuning {
             max_lanes: tuning.max_lanes.min(most),
             scan_lanes: tuning.scan_lanes.min(most),
             ..tuning
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_invocations_share_an_output_than_a_workgroup_has() {
+        for tuning in [Tuning::discrete(), Tuning::integrated(), Tuning::software()] {
+            let lanes = [tuning.max_lanes, tuning.scan_lanes, tuning.spread];
+            assert!(lanes.iter().all(|&lanes| lanes <= tuning.workgroup), "{tuning:?}");
         }
     }
 }

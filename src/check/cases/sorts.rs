@@ -1,14 +1,16 @@
-//! Sorts: elements and places, all of them and a few, of rows that take one block, a merge and several.
+//! Sorts: elements and places, all of them and a few, of rows that take one block, a merge and several, or go by digits.
 
 use super::{EVERY, Table};
 use crate::DType;
 use crate::check::inputs::Fill;
 
-const SHAPES: [&[usize]; 3] = [&[40, 7], &[3, 700], &[2, 3000]];
+const SHAPES: [&[usize]; 4] = [&[40, 7], &[3, 700], &[2, 3000], LONG];
+/// Rows that software adapters sort by digits.
+const LONG: &[usize] = &[2, 9000];
 
 pub(super) fn add(table: &mut Table) {
-    for dtype in EVERY.into_iter().filter(|&dtype| dtype != DType::U64) {
-        let shape = SHAPES[1];
+    let dtypes = EVERY.into_iter().filter(|&dtype| dtype != DType::U64);
+    for (dtype, shape) in dtypes.flat_map(|dtype| [(dtype, SHAPES[1]), (dtype, LONG)]) {
         // Few numbers, so that many are equal; subnormal ones leave every place in doubt.
         let fill = if dtype.is_float() { Fill::Special } else { Fill::Whole(0, 99) };
         for descending in [false, true] {

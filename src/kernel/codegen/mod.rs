@@ -44,6 +44,8 @@ const CONTRACT_REGISTERS: &str = shader!("contract_registers");
 const REDUCE_INNER: &str = shader!("reduce_inner");
 const SORT_BLOCKS: &str = shader!("sort_blocks");
 const SORT_MERGE: &str = shader!("sort_merge");
+const SORT_COUNT: &str = shader!("sort_count");
+const SORT_SCATTER: &str = shader!("sort_scatter");
 const SEGMENTS: &str = shader!("segments");
 const SCAN_OUTER: &str = shader!("scan_outer");
 const SCAN_INNER: &str = shader!("scan_inner");
@@ -92,6 +94,7 @@ static LIBRARY: LazyLock<Vec<File>> = LazyLock::new(|| {
         shader!("lib/keep"),
         shader!("lib/numeric"),
         shader!("lib/order"),
+        shader!("lib/order_f64"),
         shader!("lib/pairs"),
     ];
     let mut files: Vec<File> = Vec::new();
@@ -122,6 +125,8 @@ pub(crate) fn source(spec: &Spec) -> String {
         Kernel::Scan(_) => files.extend([JOIN, SCAN_OUTER]),
         Kernel::Sort(Sort { pass: SortPass::Blocks, .. }) => files.push(SORT_BLOCKS),
         Kernel::Sort(Sort { pass: SortPass::Merge, .. }) => files.push(SORT_MERGE),
+        Kernel::Sort(Sort { pass: SortPass::Count(_), .. }) => files.push(SORT_COUNT),
+        Kernel::Sort(Sort { pass: SortPass::Scatter(_), .. }) => files.push(SORT_SCATTER),
         Kernel::Segments(_) => files.extend([JOIN, SEGMENTS]),
         Kernel::Contract(contract) => files.push(match contract.tiles {
             Tiles::Shared { .. } => CONTRACT,

@@ -134,7 +134,7 @@ impl Planner<'_> {
             self.fold_rows(&job.rows(0, rows / 2))?;
             return self.fold_rows(&job.rows(rows / 2, rows - rows / 2));
         }
-        let sorted = self.sorted(&job.keys, rows)?;
+        let sorted = self.sorted(&job.keys, rows, job.to.access.shape()[0])?;
         let (mut values, mut left, mut span) = (job.values.clone(), rows, 0);
         loop {
             let pieces = left.div_ceil(PIECE as usize);

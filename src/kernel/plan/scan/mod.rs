@@ -16,10 +16,10 @@ use super::view::View;
 use super::windows::{best_cut, excess, halves};
 use super::{Output, Planner};
 use crate::base::layout::Layout;
-use crate::expr::graph::{Id, Step};
+use crate::expr::graph::{Fold, Id, Step};
 use crate::expr::scan::Scan;
 use crate::kernel::spec::{Code, Inst, Line, Strategy};
-use crate::{Result, Shape};
+use crate::{DType, Result, Shape};
 
 /// Elements of a scan that is not split.
 const SMALL: usize = 8 * 1024;
@@ -173,22 +173,14 @@ impl Planner<'_> {
         }
     }
 
+    /// The launches that write what is before each element of some rows of i32s, summed, to another memory.
+    pub(super) fn sums_before(&mut self, rows: &View, sums: &View) -> Result<()> {
+        self.scan_job(&memory_scan(&[(Fold::Sum, DType::I32)], 1, rows, sums))
+    }
+
     /// What the parts before each come to: an exclusive scan down what each comes to, from one memory to another.
     fn scan_totals(&mut self, job: &ReduceJob, totals: &View, carries: &View) -> Result<()> {
-        let domain = totals.access.shape().clone();
-        let dtype = totals.dtype;
-        let code = |inst: Inst| Code { lines: vec![Line { inst, dtype }], ..Code::default() };
-        let body = Code { results: vec![0], ..code(Inst::Load(0)) };
-        let ending = Ending {
-            code: Code { stores: vec![(1, 0)], ..code(Inst::Term(0)) },
-            views: vec![carries.clone()],
-            n_stores: 1,
-            scalars: Scalars::default(),
-        };
-        let body = Emitted { code: body, reads: vec![totals.clone()] };
-        let reduce =
-            ReduceJob { walk: walk(&domain, 0, &body.reads), scalars: Scalars::default(), domain, body, ..job.clone() };
-        let job = ScanJob { reduce, dim: 0, exclusive: true, ending };
+        let job = memory_scan(job.folds, 0, totals, carries);
         let shares = self.scan_shares(&job, 1);
         self.scan_launch(&job, &shares, None)
     }
@@ -229,6 +221,25 @@ impl Planner<'_> {
         let whole = Shares::unsplit(parts.strategy, (width, size(&body.reads)), n, parts.chunk, &self.caps.tuning);
         Shares { splits: parts.splits, chunk: parts.chunk, ..whole }
     }
+}
+
+/// An exclusive scan from one memory to another.
+fn memory_scan<'a>(folds: &'a [(Fold, DType)], dim: usize, from: &View, to: &View) -> ScanJob<'a> {
+    let domain = from.access.shape().clone();
+    let dtype = from.dtype;
+    let code = |inst: Inst| Code { lines: vec![Line { inst, dtype }], ..Code::default() };
+    let body = Code { results: vec![0], ..code(Inst::Load(0)) };
+    let ending = Ending {
+        code: Code { stores: vec![(1, 0)], ..code(Inst::Term(0)) },
+        views: vec![to.clone()],
+        n_stores: 1,
+        scalars: Scalars::default(),
+    };
+    let body = Emitted { code: body, reads: vec![from.clone()] };
+    let walk = walk(&domain, dim, &body.reads);
+    let (scalars, cuts) = (Scalars::default(), SmallVec::new());
+    let reduce = ReduceJob { group: &[], folds, finals: &[], domain, walk, body, scalars, cuts };
+    ScanJob { reduce, dim, exclusive: true, ending }
 }
 
 /// How a scan along a dim walks: the other dims in the order that reads memory in runs.

@@ -3,6 +3,7 @@
 mod cuts;
 mod fusion;
 mod kernels;
+mod sorts;
 
 use super::{Caps, Launch, Memory, Plan, Target, plan};
 use crate::expr::graph::Graph;

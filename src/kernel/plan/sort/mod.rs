@@ -1,9 +1,11 @@
-//! Sorts along rows: blocks in workgroup memory, then merges of two sorted runs each, twice as long every time.
+//! Sorts along rows, digit by digit where rows are long (`radix.rs`), else by blocks that are merged (`merge.rs`).
 //!
-//! Elements move with their places, where these are wanted, and equal ones stay as they stand. Where the first few are wanted
-//! alone, each block keeps so many, and what all blocks of a row have kept is sorted by blocks again. No invocation waits for
-//! another beyond a barrier.
+//! Elements move with their places, where these are wanted, and equal ones stay as they stand.
 
+mod merge;
+mod radix;
+
+use self::radix::{Bits, Radix};
 use super::emit::Scalars;
 use super::launching::Launching;
 use super::view::View;
@@ -12,12 +14,9 @@ use super::{Memory, Planner};
 use crate::base::layout::{Layout, Strides};
 use crate::expr::graph::{Id, Step};
 use crate::expr::order::Sort as Ranks;
-use crate::kernel::spec::{Kernel, MERGED, Mode, Order, Sort, SortPass};
+use crate::kernel::spec::{Kernel, Mode, Order, Sort};
 use crate::kernel::uniforms::{Dim, Head};
 use crate::{DType, Error, Result, Shape};
-
-/// A block keeps some of its elements alone where it has so many times as many, at least.
-const FEW: usize = 4;
 
 /// Rows of elements, or of results, with their places. Either may be left out.
 #[derive(Clone)]
@@ -38,16 +37,16 @@ impl Rows {
 
     /// The same memory for rows of `row` elements, which are no longer than those it was made for.
     fn shortened(&self, row: usize) -> Self {
-        let cut = |view: &Option<View>| {
-            view.as_ref().map(|view| {
-                let footprint = view.access.footprint();
-                let shape = Shape::from([footprint.shape()[0], row]);
-                let strides = Layout::contiguous(shape.clone()).strides().into();
-                View { access: Layout::new(shape, strides, footprint.offset()).into(), ..view.clone() }
-            })
-        };
+        let cut = |view: &Option<View>| view.as_ref().map(|view| shortened(view, row));
         Self { keys: cut(&self.keys), places: cut(&self.places) }
     }
+}
+
+/// The same memory for rows of `row` elements, one after the other.
+fn shortened(view: &View, row: usize) -> View {
+    let footprint = view.access.footprint();
+    let layout = Layout::contiguous(Shape::from([footprint.shape()[0], row])).onward(footprint.offset());
+    View { access: layout.into(), ..view.clone() }
 }
 
 /// Rows to be sorted, of which each pass takes elements and places from one memory to another.
@@ -64,6 +63,8 @@ struct Job {
     /// Memories for the passes before the last, by turns: as many as there are such passes, two at most.
     rooms: Vec<Rows>,
     to: Rows,
+    /// How to sort by digits, if they are sorted so.
+    radix: Option<Radix>,
 }
 
 impl Job {
@@ -73,21 +74,20 @@ impl Job {
             from: self.from.narrow(start, len),
             rooms: self.rooms.iter().map(|room| room.narrow(start, len)).collect(),
             to: self.to.narrow(start, len),
+            radix: self.radix.as_ref().map(|radix| radix.narrow(start, len)),
             ..*self
         }
     }
 }
 
-/// One pass of a job: which kind, the elements of a row of it, what they are read from and written to, the length of the
-/// runs or blocks it leaves, and of which ranks.
-struct Pass<'a> {
-    pass: SortPass,
-    row: usize,
-    from: &'a Rows,
-    to: &'a Rows,
-    run: usize,
-    first: usize,
-    count: usize,
+/// One launch: what it reads and writes, each element where it is numbered.
+struct SortLaunch {
+    sort: Sort,
+    reads: Vec<View>,
+    writes: Vec<View>,
+    workgroups: usize,
+    dims: Vec<Dim>,
+    head: Head,
 }
 
 impl Planner<'_> {
@@ -110,36 +110,57 @@ impl Planner<'_> {
             *place = Some(view(memory, dtype, ranks.count));
             self.stored.insert(id, (memory, dtype));
         }
-        self.sort_into(keys, to, ranks)
+        self.sort_into(keys, to, ranks, Bits::of(self.stored_as(arg)))
     }
 
-    /// The launches that sort `n` i32s, and the memory they and their places are written to: the first and the second half.
-    pub(super) fn sorted(&mut self, keys: &View, n: usize) -> Result<[View; 2]> {
+    /// The launches that sort `n` i32s from 0 on and below `end`, and the memory they and their places are written to: the
+    /// first and the second half.
+    pub(super) fn sorted(&mut self, keys: &View, n: usize, end: usize) -> Result<[View; 2]> {
         let memory = self.temp(2 * n, DType::I32);
         let row = |first: usize| View::new(memory, DType::I32, Layout::contiguous(Shape::from([1, n])).onward(first));
         let [elements, places] = [row(0), row(n)];
         let offset = keys.access.footprint().offset();
         let keys = View { access: Layout::contiguous(Shape::from([1, n])).onward(offset).into(), ..keys.clone() };
         let to = Rows { keys: Some(elements.clone()), places: Some(places.clone()) };
-        self.sort_into(keys, to, Ranks { descending: false, values: true, first: 0, count: n })?;
+        self.sort_into(keys, to, Ranks { descending: false, values: true, first: 0, count: n }, Bits::below(end))?;
         Ok([elements, places])
     }
 
-    /// Sorts rows of keys, through memories of their own.
-    fn sort_into(&mut self, keys: View, to: Rows, ranks: Ranks) -> Result<()> {
+    /// Sorts rows of keys that differ in some bits, through memories of their own.
+    fn sort_into(&mut self, keys: View, to: Rows, ranks: Ranks, bits: Bits) -> Result<()> {
         let (dtype, shape) = (keys.dtype, keys.access.shape().clone());
         let (rows, row) = (shape[0], shape[1]);
-        let (n_rooms, kept) = self.rooms(row, ranks);
+        let radix = self.radix(&to, [rows, row], dtype, ranks, bits);
+        let (n_rooms, kept) = match &radix {
+            Some(radix) => (radix.rooms(), row),
+            None => self.rooms(row, ranks),
+        };
+        // Digits are taken from words, which f64s need not be computed in for.
+        let held = if radix.is_some() && dtype == DType::F64 { DType::I64 } else { dtype };
+        let as_held = |keys: View| View { dtype: held, ..keys };
         let mut rooms = Vec::new();
         for _ in 0..n_rooms {
             let mut room =
                 |dtype| View::new(self.temp(rows * kept, dtype), dtype, Layout::contiguous(Shape::from([rows, kept])));
-            let keys = Some(room(dtype));
+            let keys = Some(room(held));
             rooms.push(Rows { keys, places: to.places.as_ref().map(|_| room(DType::I32)) });
         }
         let Ranks { descending, first, count, .. } = ranks;
-        let from = Rows { keys: Some(keys), places: None };
-        self.sort_rows(&Job { dtype, descending, rows, row, first, count, from, rooms, to })
+        let from = Rows { keys: Some(as_held(keys)), places: None };
+        let to = Rows { keys: to.keys.map(as_held), places: to.places };
+        self.sort_rows(&Job { dtype, descending, rows, row, first, count, from, rooms, to, radix })
+    }
+
+    /// The dtype that a value's elements are sure to fit: what they are read from or rounded to, or what they were before they
+    /// became wider integers.
+    fn stored_as(&self, id: Id) -> DType {
+        let value = &self.graph.values[id];
+        match value.step {
+            Step::Load { buffer, .. } => self.graph.buffers[buffer].1,
+            Step::Round(dtype, _) => dtype,
+            Step::Convert(from) if self.is_widened(from, value.dtype) => self.stored_as(from),
+            _ => value.dtype,
+        }
     }
 
     /// A value as rows of some memory: where it is read from, or where it is computed into first.
@@ -164,29 +185,16 @@ impl Planner<'_> {
         Ok(View::new(memory, dtype, Layout::contiguous(Shape::from(rows))))
     }
 
-    /// Elements that a workgroup sorts.
-    fn block(&self) -> usize {
-        2 * self.caps.tuning.workgroup as usize
-    }
-
-    /// Whether blocks keep so few of their elements that merges are not worth while.
-    fn keeps_few(&self, ranks: [usize; 2]) -> bool {
-        ranks[0] == 0 && ranks[1] * FEW <= self.block()
-    }
-
-    /// How many memories a job takes in turn, and the elements of a row that each must hold.
-    fn rooms(&self, row: usize, ranks: Ranks) -> (usize, usize) {
-        let block = self.block();
-        if !self.keeps_few([ranks.first, ranks.count]) {
-            return (row.div_ceil(block).next_power_of_two().ilog2().min(2) as usize, row);
-        }
-        let kept = left(row, block, ranks.count);
-        (usize::from(row > block) + usize::from(kept > block && row > block), kept)
+    /// Whether a value becomes a wider integer in a dtype, and stays the number it is.
+    fn is_widened(&self, id: Id, dtype: DType) -> bool {
+        let held = self.graph.values[id].dtype;
+        !held.is_float() && !dtype.is_float() && held.size() < dtype.size()
     }
 
     /// Sorts rows, half of them after the other where all are too much for a pass.
     fn sort_rows(&mut self, job: &Job) -> Result<()> {
-        let views: Vec<View> = job.from.views().chain(job.to.views()).collect();
+        let counts = job.radix.iter().flat_map(Radix::views);
+        let views: Vec<View> = job.from.views().chain(job.to.views()).chain(counts).collect();
         let beyond = self.beyond(&views) + excess((job.rows * job.row) as u64, self.most_elements());
         if beyond > 0.0 {
             if job.rows == 1 {
@@ -196,79 +204,29 @@ impl Planner<'_> {
             self.sort_rows(&job.narrow(0, half))?;
             return self.sort_rows(&job.narrow(half, job.rows - half));
         }
-        if self.keeps_few([job.first, job.count]) { self.sort_few(job) } else { self.sort_all(job) }
-    }
-
-    /// Blocks, then merges.
-    fn sort_all(&mut self, job: &Job) -> Result<()> {
-        let (mut run, mut from, mut turn) = (self.block(), &job.from, 0);
-        let mut pass = SortPass::Blocks;
-        loop {
-            let last = run >= job.row;
-            let to = if last { &job.to } else { &job.rooms[turn] };
-            // What is in no last pass is written as it is: of all ranks.
-            let (first, count) = match (last, pass) {
-                (true, _) => (job.first, job.count),
-                (false, SortPass::Blocks) => (0, run),
-                (false, SortPass::Merge) => (0, job.row),
-            };
-            self.sort_pass(job, &Pass { pass, row: job.row, from, to, run, first, count })?;
-            if last {
-                return Ok(());
-            }
-            (pass, from, turn, run) = (SortPass::Merge, to, 1 - turn, 2 * run);
+        match &job.radix {
+            Some(radix) => self.sort_by_digits(job, radix),
+            None if self.keeps_few([job.first, job.count]) => self.sort_few(job),
+            None => self.sort_all(job),
         }
     }
 
-    /// Blocks that keep the first few of their elements, as often as it takes until all are in one block.
-    fn sort_few(&mut self, job: &Job) -> Result<()> {
-        let (block, mut row, mut from, mut turn) = (self.block(), job.row, job.from.clone(), 0);
-        loop {
-            let left = left(row, block, job.count);
-            let last = row <= block;
-            // A room has space for what the first pass leaves; later passes leave less.
-            let to = if last { job.to.clone() } else { job.rooms[turn].shortened(left) };
-            let pass = SortPass::Blocks;
-            self.sort_pass(job, &Pass { pass, row, from: &from, to: &to, run: block, first: 0, count: job.count })?;
-            if last {
-                return Ok(());
-            }
-            (row, from, turn) = (left, to, 1 - turn);
-        }
-    }
-
-    fn sort_pass(&mut self, job: &Job, part: &Pass<'_>) -> Result<()> {
-        let Pass { pass, row, from, to, run, first, count } = *part;
-        let (reads, writes): (Vec<View>, Vec<View>) = (from.views().collect(), to.views().collect());
+    fn sort_launch(&mut self, launch: SortLaunch) -> Result<()> {
+        let SortLaunch { sort, reads, writes, workgroups, dims, head } = launch;
         let views: Vec<View> = reads.iter().chain(&writes).cloned().collect();
         let mut operands = self.operands(&views, reads.len())?;
         for (i, view) in views.iter().enumerate() {
             operands.add(view, Mode::Step, Order::Linear, &[(operands.offset(i, view), Strides::new())]);
         }
-        let workgroup = self.caps.tuning.workgroup;
-        // What one row is shared out to: workgroups, or invocations.
-        let blocks = match pass {
-            SortPass::Blocks => row.div_ceil(run),
-            SortPass::Merge => row.div_ceil(MERGED as usize),
-        };
-        let units = job.rows * blocks;
-        let (placed, values, places) = (from.places.is_some(), to.keys.is_some(), to.places.is_some());
         self.launch(Launching {
-            kernel: Kernel::Sort(Sort { pass, dtype: job.dtype, descending: job.descending, placed, values, places }),
+            kernel: Kernel::Sort(sort),
             width: 1,
-            workgroup,
-            workgroups: if pass == SortPass::Blocks { units } else { units.div_ceil(workgroup as usize) },
+            workgroup: self.caps.tuning.workgroup,
+            workgroups,
             operands,
-            dims: vec![Dim { size: self.count(count)?, count: self.count(first)?, ..Dim::default() }],
+            dims,
             scalars: Scalars::default(),
-            head: Head {
-                n: self.count(job.rows)?,
-                n_reduced: self.count(row)?,
-                chunk: (run / 2) as u32,
-                blocks: self.count(blocks)?,
-                turns: run.ilog2(),
-                ..Head::default()
-            },
+            head,
             bytes: views.iter().map(View::bytes).sum(),
         })
     }
@@ -280,10 +238,4 @@ fn one_row(mut error: Error) -> Error {
         *op = "sort of one row, of any length on the CPU";
     }
     error
-}
-
-/// Elements of a row of which each block has kept `count`.
-fn left(row: usize, block: usize, count: usize) -> usize {
-    let whole = row.div_ceil(block) - 1;
-    whole * count + count.min(row - whole * block)
 }

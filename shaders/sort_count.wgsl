@@ -1,0 +1,45 @@
+// sort_count.wgsl
+//
+// counts[row, digit, tile] = how many elements of a tile of a row have a digit: the first of three launches that sort by one
+// digit. A scan along each row of counts then says where in the row each tile's elements of a digit begin, and sort_scatter.wgsl
+// moves them there.
+//
+// A workgroup counts one tile. Counts are integers, so the order in which they are added is of no matter.
+//
+// From the prelude: WG_SIZE, ITEMS, DIGITS, key(), digit() and store_count().
+
+const TILE: u32 = WG_SIZE * ITEMS;
+// Digits that an invocation looks after.
+const OWN: u32 = (DIGITS + WG_SIZE - 1u) / WG_SIZE;
+
+var<workgroup> sh_counts: array<atomic<u32>, DIGITS>;
+
+@compute @workgroup_size(WG_SIZE)
+fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) lane: u32) {
+    let number = workgroup.y * uniforms.grid_x + workgroup.x;
+    // Workgroups past the last row are the surplus of a grid over two axes: they count the last one, and store nothing.
+    let row = min(number / uniforms.blocks, uniforms.n - 1u);
+    let tile = number - number / uniforms.blocks * uniforms.blocks;
+    // Ends: i counts to a constant.
+    for (var i = 0u; i < OWN; i++) {
+        if lane + i * WG_SIZE < DIGITS {
+            atomicStore(&sh_counts[lane + i * WG_SIZE], 0u);
+        }
+    }
+    workgroupBarrier();
+    // Ends: i counts to a constant.
+    for (var i = 0u; i < ITEMS; i++) {
+        let at = tile * TILE + i * WG_SIZE + lane;
+        if at < uniforms.n_reduced {
+            atomicAdd(&sh_counts[digit(key(row * uniforms.n_reduced + at))], 1u);
+        }
+    }
+    workgroupBarrier();
+    // Ends: i counts to a constant.
+    for (var i = 0u; i < OWN; i++) {
+        let value = lane + i * WG_SIZE;
+        if number / uniforms.blocks < uniforms.n && value < DIGITS {
+            store_count((row * DIGITS + value) * uniforms.blocks + tile, atomicLoad(&sh_counts[value]));
+        }
+    }
+}
