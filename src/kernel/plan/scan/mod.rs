@@ -237,8 +237,8 @@ fn memory_scan<'a>(folds: &'a [(Fold, DType)], dim: usize, from: &View, to: &Vie
     };
     let body = Emitted { code: body, reads: vec![from.clone()] };
     let walk = walk(&domain, dim, &body.reads);
-    let (scalars, cuts) = (Scalars::default(), SmallVec::new());
-    let reduce = ReduceJob { group: &[], folds, finals: &[], domain, walk, body, scalars, cuts };
+    let (product, scalars, cuts) = (None, Scalars::default(), SmallVec::new());
+    let reduce = ReduceJob { group: &[], folds, finals: &[], domain, walk, product, body, scalars, cuts };
     ScanJob { reduce, dim, exclusive: true, ending }
 }
 
