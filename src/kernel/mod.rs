@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows wgpu, so `explain` and the tests of plans and shaders need no GPU.
 
+mod code;
 mod codegen;
 mod double;
 mod grid;

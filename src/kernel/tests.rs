@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::{LazyLock, Mutex};
 
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 
@@ -73,6 +74,19 @@ fn every_loop_says_why_it_ends() {
     assert_eq!(unexplained_loops(planted), [4, 6]);
 }
 
+/// The bytes of a valid shader's uniforms. Many expressions have kernels in common, and each is looked at once.
+fn uniform_bytes(source: String) -> usize {
+    static SEEN: LazyLock<Mutex<HashMap<String, usize>>> = LazyLock::new(Mutex::default);
+    if let Some(&bytes) = SEEN.lock().unwrap().get(&source) {
+        return bytes;
+    }
+    let (module, _) = module_of(&source);
+    let uniforms = module.global_variables.iter().find(|(_, v)| v.space == naga::AddressSpace::Uniform).unwrap().1;
+    let bytes = module.types[uniforms.ty].inner.size(module.to_ctx()) as usize;
+    SEEN.lock().unwrap().insert(source, bytes);
+    bytes
+}
+
 fn check(expr: &Expr) {
     for caps in all_caps() {
         let plan = plan_for(expr, &caps);
@@ -80,11 +94,8 @@ fn check(expr: &Expr) {
             assert!(launch.spec.bindings.len() <= caps.max_bindings, "{expr:?}");
             assert_eq!(launch.uniforms.len(), launch.spec.uniform_words());
             assert!(unexplained_loops(&super::prelude(&launch.spec)).is_empty(), "{expr:?}");
-            let (module, _) = module_of(&super::source(&launch.spec));
-            let uniforms =
-                module.global_variables.iter().find(|(_, v)| v.space == naga::AddressSpace::Uniform).unwrap().1;
-            let size = module.types[uniforms.ty].inner.size(module.to_ctx());
-            assert_eq!(size as usize, launch.uniforms.len() * 4, "the shader's uniforms and the host's");
+            let bytes = uniform_bytes(super::source(&launch.spec));
+            assert_eq!(bytes, launch.uniforms.len() * 4, "the shader's uniforms and the host's");
         }
     }
 }
