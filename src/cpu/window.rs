@@ -51,8 +51,9 @@ fn is_turned(region: &Region, space: &Space, leaf: usize) -> bool {
 pub(super) struct Window<'a> {
     region: &'a Region,
     space: &'a Space,
-    /// Room for the rows of each leaf that lies column by column.
     scratch: Strip<'a>,
+    /// At which byte of that the rows begin of each leaf that lies column by column.
+    at: SmallVec<[Option<usize>; 4]>,
     size: Size,
     columns: Range<usize>,
     /// The first point that it has of each leaf.
@@ -63,7 +64,11 @@ impl<'a> Window<'a> {
     /// A window that shows no more columns than `size` says, in as many bytes of scratch memory.
     pub(super) fn new(region: &'a Region, space: &'a Space, size: Size, scratch: Strip<'a>) -> Self {
         let first = smallvec![usize::MAX; region.leaves.len()];
-        Self { region, space, scratch, size, columns: 0..size.columns, first }
+        let bytes = size.rows * size.pitch() * region.width;
+        let mut free = (0..).step_by(bytes);
+        let turned = (0..region.leaves.len()).map(|leaf| is_turned(region, space, leaf));
+        let at = turned.map(|turned| if turned { free.next() } else { None }).collect();
+        Self { region, space, scratch, at, size, columns: 0..size.columns, first }
     }
 
     /// Moves it to other columns, no more than it has room for.
@@ -75,7 +80,7 @@ impl<'a> Window<'a> {
 
     /// The `n` elements of a leaf from `point` on, if it lies column by column and they are within these columns.
     pub(super) fn strip(&mut self, leaf: usize, point: usize, n: usize, memory: Span<'_>) -> Option<Strip<'a>> {
-        let [rows, columns] = self.space.plane().filter(|_| is_turned(self.region, self.space, leaf))?;
+        let (at, [rows, columns]) = (self.at[leaf]?, self.space.plane()?);
         let (row, column) = (point / columns % rows, point % columns);
         if column < self.columns.start || column + n > self.columns.end {
             return None;
@@ -84,8 +89,7 @@ impl<'a> Window<'a> {
         let (within, pitch) = (row % self.size.rows, self.size.pitch());
         let first = point - within * columns - (column - self.columns.start);
         let seen = self.size.rows.min(rows - (row - within));
-        let before = (0..leaf).filter(|&leaf| is_turned(self.region, self.space, leaf)).count();
-        let strip = self.scratch.carve(before * self.size.rows * pitch * self.region.width, seen * pitch, size);
+        let strip = self.scratch.carve(at, seen * pitch, size);
         if self.first[leaf] != first {
             self.space.gather_turned(leaf, first, [seen, self.columns.len()], memory, strip, pitch);
             self.first[leaf] = first;
