@@ -5,7 +5,7 @@
 use std::marker::PhantomData;
 
 use super::loops::Loop;
-use super::widest::{self, Formula, Prepare, wide2_past_cache, wide2_prepared};
+use super::widest::{self, Formula, Prepare, wide2, wide2_prepared};
 use crate::expr::op::Integer;
 use crate::{BinaryOp, DType};
 
@@ -65,7 +65,7 @@ fn wanted<W: Wanted<i32> + Wanted<i64>>(dtype: DType) -> Option<Loop> {
     Some(match dtype {
         DType::I32 => wide2_prepared::<i32, Divisor, _>(ByFloats::<W>(PhantomData)),
         // Only there do vectors make floats of i64s.
-        DType::I64 if widest::is_there() => wide2_past_cache::<i64, _>(ByFloats::<W>(PhantomData)),
+        DType::I64 if widest::is_there() => wide2::<i64, _>(ByFloats::<W>(PhantomData)),
         DType::I64 => wide2_prepared::<i64, LongDivisor, _>(OneByOne::<W>(PhantomData)),
         _ => return None,
     })

@@ -15,7 +15,7 @@ use bytemuck::Pod;
 use pulp::{Scalar, Simd, WithSimd};
 
 use super::lines::set_past_cache;
-use super::loops::{Loop, Splat, Stream, anywhere};
+use super::loops::{Loop, Run, Splat, Stream, anywhere};
 use super::strip::{Strip, set_each};
 use crate::cpu::arch::Arch;
 
@@ -26,33 +26,41 @@ pub(super) trait Formula<const N: usize, const K: usize>: Copy + 'static {
 
 /// The loop of a formula of two values. Its arguments are the values, then the numbers, which are one element each.
 pub(super) fn formula2<const K: usize, F: Formula<2, K>>(_: F) -> Loop {
-    fn run<const K: usize, F: Formula<2, K>, const PAST: bool>(arch: Arch, args: &[Strip<'_>], out: Strip<'_>) {
-        arch.dispatch(Vectors::<2, K, F, PAST>::new(args, out));
+    #[inline(never)]
+    fn run<const K: usize, F: Formula<2, K>>(arch: Arch, args: &[Strip<'_>], out: Strip<'_>, past_cache: bool) {
+        arch.dispatch(Vectors::<2, K, F>::new(args, out, past_cache));
     }
-    anywhere(run::<K, F, false>, run::<K, F, false>, run::<K, F, true>)
+    let body: Run = |arch, args, out| run::<K, F>(arch, args, out, false);
+    anywhere(body, body, |arch, args, out| run::<K, F>(arch, args, out, true))
 }
 
 /// As [`formula2`], of three values.
 pub(super) fn formula3<const K: usize, F: Formula<3, K>>(_: F) -> Loop {
-    fn run<const K: usize, F: Formula<3, K>, const PAST: bool>(arch: Arch, args: &[Strip<'_>], out: Strip<'_>) {
-        arch.dispatch(Vectors::<3, K, F, PAST>::new(args, out));
+    #[inline(never)]
+    fn run<const K: usize, F: Formula<3, K>>(arch: Arch, args: &[Strip<'_>], out: Strip<'_>, past_cache: bool) {
+        arch.dispatch(Vectors::<3, K, F>::new(args, out, past_cache));
     }
-    anywhere(run::<K, F, false>, run::<K, F, false>, run::<K, F, true>)
+    let body: Run = |arch, args, out| run::<K, F>(arch, args, out, false);
+    anywhere(body, body, |arch, args, out| run::<K, F>(arch, args, out, true))
 }
 
-/// With `PAST`, results are written past the cache.
-struct Vectors<'a, const N: usize, const K: usize, F, const PAST: bool> {
+struct Vectors<'a, const N: usize, const K: usize, F> {
     values: [Strip<'a>; N],
     numbers: [f32; K],
     out: Strip<'a>,
+    past_cache: bool,
     formula: PhantomData<F>,
 }
 
-impl<'a, const N: usize, const K: usize, F: Formula<N, K>, const PAST: bool> Vectors<'a, N, K, F, PAST> {
-    fn new(args: &[Strip<'a>], out: Strip<'a>) -> Self {
+impl<'a, const N: usize, const K: usize, F: Formula<N, K>> Vectors<'a, N, K, F> {
+    fn new(args: &[Strip<'a>], out: Strip<'a>, past_cache: bool) -> Self {
         debug_assert_eq!(args.len(), N + K, "values and numbers");
-        let numbers = std::array::from_fn(|i| args[N + i].cells()[0].get());
-        Self { values: std::array::from_fn(|i| args[i]), numbers, out, formula: PhantomData }
+        let (mut values, mut numbers) = ([Strip::EMPTY; N], [0.0; K]);
+        values.copy_from_slice(&args[..N]);
+        for i in 0..K {
+            numbers[i] = args[N + i].cells()[0].get();
+        }
+        Self { values, numbers, out, past_cache, formula: PhantomData }
     }
 
     /// The elements from `start` on, which fill no vector, by ones.
@@ -72,13 +80,13 @@ impl<'a, const N: usize, const K: usize, F: Formula<N, K>, const PAST: bool> Vec
 
 /// Writes to each element of `out` what `f` makes of the arguments' elements there, two at a time.
 #[inline(always)]
-fn each<X: Stream, V: Pod, const PAST: bool>(args: X, out: &[Cell<V>], f: impl Fn(X::Item) -> V) {
+fn each<X: Stream, V: Pod>(args: X, out: &[Cell<V>], past_cache: bool, f: impl Fn(X::Item) -> V) {
     let args = args.of_len(out.len());
     let (pairs, last) = out.as_chunks::<2>();
     for s in 0..pairs.len() {
         let [x, y] = args.step::<2>(s);
         let (x, y) = (f(x), f(y));
-        if PAST {
+        if past_cache {
             set_past_cache(&pairs[s], [x, y]);
         } else {
             set_each(&pairs[s], [x, y]);
@@ -99,41 +107,51 @@ pub(super) fn splat<S: Simd>(simd: S, x: Strip<'_>) -> Splat<S::f32s> {
     Splat(simd.splat_f32s(x.cells()[0].get()))
 }
 
+#[inline(always)]
+fn splat_each<S: Simd, const K: usize>(simd: S, numbers: [f32; K]) -> [S::f32s; K] {
+    let mut vectors = [simd.splat_f32s(0.0); K];
+    for i in 0..K {
+        vectors[i] = simd.splat_f32s(numbers[i]);
+    }
+    vectors
+}
+
 // As with other loops, arguments are never all one element where the result has more.
 
-impl<const K: usize, F: Formula<2, K>, const PAST: bool> WithSimd for Vectors<'_, 2, K, F, PAST> {
+impl<const K: usize, F: Formula<2, K>> WithSimd for Vectors<'_, 2, K, F> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let numbers = self.numbers.map(|x| simd.splat_f32s(x));
+        let numbers = splat_each(simd, self.numbers);
         let f = |(a, b)| F::of(simd, [a, b], numbers);
-        let ([a, b], out) = (self.values, row::<S>(self.out));
-        match self.values.map(|x| x.len() == self.out.len()) {
-            [true, true] => each::<_, _, PAST>((row::<S>(a), row::<S>(b)), out, f),
-            [true, false] => each::<_, _, PAST>((row::<S>(a), splat(simd, b)), out, f),
-            [false, _] => each::<_, _, PAST>((splat(simd, a), row::<S>(b)), out, f),
+        let ([a, b], out, past) = (self.values, row::<S>(self.out), self.past_cache);
+        match (a.len() == self.out.len(), b.len() == self.out.len()) {
+            (true, true) => each((row::<S>(a), row::<S>(b)), out, past, f),
+            (true, false) => each((row::<S>(a), splat(simd, b)), out, past, f),
+            (false, _) => each((splat(simd, a), row::<S>(b)), out, past, f),
         }
         self.rest(out.len() * S::F32_LANES);
     }
 }
 
-impl<const K: usize, F: Formula<3, K>, const PAST: bool> WithSimd for Vectors<'_, 3, K, F, PAST> {
+impl<const K: usize, F: Formula<3, K>> WithSimd for Vectors<'_, 3, K, F> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let numbers = self.numbers.map(|x| simd.splat_f32s(x));
+        let numbers = splat_each(simd, self.numbers);
         let f = |(a, b, c)| F::of(simd, [a, b, c], numbers);
-        let ([a, b, c], out) = (self.values, row::<S>(self.out));
-        match self.values.map(|x| x.len() == self.out.len()) {
-            [true, true, true] => each::<_, _, PAST>((row::<S>(a), row::<S>(b), row::<S>(c)), out, f),
-            [true, true, false] => each::<_, _, PAST>((row::<S>(a), row::<S>(b), splat(simd, c)), out, f),
-            [true, false, true] => each::<_, _, PAST>((row::<S>(a), splat(simd, b), row::<S>(c)), out, f),
-            [true, false, false] => each::<_, _, PAST>((row::<S>(a), splat(simd, b), splat(simd, c)), out, f),
-            [false, true, true] => each::<_, _, PAST>((splat(simd, a), row::<S>(b), row::<S>(c)), out, f),
-            [false, true, false] => each::<_, _, PAST>((splat(simd, a), row::<S>(b), splat(simd, c)), out, f),
-            [false, false, _] => each::<_, _, PAST>((splat(simd, a), splat(simd, b), row::<S>(c)), out, f),
+        let ([a, b, c], out, past) = (self.values, row::<S>(self.out), self.past_cache);
+        let n = self.out.len();
+        match (a.len() == n, b.len() == n, c.len() == n) {
+            (true, true, true) => each((row::<S>(a), row::<S>(b), row::<S>(c)), out, past, f),
+            (true, true, false) => each((row::<S>(a), row::<S>(b), splat(simd, c)), out, past, f),
+            (true, false, true) => each((row::<S>(a), splat(simd, b), row::<S>(c)), out, past, f),
+            (true, false, false) => each((row::<S>(a), splat(simd, b), splat(simd, c)), out, past, f),
+            (false, true, true) => each((splat(simd, a), row::<S>(b), row::<S>(c)), out, past, f),
+            (false, true, false) => each((splat(simd, a), row::<S>(b), splat(simd, c)), out, past, f),
+            (false, false, _) => each((splat(simd, a), splat(simd, b), row::<S>(c)), out, past, f),
         }
         self.rest(out.len() * S::F32_LANES);
     }

@@ -14,7 +14,6 @@
 )]
 
 use std::cell::Cell;
-use std::marker::PhantomData;
 use std::ptr::NonNull;
 
 use bytemuck::Pod;
@@ -64,9 +63,6 @@ impl Body {
         }
     }
 }
-
-/// Elements computed at a time before any of them is written: a cache line of f32.
-const STEP: usize = 16;
 
 /// The elements of an argument, by index.
 pub(super) trait Stream: Copy {
@@ -195,17 +191,18 @@ zipped!(A 0, B 1, C 2);
 zipped!(A 0, B 1, C 2, D 3);
 
 /// How a loop writes.
-trait Way {
+trait Way: Copy {
     /// Writes to each element of `out` what `f` makes of the arguments' elements there.
-    fn run<X: Stream, O: Pod>(args: X, f: impl Fn(X::Item) -> O, out: &[Cell<O>]);
+    fn run<X: Stream, O: Pod>(self, args: X, f: impl Fn(X::Item) -> O, out: &[Cell<O>]);
 }
 
 /// Each element is written as soon as it is computed.
+#[derive(Clone, Copy)]
 struct ByElement;
 
 impl Way for ByElement {
     #[inline(always)]
-    fn run<X: Stream, O: Pod>(args: X, f: impl Fn(X::Item) -> O, out: &[Cell<O>]) {
+    fn run<X: Stream, O: Pod>(self, args: X, f: impl Fn(X::Item) -> O, out: &[Cell<O>]) {
         let args = args.of_len(out.len());
         for i in 0..out.len() {
             out[i].set(f(args.at(i)));
@@ -213,63 +210,60 @@ impl Way for ByElement {
     }
 }
 
-/// Some elements are computed before any of them is written.
-struct ByStep;
+/// Whole cache lines are computed before any of them is written, past the cache or not: one loop does both, since a line takes
+/// longer than a look at a flag.
+#[derive(Clone, Copy)]
+struct ByLine {
+    past_cache: bool,
+}
 
-impl Way for ByStep {
+impl Way for ByLine {
     #[inline(always)]
-    fn run<X: Stream, O: Pod>(args: X, f: impl Fn(X::Item) -> O, out: &[Cell<O>]) {
-        by_steps::<_, _, STEP, 0>(args, f, out, set_each);
+    fn run<X: Stream, O: Pod>(self, args: X, f: impl Fn(X::Item) -> O, out: &[Cell<O>]) {
+        // As constants, so that a compiler makes one of the four.
+        if const { size_of::<O>() == 1 } {
+            self.by_steps::<_, _, 64>(args, f, out);
+        } else if const { size_of::<O>() == 2 } {
+            self.by_steps::<_, _, 32>(args, f, out);
+        } else if const { size_of::<O>() == 4 } {
+            self.by_steps::<_, _, 16>(args, f, out);
+        } else {
+            self.by_steps::<_, _, 8>(args, f, out);
+        }
     }
 }
 
-/// Whole cache lines are computed, and each is written past the cache.
-struct PastCache;
-
-impl Way for PastCache {
+impl ByLine {
+    /// Computes `N` elements before any of them is written, and by ones what is left.
     #[inline(always)]
-    fn run<X: Stream, O: Pod>(args: X, f: impl Fn(X::Item) -> O, out: &[Cell<O>]) {
-        match size_of::<O>() {
-            1 => by_steps::<_, _, 64, AHEAD>(args, f, out, set_past_cache),
-            2 => by_steps::<_, _, 32, AHEAD>(args, f, out, set_past_cache),
-            4 => by_steps::<_, _, 16, AHEAD>(args, f, out, set_past_cache),
-            _ => by_steps::<_, _, 8, AHEAD>(args, f, out, set_past_cache),
+    fn by_steps<X: Stream, O: Pod, const N: usize>(self, args: X, f: impl Fn(X::Item) -> O, out: &[Cell<O>]) {
+        let args = args.of_len(out.len());
+        let steps = out.as_chunks::<N>().0;
+        for s in 0..steps.len() {
+            let x = args.step::<N>(s);
+            let mut y = [O::zeroed(); N];
+            for i in 0..N {
+                y[i] = f(x[i]);
+            }
+            if self.past_cache {
+                args.fetch::<N>(s + AHEAD);
+                set_past_cache(&steps[s], y);
+            } else {
+                set_each(&steps[s], y);
+            }
         }
-    }
-}
-
-/// Computes `N` elements before `set` writes them, and by ones what is left. Memory is asked for `AHEAD` steps ahead, if any.
-#[inline(always)]
-fn by_steps<X: Stream, O: Pod, const N: usize, const AHEAD: usize>(
-    args: X,
-    f: impl Fn(X::Item) -> O,
-    out: &[Cell<O>],
-    set: impl Fn(&[Cell<O>; N], [O; N]),
-) {
-    let args = args.of_len(out.len());
-    let steps = out.as_chunks::<N>().0;
-    for s in 0..steps.len() {
-        if AHEAD > 0 {
-            args.fetch::<N>(s + AHEAD);
+        for i in steps.len() * N..out.len() {
+            out[i].set(f(args.at(i)));
         }
-        let x = args.step::<N>(s);
-        let mut y = [O::zeroed(); N];
-        for i in 0..N {
-            y[i] = f(x[i]);
-        }
-        set(&steps[s], y);
-    }
-    for i in steps.len() * N..out.len() {
-        out[i].set(f(args.at(i)));
     }
 }
 
 /// A loop over some streams, to be compiled for each instruction set.
 struct Dispatched<'a, W, X, F, O> {
+    way: W,
     args: X,
     f: F,
     out: &'a [Cell<O>],
-    way: PhantomData<W>,
 }
 
 impl<W: Way, X: Stream, O: Pod, F: Fn(X::Item) -> O> NullaryFnOnce for Dispatched<'_, W, X, F, O> {
@@ -277,12 +271,12 @@ impl<W: Way, X: Stream, O: Pod, F: Fn(X::Item) -> O> NullaryFnOnce for Dispatche
 
     #[inline(always)]
     fn call(self) {
-        W::run(self.args, self.f, self.out);
+        self.way.run(self.args, self.f, self.out);
     }
 }
 
-fn dispatch<W: Way, X: Stream, O: Pod>(arch: Arch, args: X, out: &[Cell<O>], f: impl Fn(X::Item) -> O) {
-    arch.dispatch(Dispatched { args, f, out, way: PhantomData::<W> });
+fn dispatch<W: Way, X: Stream, O: Pod>(way: W, arch: Arch, args: X, out: &[Cell<O>], f: impl Fn(X::Item) -> O) {
+    arch.dispatch(Dispatched { way, args, f, out });
 }
 
 pub(super) fn row<T: Pod>(x: Strip<'_>) -> &[Cell<T>] {
@@ -304,18 +298,23 @@ fn conjure<F: Copy>() -> F {
     unsafe { NonNull::<F>::dangling().read() }
 }
 
-fn run1<A: Pod, O: Pod, F: Fn(A) -> O + Copy, W: Way>(arch: Arch, args: &[Strip<'_>], out: Strip<'_>) {
-    dispatch::<W, _, _>(arch, row::<A>(args[0]), out.cells::<O>(), conjure::<F>());
+#[inline(never)]
+fn run1<A: Pod, O: Pod, F: Fn(A) -> O + Copy>(way: impl Way, arch: Arch, args: &[Strip<'_>], out: Strip<'_>) {
+    dispatch(way, arch, row::<A>(args[0]), out.cells::<O>(), conjure::<F>());
 }
 
 /// The loop that maps `f` over one strip.
 pub(super) fn map1<A: Pod, O: Pod, F: Fn(A) -> O + Copy>(_: F) -> Loop {
-    Loop::new(Body::Compiled(run1::<A, O, F, ByElement>))
+    Loop::new(Body::Compiled(|arch, args, out| run1::<A, O, F>(ByElement, arch, args, out)))
 }
 
 /// The same, also in place and past the cache.
 pub(super) fn map1_in_place<A: Pod, O: Pod, F: Fn(A) -> O + Copy>(_: F) -> Loop {
-    anywhere(run1::<A, O, F, ByElement>, run1::<A, O, F, ByStep>, run1::<A, O, F, PastCache>)
+    anywhere(
+        |arch, args, out| run1::<A, O, F>(ByElement, arch, args, out),
+        |arch, args, out| run1::<A, O, F>(ByLine { past_cache: false }, arch, args, out),
+        |arch, args, out| run1::<A, O, F>(ByLine { past_cache: true }, arch, args, out),
+    )
 }
 
 /// A loop that writes apart from its arguments, in place, or past the cache.
@@ -327,55 +326,66 @@ pub(super) fn anywhere(body: Run, in_place: Run, past_cache: Run) -> Loop {
 // Arguments are never all one element where the result has more: a frame computes that element once. So where all but
 // one are, there is one loop less.
 
-fn run2<A: Pod, B: Pod, O: Pod, F: Fn(A, B) -> O + Copy, W: Way>(arch: Arch, args: &[Strip<'_>], out: Strip<'_>) {
+#[inline(never)]
+fn run2<A: Pod, B: Pod, O: Pod, F: Fn(A, B) -> O + Copy>(
+    way: impl Way,
+    arch: Arch,
+    args: &[Strip<'_>],
+    out: Strip<'_>,
+) {
     let ([a, b], out) = ([args[0], args[1]], out.cells::<O>());
     let f = conjure::<F>();
     let f = move |(a, b)| f(a, b);
-    match [a, b].map(|x| x.len() == out.len()) {
-        [true, true] => dispatch::<W, _, _>(arch, (row::<A>(a), row::<B>(b)), out, f),
-        [true, false] => dispatch::<W, _, _>(arch, (row::<A>(a), splat::<B>(b)), out, f),
-        [false, _] => dispatch::<W, _, _>(arch, (splat::<A>(a), row::<B>(b)), out, f),
+    match (a.len() == out.len(), b.len() == out.len()) {
+        (true, true) => dispatch(way, arch, (row::<A>(a), row::<B>(b)), out, f),
+        (true, false) => dispatch(way, arch, (row::<A>(a), splat::<B>(b)), out, f),
+        (false, _) => dispatch(way, arch, (splat::<A>(a), row::<B>(b)), out, f),
     }
 }
 
 /// The loop that maps `f` over two strips.
 pub(super) fn map2<A: Pod, B: Pod, O: Pod, F: Fn(A, B) -> O + Copy>(_: F) -> Loop {
-    Loop::new(Body::Compiled(run2::<A, B, O, F, ByElement>))
+    Loop::new(Body::Compiled(|arch, args, out| run2::<A, B, O, F>(ByElement, arch, args, out)))
 }
 
 /// The same, also in place and past the cache.
 pub(super) fn map2_in_place<A: Pod, B: Pod, O: Pod, F: Fn(A, B) -> O + Copy>(_: F) -> Loop {
-    anywhere(run2::<A, B, O, F, ByElement>, run2::<A, B, O, F, ByStep>, run2::<A, B, O, F, PastCache>)
+    anywhere(
+        |arch, args, out| run2::<A, B, O, F>(ByElement, arch, args, out),
+        |arch, args, out| run2::<A, B, O, F>(ByLine { past_cache: false }, arch, args, out),
+        |arch, args, out| run2::<A, B, O, F>(ByLine { past_cache: true }, arch, args, out),
+    )
 }
 
-fn run3<A: Pod, B: Pod, C: Pod, O: Pod, F, W: Way>(arch: Arch, args: &[Strip<'_>], out: Strip<'_>)
+#[inline(never)]
+fn run3<A: Pod, B: Pod, C: Pod, O: Pod, F>(way: impl Way, arch: Arch, args: &[Strip<'_>], out: Strip<'_>)
 where
     F: Fn(A, B, C) -> O + Copy,
 {
     let ([a, b, c], out) = ([args[0], args[1], args[2]], out.cells::<O>());
     let f = conjure::<F>();
     let f = move |(a, b, c)| f(a, b, c);
-    match [a, b, c].map(|x| x.len() == out.len()) {
-        [true, true, true] => dispatch::<W, _, _>(arch, (row::<A>(a), row::<B>(b), row::<C>(c)), out, f),
-        [true, true, false] => dispatch::<W, _, _>(arch, (row::<A>(a), row::<B>(b), splat::<C>(c)), out, f),
-        [true, false, true] => dispatch::<W, _, _>(arch, (row::<A>(a), splat::<B>(b), row::<C>(c)), out, f),
-        [true, false, false] => {
-            dispatch::<W, _, _>(arch, (row::<A>(a), splat::<B>(b), splat::<C>(c)), out, f);
-        }
-        [false, true, true] => dispatch::<W, _, _>(arch, (splat::<A>(a), row::<B>(b), row::<C>(c)), out, f),
-        [false, true, false] => {
-            dispatch::<W, _, _>(arch, (splat::<A>(a), row::<B>(b), splat::<C>(c)), out, f);
-        }
-        [false, false, _] => dispatch::<W, _, _>(arch, (splat::<A>(a), splat::<B>(b), row::<C>(c)), out, f),
+    match (a.len() == out.len(), b.len() == out.len(), c.len() == out.len()) {
+        (true, true, true) => dispatch(way, arch, (row::<A>(a), row::<B>(b), row::<C>(c)), out, f),
+        (true, true, false) => dispatch(way, arch, (row::<A>(a), row::<B>(b), splat::<C>(c)), out, f),
+        (true, false, true) => dispatch(way, arch, (row::<A>(a), splat::<B>(b), row::<C>(c)), out, f),
+        (true, false, false) => dispatch(way, arch, (row::<A>(a), splat::<B>(b), splat::<C>(c)), out, f),
+        (false, true, true) => dispatch(way, arch, (splat::<A>(a), row::<B>(b), row::<C>(c)), out, f),
+        (false, true, false) => dispatch(way, arch, (splat::<A>(a), row::<B>(b), splat::<C>(c)), out, f),
+        (false, false, _) => dispatch(way, arch, (splat::<A>(a), splat::<B>(b), row::<C>(c)), out, f),
     }
 }
 
 /// The loop that maps `f` over three strips.
 pub(super) fn map3<A: Pod, B: Pod, C: Pod, O: Pod, F: Fn(A, B, C) -> O + Copy>(_: F) -> Loop {
-    Loop::new(Body::Compiled(run3::<A, B, C, O, F, ByElement>))
+    Loop::new(Body::Compiled(|arch, args, out| run3::<A, B, C, O, F>(ByElement, arch, args, out)))
 }
 
 /// The same, also in place and past the cache.
 pub(super) fn map3_in_place<A: Pod, B: Pod, C: Pod, O: Pod, F: Fn(A, B, C) -> O + Copy>(_: F) -> Loop {
-    anywhere(run3::<A, B, C, O, F, ByElement>, run3::<A, B, C, O, F, ByStep>, run3::<A, B, C, O, F, PastCache>)
+    anywhere(
+        |arch, args, out| run3::<A, B, C, O, F>(ByElement, arch, args, out),
+        |arch, args, out| run3::<A, B, C, O, F>(ByLine { past_cache: false }, arch, args, out),
+        |arch, args, out| run3::<A, B, C, O, F>(ByLine { past_cache: true }, arch, args, out),
+    )
 }

@@ -116,6 +116,11 @@ pub(super) fn is_alone(elements: usize) -> bool {
 /// Where somebody asks whether to end ([`interrupt`]), this may return before: calls that were not begun are left out, then
 /// and until the evaluation is over. So what follows must not lean on their results, or see first whether [`is_stopped`].
 pub(super) fn each(units: usize, elements: usize, work: impl Fn(usize) + Sync) {
+    share_out(units, elements, &work);
+}
+
+/// [`each`], compiled once for all kinds of work.
+fn share_out(units: usize, elements: usize, work: &(dyn Fn(usize) + Sync)) {
     let hook = interrupt::state();
     if hook == Some(true) {
         return;

@@ -12,7 +12,7 @@ use pulp::NullaryFnOnce;
 
 use super::arch::Arch;
 use super::lines::set_past_cache;
-use super::loops::{Body, Loop, Splat, Stream, row, splat};
+use super::loops::{self, Loop, Run, Splat, Stream, row, splat};
 use super::strip::{Strip, set_each};
 
 /// Whether loops of formulas are run by AVX-512.
@@ -37,10 +37,8 @@ fn is_fused(arch: Arch) -> bool {
 /// Runs `op`, which a compiler makes vectors of, on a CPU that [`is_fused`].
 fn run_fused<Op: NullaryFnOnce<Output = ()>>(arch: Arch, op: Op) {
     #[cfg(target_arch = "x86_64")]
-    if let Some(op) = avx512::run(op)
-        && let Arch::V3(simd) = arch
-    {
-        pulp::Simd::vectorize(simd, op);
+    if let Some(op) = avx512::run(op) {
+        arch.dispatch(op);
     }
     #[cfg(not(target_arch = "x86_64"))]
     arch.dispatch(op);
@@ -122,35 +120,25 @@ const STEP: usize = 64;
 /// Steps ahead that memory is asked for: so much arithmetic before each read leaves the processor no room to run ahead itself.
 const STEPS_AHEAD: usize = 16;
 
-/// The loop of a formula. If it is guarded, some elements are computed without a look at their arguments, and those again
-/// that are far.
-struct FormulaLoop<'a, X, O, F, const FUSED: bool, const PAST_CACHE: bool> {
+/// The loop of a formula, which computes some elements before any of them is written. If it is guarded, they are computed without
+/// a look at their arguments, and those again that are far.
+struct FormulaLoop<'a, X, O, F, const FUSED: bool> {
     args: X,
     out: &'a [Cell<O>],
+    past_cache: bool,
     of: PhantomData<F>,
 }
 
-impl<X: Stream, F: Formula<X::Item>, const FUSED: bool, const PAST_CACHE: bool> NullaryFnOnce
-    for FormulaLoop<'_, X, F::Out, F, FUSED, PAST_CACHE>
-{
+impl<X: Stream, F: Formula<X::Item>, const FUSED: bool> NullaryFnOnce for FormulaLoop<'_, X, F::Out, F, FUSED> {
     type Output = ();
 
     #[inline(always)]
     #[allow(clippy::needless_range_loop, reason = "as in `loops`, for vectors")]
     fn call(self) {
         let args = self.args.of_len(self.out.len());
-        if !F::GUARDED && !PAST_CACHE {
-            for i in 0..self.out.len() {
-                self.out[i].set(F::near::<FUSED>(args.at(i)));
-            }
-            return;
-        }
         let steps = self.out.as_chunks::<STEP>().0;
         for s in 0..steps.len() {
             let x = args.chunk::<STEP>(s);
-            if PAST_CACHE {
-                args.fetch::<STEP>(s + STEPS_AHEAD);
-            }
             let mut y = [F::Out::zeroed(); STEP];
             let mut any = false;
             for i in 0..STEP {
@@ -164,7 +152,8 @@ impl<X: Stream, F: Formula<X::Item>, const FUSED: bool, const PAST_CACHE: bool> 
             } else if any {
                 mend::<X, F, FUSED>(x, &mut y);
             }
-            if PAST_CACHE {
+            if self.past_cache {
+                args.fetch::<STEP>(s + STEPS_AHEAD);
                 set_past_cache(&steps[s], y);
             } else {
                 set_each(&steps[s], y);
@@ -188,44 +177,48 @@ fn mend<X: Stream, F: Formula<X::Item>, const FUSED: bool>(x: X, y: &mut [F::Out
     }
 }
 
-fn dispatch<X: Stream, F: Formula<X::Item>, const PAST_CACHE: bool>(arch: Arch, args: X, out: &[Cell<F::Out>]) {
+fn dispatch<X: Stream, F: Formula<X::Item>>(arch: Arch, args: X, out: &[Cell<F::Out>], past_cache: bool) {
     if is_fused(arch) {
-        run_fused(arch, FormulaLoop::<X, F::Out, F, true, PAST_CACHE> { args, out, of: PhantomData });
+        run_fused(arch, FormulaLoop::<X, F::Out, F, true> { args, out, past_cache, of: PhantomData });
     } else {
-        FormulaLoop::<X, F::Out, F, false, PAST_CACHE> { args, out, of: PhantomData }.call();
+        FormulaLoop::<X, F::Out, F, false> { args, out, past_cache, of: PhantomData }.call();
     }
 }
 
-/// A guarded loop computes elements before it writes them, and is as quick in place.
-const fn formula_loop(body: Body, guarded: bool) -> Loop {
-    Loop { in_place: if guarded { Some(body) } else { None }, ..Loop::new(body) }
+/// A loop that is as quick in place as elsewhere, and which can write past the cache.
+fn anywhere(body: Run, past_cache: Run) -> Loop {
+    loops::anywhere(body, body, past_cache)
+}
+
+#[inline(never)]
+fn run1<T: Pod, F: Formula<T>>(arch: Arch, args: &[Strip<'_>], out: Strip<'_>, past_cache: bool) {
+    dispatch::<_, F>(arch, row::<T>(args[0]), out.cells::<F::Out>(), past_cache);
 }
 
 /// The loop that maps a function over one strip.
 pub(super) fn wide1<T: Pod, F: Formula<T>>(_: F) -> Loop {
-    fn run<T: Pod, F: Formula<T>>(arch: Arch, args: &[Strip<'_>], out: Strip<'_>) {
-        dispatch::<_, F, false>(arch, row::<T>(args[0]), out.cells::<F::Out>());
-    }
-    formula_loop(Body::Compiled(run::<T, F>), F::GUARDED)
+    anywhere(
+        |arch, args, out| run1::<T, F>(arch, args, out, false),
+        |arch, args, out| run1::<T, F>(arch, args, out, true),
+    )
 }
 
-fn run2<T: Pod, F: Formula<(T, T)>, const PAST_CACHE: bool>(arch: Arch, args: &[Strip<'_>], out: Strip<'_>) {
+#[inline(never)]
+fn run2<T: Pod, F: Formula<(T, T)>>(arch: Arch, args: &[Strip<'_>], out: Strip<'_>, past_cache: bool) {
     let ([a, b], out) = ([args[0], args[1]], out.cells::<F::Out>());
-    match [a, b].map(|x| x.len() == out.len()) {
-        [true, true] => dispatch::<_, F, PAST_CACHE>(arch, (row::<T>(a), row::<T>(b)), out),
-        [true, false] => dispatch::<_, F, PAST_CACHE>(arch, (row::<T>(a), splat::<T>(b)), out),
-        [false, _] => dispatch::<_, F, PAST_CACHE>(arch, (splat::<T>(a), row::<T>(b)), out),
+    match (a.len() == out.len(), b.len() == out.len()) {
+        (true, true) => dispatch::<_, F>(arch, (row::<T>(a), row::<T>(b)), out, past_cache),
+        (true, false) => dispatch::<_, F>(arch, (row::<T>(a), splat::<T>(b)), out, past_cache),
+        (false, _) => dispatch::<_, F>(arch, (splat::<T>(a), row::<T>(b)), out, past_cache),
     }
 }
 
 /// The same over two strips, of functions of pairs.
 pub(super) fn wide2<T: Pod, F: Formula<(T, T)>>(_: F) -> Loop {
-    formula_loop(Body::Compiled(run2::<T, F, false>), F::GUARDED)
-}
-
-/// The same, also past the cache.
-pub(super) fn wide2_past_cache<T: Pod, F: Formula<(T, T)>>(of: F) -> Loop {
-    Loop { past_cache: Some(Body::Compiled(run2::<T, F, true>)), ..wide2::<T, F>(of) }
+    anywhere(
+        |arch, args, out| run2::<T, F>(arch, args, out, false),
+        |arch, args, out| run2::<T, F>(arch, args, out, true),
+    )
 }
 
 /// What is made once of an argument that is one element for all.
@@ -233,15 +226,16 @@ pub(super) trait Prepare<T>: Copy {
     fn prepare(number: T) -> Self;
 }
 
-/// As [`wide2_past_cache`]. Where the second argument is one element for all, something is made of it once, and the formula for
-/// that is sooner done.
+/// As [`wide2`]. Where the second argument is one element for all, something is made of it once, and the formula for that is
+/// sooner done.
 pub(super) fn wide2_prepared<T, P, F>(_: F) -> Loop
 where
     T: Pod,
     P: Prepare<T>,
     F: Formula<(T, T)> + Formula<(T, P), Out = <F as Formula<(T, T)>>::Out>,
 {
-    fn run<T, P, F, const PAST_CACHE: bool>(arch: Arch, args: &[Strip<'_>], out: Strip<'_>)
+    #[inline(never)]
+    fn run<T, P, F>(arch: Arch, args: &[Strip<'_>], out: Strip<'_>, past_cache: bool)
     where
         T: Pod,
         P: Prepare<T>,
@@ -249,11 +243,13 @@ where
     {
         let [a, b] = [args[0], args[1]];
         if a.len() != out.len() || b.len() == out.len() {
-            return run2::<T, F, PAST_CACHE>(arch, args, out);
+            return run2::<T, F>(arch, args, out, past_cache);
         }
         let number = Splat(P::prepare(b.cells()[0].get()));
-        dispatch::<_, F, PAST_CACHE>(arch, (row::<T>(a), number), out.cells());
+        dispatch::<_, F>(arch, (row::<T>(a), number), out.cells(), past_cache);
     }
-    let body = formula_loop(Body::Compiled(run::<T, P, F, false>), <F as Formula<(T, T)>>::GUARDED);
-    Loop { past_cache: Some(Body::Compiled(run::<T, P, F, true>)), ..body }
+    anywhere(
+        |arch, args, out| run::<T, P, F>(arch, args, out, false),
+        |arch, args, out| run::<T, P, F>(arch, args, out, true),
+    )
 }

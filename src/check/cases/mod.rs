@@ -12,7 +12,7 @@ mod sorts;
 mod updates;
 
 use super::inputs::Inputs;
-use super::{Case, Work};
+use super::{Build, Case, Work};
 use crate::{DType, Expr, Result, Tensor};
 
 /// Cases as they are collected.
@@ -30,11 +30,15 @@ impl Table {
         dtypes: &[DType],
         work: impl Fn(&mut Inputs<'_>) -> Result<Work> + Send + Sync + 'static,
     ) {
-        let name = format!("{operation}: {}", name.into());
+        self.push(operation, &name.into(), dtypes, Box::new(work));
+    }
+
+    fn push(&mut self, operation: &str, name: &str, dtypes: &[DType], work: Box<Build>) {
+        let name = format!("{operation}: {name}");
         // FNV-1a.
         let hash = |h: u64, b: u8| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3);
         let seed = name.bytes().fold(0xcbf2_9ce4_8422_2325, hash);
-        let (operation, dtypes, work) = (operation.to_owned(), dtypes.to_vec(), Box::new(work));
+        let (operation, dtypes) = (operation.to_owned(), dtypes.to_vec());
         self.cases.push(Case { name, operation, seed, dtypes, work });
     }
 

@@ -166,16 +166,16 @@ pub(super) fn fold_products<T: Pod, R: Join<T>, P: Product<T>>(a: &[Cell<P::Fact
 /// Folds accumulators by halves. Apart, so that the loop before it is compiled as if nothing followed.
 #[inline(never)]
 fn join_lanes<T, R: Join<T>>(lanes: &[R::Acc; LANES]) -> R::Acc {
-    let sixteen: [R::Acc; 16] = std::array::from_fn(|i| R::join(lanes[i], lanes[i + 16]));
-    let eight: [R::Acc; 8] = std::array::from_fn(|i| R::join(sixteen[i], sixteen[i + 8]));
+    let sixteen = each::<R::Acc, 16>(|i| R::join(lanes[i], lanes[i + 16]));
+    let eight = each::<R::Acc, 8>(|i| R::join(sixteen[i], sixteen[i + 8]));
     join_eight::<T, R>(eight)
 }
 
 /// As [`join_lanes`].
 #[inline(always)]
 fn join_eight<T, R: Join<T>>(lanes: [R::Acc; 8]) -> R::Acc {
-    let four: [R::Acc; 4] = std::array::from_fn(|i| R::join(lanes[i], lanes[i + 4]));
-    let two: [R::Acc; 2] = std::array::from_fn(|i| R::join(four[i], four[i + 2]));
+    let four = each::<R::Acc, 4>(|i| R::join(lanes[i], lanes[i + 4]));
+    let two = each::<R::Acc, 2>(|i| R::join(four[i], four[i + 2]));
     R::join(two[0], two[1])
 }
 
