@@ -6,7 +6,7 @@ mod devices;
 use std::sync::{Mutex, PoisonError};
 
 use hadamard::optim::{Adam, AdamW, SGD};
-use hadamard::{DType, Device, Params, Tensor, assign, eval_all, init, prepare};
+use hadamard::{DType, Device, Function, Params, Tensor, assign, eval_all, init, prepare};
 
 static ALONE: Mutex<()> = Mutex::new(());
 
@@ -52,6 +52,37 @@ fn a_kept_expression_is_planned_once() {
         let first = expr.eval().unwrap().to_vec::<f32>().unwrap();
         assert_eq!(device.counters().planned - before, 1, "{device}: what is counted is counted");
         costs_nothing_again(&device, |_| assert_eq!(expr.eval().unwrap().to_vec::<f32>().unwrap(), first, "{device}"));
+    }
+}
+
+/// On the CPU: plans of a GPU depend on shapes.
+#[test]
+fn a_text_for_other_sizes_plans_nothing() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let device = Device::cpu();
+    for (text, planned_at_first) in [("w * a + (1 - w) * b", 1), ("where(a > b, a, b).clamp(-1, 1) / 2", 1)] {
+        let function = Function::new(text).unwrap();
+        let call = |n: usize| {
+            // Uploaded, so that no tensor has to be planned.
+            let a = Tensor::from_vec((0..3 * n).map(|i| (i % 19) as f32 - 9.0).collect(), [3, n], &device).unwrap();
+            let b = Tensor::from_vec((0..n).map(|i| (i % 17) as f32 - 8.0).collect(), [n], &device).unwrap();
+            let operands = function.names().iter().map(|name| match name.as_str() {
+                "a" => (&a).into(),
+                "b" => (&b).into(),
+                _ => 0.25.into(),
+            });
+            function.call(&operands.collect::<Vec<_>>()).unwrap();
+        };
+        let before = device.counters().planned;
+        call(1000);
+        assert_eq!(device.counters().planned - before, planned_at_first, "{text}: what is counted is counted");
+        costs_nothing_again(&device, |i| call(500 + i));
+        (2..400).for_each(call);
+        costs_nothing_again(&device, |i| call(2000 + i));
+        // Another form, where a dim is 1.
+        let before = device.counters().planned;
+        call(1);
+        assert_eq!(device.counters().planned - before, planned_at_first, "{text}");
     }
 }
 

@@ -23,9 +23,9 @@ const CHUNK: usize = 64 * 1024;
 pub(super) struct Map {
     pub(super) region: Region,
     /// Of an output in row-major order.
-    layout: Layout,
+    pub(super) layout: Layout,
     /// The domain and where everything lies along it, if all outputs are contiguous.
-    space: OnceLock<Space>,
+    pub(super) space: OnceLock<Space>,
 }
 
 /// Where an output goes.

@@ -26,7 +26,7 @@ use crate::base::interrupt;
 use crate::base::layout::Layout;
 use crate::base::storage::Storage;
 use crate::expr::contraction::Contraction;
-use crate::expr::graph::{Fold, Graph, Id, Step, Value};
+use crate::expr::graph::{Fold, Graph, Id, Sizes, Step, Value};
 use crate::{Error, Result, Shape, Tensor};
 
 /// How many programs this process has made, and how many passes it has run.
@@ -150,6 +150,22 @@ impl Program {
             stores.push(Store { map, roots, copies });
         }
         Ok(Self { jobs, stores, temps })
+    }
+
+    /// Whether it could be made the program for these sizes: see [`resize`](super::resize::resize).
+    pub(super) fn resize(&mut self, sizes: &Sizes, layouts: &[&Layout]) -> bool {
+        self.jobs.is_empty() && self.stores.iter_mut().all(|store| store.map.resize(sizes, layouts))
+    }
+
+    /// The same, if it stores no temporaries.
+    pub(super) fn copy(&self) -> Option<Self> {
+        let store =
+            |Store { map, roots, copies }: &Store| Store { map: map.copy(), roots: roots.clone(), copies: *copies };
+        self.jobs.is_empty().then(|| Self {
+            jobs: Vec::new(),
+            stores: self.stores.iter().map(store).collect(),
+            temps: Vec::new(),
+        })
     }
 
     pub(super) fn run(&self, op: &'static str, graph: &Graph, targets: &[Tensor]) -> Result<()> {

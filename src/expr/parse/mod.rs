@@ -10,6 +10,7 @@ mod absent;
 mod aliases;
 mod arguments;
 mod casts;
+mod elementwise;
 mod functions;
 mod grammar;
 mod indexing;
@@ -29,6 +30,7 @@ use rustc_hash::FxHashMap;
 
 use super::node::Expr;
 use crate::{Error, Result, Tensor};
+pub(crate) use elementwise::is_elementwise;
 use lexer::{Token, tokens};
 use value::{Kind, Mistake, Value, mistake};
 
