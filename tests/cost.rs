@@ -60,7 +60,7 @@ fn a_kept_expression_is_planned_once() {
 fn a_text_for_other_sizes_plans_nothing() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let device = Device::cpu();
-    for (text, planned_at_first) in [("w * a + (1 - w) * b", 1), ("where(a > b, a, b).clamp(-1, 1) / 2", 1)] {
+    for text in ["w * a + (1 - w) * b", "where(a > b, a, b).clamp(-1, 1) / 2", "mean(a * b, 1) * w", "softmax(a, 1)"] {
         let function = Function::new(text).unwrap();
         let call = |n: usize| {
             // Uploaded, so that no tensor has to be planned.
@@ -75,15 +75,46 @@ fn a_text_for_other_sizes_plans_nothing() {
         };
         let before = device.counters().planned;
         call(1000);
-        assert_eq!(device.counters().planned - before, planned_at_first, "{text}: what is counted is counted");
+        assert_eq!(device.counters().planned - before, 1, "{text}: what is counted is counted");
         costs_nothing_again(&device, |i| call(500 + i));
         (2..400).for_each(call);
         costs_nothing_again(&device, |i| call(2000 + i));
         // Another form, where a dim is 1.
         let before = device.counters().planned;
         call(1);
-        assert_eq!(device.counters().planned - before, planned_at_first, "{text}");
+        assert_eq!(device.counters().planned - before, 1, "{text}");
     }
+}
+
+/// On the CPU: a GPU finds plans by the form of their graph.
+#[test]
+fn an_expression_built_anew_plans_nothing() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let device = Device::cpu();
+    let tensors: Vec<Tensor> = (0..12).map(|i| tensor(&[i as f32; 40], &device).reshape([4, 10]).unwrap()).collect();
+    let build = |i: usize| ((&tensors[i] * 2.0 + &tensors[i + 1]) * &tensors[i + 2] - 0.5).abs();
+    let expected = |i: usize| vec![((3 * i + 1) as f32 * (i + 2) as f32 - 0.5).abs(); 40];
+    let before = device.counters().planned;
+    let found = |i: usize| build(i).eval().unwrap().to_vec::<f32>().unwrap();
+    assert_eq!((found(0), found(1)), (expected(0), expected(1)));
+    assert_eq!(device.counters().planned - before, 2, "what is counted is counted");
+    costs_nothing_again(&device, |i| assert_eq!(found(i), expected(i)));
+    // Into targets, of which one is read.
+    let target = Tensor::zeros([4, 10], DType::F32, &device).unwrap();
+    let assigned = |i: usize| {
+        assign(&[(&target, build(i))]).unwrap();
+        assert_eq!(target.to_vec::<f32>().unwrap(), expected(i));
+    };
+    (0..2).for_each(assigned);
+    costs_nothing_again(&device, assigned);
+    let mut sum = expected(9);
+    let mut count = |_| {
+        assign(&[(&target, &target + 1.0)]).unwrap();
+        sum.iter_mut().for_each(|x| *x += 1.0);
+        assert_eq!(target.to_vec::<f32>().unwrap(), sum);
+    };
+    (0..2).for_each(&mut count);
+    costs_nothing_again(&device, count);
 }
 
 #[test]

@@ -1,12 +1,12 @@
-//! A function that is called with one shape after another, against one that is new for each call: to the bit the same results,
-//! and the same mistakes.
+//! A function that is called with one shape after another, and expressions built anew, against a function that is new for each
+//! call: to the bit the same results, and the same mistakes.
 
 mod choices;
 mod devices;
 
 use choices::Random;
 use devices::{failures_on_each, note};
-use hadamard::{DType, Device, DeviceKind, Function, Operand, Tensor, assign};
+use hadamard::{DType, Device, DeviceKind, Expr, Function, Operand, Tensor, assign, eval_all};
 
 /// Texts on each device, and calls of each.
 const TEXTS: usize = 120;
@@ -104,6 +104,34 @@ fn bits(x: &Tensor) -> (Vec<usize>, DType, Vec<u64>) {
     (x.shape().to_vec(), x.dtype(), values)
 }
 
+/// What is wrong with expressions built anew for each evaluation, or assigned to a tensor that they read.
+fn wrong_anew(text: &str, names: &[String], operands: &[Operand]) -> Option<&'static str> {
+    let expr = |operands: &[Operand]| {
+        let exprs: Vec<(&str, Expr)> = names.iter().map(String::as_str).zip(operands.iter().map(Expr::from)).collect();
+        Expr::parse_with(text, &exprs).unwrap()
+    };
+    // What is evaluated together with others is not looked for by its form.
+    let expected = eval_all(&[expr(operands)]).unwrap().remove(0);
+    if (0..3).any(|_| bits(&expr(operands).eval().unwrap()) != bits(&expected)) {
+        return Some("evaluated");
+    }
+    let Some(Operand::Tensor(first)) = operands.first() else { return None };
+    let mut operands = operands.to_vec();
+    for _ in 0..3 {
+        let x = (Expr::from(first) + 0).eval().unwrap();
+        if x.shape() != expected.shape() {
+            return None;
+        }
+        operands[0] = (&x).into();
+        let expected = eval_all(&[expr(&operands).cast(x.dtype())]).unwrap().remove(0);
+        assign(&[(&x, expr(&operands))]).unwrap();
+        if bits(&x) != bits(&expected) {
+            return Some("assigned to what is read");
+        }
+    }
+    None
+}
+
 #[test]
 fn other_sizes_give_what_a_new_function_gives() {
     let failures = failures_on_each(|device| {
@@ -144,6 +172,8 @@ fn other_sizes_give_what_a_new_function_gives() {
                         fine += 1;
                         if bits(&found) != bits(&expected) {
                             failures.push(what);
+                        } else if let Some(wrong) = wrong_anew(&text, kept.names(), &operands) {
+                            failures.push(format!("{wrong}, {what}"));
                         } else if random.below(3) == 0 {
                             // Into a target, which now and then is broadcast to.
                             let mut shape = found.shape().to_vec();

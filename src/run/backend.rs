@@ -19,7 +19,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::base::info::{Counters, DeviceInfo, MemoryStats};
-use crate::base::layout::Layout;
 use crate::base::storage::Storage;
 use crate::base::times::{Bandwidth, Clock, KernelTime};
 use crate::expr::graph::{Graph, Sizes};
@@ -217,10 +216,10 @@ impl Backend {
         on!(self, cpu => cpu::run(op, graph, targets), context => gpu::run(op, context, graph, targets))
     }
 
-    /// Makes what it prepared for a graph of elementwise work fit these sizes, to which the graph was resized; `layouts` tell
-    /// how each of its buffers lies. A GPU keeps its plans elsewhere, by the form of graphs.
-    pub(super) fn resize(&self, graph: &mut Graph, sizes: &Sizes, layouts: &[&Layout]) {
-        on!(self, cpu => cpu::resize(graph, sizes, layouts), _context => ());
+    /// Makes what it prepared for a graph fit these sizes, to which the graph was resized. A GPU keeps its plans elsewhere, by
+    /// the form of graphs.
+    pub(super) fn resize(&self, graph: &mut Graph, sizes: &Sizes) {
+        on!(self, cpu => cpu::resize(graph, sizes), _context => ());
     }
 
     pub(super) fn synchronize(&self, op: &'static str) -> Result<()> {

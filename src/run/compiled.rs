@@ -6,21 +6,22 @@ use super::assign::{graph_of, writes_before_it_reads};
 use super::function::Operand;
 use crate::base::layout::Layout;
 use crate::base::storage::Storage;
+use crate::expr::Asks;
 use crate::expr::graph::{Graph, Sizes};
 use crate::{DType, Device, Error, Expr, Result, Scalar, ScalarCell, Shape, Tensor};
 
 /// What results need, of operands of one form.
 pub(super) struct Compiled {
     device: Device,
-    /// That of the form: see [`Forms::key`](super::forms::Forms::key).
+    /// That of the form: see [`Forms::kind`](super::forms::Forms::kind).
     pub(super) key: u64,
     places: SmallVec<[Place; 4]>,
     /// Shapes and dtypes of the targets; none for results in new tensors.
     targets: SmallVec<[(Shape, DType); 2]>,
     pub(super) results: SmallVec<[(Shape, DType); 2]>,
     graph: Graph,
-    /// Whether it is elementwise work, so that it can be made what other sizes need.
-    resizable: bool,
+    /// What decides on it beside dtypes and ranks.
+    asks: Asks,
 }
 
 /// The place of an operand.
@@ -111,7 +112,7 @@ impl Compiled {
         op: &'static str,
         mut places: SmallVec<[Place; 4]>,
         exprs: &[Expr],
-        key: u64,
+        (key, asks): (u64, Asks),
         targets: &[&Tensor],
         device: &Device,
     ) -> Result<Self> {
@@ -129,11 +130,12 @@ impl Compiled {
         }
         let targets: SmallVec<[(Shape, DType); 2]> = targets.iter().map(|t| (t.shape().clone(), t.dtype())).collect();
         let results = exprs.iter().map(result).collect();
-        let mut compiled = Self { device: device.clone(), key, places, targets, results, graph, resizable: false };
-        let shapes = compiled.places.iter().filter_map(Place::tensor).map(Tensor::shape);
-        if let Some(sizes) = Sizes::of(shapes.chain(compiled.targets.iter().map(|target| &target.0))) {
+        let mut compiled = Self { device: device.clone(), key, places, targets, results, graph, asks: Asks::Sizes };
+        if let Some(sizes) = sizes(asks, compiled.shapes(), compiled.shapes()) {
             let layouts = layouts(&compiled.places);
-            compiled.resizable = compiled.graph.is_elementwise_of(&layouts, &sizes);
+            if compiled.graph.is_resizable(&layouts, &sizes) {
+                compiled.asks = asks;
+            }
         }
         Ok(compiled)
     }
@@ -150,7 +152,7 @@ impl Compiled {
             }
             (place, operand) => place.fits(operand),
         };
-        let alike = self.resizable
+        let alike = self.asks != Asks::Sizes
             && self.places.iter().zip(operands).all(fits)
             && self.targets.len() == targets.len()
             && self
@@ -160,7 +162,14 @@ impl Compiled {
                 .all(|(known, t)| known.1 == t.dtype() && are_alike(&known.0, t.shape()))
             && self.device == *device;
         let shapes = operands.iter().filter_map(Operand::tensor).map(Tensor::shape);
-        if alike { Sizes::of(shapes.chain(targets.iter().map(|t| t.shape()))) } else { None }
+        let shapes = shapes.chain(targets.iter().map(|target| target.shape()));
+        if alike { sizes(self.asks, self.shapes(), shapes) } else { None }
+    }
+
+    /// Of operands and of targets.
+    fn shapes(&self) -> impl Iterator<Item = &Shape> {
+        let operands = self.places.iter().filter_map(Place::tensor).map(Tensor::shape);
+        operands.chain(self.targets.iter().map(|target| &target.0))
     }
 
     /// Makes it what operands and targets need that have these [sizes](Self::sizes).
@@ -174,8 +183,8 @@ impl Compiled {
         shapes.for_each(|shape| sizes.put(shape));
         let layouts = layouts(&self.places);
         self.graph.resize(sizes, &layouts);
-        self.device.backend().resize(&mut self.graph, sizes, &layouts);
         drop(layouts);
+        self.device.backend().resize(&mut self.graph, sizes);
         // Asked for where there are targets alone.
         for place in &mut self.places {
             if let Place::Tensor { stand_in, in_place, .. } = place
@@ -207,7 +216,7 @@ impl Compiled {
             targets: self.targets.clone(),
             results: self.results.clone(),
             graph,
-            resizable: self.resizable,
+            asks: self.asks,
         }
     }
 
@@ -267,6 +276,15 @@ impl Compiled {
             }
         }
         done
+    }
+}
+
+/// The sizes that shapes have in place of others, where these decide on what `asks` says.
+fn sizes<'a>(asks: Asks, old: impl Iterator<Item = &'a Shape>, new: impl Iterator<Item = &'a Shape>) -> Option<Sizes> {
+    match asks {
+        Asks::Ones => Sizes::by_place(new),
+        Asks::Same => Sizes::by_size(old.zip(new)),
+        Asks::Sizes => None,
     }
 }
 

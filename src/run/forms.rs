@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 
 use super::compiled::Compiled;
 use super::function::Operand;
+use crate::expr::Asks;
 use crate::expr::graph::Sizes;
 use crate::{Device, Scalar, Tensor};
 
@@ -17,8 +18,8 @@ const ALIKE: usize = 8;
 
 /// Forms of operands, those used last.
 pub(super) struct Forms {
-    /// Whether the text is elementwise, so that what was compiled for some sizes serves for others.
-    is_elementwise: bool,
+    /// What decides on a form beside dtypes and ranks: what was compiled for some sizes may serve for others.
+    asks: Asks,
     /// That of the last call, which is mostly that of the next.
     last: Option<Box<Compiled>>,
     /// The others by their keys: several of one key where threads call at once, or where two forms have the same.
@@ -44,14 +45,14 @@ struct Other {
 }
 
 impl Forms {
-    /// Of a text that is elementwise, or of one that may not be.
-    pub(super) fn new(is_elementwise: bool) -> Self {
-        Self { is_elementwise, last: None, others: FxHashMap::default(), n_others: 0, calls: 0 }
+    /// Of a text that asks this of sizes.
+    pub(super) fn new(asks: Asks) -> Self {
+        Self { asks, last: None, others: FxHashMap::default(), n_others: 0, calls: 0 }
     }
 
     /// The same without anything kept.
     pub(super) fn emptied(&self) -> Self {
-        Self::new(self.is_elementwise)
+        Self::new(self.asks)
     }
 
     /// Takes out what was compiled for operands and targets of this form, if it is there, else what can be made that.
@@ -62,7 +63,7 @@ impl Forms {
         if self.n_others == 0 {
             return self.like(&[], operands, targets, device);
         }
-        let key = self.key(operands, targets);
+        let (key, _) = self.kind(operands, targets);
         let alike = self.others.get(&key).map_or(&[][..], |alike| alike);
         if let Some(at) = alike.iter().position(|other| other.compiled.fits(operands, targets, device)) {
             return self.remove(key, at).map_or(Found::Nothing, Found::Same);
@@ -85,9 +86,9 @@ impl Forms {
         self.last.iter().chain(others).find_map(copy).unwrap_or(Found::Nothing)
     }
 
-    /// What operands and targets of one form have in common, or, where sizes do not matter, of several.
-    pub(super) fn key(&self, operands: &[Operand], targets: &[&Tensor]) -> u64 {
-        key(operands, targets, !self.is_elementwise)
+    /// What operands and targets of one form have in common, or, where not all sizes matter, of several; and what matters.
+    pub(super) fn kind(&self, operands: &[Operand], targets: &[&Tensor]) -> (u64, Asks) {
+        (key(operands, targets, self.asks), self.asks)
     }
 
     /// Keeps what a call has used, and returns what makes way for it.
@@ -120,22 +121,31 @@ impl Forms {
     }
 }
 
-/// A number that operands and targets of one form have in common, or, unless `sized`, of forms that differ in no more than
-/// sizes and steps that are not 0. Floats are one form, whatever their value.
-fn key(operands: &[Operand], targets: &[&Tensor], sized: bool) -> u64 {
+/// A number that operands and targets have in common that are one form, or that differ in no more than steps that are not 0 and
+/// what is not asked of sizes. Floats are one form, whatever their value.
+fn key(operands: &[Operand], targets: &[&Tensor], asks: Asks) -> u64 {
     let mut hasher = FxHasher::default();
+    let mut known: SmallVec<[usize; 8]> = SmallVec::new();
     let mut shape = |tensor: &Tensor, strides: &[isize]| {
-        if sized {
-            (tensor.dtype(), tensor.shape(), strides).hash(&mut hasher);
-        } else {
-            // Two bits a dim, of which there are eight at most.
-            let steps = |d: usize| strides.get(d).is_some_and(|&step| step == 0);
-            let dim = |bits: u64, (d, &size): (usize, &usize)| {
-                bits << 2 | u64::from(size == 1) << 1 | u64::from(size != 1 && steps(d))
-            };
-            let dims = tensor.shape().iter().enumerate().fold(1, dim);
-            (tensor.dtype(), dims).hash(&mut hasher);
+        tensor.dtype().hash(&mut hasher);
+        if asks == Asks::Sizes {
+            return (tensor.shape(), strides).hash(&mut hasher);
         }
+        // A few bits for each dim, of which there are eight at most.
+        let mut dims = 1_u64;
+        for (d, &size) in tensor.shape().iter().enumerate() {
+            let number = match known.iter().position(|&known| known == size) {
+                _ if size == 1 || asks == Asks::Ones => 0,
+                Some(at) => at,
+                None => {
+                    known.push(size);
+                    known.len() - 1
+                }
+            };
+            let repeats = size != 1 && strides.get(d) == Some(&0);
+            dims = dims << 7 | (number as u64 & 31) << 2 | u64::from(size == 1) << 1 | u64::from(repeats);
+        }
+        dims.hash(&mut hasher);
     };
     for operand in operands {
         if let Operand::Tensor(tensor) = operand {

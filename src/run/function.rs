@@ -9,7 +9,7 @@ use super::assign::{Update, write_beside};
 use super::compiled::{Compiled, Place, check_exact, places, result};
 use super::eval::mismatch;
 use super::forms::{Forms, Found};
-use crate::expr::{has_meaning, is_elementwise};
+use crate::expr::{Asks, asks, has_meaning};
 use crate::{DType, Device, Error, Expr, Result, Scalar, Shape, Tensor};
 
 /// What a name of a [`Function`] stands for in a call.
@@ -64,10 +64,10 @@ impl Operand {
 /// be exponents or dims, are another form. A form that is new costs some tens of microseconds on the CPU for a short text.
 /// The last 256 forms are kept. Any number of threads may call at once.
 ///
-/// A text of elementwise functions and operators alone is read and planned once for tensors of the same dtypes and ranks of which
-/// the same dims have size 1: tensors of other shapes cost a microsecond more than those of one that is known. Indices,
-/// reductions and whatever else asks for sizes make each shape a form of its own. On a GPU each shape has a plan of its own
-/// in any case.
+/// A text that asks of sizes no more than which are 1 and which are the same (operators, elementwise functions, sums, means,
+/// products, extremes, norms, softmax) is read and planned once for all shapes of the same ranks that agree in this: operands
+/// of a new shape cost about a microsecond more than those of a known one. Indices, variances and whatever else asks for sizes
+/// make each shape a form of its own. So does a GPU, whose plans are for one shape each.
 ///
 /// ```
 /// use hadamard::{Device, Function, Tensor};
@@ -130,7 +130,7 @@ impl Function {
                 }
             }
         }
-        let forms = Forms::new(texts.iter().all(|text| is_elementwise(text)));
+        let forms = Forms::new(texts.iter().map(|text| asks(text)).max().unwrap_or(Asks::Sizes));
         let texts = texts.iter().map(|&text| text.to_owned()).collect();
         Ok(Self { texts, gradient: None, names, kept: Mutex::new(forms) })
     }
@@ -195,7 +195,7 @@ impl Function {
             return Err(Error::argument(op, "a function of values", "one of gradients"));
         }
         let gradient = Some(Gradient { wrt: wrt.iter().map(number).collect::<Result<_>>()?, value });
-        let kept = Mutex::new(Forms::new(false));
+        let kept = Mutex::new(Forms::new(Asks::Sizes));
         Ok(Self { texts: self.texts[..1].to_vec(), gradient, names: self.names.clone(), kept })
     }
 
@@ -347,7 +347,7 @@ impl Function {
             }
             Found::Nothing => {}
         }
-        let key = kept().key(operands, targets);
+        let kind = kept().kind(operands, targets);
         // A float in a cell may be another at the next call. Where a text needs to know the number, it stays.
         let compile = |cells: bool| {
             let (places, exprs) = places(op, operands, device, cells)?;
@@ -355,7 +355,7 @@ impl Function {
             if exact {
                 check_exact(op, &exprs.iter().map(result).collect::<Vec<_>>(), targets)?;
             }
-            Compiled::new(op, places, &exprs, key, targets, device)
+            Compiled::new(op, places, &exprs, kind, targets, device)
         };
         match compile(true) {
             Err(_) if operands.iter().any(|o| matches!(o, Operand::Number(Scalar::Float(_)))) => compile(false),

@@ -31,7 +31,8 @@ thread_local! {
 }
 
 struct Kept {
-    known: Vec<Known>,
+    /// Boxed, as each is taken out for its use.
+    known: Vec<Box<Known>>,
     met: [u64; MET],
     /// How many were used.
     uses: u64,
@@ -96,7 +97,11 @@ pub(super) fn assign(op: &'static str, targets: &[(&Tensor, Expr)]) -> Option<Re
 }
 
 /// Takes out what expressions and targets of this form need, or makes it if the form was met before; and what they read.
-fn take(exprs: &[Expr], targets: &[&Tensor], graph: impl FnOnce(&[Expr]) -> Result<Graph>) -> Option<(Known, Reading)> {
+fn take(
+    exprs: &[Expr],
+    targets: &[&Tensor],
+    graph: impl FnOnce(&[Expr]) -> Result<Graph>,
+) -> Option<(Box<Known>, Reading)> {
     let first = &exprs.first()?.0;
     if first.evaluated.swap(true, Ordering::Relaxed) || first.graph.get().is_some() {
         return None;
@@ -125,7 +130,7 @@ impl Known {
         exprs: &[Expr],
         targets: &[&Tensor],
         graph: impl FnOnce(&[Expr]) -> Result<Graph>,
-    ) -> Option<(Self, Reading)> {
+    ) -> Option<(Box<Self>, Reading)> {
         let device = Device::cpu();
         let stand_in = |tensor: &Tensor| {
             Tensor::empty("eval", [0].into(), tensor.dtype(), &device).map(|tensor| tensor.storage().clone())
@@ -144,7 +149,7 @@ impl Known {
         };
         let places = form.stand_ins().enumerate().map(place).collect();
         let targets = targets.iter().map(|t| (t.shape().clone(), t.dtype())).collect();
-        Some((Self { hash, form, targets, graph, places, used: 0 }, reading))
+        Some((Box::new(Self { hash, form, targets, graph, places, used: 0 }), reading))
     }
 
     fn is_for(&self, targets: &[&Tensor]) -> bool {
@@ -166,7 +171,7 @@ impl Known {
     }
 
     /// Reads what expressions of its form read, writes the results, and is kept.
-    fn run(mut self, op: &'static str, reading: Reading, results: &[Tensor]) -> Result<()> {
+    fn run(mut self: Box<Self>, op: &'static str, reading: Reading, results: &[Tensor]) -> Result<()> {
         self.form.set_seeds(&reading);
         for (place, (storage, start)) in self.places.iter().zip(reading.memory) {
             if let Some(buffer) = place.buffer {
@@ -185,7 +190,7 @@ impl Known {
     }
 
     /// Keeps it as what was used last.
-    fn keep(mut self) {
+    fn keep(mut self: Box<Self>) {
         KEPT.with_borrow_mut(|kept| {
             kept.uses += 1;
             self.used = kept.uses;

@@ -40,6 +40,8 @@ pub(super) struct Region {
 /// A tensor that is read from memory, in its storage dtype, or whose elements are their own positions.
 #[derive(Clone)]
 pub(super) struct Leaf {
+    /// The graph's value that it is, before conversions.
+    pub(super) id: Id,
     pub(super) source: Source,
     pub(super) access: Access,
     pub(super) dtype: DType,

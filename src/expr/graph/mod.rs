@@ -244,6 +244,8 @@ pub(crate) struct Graph {
     /// Read when the graph runs.
     pub(crate) scalars: Vec<Number>,
     pub(crate) roots: Vec<Root>,
+    /// Slots of scalars that are how many elements a reduction has of each result, and the reductions.
+    counts: SmallVec<[(usize, Id); 1]>,
     /// See [`hash`](Self::hash), once somebody has asked.
     #[cfg_attr(not(feature = "gpu"), allow(dead_code, reason = "the CPU never asks"))]
     hash: OnceLock<u64>,
@@ -259,9 +261,9 @@ impl Graph {
     pub(crate) fn new(exprs: &[(&Expr, DType)]) -> Result<Self> {
         let mut lowering = Lowering::default();
         let mut roots = exprs.iter().map(|(expr, dtype)| lowering.root(expr, *dtype)).collect::<Result<Vec<_>>>()?;
-        let Lowering { values, buffers, scalars, .. } = lowering;
+        let Lowering { values, buffers, scalars, counts, .. } = lowering;
         let values = stages::share(values, &mut roots);
-        Ok(Self::of(values, buffers, scalars, roots))
+        Ok(Self { counts, ..Self::of(values, buffers, scalars, roots) })
     }
 
     /// The graph of these parts, of which nobody has made anything yet.
@@ -277,6 +279,7 @@ impl Graph {
             starts: Vec::new(),
             scalars,
             roots,
+            counts: SmallVec::new(),
             hash: OnceLock::new(),
             prepared: OnceLock::new(),
             latest: Latest::default(),

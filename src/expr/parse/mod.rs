@@ -10,7 +10,6 @@ mod absent;
 mod aliases;
 mod arguments;
 mod casts;
-mod elementwise;
 mod functions;
 mod grammar;
 mod indexing;
@@ -22,6 +21,7 @@ mod order;
 mod pointwise;
 mod scans;
 mod shapes;
+mod sizes;
 mod special;
 mod subscript;
 mod value;
@@ -30,8 +30,8 @@ use rustc_hash::FxHashMap;
 
 use super::node::Expr;
 use crate::{Error, Result, Tensor};
-pub(crate) use elementwise::is_elementwise;
 use lexer::{Token, tokens};
+pub(crate) use sizes::{Asks, asks};
 use value::{Kind, Mistake, Value, mistake};
 
 impl Expr {
