@@ -6,7 +6,7 @@ mod devices;
 use std::sync::{Mutex, PoisonError};
 
 use hadamard::optim::{Adam, AdamW, SGD};
-use hadamard::{DType, Device, Params, Tensor, assign, eval_all, init, prepare};
+use hadamard::{DType, Device, Function, Params, Tensor, assign, eval_all, init, prepare};
 
 static ALONE: Mutex<()> = Mutex::new(());
 
@@ -53,6 +53,68 @@ fn a_kept_expression_is_planned_once() {
         assert_eq!(device.counters().planned - before, 1, "{device}: what is counted is counted");
         costs_nothing_again(&device, |_| assert_eq!(expr.eval().unwrap().to_vec::<f32>().unwrap(), first, "{device}"));
     }
+}
+
+/// On the CPU: plans of a GPU depend on shapes.
+#[test]
+fn a_text_for_other_sizes_plans_nothing() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let device = Device::cpu();
+    for text in ["w * a + (1 - w) * b", "where(a > b, a, b).clamp(-1, 1) / 2", "mean(a * b, 1) * w", "softmax(a, 1)"] {
+        let function = Function::new(text).unwrap();
+        let call = |n: usize| {
+            // Uploaded, so that no tensor has to be planned.
+            let a = Tensor::from_vec((0..3 * n).map(|i| (i % 19) as f32 - 9.0).collect(), [3, n], &device).unwrap();
+            let b = Tensor::from_vec((0..n).map(|i| (i % 17) as f32 - 8.0).collect(), [n], &device).unwrap();
+            let operands = function.names().iter().map(|name| match name.as_str() {
+                "a" => (&a).into(),
+                "b" => (&b).into(),
+                _ => 0.25.into(),
+            });
+            function.call(&operands.collect::<Vec<_>>()).unwrap();
+        };
+        let before = device.counters().planned;
+        call(1000);
+        assert_eq!(device.counters().planned - before, 1, "{text}: what is counted is counted");
+        costs_nothing_again(&device, |i| call(500 + i));
+        (2..400).for_each(call);
+        costs_nothing_again(&device, |i| call(2000 + i));
+        // Another form, where a dim is 1.
+        let before = device.counters().planned;
+        call(1);
+        assert_eq!(device.counters().planned - before, 1, "{text}");
+    }
+}
+
+/// On the CPU: a GPU finds plans by the form of their graph.
+#[test]
+fn an_expression_built_anew_plans_nothing() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let device = Device::cpu();
+    let tensors: Vec<Tensor> = (0..12).map(|i| tensor(&[i as f32; 40], &device).reshape([4, 10]).unwrap()).collect();
+    let build = |i: usize| ((&tensors[i] * 2.0 + &tensors[i + 1]) * &tensors[i + 2] - 0.5).abs();
+    let expected = |i: usize| vec![((3 * i + 1) as f32 * (i + 2) as f32 - 0.5).abs(); 40];
+    let before = device.counters().planned;
+    let found = |i: usize| build(i).eval().unwrap().to_vec::<f32>().unwrap();
+    assert_eq!((found(0), found(1)), (expected(0), expected(1)));
+    assert_eq!(device.counters().planned - before, 2, "what is counted is counted");
+    costs_nothing_again(&device, |i| assert_eq!(found(i), expected(i)));
+    // Into targets, of which one is read.
+    let target = Tensor::zeros([4, 10], DType::F32, &device).unwrap();
+    let assigned = |i: usize| {
+        assign(&[(&target, build(i))]).unwrap();
+        assert_eq!(target.to_vec::<f32>().unwrap(), expected(i));
+    };
+    (0..2).for_each(assigned);
+    costs_nothing_again(&device, assigned);
+    let mut sum = expected(9);
+    let mut count = |_| {
+        assign(&[(&target, &target + 1.0)]).unwrap();
+        sum.iter_mut().for_each(|x| *x += 1.0);
+        assert_eq!(target.to_vec::<f32>().unwrap(), sum);
+    };
+    (0..2).for_each(&mut count);
+    costs_nothing_again(&device, count);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! How an expression reads a buffer: a layout, or a short chain of them.
 
+#[cfg(feature = "gpu")]
 use std::hash::{Hash, Hasher};
 
 use smallvec::{SmallVec, smallvec};
@@ -51,6 +52,12 @@ impl Access {
         Ok(out)
     }
 
+    /// Makes it that of a layout broadcast to a shape, to which it broadcasts.
+    pub(crate) fn broadcast_from(&mut self, layout: &Layout, shape: &Shape) {
+        self.stages.truncate(1);
+        self.stages[0].broadcast_from(layout, shape);
+    }
+
     /// Indices `start..start + len` of a dim of the domain. The caller has checked the range.
     pub(crate) fn narrow(&self, dim: usize, start: usize, len: usize) -> Self {
         let mut out = self.clone();
@@ -91,6 +98,7 @@ impl Access {
     }
 
     /// Hashes everything but where in the buffer it begins.
+    #[cfg(feature = "gpu")]
     pub(crate) fn hash_shape(&self, state: &mut impl Hasher) {
         let (last, stages) = (self.footprint(), &self.stages[..self.stages.len() - 1]);
         (stages, last.shape(), last.strides()).hash(state);

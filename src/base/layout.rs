@@ -236,6 +236,17 @@ impl Layout {
         Ok(Self { shape: shape.clone(), strides, offset: self.offset })
     }
 
+    /// Makes it `from`, [broadcast](Self::broadcast_to) to a shape, to which it broadcasts.
+    pub(crate) fn broadcast_from(&mut self, from: &Self, shape: &Shape) {
+        let new = shape.rank() - from.shape.rank();
+        self.shape.clone_from(shape);
+        self.strides.clear();
+        self.strides.resize(new, 0);
+        let kept = from.shape.iter().zip(&from.strides).zip(&shape[new..]);
+        self.strides.extend(kept.map(|((&size, &stride), &wanted)| if size == wanted { stride } else { 0 }));
+        self.offset = from.offset;
+    }
+
     /// The same elements in row-major order under another shape of the same number of elements, or `None` if no
     /// strides can say that.
     pub(crate) fn reshape(&self, shape: &Shape) -> Option<Self> {

@@ -59,6 +59,11 @@ impl Shape {
         out
     }
 
+    /// The sizes, to be changed.
+    pub(crate) fn sizes_mut(&mut self) -> &mut [usize] {
+        &mut self.0
+    }
+
     /// The sizes as a slice.
     pub fn dims(&self) -> &[usize] {
         &self.0

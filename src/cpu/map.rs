@@ -23,9 +23,9 @@ const CHUNK: usize = 64 * 1024;
 pub(super) struct Map {
     pub(super) region: Region,
     /// Of an output in row-major order.
-    layout: Layout,
+    pub(super) layout: Layout,
     /// The domain and where everything lies along it, if all outputs are contiguous.
-    space: OnceLock<Space>,
+    pub(super) space: OnceLock<Space>,
 }
 
 /// Where an output goes.
@@ -166,7 +166,10 @@ impl Map {
 
     /// The domain, if all outputs are contiguous.
     fn row_major(&self) -> &Space {
-        self.space.get_or_init(|| self.space(&vec![self.layout.clone(); self.region.outputs.len()]))
+        self.space.get_or_init(|| {
+            let layouts: SmallVec<[Layout; 2]> = self.region.outputs.iter().map(|_| self.layout.clone()).collect();
+            self.space(&layouts)
+        })
     }
 
     /// Whether it writes what an index chooses and nothing else, in a row. That goes from memory to memory, so a strip need
@@ -225,7 +228,7 @@ impl Map {
         let mut dims: SmallVec<[usize; 8]> = (0..self.region.shape.rank()).collect();
         dims.sort_by_key(|&d| std::cmp::Reverse(targets[0].strides()[d].unsigned_abs()));
         let outputs = targets.iter().zip(&self.region.dtypes).map(|(t, dtype)| Walked::layout(t, dtype.size()));
-        let tensors: Vec<_> = walked(&self.region).chain(outputs).collect();
+        let tensors: SmallVec<[Walked<'_>; 8]> = walked(&self.region).chain(outputs).collect();
         Space::new(&self.region.shape, &dims, &tensors)
     }
 

@@ -41,6 +41,7 @@ pub(crate) mod profile;
 mod program;
 mod reduce;
 mod region;
+mod resize;
 mod scan;
 mod scratch;
 mod segments;
@@ -59,6 +60,7 @@ use std::sync::atomic::Ordering;
 
 pub(crate) use bandwidth::bandwidth;
 pub(crate) use buffer::{Buffer, limit_memory, memory, trim};
+pub(crate) use resize::resize;
 pub(crate) use threads::{count as num_threads, set_count as set_num_threads};
 
 use program::Program;

@@ -33,7 +33,7 @@ fn pays(value: &Value, varying: &Dims) -> bool {
     is_elementwise(&value.step) && elements >= LEAST && domain >= DOMAIN && domain / elements >= SHARERS
 }
 
-fn is_elementwise(step: &Step) -> bool {
+pub(super) fn is_elementwise(step: &Step) -> bool {
     match step {
         Step::Unary(..)
         | Step::Binary(..)

@@ -1,8 +1,8 @@
 //! A graph cut into passes over memory, ready to run.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use smallvec::{SmallVec, smallvec};
 
@@ -18,6 +18,7 @@ use super::once::{Dims, varying};
 use super::pass::Pass;
 use super::reduce::{Folded, Of, Reduce, Terms};
 use super::region::{self, Region, Temps};
+use super::resize::is_cut_by_size;
 use super::scan::Scan;
 use super::segments::Segments;
 use super::sort::Sort;
@@ -26,7 +27,7 @@ use crate::base::interrupt;
 use crate::base::layout::Layout;
 use crate::base::storage::Storage;
 use crate::expr::contraction::Contraction;
-use crate::expr::graph::{Fold, Graph, Id, Step, Value};
+use crate::expr::graph::{Fold, Graph, Id, Sizes, Step, Value};
 use crate::{Error, Result, Shape, Tensor};
 
 /// How many programs this process has made, and how many passes it has run.
@@ -40,6 +41,8 @@ pub(crate) struct Program {
     /// What writes targets.
     stores: Vec<Store>,
     temps: Vec<Temp>,
+    /// Once somebody has asked.
+    is_cut_by_size: OnceLock<bool>,
 }
 
 impl std::fmt::Debug for Program {
@@ -80,8 +83,11 @@ struct Store {
 }
 
 /// Memory for the results of a reduction, for a factor of a matrix product, or for what indices choose.
+#[derive(Clone)]
 struct Temp {
     bytes: usize,
+    /// The value that it holds as a whole.
+    result: Option<Id>,
     /// The root that is this and nothing else.
     root: Option<usize>,
 }
@@ -106,7 +112,7 @@ impl Program {
             for &id in group.results() {
                 let Value { shape, dtype, .. } = &graph.values[id];
                 temp_of.insert(id, region::Temp { index: temps.len(), layout: Layout::contiguous(shape.clone()) });
-                temps.push(Temp { bytes: shape.numel() * dtype.size(), root: None });
+                temps.push(Temp { bytes: shape.numel() * dtype.size(), result: Some(id), root: None });
             }
             jobs.push(match group {
                 Group::Choose(id) | Group::Once(id) => {
@@ -116,7 +122,7 @@ impl Program {
                     let region = region.narrowed(&constant);
                     let layout = Layout::contiguous(region.shape.clone()).broadcast_to(shape, op)?;
                     temp_of.insert(*id, region::Temp { index: temps.len(), layout });
-                    temps.push(Temp { bytes: region.shape.numel() * dtype.size(), root: None });
+                    temps.push(Temp { bytes: region.shape.numel() * dtype.size(), result: None, root: None });
                     let name = if matches!(group, Group::Choose(_)) { "choose" } else { "map" };
                     Job::Fill(Box::new(Map::new(region)), temps.len() - 1, name)
                 }
@@ -149,7 +155,40 @@ impl Program {
             let map = Map::new(Region::new(op, graph, &Shape::from(shape), &outputs, &temp_of, true)?);
             stores.push(Store { map, roots, copies });
         }
-        Ok(Self { jobs, stores, temps })
+        Ok(Self { jobs, stores, temps, is_cut_by_size: OnceLock::new() })
+    }
+
+    /// Whether it could be made the program for other sizes, to which the graph was resized: whether there are no passes but
+    /// reductions and maps, and sizes do not decide on these.
+    pub(super) fn resize(&mut self, graph: &Graph, sizes: &Sizes) -> bool {
+        if *self.is_cut_by_size.get_or_init(|| is_cut_by_size(graph)) {
+            return false;
+        }
+        for temp in &mut self.temps {
+            let Some(id) = temp.result else { return false };
+            let Value { shape, dtype, .. } = &graph.values[id];
+            temp.bytes = shape.numel() * dtype.size();
+        }
+        self.jobs.iter_mut().all(|job| match job {
+            Job::Reduce(reduce) => reduce.resize(graph, sizes),
+            _ => false,
+        }) && self.stores.iter_mut().all(|store| store.map.resize(graph, sizes))
+    }
+
+    /// The same, if there are no passes but reductions and maps.
+    pub(super) fn copy(&self) -> Option<Self> {
+        let job = |job: &Job| match job {
+            Job::Reduce(reduce) => Some(Job::Reduce(Box::new(reduce.copy()))),
+            _ => None,
+        };
+        let store =
+            |Store { map, roots, copies }: &Store| Store { map: map.copy(), roots: roots.clone(), copies: *copies };
+        Some(Self {
+            jobs: self.jobs.iter().map(job).collect::<Option<_>>()?,
+            stores: self.stores.iter().map(store).collect(),
+            temps: self.temps.clone(),
+            is_cut_by_size: self.is_cut_by_size.clone(),
+        })
     }
 
     pub(super) fn run(&self, op: &'static str, graph: &Graph, targets: &[Tensor]) -> Result<()> {
@@ -282,7 +321,7 @@ fn sort(op: &'static str, graph: &Graph, ids: &[Id], temp_of: &Temps, temps: &mu
 
 /// Another temporary, of so many bytes.
 fn temp(temps: &mut Vec<Temp>, bytes: usize) -> usize {
-    temps.push(Temp { bytes, root: None });
+    temps.push(Temp { bytes, result: None, root: None });
     temps.len() - 1
 }
 

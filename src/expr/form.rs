@@ -3,9 +3,10 @@
 //! A loss that is built anew for each batch has the form of the one before. What was derived from that one, for tensors
 //! that only stand for a batch's, holds for the new one, too, once those it reads have taken their places.
 
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHasher};
 use smallvec::SmallVec;
 
 use super::cell::{Number, ScalarCell};
@@ -13,6 +14,9 @@ use super::node::{Expr, Node, Op};
 use crate::base::layout::Layout;
 use crate::base::storage::Storage;
 use crate::{DType, Result, Scalar, Shape, Tensor};
+
+/// Nodes of which a hash is made at most, one that is used twice counted twice.
+const MOST_HASHED: usize = 64;
 
 /// The nodes of some expressions, in the order in which a walk first meets them.
 pub(crate) struct Form {
@@ -146,6 +150,62 @@ impl Form {
             made[at as usize] = Some(new);
         }
         self.roots.iter().filter_map(|&root| made[root as usize].clone()).collect()
+    }
+
+    /// How the tensor lies, and its dtype, that the expressions read in the memory of stand-in `at`, if it is the only one.
+    pub(crate) fn only_layout(&self, at: usize) -> Option<(&Layout, DType)> {
+        let mut layouts = self.nodes.iter().filter_map(|node| match &node.kind {
+            Kind::Free(memory, layout) if *memory == at => Some((layout, node.dtype)),
+            _ => None,
+        });
+        let first = layouts.next()?;
+        layouts.all(|other| other == first).then_some(first)
+    }
+
+    /// A number that expressions and targets of one form have in common; `None` if there are many nodes, or if one reads a
+    /// tensor elsewhere than where `is_here` says, or backwards, or none does.
+    pub(crate) fn hash(exprs: &[Expr], targets: &[&Tensor], is_here: impl Fn(&Storage) -> bool) -> Option<u64> {
+        let mut hasher = FxHasher::default();
+        let mut stack: SmallVec<[&Expr; 32]> = exprs.iter().rev().collect();
+        let (mut nodes, mut tensors) = (0, 0);
+        while let Some(expr) = stack.pop() {
+            nodes += 1;
+            let Node { op, args, shape, dtype, .. } = &*expr.0;
+            (std::mem::discriminant(op), dtype).hash(&mut hasher);
+            match op {
+                Op::Leaf(tensor) => {
+                    if !is_here(tensor.storage()) || tensor.strides().iter().any(|&step| step < 0) {
+                        return None;
+                    }
+                    tensors += 1;
+                    (shape, tensor.strides()).hash(&mut hasher);
+                }
+                Op::Number(Number::Scalar(number)) => number.to_f64().to_bits().hash(&mut hasher),
+                Op::Number(Number::Cell(cell)) => cell.id().hash(&mut hasher),
+                Op::Index => shape.hash(&mut hasher),
+                Op::Random(word) => word.hash(&mut hasher),
+                Op::Unary(op) => op.hash(&mut hasher),
+                Op::Binary(op) => op.hash(&mut hasher),
+                Op::Select | Op::Cast | Op::Promote | Op::Detach => {}
+                Op::View(view) => view.hash(&mut hasher),
+                Op::Take { dim } => dim.hash(&mut hasher),
+                Op::Bounded(bounds) => bounds.hash(&mut hasher),
+                Op::Reduce(op, dims) => (op, dims).hash(&mut hasher),
+                Op::Scan(op, dim, scan) => (op, dim, scan).hash(&mut hasher),
+                Op::Sort(sort) => sort.hash(&mut hasher),
+                Op::Segments(fold, row) => (fold, row).hash(&mut hasher),
+                Op::Invalid(_) => return None,
+            }
+            // The seeds of random numbers are no part of a form.
+            stack.extend(self::args(expr).rev().filter(|(_, is_seed)| !is_seed).map(|(arg, _)| arg));
+            if nodes > MOST_HASHED || args.len() > MOST_HASHED {
+                return None;
+            }
+        }
+        for target in targets {
+            (target.shape(), target.dtype()).hash(&mut hasher);
+        }
+        (tensors > 0).then(|| hasher.finish())
     }
 
     /// The storages that stand for others.

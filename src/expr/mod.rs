@@ -42,7 +42,7 @@ pub use losses::{CrossEntropy, Reduction};
 pub use node::Expr;
 pub(crate) use node::{Node, Op};
 pub use op::{BinaryOp, ReduceOp, ScanOp, UnaryOp};
-pub(crate) use parse::has_meaning;
+pub(crate) use parse::{Asks, asks, has_meaning};
 pub use pointwise::Rounding;
 pub use scan::Scan;
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::mem;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use smallvec::{SmallVec, smallvec};
@@ -46,6 +47,8 @@ pub(crate) struct Node {
     pub(crate) standing: Standing,
     /// What an evaluation of this expression alone needs, worked out once.
     pub(crate) graph: OnceLock<Arc<Graph>>,
+    /// Whether it was evaluated, as the first of others or alone.
+    pub(crate) evaluated: AtomicBool,
     /// What the last evaluation of it, as the first of others, needed.
     pub(super) joint: Mutex<Option<Box<Joint>>>,
 }
@@ -130,7 +133,8 @@ impl Expr {
             _ if shape.rank() == 0 => Standing::ZeroDim,
             _ => Standing::Tensor,
         };
-        Self(Arc::new(Node { op, args, shape, dtype, standing, graph: OnceLock::new(), joint: Mutex::new(None) }))
+        let (graph, evaluated, joint) = (OnceLock::new(), AtomicBool::new(false), Mutex::new(None));
+        Self(Arc::new(Node { op, args, shape, dtype, standing, graph, evaluated, joint }))
     }
 
     /// The same operation on other arguments, which have the shapes and compute dtypes of the old ones.

@@ -78,7 +78,7 @@ impl Form {
 /// The hash of the form of a graph and its targets.
 fn hash(graph: &Graph, targets: &[Target], shifts: &Shifts, fast_math: bool) -> u64 {
     let mut hasher = FxHasher::default();
-    (graph.hash, fast_math).hash(&mut hasher);
+    (graph.hash(), fast_math).hash(&mut hasher);
     for value in &graph.values {
         if let Step::Load { buffer, access } | Step::Take(Take { from: Source::Buffer(buffer), access, .. }) =
             &value.step

@@ -4,11 +4,9 @@
 //! rest to the offsets in its uniforms. Buffers that a binding cannot show whole are left alone, for where they are
 //! bound depends on where their tensors begin.
 
-use std::sync::OnceLock;
-
 use smallvec::SmallVec;
 
-use crate::expr::graph::{Graph, Latest, Source, Step, Take, Value};
+use crate::expr::graph::{Graph, Source, Step, Take, Value};
 use crate::kernel::{Memory, Target};
 
 /// Shifts are multiples of this, in bytes, so that what is aligned stays aligned.
@@ -112,16 +110,8 @@ impl Shifts {
             value
         };
         let target = |target: &Target| Target { layout: target.layout.moved(self.of(target.memory)), ..target.clone() };
-        let moved = Graph {
-            values: graph.values.iter().map(value).collect(),
-            buffers: graph.buffers.clone(),
-            starts: Vec::new(),
-            scalars: graph.scalars.clone(),
-            roots: graph.roots.clone(),
-            hash: graph.hash,
-            prepared: OnceLock::new(),
-            latest: Latest::default(),
-        };
+        let values = graph.values.iter().map(value).collect();
+        let moved = Graph::of(values, graph.buffers.clone(), graph.scalars.clone(), graph.roots.clone());
         (moved, targets.iter().map(target).collect())
     }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::eval::{device_of, mismatch};
+use super::rebuilt;
 use crate::base::dtype::integers;
 use crate::base::layout::Layout;
 use crate::base::storage::Storage;
@@ -44,6 +45,9 @@ use crate::{DType, Device, Error, Expr, Result, Scalar, Tensor};
 pub fn assign(targets: &[(&Tensor, Expr)]) -> Result<()> {
     if targets.is_empty() {
         return Ok(());
+    }
+    if let Some(done) = rebuilt::assign("assign", targets) {
+        return done;
     }
     Update::again("assign", targets)?.run()
 }

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use crate::base::info::{Counters, DeviceInfo, MemoryStats};
 use crate::base::storage::Storage;
 use crate::base::times::{Bandwidth, Clock, KernelTime};
-use crate::expr::graph::Graph;
+use crate::expr::graph::{Graph, Sizes};
 use crate::kernel::Caps;
 use crate::{DType, Element, Result, Tensor, cpu};
 
@@ -214,6 +214,12 @@ impl Backend {
     /// is of exactly the target's elements, in a graph without reductions whose targets have one shape.
     pub(super) fn run(&self, op: &'static str, graph: &Graph, targets: &[Tensor]) -> Result<()> {
         on!(self, cpu => cpu::run(op, graph, targets), context => gpu::run(op, context, graph, targets))
+    }
+
+    /// Makes what it prepared for a graph fit these sizes, to which the graph was resized. A GPU keeps its plans elsewhere, by
+    /// the form of graphs.
+    pub(super) fn resize(&self, graph: &mut Graph, sizes: &Sizes) {
+        on!(self, cpu => cpu::resize(graph, sizes), _context => ());
     }
 
     pub(super) fn synchronize(&self, op: &'static str) -> Result<()> {

@@ -3,22 +3,25 @@
 use smallvec::SmallVec;
 
 use super::assign::{graph_of, writes_before_it_reads};
-use super::forms::key;
 use super::function::Operand;
+use crate::base::layout::Layout;
 use crate::base::storage::Storage;
-use crate::expr::graph::Graph;
+use crate::expr::Asks;
+use crate::expr::graph::{Graph, Sizes};
 use crate::{DType, Device, Error, Expr, Result, Scalar, ScalarCell, Shape, Tensor};
 
 /// What results need, of operands of one form.
 pub(super) struct Compiled {
     device: Device,
-    /// That of the form: see [`key`].
+    /// That of the form: see [`Forms::kind`](super::forms::Forms::kind).
     pub(super) key: u64,
     places: SmallVec<[Place; 4]>,
     /// Shapes and dtypes of the targets; none for results in new tensors.
     targets: SmallVec<[(Shape, DType); 2]>,
     pub(super) results: SmallVec<[(Shape, DType); 2]>,
     graph: Graph,
+    /// What decides on it beside dtypes and ranks.
+    asks: Asks,
 }
 
 /// The place of an operand.
@@ -109,7 +112,7 @@ impl Compiled {
         op: &'static str,
         mut places: SmallVec<[Place; 4]>,
         exprs: &[Expr],
-        operands: &[Operand],
+        (key, asks): (u64, Asks),
         targets: &[&Tensor],
         device: &Device,
     ) -> Result<Self> {
@@ -125,14 +128,96 @@ impl Compiled {
                 *in_place = !writes_before_it_reads(&graph, std::slice::from_ref(stand_in));
             }
         }
-        Ok(Self {
-            device: device.clone(),
-            key: key(operands, targets),
-            places,
-            targets: targets.iter().map(|t| (t.shape().clone(), t.dtype())).collect(),
-            results: exprs.iter().map(result).collect(),
+        let targets: SmallVec<[(Shape, DType); 2]> = targets.iter().map(|t| (t.shape().clone(), t.dtype())).collect();
+        let results = exprs.iter().map(result).collect();
+        let mut compiled = Self { device: device.clone(), key, places, targets, results, graph, asks: Asks::Sizes };
+        if let Some(sizes) = sizes(asks, compiled.shapes(), compiled.shapes()) {
+            let layouts = layouts(&compiled.places);
+            if compiled.graph.is_resizable(&layouts, &sizes) {
+                compiled.asks = asks;
+            }
+        }
+        Ok(compiled)
+    }
+
+    /// The sizes it has to be [resized](Self::resize) to for operands and targets, if it can be made what they need: if they
+    /// differ in no more than sizes from those it is for, and in steps that are not 0, and the same dims have size 1.
+    pub(super) fn sizes(&self, operands: &[Operand], targets: &[&Tensor], device: &Device) -> Option<Sizes> {
+        let fits = |(place, operand): (&Place, &Operand)| match (place, operand) {
+            (Place::Tensor { stand_in, .. }, Operand::Tensor(tensor)) => {
+                let step = |tensor: &Tensor, d: usize| tensor.strides()[d] == 0;
+                let same = |d: usize| tensor.shape()[d] == 1 || step(stand_in, d) == step(tensor, d);
+                let dtype = stand_in.dtype() == tensor.dtype();
+                dtype && are_alike(stand_in.shape(), tensor.shape()) && (0..tensor.rank()).all(same)
+            }
+            (place, operand) => place.fits(operand),
+        };
+        let alike = self.asks != Asks::Sizes
+            && self.places.iter().zip(operands).all(fits)
+            && self.targets.len() == targets.len()
+            && self
+                .targets
+                .iter()
+                .zip(targets)
+                .all(|(known, t)| known.1 == t.dtype() && are_alike(&known.0, t.shape()))
+            && self.device == *device;
+        let shapes = operands.iter().filter_map(Operand::tensor).map(Tensor::shape);
+        let shapes = shapes.chain(targets.iter().map(|target| target.shape()));
+        if alike { sizes(self.asks, self.shapes(), shapes) } else { None }
+    }
+
+    /// Of operands and of targets.
+    fn shapes(&self) -> impl Iterator<Item = &Shape> {
+        let operands = self.places.iter().filter_map(Place::tensor).map(Tensor::shape);
+        operands.chain(self.targets.iter().map(|target| &target.0))
+    }
+
+    /// Makes it what operands and targets need that have these [sizes](Self::sizes).
+    pub(super) fn resize(&mut self, sizes: &Sizes, operands: &[Operand], targets: &[&Tensor]) {
+        for (place, operand) in self.places.iter_mut().zip(operands) {
+            if let (Place::Tensor { stand_in, .. }, Operand::Tensor(tensor)) = (place, operand) {
+                *stand_in = stand_in.with_layout(tensor.layout().moved(lowest(tensor)));
+            }
+        }
+        let shapes = self.targets.iter_mut().chain(&mut self.results).map(|(shape, _)| shape);
+        shapes.for_each(|shape| sizes.put(shape));
+        let layouts = layouts(&self.places);
+        self.graph.resize(sizes, &layouts);
+        drop(layouts);
+        self.device.backend().resize(&mut self.graph, sizes);
+        // Asked for where there are targets alone.
+        for place in &mut self.places {
+            if let Place::Tensor { stand_in, in_place, .. } = place
+                && !targets.is_empty()
+            {
+                *in_place = !writes_before_it_reads(&self.graph, std::slice::from_ref(stand_in));
+            }
+        }
+    }
+
+    /// The same, with cells of its own, for another thread may call meanwhile.
+    pub(super) fn copy(&self) -> Self {
+        let mut graph = self.graph.clone();
+        let place = |place: &Place| match place {
+            Place::Tensor { stand_in, buffer, in_place } => {
+                Place::Tensor { stand_in: stand_in.clone(), buffer: *buffer, in_place: *in_place }
+            }
+            Place::Number(number) => Place::Number(*number),
+            Place::Cell(old) => {
+                let new = ScalarCell::new(old.get());
+                graph.exchange(old, &new);
+                Place::Cell(new)
+            }
+        };
+        Self {
+            device: self.device.clone(),
+            key: self.key,
+            places: self.places.iter().map(place).collect(),
+            targets: self.targets.clone(),
+            results: self.results.clone(),
             graph,
-        })
+            asks: self.asks,
+        }
     }
 
     /// Whether it is what operands and targets of this form need.
@@ -192,6 +277,32 @@ impl Compiled {
         }
         done
     }
+}
+
+/// The sizes that shapes have in place of others, where these decide on what `asks` says.
+fn sizes<'a>(asks: Asks, old: impl Iterator<Item = &'a Shape>, new: impl Iterator<Item = &'a Shape>) -> Option<Sizes> {
+    match asks {
+        Asks::Ones => Sizes::by_place(new),
+        Asks::Same => Sizes::by_size(old.zip(new)),
+        Asks::Sizes => None,
+    }
+}
+
+/// How each buffer of a graph lies that what stands in some places is.
+fn layouts(places: &[Place]) -> SmallVec<[&Layout; 4]> {
+    let mut layouts: SmallVec<[&Layout; 4]> = SmallVec::new();
+    for place in places {
+        if let Place::Tensor { stand_in, buffer: Some(buffer), .. } = place {
+            layouts.resize(layouts.len().max(buffer + 1), stand_in.layout());
+            layouts[*buffer] = stand_in.layout();
+        }
+    }
+    layouts
+}
+
+/// Whether two shapes have elements and size 1 in the same dims.
+fn are_alike(a: &Shape, b: &Shape) -> bool {
+    a.rank() == b.rank() && a.iter().zip(b.iter()).all(|(&a, &b)| (a == 1) == (b == 1) && a > 0 && b > 0)
 }
 
 /// The lowest element of its memory that a tensor has.

@@ -8,8 +8,8 @@ use smallvec::SmallVec;
 use super::assign::{Update, write_beside};
 use super::compiled::{Compiled, Place, check_exact, places, result};
 use super::eval::mismatch;
-use super::forms::Forms;
-use crate::expr::has_meaning;
+use super::forms::{Forms, Found};
+use crate::expr::{Asks, asks, has_meaning};
 use crate::{DType, Device, Error, Expr, Result, Scalar, Shape, Tensor};
 
 /// What a name of a [`Function`] stands for in a call.
@@ -61,8 +61,13 @@ impl Operand {
 ///
 /// A call reads the text and plans its evaluation once for tensors of the same dtypes, shapes and strides, wherever they
 /// lie: a call with others of that form only computes. So do other floats in place of a number; other integers, which may
-/// be exponents or dims, are another form. A form that is new, such as the first operands of a shape, costs some tens of
-/// microseconds on the CPU for a short text. The last 256 forms are kept. Any number of threads may call at once.
+/// be exponents or dims, are another form. A form that is new costs some tens of microseconds on the CPU for a short text.
+/// The last 256 forms are kept. Any number of threads may call at once.
+///
+/// A text that asks of sizes no more than which are 1 and which are the same (operators, elementwise functions, sums, means,
+/// products, extremes, norms, softmax) is read and planned once for all shapes of the same ranks that agree in this: operands
+/// of a new shape cost about a microsecond more than those of a known one. Indices, variances and whatever else asks for sizes
+/// make each shape a form of its own. So does a GPU, whose plans are for one shape each.
 ///
 /// ```
 /// use hadamard::{Device, Function, Tensor};
@@ -125,8 +130,9 @@ impl Function {
                 }
             }
         }
+        let forms = Forms::new(texts.iter().map(|text| asks(text)).max().unwrap_or(Asks::Sizes));
         let texts = texts.iter().map(|&text| text.to_owned()).collect();
-        Ok(Self { texts, gradient: None, names, kept: Mutex::default() })
+        Ok(Self { texts, gradient: None, names, kept: Mutex::new(forms) })
     }
 
     /// The same function of operands in this order, of which some may be `pi`, `e`, `float32`, `F` or other words that
@@ -142,7 +148,8 @@ impl Function {
     pub fn of(mut self, names: &[&str]) -> Self {
         self.names = names.iter().map(|&name| name.to_owned()).collect();
         // The order of what was compiled is another.
-        self.kept = Mutex::default();
+        let kept = self.kept.get_mut().unwrap_or_else(PoisonError::into_inner);
+        *kept = kept.emptied();
         self
     }
 
@@ -188,7 +195,8 @@ impl Function {
             return Err(Error::argument(op, "a function of values", "one of gradients"));
         }
         let gradient = Some(Gradient { wrt: wrt.iter().map(number).collect::<Result<_>>()?, value });
-        Ok(Self { texts: self.texts[..1].to_vec(), gradient, names: self.names.clone(), kept: Mutex::default() })
+        let kept = Mutex::new(Forms::new(Asks::Sizes));
+        Ok(Self { texts: self.texts[..1].to_vec(), gradient, names: self.names.clone(), kept })
     }
 
     /// The names in the text, in the order in which a call takes what they stand for: as they first occur.
@@ -329,10 +337,17 @@ impl Function {
         device: &Device,
         exact: bool,
     ) -> Result<Box<Compiled>> {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).take(operands, targets, device);
-        if let Some(compiled) = kept {
-            return Ok(compiled);
+        let kept = || self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = kept().take(operands, targets, device);
+        match found {
+            Found::Same(compiled) => return Ok(compiled),
+            Found::Like(mut compiled, sizes) => {
+                compiled.resize(&sizes, operands, targets);
+                return Ok(compiled);
+            }
+            Found::Nothing => {}
         }
+        let kind = kept().kind(operands, targets);
         // A float in a cell may be another at the next call. Where a text needs to know the number, it stays.
         let compile = |cells: bool| {
             let (places, exprs) = places(op, operands, device, cells)?;
@@ -340,7 +355,7 @@ impl Function {
             if exact {
                 check_exact(op, &exprs.iter().map(result).collect::<Vec<_>>(), targets)?;
             }
-            Compiled::new(op, places, &exprs, operands, targets, device)
+            Compiled::new(op, places, &exprs, kind, targets, device)
         };
         match compile(true) {
             Err(_) if operands.iter().any(|o| matches!(o, Operand::Number(Scalar::Float(_)))) => compile(false),

@@ -15,6 +15,7 @@ pub(crate) mod explain;
 mod forms;
 pub(crate) mod function;
 pub(crate) mod profile;
+mod rebuilt;
 mod request;
 mod select;
 pub(crate) mod tensor;

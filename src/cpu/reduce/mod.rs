@@ -38,9 +38,9 @@ use worker::Worker;
 pub(super) struct Reduce {
     /// What is folded.
     pub(super) region: Region,
-    folds: Vec<Folded>,
+    pub(super) folds: Vec<Folded>,
     pair: Option<Pair>,
-    dims: SmallVec<[usize; 4]>,
+    pub(super) dims: SmallVec<[usize; 4]>,
     partition: OnceLock<Partition>,
 }
 
@@ -52,6 +52,7 @@ struct Pair {
 }
 
 /// One of the folds of a pass.
+#[derive(Clone)]
 pub(super) struct Folded {
     pub(super) loops: FoldLoops,
     /// The output of the region that is folded, or the first of two.
@@ -81,6 +82,11 @@ impl Reduce {
             self.region.shape.numel() / self.dims.iter().map(|&d| self.region.shape[d]).product::<usize>().max(1);
         let written: usize = self.folds.iter().map(|fold| results * fold.loops.size).sum();
         (self.region.shape.clone(), self.region.bytes_read() + written)
+    }
+
+    /// Has the work be shared out anew at the next run.
+    pub(super) fn forget_partition(&mut self) {
+        self.partition = OnceLock::new();
     }
 
     fn partition(&self) -> &Partition {

@@ -121,18 +121,18 @@ impl Builder<'_> {
         let value = &graph.values[id];
         let dtype_of = |id: Id| graph.values[id].dtype;
         if let Some(Temp { index, layout }) = temps.get(&id) {
-            return Some(self.leaf(Source::Temp(*index), layout.clone().into(), value.dtype));
+            return Some(self.leaf(id, Source::Temp(*index), layout.clone().into(), value.dtype));
         }
         Some(match &value.step {
             Step::Load { .. } | Step::Take(_) => {
-                let (leaf, stored) = self.read(&value.step, temps)?;
+                let (leaf, stored) = self.read(id, temps)?;
                 self.convert(leaf, stored, value.dtype)?
             }
-            Step::Index { access } => self.leaf(Source::Index, access.clone(), value.dtype),
+            Step::Index { access } => self.leaf(id, Source::Index, access.clone(), value.dtype),
             &Step::Scalar { slot } => self.constant(Constant::Scalar(slot), value.dtype),
             // Every reduction and every scan has a temporary.
             Step::Reduce { .. } | Step::Scan { .. } | Step::Sort { .. } | Step::Segments { .. } => return None,
-            Step::Read { of, access } => self.leaf(Source::Temp(temps.get(of)?.index), access.clone(), value.dtype),
+            Step::Read { of, access } => self.leaf(id, Source::Temp(temps.get(of)?.index), access.clone(), value.dtype),
             &Step::Bounded(bounds, a) => {
                 self.code.push((Call::Bounded(bounds), vec![origins[&a]], value.dtype));
                 Origin::Code(self.code.len() - 1)
@@ -157,12 +157,12 @@ impl Builder<'_> {
     }
 
     /// What is read of a tensor, as it is stored, and the dtype of that.
-    fn read(&mut self, step: &Step, temps: &Temps) -> Option<(Origin, DType)> {
+    fn read(&mut self, id: Id, temps: &Temps) -> Option<(Origin, DType)> {
         let graph = self.graph;
-        match step {
+        match &graph.values[id].step {
             Step::Load { buffer, access } => {
                 let stored = graph.buffers[*buffer].1;
-                Some((self.leaf(Source::Buffer(*buffer), access.clone(), stored), stored))
+                Some((self.leaf(id, Source::Buffer(*buffer), access.clone(), stored), stored))
             }
             Step::Take(Take { from, access, at, .. }) => {
                 let (source, dtype) = match *from {
@@ -173,9 +173,10 @@ impl Builder<'_> {
                 let (source_of_index, places) = (Source::Temp(*index), layout.clone().into());
                 let dtype_of_index = graph.values[*at].dtype;
                 let reading = Reading::Index;
-                self.leaves.push(Leaf { source: source_of_index, access: places, dtype: dtype_of_index, reading });
+                let index = Leaf { id: *at, source: source_of_index, access: places, dtype: dtype_of_index, reading };
+                self.leaves.push(index);
                 let reading = Reading::By(self.leaves.len() - 1);
-                self.leaves.push(Leaf { source, access: access.clone(), dtype, reading });
+                self.leaves.push(Leaf { id, source, access: access.clone(), dtype, reading });
                 Some((Origin::Leaf(self.leaves.len() - 1), dtype))
             }
             _ => None,
@@ -191,7 +192,7 @@ impl Builder<'_> {
                 Step::Round(_, a) => origins[a],
                 &Step::Scalar { slot } => self.constant(Constant::Scalar(slot), dtype),
                 Step::Binary(op, a, b) => self.push(narrow::binary(*op, dtype)?, vec![origins[a], origins[b]], dtype),
-                step => self.read(step, temps)?.0,
+                _ => self.read(id, temps)?.0,
             };
             origins.insert(id, origin);
         }
@@ -211,8 +212,8 @@ impl Builder<'_> {
         Origin::Constant(self.constants.len() - 1)
     }
 
-    fn leaf(&mut self, source: Source, access: Access, dtype: DType) -> Origin {
-        self.leaves.push(Leaf { source, access, dtype, reading: Reading::Plain });
+    fn leaf(&mut self, id: Id, source: Source, access: Access, dtype: DType) -> Origin {
+        self.leaves.push(Leaf { id, source, access, dtype, reading: Reading::Plain });
         Origin::Leaf(self.leaves.len() - 1)
     }
 

@@ -18,6 +18,7 @@ pub(super) use builder::is_source;
 pub(super) type Index = usize;
 
 /// What computes some outputs of one shape, elementwise, from what lies in memory.
+#[derive(Clone)]
 pub(super) struct Region {
     pub(super) shape: Shape,
     pub(super) leaves: Vec<Leaf>,
@@ -37,7 +38,10 @@ pub(super) struct Region {
 }
 
 /// A tensor that is read from memory, in its storage dtype, or whose elements are their own positions.
+#[derive(Clone)]
 pub(super) struct Leaf {
+    /// The graph's value that it is, before conversions.
+    pub(super) id: Id,
     pub(super) source: Source,
     pub(super) access: Access,
     pub(super) dtype: DType,
@@ -122,6 +126,7 @@ pub(super) enum Place {
     Single(usize),
 }
 
+#[derive(Clone)]
 pub(super) struct Instruction {
     pub(super) call: Call,
     pub(super) args: SmallVec<[Index; 3]>,

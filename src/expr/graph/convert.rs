@@ -11,6 +11,20 @@ impl Lowering {
         self.number(Number::Scalar(value), dtype)
     }
 
+    /// How many elements a reduction has of each result. It is the slot of no other number, for of other sizes it is another.
+    pub(super) fn count(&mut self, count: usize, of: Id, dtype: DType) -> Id {
+        let key = (Some(DType::U64), of as u64, dtype);
+        if let Some(&id) = self.numbers.get(&key) {
+            return id;
+        }
+        self.counts.push((self.scalars.len(), of));
+        self.scalars.push(Number::Scalar(Scalar::Float(count as f64)));
+        let step = Step::Scalar { slot: self.scalars.len() - 1 };
+        self.values.push(Value { step, shape: Shape::default(), dtype });
+        self.numbers.insert(key, self.values.len() - 1);
+        self.values.len() - 1
+    }
+
     pub(super) fn number(&mut self, number: Number, dtype: DType) -> Id {
         // The same number in the same dtype is one slot.
         let (kind, bits) = match &number {

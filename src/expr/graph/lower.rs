@@ -51,6 +51,8 @@ pub(super) struct Lowering {
     pub(super) piles: Vec<Pile>,
     pub(super) buffers: Vec<(Storage, DType)>,
     pub(super) scalars: Vec<Number>,
+    /// See [`Graph`](super::Graph).
+    pub(super) counts: SmallVec<[(usize, Id); 1]>,
     /// The value of each number: by its kind (none for a cell), its bits, and the dtype it is used in.
     pub(super) numbers: FxHashMap<(Option<DType>, u64, DType), Id>,
 }
@@ -257,7 +259,7 @@ impl Lowering {
         let dims = SmallVec::from_slice(dims);
         let folded = self.push(Step::Reduce { op: fold, dims, arg }, shape.clone(), work);
         if op == ReduceOp::Mean {
-            let n = self.scalar(Scalar::Float(count as f64), dtype);
+            let n = self.count(count, folded, dtype);
             return self.push(Step::Binary(BinaryOp::Div, folded, n), shape.clone(), dtype);
         }
         // An empty `any` is false and an empty `all` true: the identities of i32 maximum and minimum say so only

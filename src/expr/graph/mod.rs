@@ -9,18 +9,22 @@ mod latest;
 mod lower;
 mod order;
 mod print;
+mod resize;
 mod stages;
 mod take;
 
 use std::any::Any;
+#[cfg(feature = "gpu")]
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, OnceLock};
 
+#[cfg(feature = "gpu")]
 use rustc_hash::FxHasher;
 use smallvec::{SmallVec, smallvec};
 
 pub(crate) use self::latest::Latest;
 use self::lower::Lowering;
+pub(crate) use self::resize::Sizes;
 use super::cell::Number;
 use super::node::Expr;
 use super::op::{BinaryOp, UnaryOp};
@@ -240,8 +244,11 @@ pub(crate) struct Graph {
     /// Read when the graph runs.
     pub(crate) scalars: Vec<Number>,
     pub(crate) roots: Vec<Root>,
-    /// Of everything but the buffers' contents, the scalars' values, and where in its buffer a tensor begins.
-    pub(crate) hash: u64,
+    /// Slots of scalars that are how many elements a reduction has of each result, and the reductions.
+    counts: SmallVec<[(usize, Id); 1]>,
+    /// See [`hash`](Self::hash), once somebody has asked.
+    #[cfg_attr(not(feature = "gpu"), allow(dead_code, reason = "the CPU never asks"))]
+    hash: OnceLock<u64>,
     /// What a backend makes of it at the first run, to be found again at the next.
     pub(crate) prepared: OnceLock<Arc<dyn Any + Send + Sync>>,
     /// What a backend found at the last run, which depends on buffers and targets, too.
@@ -254,28 +261,61 @@ impl Graph {
     pub(crate) fn new(exprs: &[(&Expr, DType)]) -> Result<Self> {
         let mut lowering = Lowering::default();
         let mut roots = exprs.iter().map(|(expr, dtype)| lowering.root(expr, *dtype)).collect::<Result<Vec<_>>>()?;
-        let Lowering { values, buffers, scalars, .. } = lowering;
+        let Lowering { values, buffers, scalars, counts, .. } = lowering;
         let values = stages::share(values, &mut roots);
-        let mut hasher = FxHasher::default();
-        for value in &values {
-            match &value.step {
-                Step::Load { buffer, access } => {
-                    (buffer, &value.shape, value.dtype).hash(&mut hasher);
-                    access.hash_shape(&mut hasher);
+        Ok(Self { counts, ..Self::of(values, buffers, scalars, roots) })
+    }
+
+    /// The graph of these parts, of which nobody has made anything yet.
+    pub(crate) fn of(
+        values: Vec<Value>,
+        buffers: Vec<(Storage, DType)>,
+        scalars: Vec<Number>,
+        roots: Vec<Root>,
+    ) -> Self {
+        Self {
+            values,
+            buffers,
+            starts: Vec::new(),
+            scalars,
+            roots,
+            counts: SmallVec::new(),
+            hash: OnceLock::new(),
+            prepared: OnceLock::new(),
+            latest: Latest::default(),
+        }
+    }
+
+    /// A hash of everything but the buffers' contents, the scalars' values, and where in its buffer a tensor begins.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn hash(&self) -> u64 {
+        *self.hash.get_or_init(|| {
+            let mut hasher = FxHasher::default();
+            for value in &self.values {
+                match &value.step {
+                    Step::Load { buffer, access } => {
+                        (buffer, &value.shape, value.dtype).hash(&mut hasher);
+                        access.hash_shape(&mut hasher);
+                    }
+                    Step::Take(Take { from, access, at, reach }) => {
+                        (from, at, reach, &value.shape, value.dtype).hash(&mut hasher);
+                        access.hash_shape(&mut hasher);
+                    }
+                    _ => value.hash(&mut hasher),
                 }
-                Step::Take(Take { from, access, at, reach }) => {
-                    (from, at, reach, &value.shape, value.dtype).hash(&mut hasher);
-                    access.hash_shape(&mut hasher);
-                }
-                _ => value.hash(&mut hasher),
             }
-        }
-        roots.hash(&mut hasher);
-        for (_, dtype) in &buffers {
-            dtype.hash(&mut hasher);
-        }
-        let (hash, starts) = (hasher.finish(), Vec::new());
-        Ok(Self { values, buffers, starts, scalars, roots, hash, prepared: OnceLock::new(), latest: Latest::default() })
+            self.roots.hash(&mut hasher);
+            for (_, dtype) in &self.buffers {
+                dtype.hash(&mut hasher);
+            }
+            hasher.finish()
+        })
+    }
+
+    /// Drops what was found out about it, as its form has changed; not what a backend has prepared.
+    fn forget(&mut self) {
+        self.hash = OnceLock::new();
+        self.latest = Latest::default();
     }
 
     /// What its numbers are now. A run asks once: another thread may change a cell between two passes.
@@ -286,10 +326,7 @@ impl Graph {
     /// Takes over what a backend made of `other`, if that differs in no more than its buffers and numbers.
     pub(crate) fn adopt(&mut self, other: &Self) {
         let dtypes = |graph: &Self| graph.buffers.iter().map(|b| b.1).collect::<Vec<_>>();
-        let same = self.hash == other.hash
-            && self.values == other.values
-            && self.roots == other.roots
-            && dtypes(self) == dtypes(other);
+        let same = self.values == other.values && self.roots == other.roots && dtypes(self) == dtypes(other);
         if same && self.prepared.get().is_none() {
             self.prepared = other.prepared.clone();
         }

@@ -21,6 +21,7 @@ mod order;
 mod pointwise;
 mod scans;
 mod shapes;
+mod sizes;
 mod special;
 mod subscript;
 mod value;
@@ -30,6 +31,7 @@ use rustc_hash::FxHashMap;
 use super::node::Expr;
 use crate::{Error, Result, Tensor};
 use lexer::{Token, tokens};
+pub(crate) use sizes::{Asks, asks};
 use value::{Kind, Mistake, Value, mistake};
 
 impl Expr {
