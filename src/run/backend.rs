@@ -18,6 +18,8 @@ use std::path::Path;
 #[cfg(feature = "gpu")]
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::base::info::{Counters, DeviceInfo, MemoryStats};
 use crate::base::storage::Storage;
 use crate::base::times::{Bandwidth, Clock, KernelTime};
@@ -214,6 +216,16 @@ impl Backend {
     /// is of exactly the target's elements, in a graph without reductions whose targets have one shape.
     pub(super) fn run(&self, op: &'static str, graph: &Graph, targets: &[Tensor]) -> Result<()> {
         on!(self, cpu => cpu::run(op, graph, targets), context => gpu::run(op, context, graph, targets))
+    }
+
+    /// As [`run`](Self::run), of what may have run before: where a backend remembers that, without a copy of the targets.
+    pub(super) fn run_again(&self, op: &'static str, graph: &Graph, targets: &[&Tensor]) -> Result<()> {
+        let done = on!(self, cpu => false, context => gpu::run_again(op, context, graph, targets)?);
+        if done {
+            return Ok(());
+        }
+        let targets: SmallVec<[Tensor; 1]> = targets.iter().map(|&target| target.clone()).collect();
+        self.run(op, graph, &targets)
     }
 
     pub(super) fn synchronize(&self, op: &'static str) -> Result<()> {
