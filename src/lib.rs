@@ -98,6 +98,8 @@ pub use optim::Params;
 pub use run::assign::assign;
 pub use run::device::{DEVICE_VARIABLE, Device};
 pub use run::distinct::Unique;
+#[cfg(feature = "gpu")]
+pub use run::embed::Recording;
 pub use run::eval::{Prepared, eval_all, prepare};
 pub use run::explain::{Explanation, Pass, explain_all};
 pub use run::function::{Function, Operand};

@@ -37,15 +37,16 @@ fn frames(own: &Own, device: &Device, texture: &wgpu::Texture, mut each: impl Fn
     let shade = (grey.clamp(0.0, 1.0) * 255.0 + 0.5).reshape([4, 256, 1]);
     let speed = &speeds * 0.9 + &slope;
     let step = &weights - &speed * 0.1;
+    let (again, ()) = device.record(|| slope.assign(&gradient)).unwrap();
     for frame in 0..10_000 {
         let mut encoder = own.encoder();
         device
             .record_into(&mut encoder, || {
                 picture.assign(&shade)?;
-                picture.to_wgpu_texture(texture)?;
-                slope.assign(&gradient)
+                picture.to_wgpu_texture(texture)
             })
             .unwrap();
+        again.add_to(&mut encoder).unwrap();
         own.queue.submit([encoder.finish()]);
         assign(&[(&speeds, speed.clone()), (&weights, step.clone())]).unwrap();
         device.flush().unwrap();

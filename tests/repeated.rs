@@ -127,6 +127,47 @@ fn what_changes_between_runs_is_seen() {
     }
 }
 
+/// A number that stands for some runs, then changes, and comes back: also one that differs in a bit alone.
+#[test]
+fn a_number_that_changes_now_and_then() {
+    for device in devices() {
+        let (x, cell) = (counting(50, &device), ScalarCell::new(0.0));
+        let [y, z] = [0, 1].map(|_| Tensor::zeros([50], DType::F32, &device).unwrap());
+        let (scaled, sum) = (&x * &cell, (&x * &cell).sum(..));
+        for (round, number) in [0.0, -0.0, 2.0, f64::NAN, 3.0, 2.0].into_iter().cycle().take(18).enumerate() {
+            cell.set(number);
+            for _ in 0..=round % 7 {
+                y.assign(&scaled).unwrap();
+                z.assign(&sum).unwrap();
+            }
+            let expected = 49.0 * number as f32;
+            let same = |found: f32, want: f32| found.to_bits() == want.to_bits() || found.is_nan() && want.is_nan();
+            assert!(same(floats(&y)[49], expected), "{device}: round {round}: {:?}", floats(&y)[49]);
+            assert!(same(floats(&z)[0] + 0.0, 25.0 * expected + 0.0), "{device}: round {round}: {:?}", floats(&z)[0]);
+        }
+    }
+}
+
+/// More runs than any number of launches that are recorded at once, none of them read: all are done, and many are handed over
+/// meanwhile.
+#[test]
+fn many_runs_without_a_read() {
+    for device in devices() {
+        let x = Tensor::zeros([64], DType::F32, &device).unwrap();
+        let next = &x + 1.0;
+        let before = device.counters();
+        for _ in 0..5000 {
+            x.assign(&next).unwrap();
+        }
+        let after = device.counters();
+        if device.is_gpu() {
+            assert_eq!(after.kernels - before.kernels, 5000, "{device}");
+            assert!(after.submits - before.submits >= 4, "{device}: {} submissions", after.submits - before.submits);
+        }
+        assert_eq!(floats(&x), [5000.0; 64], "{device}");
+    }
+}
+
 #[test]
 fn an_index_out_of_range_is_told_each_time() {
     for device in devices() {

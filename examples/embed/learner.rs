@@ -1,6 +1,6 @@
 //! What is computed: a picture of weighted channels, and a step of gradient descent on the weights.
 
-use hadamard::{DType, Device, Expr, Tensor, assign, wgpu};
+use hadamard::{DType, Device, Expr, Recording, Tensor, assign, wgpu};
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::zune_core::bytestream::ZCursor;
 
@@ -47,56 +47,59 @@ impl Photograph {
 }
 
 pub(crate) struct Learner {
-    device: Device,
-    weights: Tensor,
-    speeds: Tensor,
-    gradient: Tensor,
-    picture: Tensor,
-    shade: Expr,
-    slope: Expr,
-    speed: Expr,
-    step: Expr,
-    loss: Expr,
+    /// What the next frame reads, by turns: it writes the others.
+    weights: [Tensor; 2],
+    losses: [Expr; 2],
+    frames: [Recording; 2],
+    turn: usize,
 }
 
 impl Learner {
-    pub(crate) fn new(photo: &Photograph, device: &Device) -> Result<Self> {
+    /// `texture` is what is drawn.
+    pub(crate) fn new(photo: &Photograph, device: &Device, texture: &wgpu::Texture) -> Result<Self> {
         let (height, width) = (photo.height, photo.width);
         let planes = Tensor::from_slice(&photo.planes, [3, height, width], device)?;
         let sought = Tensor::from_slice(&photo.grey(), [height, width], device)?;
-        let weights = Tensor::zeros([3, 1, 1], DType::F32, device)?;
-        let speeds = Tensor::zeros([3, 1, 1], DType::F32, device)?;
+        let two = || -> hadamard::Result<[Tensor; 2]> {
+            let one = || Tensor::zeros([3, 1, 1], DType::F32, device);
+            Ok([one()?, one()?])
+        };
+        let (weights, speeds) = (two()?, two()?);
         // Rows begin where a copy to a texture needs them, so that no other copy is made.
         let picture = Tensor::zeros([height, photo.row(), 1], DType::U8, device)?.narrow(1, 0, width)?;
 
-        // Descriptions, built once: each frame runs them with what the weights are then.
-        let grey = (&planes * &weights).sum(0);
-        let loss = (&grey - &sought).square().mean(..);
-        let slope = loss.grad(&[&weights])?.remove(0);
-        // The gradient is stored, so that the step reads it, and writes speeds and weights in place, in one pass.
-        let gradient = Tensor::zeros([3, 1, 1], DType::F32, device)?;
-        let speed = &speeds * KEPT + &gradient;
-        let step = &weights - &speed * RATE;
-        let shade = (grey.clamp(0.0, 1.0) * 255.0 + 0.5).reshape([height, width, 1]);
-        Ok(Self { device: device.clone(), weights, speeds, gradient, picture, shade, slope, speed, step, loss })
+        // Recorded once: each frame does it with what the weights are then.
+        let frame = |from: usize, to: usize| -> Result<(Recording, Expr)> {
+            let grey = (&planes * &weights[from]).sum(0);
+            let loss = (&grey - &sought).square().mean(..);
+            let slope = loss.grad(&[&weights[from]])?.remove(0);
+            let shade = (grey.clamp(0.0, 1.0) * 255.0 + 0.5).reshape([height, width, 1]);
+            let speed = &speeds[from] * KEPT + slope;
+            let step = &weights[from] - &speed * RATE;
+            let (frame, ()) = device.record(|| {
+                picture.assign(shade)?;
+                picture.to_wgpu_texture(texture)?;
+                // The gradient's last pass makes the step, too, since nothing that is written is read.
+                assign(&[(&speeds[to], speed), (&weights[to], step)])
+            })?;
+            Ok((frame, loss))
+        };
+        let ((even, loss), (odd, other)) = (frame(0, 1)?, frame(1, 0)?);
+        Ok(Self { weights, losses: [loss, other], frames: [even, odd], turn: 0 })
     }
 
-    /// Records a frame: the picture, its copy to the texture that is drawn, and a step of the weights.
-    pub(crate) fn record(&self, encoder: &mut wgpu::CommandEncoder, texture: &wgpu::Texture) -> Result<()> {
-        self.device.record_into(encoder, || {
-            self.picture.assign(&self.shade)?;
-            self.picture.to_wgpu_texture(texture)?;
-            self.gradient.assign(&self.slope)?;
-            assign(&[(&self.speeds, self.speed.clone()), (&self.weights, self.step.clone())])
-        })?;
+    /// Adds to a frame the picture, its copy to the texture that is drawn, and a step of the weights.
+    pub(crate) fn add_to(&mut self, encoder: &mut wgpu::CommandEncoder) -> Result<()> {
+        self.frames[self.turn].add_to(encoder)?;
+        self.turn = 1 - self.turn;
         Ok(())
     }
 
     pub(crate) fn loss(&self) -> Result<f32> {
-        Ok(self.loss.eval()?.item()?)
+        Ok(self.losses[self.turn].eval()?.item()?)
     }
 
     pub(crate) fn weights(&self) -> Result<Vec<f32>> {
-        Ok(self.weights.to_vec()?)
+        Ok(self.weights[self.turn].to_vec()?)
     }
 }

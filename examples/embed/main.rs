@@ -35,12 +35,12 @@ fn main() -> Result<()> {
     println!("on {ours}, a photograph of {} x {}", photo.width, photo.height);
 
     let stage = Stage::new(&device, &photo);
-    let learner = Learner::new(&photo, &ours)?;
+    let mut learner = Learner::new(&photo, &ours, &stage.picture)?;
     let targets: Vec<wgpu::Texture> = SHOWN.iter().map(|_| stage.target(&device)).collect();
     let before = learner.loss()?;
     for frame in 0..FRAMES {
         let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        learner.record(&mut encoder, &stage.picture)?;
+        learner.add_to(&mut encoder)?;
         // A window's surface would be drawn to here; a frame that is not kept is drawn over.
         let shown = SHOWN.iter().position(|&shown| shown >= frame).unwrap_or(SHOWN.len() - 1);
         stage.draw(&mut encoder, &targets[shown]);

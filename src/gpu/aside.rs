@@ -11,11 +11,13 @@ use std::thread::{self, ThreadId};
 use super::Context;
 use super::context::lock;
 use super::exit::{join_at_exit, leave};
-use super::marks::Marks;
+use super::marks::{Marks, Raised};
 use super::memory::new_id;
 use super::pipeline::Pipeline;
 use super::recorder::{Bound, Recorder, UNIFORM_BYTES};
+use super::replay::Replay;
 use super::texture::TextureCopy;
+use crate::base::bounds::Bounds;
 use crate::base::storage::Storage;
 use crate::{Error, Result};
 
@@ -25,15 +27,33 @@ pub(super) struct Tape {
     steps: Vec<Step>,
     /// The last has room; those before it are full.
     slots: Vec<Slots>,
-    /// Where its kernels mark indices out of bounds.
-    marks: Slotted<Marks>,
-    /// All memory it uses, some of it more than once.
-    kept: Vec<Storage>,
+    /// Where its kernels mark indices out of bounds; see [`Recorder::furnish`].
+    marks: Option<Slotted<Marks>>,
+    /// All memory it uses, some of it more than once, in order, and whether it is written.
+    kept: Vec<(Storage, bool)>,
 }
 
-enum Step {
-    Launch { pipeline: wgpu::ComputePipeline, group: wgpu::BindGroup, slot: u32, grid: [u32; 2] },
+pub(super) enum Step {
+    Launch {
+        pipeline: wgpu::ComputePipeline,
+        group: wgpu::BindGroup,
+        slot: u32,
+        grid: [u32; 2],
+    },
+    /// A whole run.
+    Again(Arc<Replay>),
     Copy(TextureCopy),
+}
+
+impl Step {
+    /// How many launches it is.
+    pub(super) fn kernels(&self) -> u64 {
+        match self {
+            Self::Launch { .. } => 1,
+            Self::Again(replay) => replay.kernels(),
+            Self::Copy(_) => 0,
+        }
+    }
 }
 
 /// With a number that bind groups know it by.
@@ -53,6 +73,13 @@ pub(super) struct Uniforms {
 
 pub(super) type Slots = Slotted<Uniforms>;
 
+impl Uniforms {
+    /// Whether the buffer has its contents already.
+    fn is_written(&self) -> bool {
+        self.written.starts_with(&self.words)
+    }
+}
+
 /// What tapes have done with.
 #[derive(Default)]
 pub(super) struct Spare {
@@ -60,15 +87,17 @@ pub(super) struct Spare {
     marks: Vec<Slotted<Marks>>,
     /// None, but room for as many as the last tape had.
     steps: Vec<Step>,
+    /// The same, of what each tape that is done has kept.
+    kept: Vec<Vec<(Storage, bool)>>,
 }
 
 /// What submitted work uses, until it is done.
-struct InUse {
+pub(super) struct InUse {
     /// `None` only while dropping.
     context: Option<Arc<Context>>,
     slots: Vec<Slots>,
-    marks: Option<Slotted<Marks>>,
-    kept: Vec<Storage>,
+    pub(super) marks: Option<Slotted<Marks>>,
+    pub(super) kept: Vec<(Storage, bool)>,
 }
 
 impl Drop for InUse {
@@ -77,7 +106,7 @@ impl Drop for InUse {
         let Some(context) = self.context.take() else { return };
         let mut slots = std::mem::take(&mut self.slots);
         slots.iter_mut().for_each(|slots| slots.of.words.clear());
-        let (marks, kept) = (self.marks.take(), std::mem::take(&mut self.kept));
+        let (marks, mut kept) = (self.marks.take(), std::mem::take(&mut self.kept));
         if context.is_copy() {
             // All of it is the parent's.
             std::mem::forget((context, slots, marks, kept));
@@ -88,7 +117,10 @@ impl Drop for InUse {
             spare.slots.extend(slots);
             spare.marks.extend(marks);
         }
-        if context.faults.takes_turns() {
+        if !context.faults.takes_turns() {
+            kept.clear();
+            lock(&context.spare).kept.push(kept);
+        } else {
             let freeing = thread::Builder::new().name("hadamard-free".to_owned());
             let freeing = freeing.spawn(move || {
                 drop(kept);
@@ -103,41 +135,62 @@ impl Drop for InUse {
 impl Tape {
     /// The ids by which a bind group knows what is bound beside a launch's buffers.
     pub(super) fn ids(&self, marks: bool) -> impl Iterator<Item = u64> {
-        self.slots.last().map(|slots| slots.id).into_iter().chain(marks.then_some(self.marks.id))
+        let marks = self.marks.as_ref().filter(|_| marks).map(|marks| marks.id);
+        self.slots.last().map(|slots| slots.id).into_iter().chain(marks)
     }
 
     /// The buffers of uniforms and of marks.
     pub(super) fn beside(&self) -> Option<(&wgpu::Buffer, &wgpu::Buffer)> {
-        self.slots.last().map(|slots| (&slots.of.buffer, &self.marks.of.buffer))
+        Some((&self.slots.last()?.of.buffer, &self.marks.as_ref()?.of.buffer))
     }
 
-    pub(super) fn marks(&mut self) -> &mut Marks {
-        &mut self.marks.of
+    /// The mark of some bounds.
+    pub(super) fn mark(&mut self, bounds: Bounds) -> u32 {
+        self.marks.as_mut().map_or(0, |marks| marks.of.of(bounds))
     }
 
-    pub(super) fn keep(&mut self, storages: impl Iterator<Item = Storage>) {
+    pub(super) fn step(&mut self, step: Step) {
+        self.steps.push(step);
+    }
+
+    /// Its steps, and none left.
+    pub(super) fn take_steps(&mut self) -> Vec<Step> {
+        std::mem::take(&mut self.steps)
+    }
+
+    /// The marks that may be raised.
+    pub(super) fn raised(&mut self) -> Option<Raised> {
+        self.marks.as_mut().and_then(|marks| marks.of.take(u64::MAX))
+    }
+
+    pub(super) fn keep(&mut self, storages: impl Iterator<Item = (Storage, bool)>) {
         self.kept.extend(storages);
     }
 
     pub(super) fn copy(&mut self, copy: TextureCopy) {
         self.steps.push(Step::Copy(copy));
     }
+}
 
-    /// Plays the steps into an encoder.
-    fn play(&self, encoder: &mut wgpu::CommandEncoder) {
-        let is_launch = |step: &Step| matches!(step, Step::Launch { .. });
-        for steps in self.steps.chunk_by(|a, b| is_launch(a) && is_launch(b)) {
-            if let [Step::Copy(copy)] = steps {
-                copy.record(encoder);
-                continue;
-            }
-            let descriptor = wgpu::ComputePassDescriptor { label: Some("hadamard"), timestamp_writes: None };
-            let mut pass = encoder.begin_compute_pass(&descriptor);
-            for step in steps {
-                let Step::Launch { pipeline, group, slot, grid } = step else { continue };
-                pass.set_pipeline(pipeline);
-                pass.set_bind_group(0, group, &[*slot]);
-                pass.dispatch_workgroups(grid[0], grid[1], 1);
+/// Plays steps into an encoder.
+pub(super) fn play(steps: &[Step], encoder: &mut wgpu::CommandEncoder) {
+    let is_copy = |step: &Step| matches!(step, Step::Copy(_));
+    for steps in steps.chunk_by(|a, b| !is_copy(a) && !is_copy(b)) {
+        if let [Step::Copy(copy)] = steps {
+            copy.record(encoder);
+            continue;
+        }
+        let descriptor = wgpu::ComputePassDescriptor { label: Some("hadamard"), timestamp_writes: None };
+        let mut pass = encoder.begin_compute_pass(&descriptor);
+        for step in steps {
+            match step {
+                Step::Launch { pipeline, group, slot, grid } => {
+                    pass.set_pipeline(pipeline);
+                    pass.set_bind_group(0, group, &[*slot]);
+                    pass.dispatch_workgroups(grid[0], grid[1], 1);
+                }
+                Step::Again(replay) => _ = replay.record(&mut pass, None),
+                Step::Copy(_) => {}
             }
         }
     }
@@ -151,6 +204,14 @@ impl Recorder {
         }
         let me = thread::current().id();
         self.tapes.iter().position(|tape| tape.thread == me)
+    }
+
+    /// Gives a tape what launches need that are no replays.
+    pub(super) fn furnish(&mut self, context: &Context, op: &'static str, at: usize) -> Result<()> {
+        if self.tapes[at].marks.is_none() {
+            self.tapes[at].marks = Some(context.marks(op)?);
+        }
+        Ok(())
     }
 
     /// Appends a launch to a tape.
@@ -212,24 +273,46 @@ impl Context {
         encoder: &mut wgpu::CommandEncoder,
         work: impl FnOnce() -> Result<R>,
     ) -> Result<R> {
-        self.look(op)?;
+        let (mut tape, result) = self.tape(op, work)?;
+        let raised = tape.raised();
+        let write = self.write_uniforms(op, &mut tape);
+        let played = write.and_then(|()| {
+            self.guard_commands(op, || {
+                play(&tape.steps, encoder);
+                Ok(())
+            })
+        });
+        let read = played.and_then(|()| match (raised, &tape.marks) {
+            (Some(raised), Some(marks)) => self.read_marks_after(op, encoder, &marks.of.buffer, raised),
+            _ => Ok(()),
+        });
+        // Even where something failed, the encoder may have a part of the steps.
+        let in_use = self.in_use(tape);
+        encoder.on_submitted_work_done(move || drop(in_use));
+        read.map(|()| result)
+    }
+
+    /// What `work` does on this thread, on a tape.
+    pub(super) fn tape<R>(self: &Arc<Self>, op: &'static str, work: impl FnOnce() -> Result<R>) -> Result<(Tape, R)> {
+        // Whoever submits the work, or asks for another device, lets wgpu report.
+        self.check(op)?;
         {
             let mut recorder = self.recorder();
             if recorder.tape().is_some() {
-                return Err(Error::argument(op, "no record_into of this device around it", "one"));
+                return Err(Error::argument(op, "no recording of this device around it", "one"));
             }
             recorder.flush(self, op)?;
-            let (slots, marks) = (vec![self.slots(op)?], self.marks(op)?);
             let thread = thread::current().id();
-            let steps = std::mem::take(&mut lock(&self.spare).steps);
-            recorder.tapes.push(Tape { thread, steps, slots, marks, kept: Vec::new() });
+            let (steps, kept) = {
+                let mut spare = lock(&self.spare);
+                (std::mem::take(&mut spare.steps), spare.kept.pop().unwrap_or_default())
+            };
+            recorder.tapes.push(Tape { thread, steps, slots: Vec::new(), marks: None, kept });
         }
         let recording = Recording(self);
         let result = work()?;
-        if let Some(tape) = recording.take() {
-            self.play(op, encoder, tape)?;
-        }
-        Ok(result)
+        let tape = recording.take().expect("it is taken here alone");
+        Ok((tape, result))
     }
 
     /// An error on a thread that records into a caller's encoder, whose work nobody here can wait for.
@@ -241,33 +324,29 @@ impl Context {
         Err(Error::argument(op, "evaluations and updates alone within record_into", found))
     }
 
-    fn play(self: &Arc<Self>, op: &'static str, encoder: &mut wgpu::CommandEncoder, mut tape: Tape) -> Result<()> {
-        let raised = tape.marks.of.take(u64::MAX);
-        let played = self.guard(op, || {
-            tape.play(encoder);
-            // The queue writes before whatever is submitted next.
+    /// Writes a tape's uniforms, where they are others than are there. The queue does so before whatever is submitted next.
+    pub(super) fn write_uniforms(&self, op: &'static str, tape: &mut Tape) -> Result<()> {
+        if tape.slots.iter().all(|slots| slots.of.is_written()) {
+            return Ok(());
+        }
+        self.guard(op, || {
             for Slotted { of: uniforms, .. } in &mut tape.slots {
-                if !uniforms.written.starts_with(&uniforms.words) {
+                if !uniforms.is_written() {
                     self.queue.write_buffer(&uniforms.buffer, 0, &uniforms.words);
                     std::mem::swap(&mut uniforms.written, &mut uniforms.words);
                 }
             }
             Ok(())
-        });
-        let read = played.and_then(|()| match raised {
-            Some(raised) => self.read_marks_after(op, encoder, &tape.marks.of.buffer, raised),
-            None => Ok(()),
-        });
-        // Even where something failed, the encoder may have a part of the steps.
-        let in_use = self.in_use(tape);
-        encoder.on_submitted_work_done(move || drop(in_use));
-        read
+        })
     }
 
-    fn in_use(self: &Arc<Self>, mut tape: Tape) -> InUse {
-        tape.steps.clear();
+    pub(super) fn in_use(self: &Arc<Self>, mut tape: Tape) -> InUse {
+        {
+            let _turn = self.faults.turn();
+            tape.steps.clear();
+        }
         lock(&self.spare).steps = tape.steps;
-        InUse { context: Some(self.clone()), slots: tape.slots, marks: Some(tape.marks), kept: tape.kept }
+        InUse { context: Some(self.clone()), slots: tape.slots, marks: tape.marks, kept: tape.kept }
     }
 
     fn slots(&self, op: &'static str) -> Result<Slots> {

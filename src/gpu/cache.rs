@@ -6,7 +6,7 @@
 
 use std::hash::{Hash, Hasher};
 use std::num::NonZero;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use lru::LruCache;
@@ -25,7 +25,11 @@ const MAX_PLANS: NonZero<usize> = NonZero::new(1024).unwrap();
 /// Pipelines kept, at most. A driver may need a megabyte for one.
 const MAX_PIPELINES: usize = 256;
 
-pub(super) struct Cache(Mutex<Kept>);
+pub(super) struct Cache {
+    kept: Mutex<Kept>,
+    /// Whether plans have been dropped for their pipelines' sake since [`Cache::made_room`] was last asked.
+    made_room: AtomicBool,
+}
 
 struct Kept {
     /// By the hash of their form.
@@ -95,26 +99,34 @@ fn hash(graph: &Graph, targets: &[Target], shifts: &Shifts, fast_math: bool) -> 
 impl Default for Cache {
     fn default() -> Self {
         let plans = LruCache::with_hasher(MAX_PLANS, FxBuildHasher);
-        Self(Mutex::new(Kept { plans, pipelines: FxHashMap::default() }))
+        let kept = Mutex::new(Kept { plans, pipelines: FxHashMap::default() });
+        Self { kept, made_room: AtomicBool::new(false) }
     }
 }
 
 impl Cache {
     /// Drops everything. What is running keeps its own.
     pub(super) fn clear(&self) {
-        let mut kept = lock(&self.0);
+        let mut kept = lock(&self.kept);
         kept.plans.clear();
         kept.pipelines.clear();
+    }
+
+    /// Whether pipelines have been dropped since this was last asked, which someone else may still hold.
+    pub(super) fn made_room(&self) -> bool {
+        self.made_room.load(Ordering::Relaxed) && self.made_room.swap(false, Ordering::Relaxed)
     }
 }
 
 impl Kept {
-    /// Drops plans, those used longest ago first, until few enough pipelines are left.
-    fn make_room(&mut self) {
+    /// Drops plans, those used longest ago first, until few enough pipelines are left. Whether there were too many.
+    fn make_room(&mut self) -> bool {
+        let too_many = self.pipelines.len() > MAX_PIPELINES;
         while self.pipelines.len() > MAX_PIPELINES && self.plans.len() > 1 {
             drop(self.plans.pop_lru());
             self.pipelines.retain(|_, pipeline| Arc::strong_count(pipeline) > 1);
         }
+        too_many
     }
 }
 
@@ -138,15 +150,17 @@ impl Context {
         self.counts.planned.fetch_add(1, Ordering::Relaxed);
         let pipelines = plan.launches.iter().map(|l| self.pipeline(op, &l.spec)).collect::<Result<_>>()?;
         let ready = Arc::new(Ready { form: Form::of(&graph, &targets, fast_math), plan, pipelines });
-        let mut kept = lock(&self.cache.0);
+        let mut kept = lock(&self.cache.kept);
         kept.plans.put(key, ready.clone());
-        kept.make_room();
+        if kept.make_room() {
+            self.cache.made_room.store(true, Ordering::Relaxed);
+        }
         Ok((key, ready))
     }
 
     /// The plan of this key, which counts as used.
     pub(super) fn kept(&self, key: u64) -> Option<Arc<Ready>> {
-        lock(&self.cache.0).plans.get(&key).cloned()
+        lock(&self.cache.kept).plans.get(&key).cloned()
     }
 
     /// An error if a launch has more uniforms than the device can bind.
@@ -159,11 +173,11 @@ impl Context {
     }
 
     fn pipeline(&self, op: &'static str, spec: &Spec) -> Result<Arc<Pipeline>> {
-        if let Some(pipeline) = lock(&self.cache.0).pipelines.get(spec) {
+        if let Some(pipeline) = lock(&self.cache.kept).pipelines.get(spec) {
             return Ok(pipeline.clone());
         }
         // Compiled outside the lock: two threads may both compile the same spec, but no thread waits for another.
         let pipeline = Arc::new(Pipeline::compile(self, op, spec)?);
-        Ok(lock(&self.cache.0).pipelines.entry(spec.clone()).or_insert(pipeline).clone())
+        Ok(lock(&self.cache.kept).pipelines.entry(spec.clone()).or_insert(pipeline).clone())
     }
 }

@@ -110,13 +110,27 @@ impl Context {
     /// Calls wgpu, holding [`turn`](Self::turn), and returns the error wgpu reports. Must not be nested.
     ///
     /// If the call submits work that other threads recorded, errors of that work are returned here, too.
-    #[cfg(not(target_arch = "wasm32"))]
     pub(super) fn guard<R>(&self, op: &'static str, work: impl FnOnce() -> Result<R>) -> Result<R> {
+        self.guard_from(op, FILTERS, work)
+    }
+
+    /// The same of calls that only add commands to an encoder, which take no memory: they may be invalid, and no more.
+    pub(super) fn guard_commands<R>(&self, op: &'static str, work: impl FnOnce() -> Result<R>) -> Result<R> {
+        self.guard_from(op, [wgpu::ErrorFilter::Validation], work)
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    fn guard_from<R, const N: usize>(
+        &self,
+        op: &'static str,
+        filters: [wgpu::ErrorFilter; N],
+        work: impl FnOnce() -> Result<R>,
+    ) -> Result<R> {
         self.check(op)?;
         let turn = self.faults.turn();
-        let scopes = FILTERS.map(|filter| self.device.push_error_scope(filter));
+        let scopes = filters.map(|filter| self.device.push_error_scope(filter));
         let result = work();
-        let popped = scopes.into_iter().rev().map(|scope| pollster::block_on(scope.pop()));
+        let popped = scopes.into_iter().rev().map(|scope| told(scope.pop()));
         // The fold pops every scope, in this order, whatever the first has found.
         let found = popped.fold(None, Option::or);
         drop(turn);
@@ -228,6 +242,16 @@ impl Context {
 
     pub(super) fn limit(&self, op: &'static str, limit: &'static str, max: u64, found: u64) -> Error {
         Error::Limit { op, limit, max, found, device: self.label().to_owned() }
+    }
+}
+
+/// What a scope caught. Natively it is told at once, and nothing need be waited for.
+#[cfg(not(target_arch = "wasm32"))]
+fn told<T>(scope: impl Future<Output = T>) -> T {
+    let mut scope = std::pin::pin!(scope);
+    match scope.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop())) {
+        std::task::Poll::Ready(found) => found,
+        std::task::Poll::Pending => pollster::block_on(scope),
     }
 }
 

@@ -17,6 +17,7 @@ pub(super) struct Marks {
 }
 
 /// Marks on their way to the host.
+#[derive(Clone)]
 pub(super) struct Raised(Vec<Bounds>);
 
 impl Marks {

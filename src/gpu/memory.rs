@@ -4,6 +4,8 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use smallvec::SmallVec;
+
 use super::Context;
 use super::faults::Faults;
 use super::foreign::Shared;
@@ -110,6 +112,15 @@ impl Context {
             foreign: false,
             shared: AtomicUsize::new(0),
         }))
+    }
+
+    /// Temporary memory of so many bytes each.
+    pub(super) fn temps(
+        self: &Arc<Self>,
+        op: &'static str,
+        bytes: impl Iterator<Item = u64>,
+    ) -> Result<SmallVec<[Arc<Buffer>; 4]>> {
+        bytes.map(|bytes| self.buffer(op, bytes)).collect()
     }
 
     /// A caller's buffer, as the one with this number of those that are shared.

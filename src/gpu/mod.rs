@@ -23,6 +23,8 @@ mod poller;
 mod profile;
 mod readback;
 mod recorder;
+mod recording;
+mod replay;
 mod shifts;
 mod texture;
 #[cfg(target_arch = "wasm32")]
@@ -38,6 +40,7 @@ pub(crate) use self::adapter::{adapters, preferred_adapters, refusal};
 pub(crate) use self::context::Context;
 pub(crate) use self::memory::Buffer;
 pub use self::options::WgpuOptions;
+pub(crate) use self::recording::Recorded;
 pub(crate) use self::texture::{PITCH, Texels};
 
 #[cfg(target_arch = "wasm32")]
@@ -48,6 +51,7 @@ pub use wgpu;
 use self::again::Found;
 use self::cache::Ready;
 use self::recorder::Bound;
+use self::replay::{Draft, Work};
 use self::shifts::Shifts;
 use crate::base::storage::Storage;
 use crate::expr::graph::Graph;
@@ -56,20 +60,38 @@ use crate::{Result, Tensor};
 
 /// Runs a graph; root `i` is written to `tensors[i]`. What the caller promises is said at `Backend::run`.
 pub(crate) fn run(op: &'static str, context: &Arc<Context>, graph: &Graph, tensors: &[Tensor]) -> Result<()> {
-    context.look_unless_aside(op)?;
     let counted = graph.counted_from_start();
     let graph = counted.as_ref().unwrap_or(graph);
+    let targets: SmallVec<[&Tensor; 4]> = tensors.iter().collect();
+    let found = context.found(graph, &targets);
+    if let Some(found) = &found
+        && found.run(op, context, graph, &targets)?
+    {
+        return Ok(());
+    }
+    run_anew(op, context, graph, tensors, found.as_deref())
+}
+
+/// Runs a graph again if nothing about it is new, as [`run`] would. Returns whether it did.
+pub(crate) fn run_again(op: &'static str, context: &Arc<Context>, graph: &Graph, targets: &[&Tensor]) -> Result<bool> {
+    let found = if graph.starts.is_empty() { context.found(graph, targets) } else { None };
+    found.map_or(Ok(false), |found| found.run(op, context, graph, targets))
+}
+
+fn run_anew(
+    op: &'static str,
+    context: &Arc<Context>,
+    graph: &Graph,
+    tensors: &[Tensor],
+    found: Option<&Found>,
+) -> Result<()> {
+    context.look_unless_aside(op)?;
     let most = Window::most_bytes(context.info().max_binding);
-    let (shifts, ready) = match context.again(graph, tensors) {
-        Some(found) => found,
+    let (shifts, ready) = match found.and_then(|found| found.plan(context)) {
+        Some(plan) => plan,
         None => prepare(op, context, graph, tensors, most)?,
     };
-    let temps = ready
-        .plan
-        .temps
-        .iter()
-        .map(|t| context.buffer(op, (t.numel * t.dtype.size()) as u64))
-        .collect::<Result<SmallVec<[Arc<Buffer>; 4]>>>()?;
+    let temps = context.temps(op, ready.plan.temps.iter().map(|t| (t.numel * t.dtype.size()) as u64))?;
     let buffer = |memory: &Memory| -> &Buffer {
         let storage = match *memory {
             Memory::Buffer(i) => &graph.buffers[i].0,
@@ -80,10 +102,15 @@ pub(crate) fn run(op: &'static str, context: &Arc<Context>, graph: &Graph, tenso
         own(storage)
     };
     let scalars = graph.numbers();
+    let targets: SmallVec<[&Tensor; 4]> = tensors.iter().collect();
+    let work = Work { graph, targets: &targets, temps: &temps };
     let mut recorder = context.recorder();
     let tape = recorder.tape();
-    for (storage, _) in &graph.buffers {
-        recorder.check(context, op, own(storage))?;
+    recorder.check_read(context, op, graph)?;
+    let to_replay = found.filter(|found| found.wants_replay(&recorder, &scalars));
+    let mut draft = Draft::default();
+    if let Some(at) = tape {
+        recorder.furnish(context, op, at)?;
     }
     for (launch, pipeline) in ready.plan.launches.iter().zip(&ready.pipelines) {
         let bound: SmallVec<[Bound<'_>; 8]> = launch
@@ -107,7 +134,9 @@ pub(crate) fn run(op: &'static str, context: &Arc<Context>, graph: &Graph, tenso
             uniforms[word] = recorder.mark(bounds, tape);
         }
         let grid = [launch.grid.x, launch.grid.y];
-        if let Some(at) = tape {
+        if to_replay.is_some() {
+            draft.launch(recorder.align, pipeline, bound, &uniforms, grid);
+        } else if let Some(at) = tape {
             recorder.launch_aside(context, op, at, (pipeline, &bound), &uniforms, grid)?;
         } else {
             recorder.start_timing(context, launch)?;
@@ -115,11 +144,13 @@ pub(crate) fn run(op: &'static str, context: &Arc<Context>, graph: &Graph, tenso
             recorder.end_timing(context)?;
         }
     }
+    if let Some(found) = to_replay {
+        let replay = recorder.keep(context, op, &draft, &temps, &scalars)?;
+        found.remember(&replay);
+        return recorder.play(context, op, &replay, &work);
+    }
     if let Some(at) = tape {
-        let tape = &mut recorder.tapes[at];
-        tape.keep(graph.buffers.iter().map(|(storage, _)| storage.clone()));
-        tape.keep(tensors.iter().map(|tensor| tensor.storage().clone()));
-        tape.keep(temps.into_iter().map(Storage::new));
+        recorder.tapes[at].keep(work.storages());
     }
     Ok(())
 }

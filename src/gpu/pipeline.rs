@@ -2,9 +2,13 @@
 
 #![allow(unsafe_code, reason = "compiles shaders without bounds on loops")]
 
+use std::num::NonZero;
 use std::sync::atomic::Ordering;
 
+use smallvec::SmallVec;
+
 use super::context::Context;
+use super::recorder::Bound;
 use crate::Result;
 use crate::kernel::{self, Spec};
 
@@ -38,6 +42,34 @@ impl Pipeline {
         let id = context.counts.compiled.fetch_add(1, Ordering::Relaxed);
         Ok(Self { id, pipeline, layout, uniform_bytes: uniform_bytes(spec), has_marks: spec.has_marks() })
     }
+
+    /// What a launch binds: its uniforms, its buffers, and the marks if it raises any.
+    pub(super) fn bind_group(
+        &self,
+        context: &Context,
+        uniform: &wgpu::Buffer,
+        bound: &[Bound<'_>],
+        marks: Option<&wgpu::Buffer>,
+    ) -> wgpu::BindGroup {
+        let buffer = |buffer, offset, size| {
+            wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size: NonZero::new(size) })
+        };
+        let entry = wgpu::BindGroupEntry { binding: 0, resource: buffer(uniform, 0, self.uniform_bytes) };
+        let buffers = bound.iter().zip(1..).map(|(b, binding)| {
+            let resource = buffer(b.buffer.raw(), b.offset, b.size);
+            wgpu::BindGroupEntry { binding, resource }
+        });
+        let marks = marks.map(|marks| {
+            let resource = buffer(marks, 0, marks.size());
+            wgpu::BindGroupEntry { binding: bound.len() as u32 + 1, resource }
+        });
+        let entries: SmallVec<[_; 8]> = std::iter::once(entry).chain(buffers).chain(marks).collect();
+        context.device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: Some("hadamard"),
+            layout: &self.layout,
+            entries: &entries,
+        })
+    }
 }
 
 fn uniform_bytes(spec: &Spec) -> u64 {
@@ -50,7 +82,7 @@ fn compile(context: &Context, spec: &Spec, source: String) -> (wgpu::ComputePipe
     let entry = |binding, ty, has_dynamic_offset, min| wgpu::BindGroupLayoutEntry {
         binding,
         visibility: wgpu::ShaderStages::COMPUTE,
-        ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset, min_binding_size: std::num::NonZero::new(min) },
+        ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset, min_binding_size: NonZero::new(min) },
         count: None,
     };
     let storage = |read_only| wgpu::BufferBindingType::Storage { read_only };

@@ -12,8 +12,10 @@ use super::aside::Tape;
 use super::marks::Marks;
 use super::pipeline::Pipeline;
 use super::profile::Profiler;
-use super::{Buffer, Context};
+use super::replay::Replay;
+use super::{Buffer, Context, own};
 use crate::base::bounds::Bounds;
+use crate::expr::graph::Graph;
 use crate::{Error, Result};
 
 /// Bytes of launch parameters in one submission, at most.
@@ -24,6 +26,8 @@ const MAX_IN_FLIGHT: usize = 4;
 const SUBMIT_BYTES: u64 = 512 << 20;
 /// Bind groups kept, at most: then all are dropped and made again as needed.
 const MAX_BIND_GROUPS: usize = 4096;
+/// Launches with uniforms of their own after which recorded work is submitted: about as many as others have room for.
+const MAX_REPLAYED: usize = 1024;
 
 /// One binding of a launch: a range of a buffer, in bytes.
 #[derive(Clone, Copy)]
@@ -50,9 +54,9 @@ pub(super) struct Recorder {
     /// What comes before the open encoder.
     earlier: Vec<Piece>,
     encoder: Option<wgpu::CommandEncoder>,
-    pass: Option<wgpu::ComputePass<'static>>,
+    pub(super) pass: Option<wgpu::ComputePass<'static>>,
     /// Id of the pipeline that is set in the open pass.
-    current: Option<u64>,
+    pub(super) current: Option<u64>,
     uniform: wgpu::Buffer,
     /// The contents that `uniform` will have when the pass runs: a slot for each launch.
     uniforms: Vec<u8>,
@@ -60,12 +64,17 @@ pub(super) struct Recorder {
     written: Vec<u8>,
     pub(super) align: usize,
     bind_groups: FxHashMap<BindKey, wgpu::BindGroup>,
+    pub(super) replays: Vec<Arc<Replay>>,
+    /// How often all replays have been forgotten.
+    pub(super) epoch: u64,
+    /// Launches of replays in what is recorded.
+    replayed: usize,
     /// The pool's count of released buffers when the bind groups were last dropped.
     released: u64,
     in_flight: VecDeque<wgpu::SubmissionIndex>,
     batch: u64,
     /// Numbers of the recordings that wgpu refused: their results were never written.
-    refused: Vec<u64>,
+    pub(super) refused: Vec<u64>,
     bytes: u64,
     pub(super) marks: Marks,
     pub(super) profiler: Option<Box<Profiler>>,
@@ -91,6 +100,9 @@ impl Recorder {
             written: Vec::new(),
             align: limits.min_uniform_buffer_offset_alignment as usize,
             bind_groups: FxHashMap::default(),
+            replays: Vec::new(),
+            epoch: 0,
+            replayed: 0,
             released: 0,
             in_flight: VecDeque::new(),
             batch: 1,
@@ -119,14 +131,29 @@ impl Recorder {
     pub(super) fn forget_bind_groups(&mut self, context: &Context) {
         let _turn = context.faults.turn();
         self.bind_groups.clear();
+        self.forget_replays();
+    }
+
+    /// Drops the bind groups if the pool has released memory since: they keep their buffers alive.
+    pub(super) fn forget_released(&mut self, context: &Context) {
+        let released = context.memory.pool.released();
+        if released != self.released {
+            self.forget_bind_groups(context);
+            self.released = released;
+        }
     }
 
     /// An error if the work that was to write a buffer has been refused.
     pub(super) fn check(&self, context: &Context, op: &'static str, buffer: &Buffer) -> Result<()> {
-        if !self.refused.contains(&buffer.written()) {
+        if self.refused.is_empty() || !self.refused.contains(&buffer.written()) {
             return Ok(());
         }
         Err(context.failure(op, || Error::Gpu { op, source: Arc::new(Refused) }))
+    }
+
+    /// An error if the work that was to write something a graph reads has been refused.
+    pub(super) fn check_read(&self, context: &Context, op: &'static str, graph: &Graph) -> Result<()> {
+        graph.buffers.iter().try_for_each(|(storage, _)| self.check(context, op, own(storage)))
     }
 
     /// Drops the bind groups that hold memory which is shared no more.
@@ -135,6 +162,7 @@ impl Recorder {
         if !departed.is_empty() {
             let _turn = context.faults.turn();
             self.bind_groups.retain(|(_, bound), _| !bound.iter().any(|(id, ..)| departed.contains(id)));
+            self.forget_replays_of(&departed);
         }
     }
 
@@ -164,12 +192,16 @@ impl Recorder {
         self.pass = Some(pass);
         self.uniforms.resize(slot, 0);
         self.uniforms.extend_from_slice(bytemuck::cast_slice(words));
-        for b in bound {
-            b.buffer.used_in(self.batch, b.write);
-            self.bytes += b.size;
-        }
+        bound.iter().for_each(|b| b.buffer.used_in(self.batch, b.write));
         context.counts.kernels.fetch_add(1, Ordering::Relaxed);
-        if self.bytes > SUBMIT_BYTES { self.submit(context, op) } else { Ok(()) }
+        self.appended(context, op, bound.iter().map(|b| b.size).sum(), 0)
+    }
+
+    /// Submits what is recorded if it is enough now: `bytes` of memory more, and of replays so many launches.
+    pub(super) fn appended(&mut self, context: &Context, op: &'static str, bytes: u64, replayed: usize) -> Result<()> {
+        self.bytes += bytes;
+        self.replayed += replayed;
+        if self.bytes > SUBMIT_BYTES || self.replayed > MAX_REPLAYED { self.submit(context, op) } else { Ok(()) }
     }
 
     /// The bind group of a launch, with uniforms and marks of its own where it goes to the tape of number `tape`.
@@ -188,22 +220,20 @@ impl Recorder {
         if let Some(group) = self.bind_groups.get(&key) {
             return Ok(group.clone());
         }
-        // A bind group keeps its buffers alive, even those that the pool has released.
-        let released = context.memory.pool.released();
-        if self.bind_groups.len() >= MAX_BIND_GROUPS || released != self.released {
+        if self.bind_groups.len() >= MAX_BIND_GROUPS {
             self.forget_bind_groups(context);
-            self.released = released;
         }
+        self.forget_released(context);
         let beside = tape.and_then(|at| self.tapes[at].beside());
         let (uniform, marks) = beside.unwrap_or((&self.uniform, &self.marks.buffer));
         let marks = if pipeline.has_marks { Some(marks) } else { None };
-        let group = context.guard(op, || Ok(bind_group(context, pipeline, uniform, bound, marks)))?;
+        let group = context.guard(op, || Ok(pipeline.bind_group(context, uniform, bound, marks)))?;
         self.bind_groups.insert(key, group.clone());
         Ok(group)
     }
 
     /// The open pass, or a new one.
-    fn open(&mut self, context: &Context, op: &'static str) -> Result<wgpu::ComputePass<'static>> {
+    pub(super) fn open(&mut self, context: &Context, op: &'static str) -> Result<wgpu::ComputePass<'static>> {
         if let Some(pass) = self.pass.take() {
             return Ok(pass);
         }
@@ -241,14 +271,13 @@ impl Recorder {
         self.earlier.push(Piece::Copy(commands));
         let (buffer, bytes, written) = copied;
         buffer.used_in(self.batch, written);
-        self.bytes += bytes;
-        if self.bytes > SUBMIT_BYTES { self.submit(context, op) } else { Ok(()) }
+        self.appended(context, op, bytes, 0)
     }
 
     /// The mark of some bounds, for a launch, which may go to a tape.
     pub(super) fn mark(&mut self, bounds: Bounds, tape: Option<usize>) -> u32 {
         match tape {
-            Some(at) => self.tapes[at].marks().of(bounds),
+            Some(at) => self.tapes[at].mark(bounds),
             None => self.marks.of(bounds),
         }
     }
@@ -326,13 +355,15 @@ impl Recorder {
             Ok(context.queue.submit(pieces.map(Piece::finish)))
         });
         self.uniforms.clear();
-        self.bytes = 0;
+        (self.bytes, self.replayed) = (0, 0);
         #[cfg(target_arch = "wasm32")]
         context.faults.submitted.store(self.batch, Ordering::Relaxed);
         self.batch += 1;
         let index = submitted.inspect_err(|_| {
             self.refused.push(self.batch - 1);
             self.written.clear();
+            // The uniforms of replays may not have been written either.
+            self.forget_bind_groups(context);
         })?;
         context.counts.submits.fetch_add(1, Ordering::Relaxed);
         self.in_flight.push_back(index.clone());
@@ -355,32 +386,3 @@ impl Piece {
 #[derive(Debug, thiserror::Error)]
 #[error("the work that was to write this tensor was refused when it was handed over")]
 struct Refused;
-
-fn bind_group(
-    context: &Context,
-    pipeline: &Pipeline,
-    uniform: &wgpu::Buffer,
-    bound: &[Bound<'_>],
-    marks: Option<&wgpu::Buffer>,
-) -> wgpu::BindGroup {
-    let buffer = |buffer, offset, size| {
-        wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size: std::num::NonZero::new(size) })
-    };
-    let entry = wgpu::BindGroupEntry { binding: 0, resource: buffer(uniform, 0, pipeline.uniform_bytes) };
-    let entries: SmallVec<[_; 8]> =
-        std::iter::once(entry)
-            .chain(bound.iter().zip(1..).map(|(b, binding)| wgpu::BindGroupEntry {
-                binding,
-                resource: buffer(b.buffer.raw(), b.offset, b.size),
-            }))
-            .chain(marks.map(|marks| wgpu::BindGroupEntry {
-                binding: bound.len() as u32 + 1,
-                resource: buffer(marks, 0, marks.size()),
-            }))
-            .collect();
-    context.device.create_bind_group(&wgpu::BindGroupDescriptor {
-        label: Some("hadamard"),
-        layout: &pipeline.layout,
-        entries: &entries,
-    })
-}

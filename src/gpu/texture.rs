@@ -98,7 +98,7 @@ impl Context {
         recorder.check(self, op, buffer)?;
         if let Some(at) = recorder.tape() {
             recorder.tapes[at].copy(copy);
-            recorder.tapes[at].keep(std::iter::once(storage.clone()));
+            recorder.tapes[at].keep(std::iter::once((storage.clone(), !to_texture)));
             if !to_texture {
                 buffer.written_aside();
             }

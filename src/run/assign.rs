@@ -43,13 +43,21 @@ use crate::{DType, Device, Error, Expr, Result, Scalar, Tensor};
 /// [`Error::Argument`] if one repeats its own elements (a broadcast view), and as [`Expr::eval`]. No tensor is
 /// written unless everything was found to be in order.
 pub fn assign(targets: &[(&Tensor, Expr)]) -> Result<()> {
+    const OP: &str = "assign";
     if targets.is_empty() {
         return Ok(());
     }
-    if let Some(done) = rebuilt::assign("assign", targets) {
-        return done;
+    match assigned_before(targets) {
+        Some((graph, false)) => {
+            let into: SmallVec<[&Tensor; 4]> = targets.iter().map(|(target, _)| *target).collect();
+            into[0].device().backend().run_again(OP, &graph, &into)
+        }
+        Some((graph, beside)) => Update::before(OP, targets, graph, beside).run(),
+        None => match rebuilt::assign(OP, targets) {
+            Some(done) => done,
+            None => Update::kept(OP, targets)?.run(),
+        },
     }
-    Update::again("assign", targets)?.run()
 }
 
 /// An assignment found to be in order and made flat, to be run as often as one likes.
@@ -69,18 +77,20 @@ impl Update {
         Self::with(op, targets, || graph_of(op, targets))
     }
 
-    /// The same, with what the values kept when they were assigned before, if they were: their graph; and where the targets
-    /// are the same, that all is in order, which depends on nothing that could have changed since.
-    fn again(op: &'static str, targets: &[(&Tensor, Expr)]) -> Result<Self> {
-        if let Some((graph, beside)) = assigned_before(targets) {
-            let device = targets[0].0.device();
-            let targets = targets.iter().map(|&(target, _)| target.clone()).collect();
-            return Ok(Self { op, device, targets, graph, beside });
-        }
+    /// The same of values that keep their graph, and where they are assigned to.
+    fn kept(op: &'static str, targets: &[(&Tensor, Expr)]) -> Result<Self> {
         let wanted: SmallVec<[_; 4]> = targets.iter().map(|(t, e)| (e, t.dtype(), t.shape())).collect();
         let update = Self::with(op, targets, || joint(&wanted, || graph_of(op, targets)))?;
         assigned(targets, &update.graph, update.beside);
         Ok(update)
+    }
+
+    /// The same of values that were assigned to these targets before: that all is in order depends on nothing that could have
+    /// changed since.
+    fn before(op: &'static str, targets: &[(&Tensor, Expr)], graph: Arc<Graph>, beside: bool) -> Self {
+        let device = targets[0].0.device();
+        let targets = targets.iter().map(|&(target, _)| target.clone()).collect();
+        Self { op, device, targets, graph, beside }
     }
 
     fn with(op: &'static str, targets: &[(&Tensor, Expr)], graph: impl FnOnce() -> Result<Arc<Graph>>) -> Result<Self> {

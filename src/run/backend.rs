@@ -18,6 +18,8 @@ use std::path::Path;
 #[cfg(feature = "gpu")]
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::base::info::{Counters, DeviceInfo, MemoryStats};
 use crate::base::storage::Storage;
 use crate::base::times::{Bandwidth, Clock, KernelTime};
@@ -220,6 +222,16 @@ impl Backend {
     /// the form of graphs.
     pub(super) fn resize(&self, graph: &mut Graph, sizes: &Sizes) {
         on!(self, cpu => cpu::resize(graph, sizes), _context => ());
+    }
+
+    /// As [`run`](Self::run), of what may have run before: where a backend remembers that, without a copy of the targets.
+    pub(super) fn run_again(&self, op: &'static str, graph: &Graph, targets: &[&Tensor]) -> Result<()> {
+        let done = on!(self, cpu => false, context => gpu::run_again(op, context, graph, targets)?);
+        if done {
+            return Ok(());
+        }
+        let targets: SmallVec<[Tensor; 1]> = targets.iter().map(|&target| target.clone()).collect();
+        self.run(op, graph, &targets)
     }
 
     pub(super) fn synchronize(&self, op: &'static str) -> Result<()> {

@@ -1,8 +1,9 @@
 //! Devices that a program shares with this library: the program's own wgpu device, or ours.
 
+use std::fmt;
 use std::sync::Arc;
 
-use crate::gpu::{Context, WgpuOptions};
+use crate::gpu::{Context, Recorded, WgpuOptions};
 use crate::{Device, Error, Result};
 
 impl Device {
@@ -116,6 +117,37 @@ impl Device {
         self.require_gpu(OP, "wgpu encoders")?.record_into(OP, encoder, work)
     }
 
+    /// Records what `work` evaluates and assigns on this thread, and does nothing of it: [`Recording::add_to`] puts it into an
+    /// encoder, as often as one likes. What is the same in each frame is looked at once. Returns what `work` does, too.
+    ///
+    /// Numbers are those that cells held here. What the tensors hold is read when the work runs. Their memory, and that of all
+    /// that `work` makes, stays in use until the recording is dropped and all that was submitted of it is done.
+    ///
+    /// ```
+    /// use hadamard::{Device, Tensor, wgpu};
+    /// let device = Device::best()?;
+    /// let x = Tensor::from_slice(&[1.0_f32, 2.0], [2], &device)?;
+    /// if let Some((raw, queue)) = device.wgpu() {
+    ///     let (frame, ()) = device.record(|| x.assign(&x * 2.0))?;
+    ///     for _ in 0..3 {
+    ///         let mut encoder = raw.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+    ///         frame.add_to(&mut encoder)?;
+    ///         queue.submit([encoder.finish()]);
+    ///     }
+    ///     assert_eq!(x.to_vec::<f32>()?, [8.0, 16.0]);
+    /// }
+    /// # Ok::<(), hadamard::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`record_into`](Self::record_into).
+    pub fn record<R>(&self, work: impl FnOnce() -> Result<R>) -> Result<(Recording, R)> {
+        const OP: &str = "record";
+        let (recorded, result) = self.require_gpu(OP, "wgpu encoders")?.record(OP, work)?;
+        Ok((Recording(recorded), result))
+    }
+
     /// Says that the device is lost, where the caller has the callback that wgpu tells it to: calls then give
     /// [`Error::DeviceLost`] with this reason, and reads that wait end. The CPU is never lost.
     pub fn notify_lost(&self, reason: &str) {
@@ -128,5 +160,28 @@ impl Device {
     pub(in crate::run) fn require_gpu(&self, op: &'static str, what: &str) -> Result<&Arc<Context>> {
         let refusal = || Error::Unsupported { op, what: what.to_owned(), device: self.to_string() };
         self.backend().gpu().ok_or_else(refusal)
+    }
+}
+
+/// Work recorded once, by [`Device::record`].
+pub struct Recording(Recorded);
+
+impl Recording {
+    /// Adds the work to an encoder, with what is said of [`Device::record_into`]: it runs when the caller submits the encoder,
+    /// after what is in that already, and what was recorded on the device before is handed over first. One recording may stand
+    /// in several encoders, and several times in one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Argument`] within [`Device::record`] or [`Device::record_into`]; [`Error::Gpu`] if the work that was to write what
+    /// this reads has been refused; what the device reports.
+    pub fn add_to(&self, encoder: &mut wgpu::CommandEncoder) -> Result<()> {
+        self.0.add_to("add_to", encoder)
+    }
+}
+
+impl fmt::Debug for Recording {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recording").finish_non_exhaustive()
     }
 }

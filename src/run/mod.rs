@@ -9,7 +9,7 @@ pub(crate) mod device;
 mod display;
 pub(crate) mod distinct;
 #[cfg(feature = "gpu")]
-mod embed;
+pub(crate) mod embed;
 pub(crate) mod eval;
 pub(crate) mod explain;
 mod forms;

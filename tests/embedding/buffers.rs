@@ -225,7 +225,13 @@ fn memory_of_tensors_that_are_gone_is_given_back() {
             let x = Tensor::from_wgpu(&buffer, 0, [4], DType::F32, &device).unwrap();
             y.assign(&y + &x + 1.0).unwrap();
             assert_eq!(y.at(0).unwrap().item::<f32>().unwrap(), i as f32 + 1.0);
-            drop((x, buffer));
+            // What runs again and again is remembered, with its buffers.
+            let next = &x + 1.0;
+            for _ in 0..6 {
+                x.assign(&next).unwrap();
+            }
+            assert_eq!(x.to_vec::<f32>().unwrap(), [6.0; 4], "{device}");
+            drop((x, next, buffer));
             counts.push(buffers());
         }
         assert!(counts[39] <= counts[10], "{device}: {counts:?}");

@@ -5,6 +5,7 @@ mod buffers;
 mod handlers;
 mod order;
 mod program;
+mod recorded;
 mod recording;
 mod refusals;
 mod textures;

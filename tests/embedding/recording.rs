@@ -66,6 +66,48 @@ fn numbers_are_those_it_was_recorded_with() {
     }
 }
 
+/// What runs again is recorded as it was before: in several encoders at once, which are submitted in any order or dropped, and
+/// outside of them.
+#[test]
+fn what_runs_again_stands_in_any_number_of_encoders() {
+    for own in owned() {
+        let device = own.open();
+        let [x, y] = [0, 1].map(|_| Tensor::zeros([1000], DType::F32, &device).unwrap());
+        let cell = hadamard::ScalarCell::new(1.0);
+        let (step, total) = (&x * 2.0 + &cell, (&x * 3.0).sum(..) + 0.0 * &x);
+        let frame = |number: f64| {
+            let mut encoder = own.encoder();
+            cell.set(number);
+            device.record_into(&mut encoder, || x.assign(&step).and_then(|()| y.assign(&total))).unwrap();
+            encoder
+        };
+        let mut want = 0.0_f32;
+        for round in 0..12 {
+            let [first, dropped, second, third] = [1.0, 1.0, 1.0, f64::from(round % 3)].map(frame);
+            drop(dropped);
+            // Runs before all of them.
+            cell.set(1.0);
+            x.assign(&step).unwrap();
+            device.flush().unwrap();
+            for encoder in [third, first, second] {
+                submit(&own, encoder);
+            }
+            for number in [1.0, (round % 3) as f32, 1.0, 1.0] {
+                want = (want * 2.0 + number) % 4096.0;
+            }
+            let found = x.to_vec::<f32>().unwrap();
+            assert_eq!(found.iter().map(|x| x % 4096.0).collect::<Vec<_>>(), [want; 1000], "{device}: round {round}");
+            assert_eq!(y.to_vec::<f32>().unwrap(), [found[0] * 3000.0; 1000], "{device}: round {round}");
+            // Small enough for sums without rounding.
+            x.fill(want % 64.0).unwrap();
+            want %= 64.0;
+            if round == 7 {
+                device.trim();
+            }
+        }
+    }
+}
+
 #[test]
 fn its_memory_serves_nothing_else_until_it_is_done() {
     const N: usize = 100_003;

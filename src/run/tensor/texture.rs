@@ -69,7 +69,8 @@ impl Tensor {
             let expected = format!("{dtype}{shape}, as the texture of {:?} has it", texture.format());
             return Err(Error::argument(OP, expected, format!("{}{}", self.dtype(), self.shape())));
         }
-        let image = self.in_rows(OP, &device)?;
+        let other = if self.is_in_rows() { None } else { Some(self.in_rows(OP, &device)?) };
+        let image = other.as_ref().unwrap_or(self);
         context.copy_texture(OP, texture, image.storage(), image.place(), true)
     }
 
@@ -86,19 +87,22 @@ impl Tensor {
         [self.offset(), self.strides()[0] as usize].map(|elements| (elements * self.dtype().size()) as u64)
     }
 
-    /// This image, or a copy of it, with rows where a copy to a texture needs them.
-    fn in_rows(&self, op: &'static str, device: &Device) -> Result<Self> {
-        let (size, dims) = (self.dtype().size(), self.shape().dims());
-        let &[height, width, channels] = dims else { return Ok(self.clone()) };
+    /// Whether rows are where a copy to a texture needs them.
+    fn is_in_rows(&self) -> bool {
+        let size = self.dtype().size();
+        let &[_, width, channels] = self.shape().dims() else { return false };
         let strides = self.strides();
         let dense = (channels == 1 || strides[2] == 1) && (width == 1 || strides[1] == channels as isize);
         let pitch = strides[0] * size as isize;
         let aligned = (self.offset() * size).is_multiple_of(channels * size);
         let apart =
             pitch > 0 && pitch.unsigned_abs().is_multiple_of(PITCH) && strides[0] >= (width * channels) as isize;
-        if dense && aligned && apart && self.can_be_copied() {
-            return Ok(self.clone());
-        }
+        dense && aligned && apart && self.can_be_copied()
+    }
+
+    /// A copy of this image with rows where a copy to a texture needs them.
+    fn in_rows(&self, op: &'static str, device: &Device) -> Result<Self> {
+        let &[height, width, channels] = self.shape().dims() else { return Ok(self.clone()) };
         let image = Self::pitched(op, [height, width, channels], self.dtype(), device)?;
         image.assign(Expr::from(self))?;
         Ok(image)
