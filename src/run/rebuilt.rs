@@ -32,7 +32,7 @@ thread_local! {
 }
 
 struct Kept {
-    /// Boxed, as each is taken out for its use.
+    #[expect(clippy::vec_box, reason = "each is taken out for its use, and is large")]
     known: Vec<Box<Known>>,
     met: [u64; MET],
     /// How many were used.
@@ -116,13 +116,11 @@ fn take(
     let found = KEPT.with_borrow_mut(|kept| {
         let known = kept.known.iter().enumerate().filter(|(_, known)| known.hash == hash && known.is_for(targets));
         let found = known.into_iter().find_map(|(at, known)| Some((at, known.form.read(exprs)?)));
-        match found {
-            Some((at, reading)) => Some((Some(kept.known.swap_remove(at)), Some(reading))),
-            None => {
-                let met = &mut kept.met[hash as usize % MET];
-                (std::mem::replace(met, hash) == hash).then_some((None, None))
-            }
+        if let Some((at, reading)) = found {
+            return Some((Some(kept.known.swap_remove(at)), Some(reading)));
         }
+        let met = &mut kept.met[hash as usize % MET];
+        (std::mem::replace(met, hash) == hash).then_some((None, None))
     })?;
     match found {
         (Some(known), Some(reading)) => Some((known, reading)),
