@@ -78,12 +78,13 @@ impl Forms {
 
     /// A copy of the last or of one of some others, if it can be made what was asked for.
     fn like(&self, others: &[Other], operands: &[Operand], targets: &[&Tensor], device: &Device) -> Found {
-        let others = others.iter().map(|other| &other.compiled);
-        let copy = |compiled: &Box<Compiled>| {
+        let last = self.last.iter().map(|last| &**last);
+        let others = others.iter().map(|other| &*other.compiled);
+        let copy = |compiled: &Compiled| {
             let sizes = compiled.sizes(operands, targets, device)?;
             Some(Found::Like(Box::new(compiled.copy()), sizes))
         };
-        self.last.iter().chain(others).find_map(copy).unwrap_or(Found::Nothing)
+        last.chain(others).find_map(copy).unwrap_or(Found::Nothing)
     }
 
     /// What operands and targets of one form have in common, or, where not all sizes matter, of several; and what matters.

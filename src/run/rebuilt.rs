@@ -8,6 +8,7 @@
 //! keeps its own graph. Each thread keeps its own forms, those used last, and no memory of tensors.
 
 use std::cell::RefCell;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use smallvec::SmallVec;
@@ -15,7 +16,7 @@ use smallvec::SmallVec;
 use super::assign::{Update, graph_of, writes_before_it_reads};
 use super::eval::eval_graph_of;
 use crate::base::layout::Layout;
-use crate::base::storage::Storage;
+use crate::base::storage::{Memory, Storage};
 use crate::cpu;
 use crate::expr::graph::Graph;
 use crate::expr::{Form, Reading};
@@ -31,7 +32,7 @@ thread_local! {
 }
 
 struct Kept {
-    /// Boxed, as each is taken out for its use.
+    #[expect(clippy::vec_box, reason = "each is taken out for its use, and is large")]
     known: Vec<Box<Known>>,
     met: [u64; MET],
     /// How many were used.
@@ -56,6 +57,11 @@ struct Known {
     /// The number of its last use.
     used: u64,
 }
+
+/// Memory that stands for some of the CPU's, and is none.
+struct Nothing;
+
+impl Memory for Nothing {}
 
 /// Where a stand-in is read.
 struct Place {
@@ -85,7 +91,7 @@ pub(super) fn assign(op: &'static str, targets: &[(&Tensor, Expr)]) -> Option<Re
     }
     let (known, reading) = take(&exprs, &tensors, |made| {
         let pairs: SmallVec<[(&Tensor, Expr); 1]> = tensors.iter().copied().zip(made.iter().cloned()).collect();
-        graph_of(op, &pairs).map(std::sync::Arc::unwrap_or_clone)
+        graph_of(op, &pairs).map(Arc::unwrap_or_clone)
     })?;
     if !known.may_write(&reading, &tensors) {
         known.keep();
@@ -110,13 +116,11 @@ fn take(
     let found = KEPT.with_borrow_mut(|kept| {
         let known = kept.known.iter().enumerate().filter(|(_, known)| known.hash == hash && known.is_for(targets));
         let found = known.into_iter().find_map(|(at, known)| Some((at, known.form.read(exprs)?)));
-        match found {
-            Some((at, reading)) => Some((Some(kept.known.swap_remove(at)), Some(reading))),
-            None => {
-                let met = &mut kept.met[hash as usize % MET];
-                (std::mem::replace(met, hash) == hash).then_some((None, None))
-            }
+        if let Some((at, reading)) = found {
+            return Some((Some(kept.known.swap_remove(at)), Some(reading)));
         }
+        let met = &mut kept.met[hash as usize % MET];
+        (std::mem::replace(met, hash) == hash).then_some((None, None))
     })?;
     match found {
         (Some(known), Some(reading)) => Some((known, reading)),
@@ -131,12 +135,8 @@ impl Known {
         targets: &[&Tensor],
         graph: impl FnOnce(&[Expr]) -> Result<Graph>,
     ) -> Option<(Box<Self>, Reading)> {
-        let device = Device::cpu();
-        let stand_in = |tensor: &Tensor| {
-            Tensor::empty("eval", [0].into(), tensor.dtype(), &device).map(|tensor| tensor.storage().clone())
-        };
         // A mistake is reported by whoever does without this.
-        let (form, made, reading) = Form::new(exprs, |_| false, stand_in).ok()?;
+        let (form, made, reading) = Form::new(exprs, |_| false, |_| Ok(Storage::new(Arc::new(Nothing)))).ok()?;
         let graph = graph(&made).ok()?;
         let place = |(at, stand_in): (usize, &Storage)| {
             let only = form.only_layout(at).map(|(layout, dtype)| Tensor::new(stand_in.clone(), layout.clone(), dtype));

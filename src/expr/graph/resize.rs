@@ -85,7 +85,7 @@ impl Sizes {
 }
 
 fn can_be_counted(mut sizes: impl Iterator<Item = usize>) -> bool {
-    let numel = sizes.try_fold(1_usize, |numel, size| numel.checked_mul(size));
+    let numel = sizes.try_fold(1_usize, usize::checked_mul);
     numel.is_some_and(|numel| numel > 0 && numel <= isize::MAX as usize / 8)
 }
 
