@@ -31,6 +31,8 @@ fn operands(side: usize, device: &Device) -> Result<Vec<(&'static str, Tensor)>>
     };
     let table = |width: usize| (square(1 << 20, 1, DType::F32)? / 1e6).reshape([n / width, width]).eval();
     let rows = |width: usize| Tensor::from_slice(&random(n / width, (n / width) as u64), [n / width], device);
+    let below = |bins: usize| Tensor::from_slice(&random(n / 8, bins as u64), [n / 8], device);
+    let bins = |bins: usize| Tensor::zeros([bins], DType::F32, device);
     Ok(vec![
         ("a", square(1 << 20, 1, DType::F32)?),
         ("b", square(1 << 19, 7, DType::F32)?),
@@ -45,6 +47,11 @@ fn operands(side: usize, device: &Device) -> Result<Vec<(&'static str, Tensor)>>
         ("r1024", table(1024)?),
         ("x64", rows(64)?),
         ("x1024", rows(1024)?),
+        ("y", below(1000)?),
+        ("z", below(100_000)?),
+        ("w", square(1 << 20, 1, DType::F32)?.reshape([n])?.narrow(0, 0, n / 8)?.contiguous()?),
+        ("c", bins(1000)?),
+        ("d", bins(100_000)?),
     ])
 }
 

@@ -210,6 +210,67 @@ fn targets_may_lie_anywhere_and_be_what_is_scanned() {
     }));
 }
 
+/// Every line of whole numbers scanned by adding up, in i64.
+fn added_up(x: &[i64], [m, n]: [usize; 2], dim: usize, scan: Scan) -> Vec<i64> {
+    let (lines, len, between, step) = if dim == 0 { (n, m, 1, n) } else { (m, n, n, 1) };
+    let mut out = vec![0; x.len()];
+    for line in 0..lines {
+        let mut sum = 0;
+        for i in 0..len {
+            let at = line * between + step * if scan.reverse { len - 1 - i } else { i };
+            let before = sum;
+            sum += x[at];
+            out[at] = if scan.exclusive { before } else { sum };
+        }
+    }
+    out
+}
+
+/// Results that the CPU writes past the cache, in whole lines of it and in parts: sums of whole numbers, all of them exact.
+#[test]
+fn what_is_too_much_for_the_cache_is_scanned_exactly() {
+    let device = Device::cpu();
+    let f32 = [[1100, 4096], [1030, 4099], [40_000, 112], [70_000, 61], [1, 4_200_000], [3, 1_400_016], [2100, 2000]];
+    let wide = [[600, 4096], [520, 4101], [10_000, 220], [1, 2_100_001]];
+    let shapes = f32.map(|shape| (DType::F32, shape)).into_iter();
+    let shapes = shapes.chain(wide.into_iter().flat_map(|s| [DType::F64, DType::I32, DType::I64].map(|d| (d, s))));
+    let mut failures = Vec::new();
+    for (dtype, [m, n]) in shapes {
+        let numbers: Vec<i64> = (0..m * n).map(|i| (i * 7919 % 17) as i64 - 8).collect();
+        let x = Tensor::from_slice(&numbers, [m, n], &device).unwrap().cast(dtype).eval().unwrap();
+        let flipped: Vec<i64> = numbers.chunks_exact(n).rev().flatten().copied().collect();
+        let more: Vec<i64> = numbers.iter().map(|x| x + 1).collect();
+        let turned: Vec<i64> = (0..m * n).map(|i| numbers[i % m * n + i / m]).collect();
+        let of = [
+            ("itself", Expr::from(&x), [m, n], &numbers, &OPTIONS[..]),
+            ("rows from last to first", x.flip(0).unwrap().into(), [m, n], &flipped, &OPTIONS[2..3]),
+            ("sums", &x + 1, [m, n], &more, &OPTIONS[1..3]),
+            ("columns", x.transpose(0, 1).unwrap().into(), [n, m], &turned, &OPTIONS[3..]),
+        ];
+        for (name, expr, shape, numbers, options) in of {
+            let dims = [0, 1].into_iter().flat_map(|dim| options.iter().map(move |scan| (dim, scan)));
+            // Few long rows: one thread takes other ways than several.
+            let counts: &[usize] = if m < 8 { &[1, 2] } else { &[2] };
+            for ((dim, &scan), &count) in dims.flat_map(|of| counts.iter().map(move |count| (of, count))) {
+                hadamard::set_num_threads(count).unwrap();
+                let out = expr.scan(ScanOp::Cumsum, dim as isize, scan).eval().unwrap();
+                let got: Vec<i64> = match out.dtype() {
+                    DType::F32 => out.to_vec::<f32>().unwrap().into_iter().map(|x| x as i64).collect(),
+                    DType::F64 => out.to_vec::<f64>().unwrap().into_iter().map(|x| x as i64).collect(),
+                    _ => out.to_vec::<i64>().unwrap(),
+                };
+                let want = added_up(numbers, shape, dim, scan);
+                let wrong = got.iter().zip(&want).position(|(got, want)| got != want);
+                failures.extend(wrong.map(|i| {
+                    let (got, want) = (got[i], want[i]);
+                    format!("{name} of {dtype} {shape:?} along {dim} by {scan:?} on {count}: {got} at {i}, want {want}")
+                }));
+            }
+        }
+    }
+    report(&failures);
+}
+
 /// Terms of one size are the worst case: each addition rounds the same way as the one before it.
 #[test]
 fn sums_do_not_lose_more_with_each_step() {

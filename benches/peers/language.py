@@ -31,6 +31,8 @@ arrays = {
     "r64": square(1, 1 << 20, "f4", (n // 64, 64)), "v64": square(1, 1 << 20, "f4", (n // 64, 64)),
     "r1024": square(1, 1 << 20, "f4", (n // 1024, 1024)),
     "x64": rng.integers(0, n // 64, n // 64), "x1024": rng.integers(0, n // 1024, n // 1024),
+    "y": rng.integers(0, 1000, n // 8), "z": rng.integers(0, 100000, n // 8), "w": square(1, 1 << 20, "f4", n // 8),
+    "c": np.zeros(1000, "f4"), "d": np.zeros(100000, "f4"),
 }
 
 

@@ -3,7 +3,10 @@
 use std::cell::Cell;
 use std::sync::{Mutex, PoisonError};
 
+use pulp::NullaryFnOnce;
+
 use super::strip::Strip;
+use super::widest;
 use crate::Result;
 use crate::base::bounds::Bounds;
 use crate::cpu::arch::Arch;
@@ -39,7 +42,9 @@ impl Astray {
 
     fn each<T: Copy + Into<i64>>(&self, arch: Arch, bounds: Bounds, indices: &[Cell<T>], out: &[Cell<i32>]) {
         // Mostly all are within, and then nothing has to be decided one by one.
-        if arch.dispatch(|| all_within(bounds, indices, out)) {
+        let all = Cell::new(false);
+        widest::run(arch, Within { bounds, indices, out, all: &all });
+        if all.get() {
             return;
         }
         for (index, out) in indices.iter().zip(out) {
@@ -54,16 +59,27 @@ impl Astray {
 
 /// Writes indices counted from the start of their dim, and tells whether all were within; if not, what is written is of
 /// no meaning.
-#[inline(always)]
-fn all_within<T: Copy + Into<i64>>(bounds: Bounds, indices: &[Cell<T>], out: &[Cell<i32>]) -> bool {
-    let size = i64::from(bounds.size);
-    let back = if bounds.from_end { size } else { 0 };
-    let mut astray = false;
-    for (index, out) in indices.iter().zip(out) {
-        let index: i64 = index.get().into();
-        let at = if index < 0 { index.wrapping_add(back) } else { index };
-        astray |= at < 0 || at >= size;
-        out.set(at as i32);
+struct Within<'a, T> {
+    bounds: Bounds,
+    indices: &'a [Cell<T>],
+    out: &'a [Cell<i32>],
+    all: &'a Cell<bool>,
+}
+
+impl<T: Copy + Into<i64>> NullaryFnOnce for Within<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let size = i64::from(self.bounds.size);
+        let back = if self.bounds.from_end { size } else { 0 };
+        let mut astray = false;
+        for (index, out) in self.indices.iter().zip(self.out) {
+            let index: i64 = index.get().into();
+            let at = if index < 0 { index.wrapping_add(back) } else { index };
+            astray |= at < 0 || at >= size;
+            out.set(at as i32);
+        }
+        self.all.set(!astray);
     }
-    !astray
 }

@@ -9,7 +9,7 @@ use bytemuck::Pod;
 use super::strip::set_each;
 
 /// Bytes of a cache line.
-const LINE: usize = 64;
+pub(super) const LINE: usize = 64;
 /// Lines ahead that memory is asked for where it is read from one end to the other.
 pub(super) const AHEAD: usize = 64;
 

@@ -150,6 +150,11 @@ impl<'a> Strip<'a> {
         self.len() * self.extent.size()
     }
 
+    /// Whether it begins a cache line.
+    pub(super) fn begins_line(self) -> bool {
+        self.start.addr().is_multiple_of(lines::LINE)
+    }
+
     /// Whether both are the same memory.
     pub(super) fn is(self, other: Self) -> bool {
         (self.start, self.extent) == (other.start, other.extent)

@@ -34,6 +34,16 @@ fn is_fused(arch: Arch) -> bool {
     }
 }
 
+/// Runs `op`, which a compiler makes vectors of, in the widest that there are.
+pub(super) fn run<Op: NullaryFnOnce<Output = ()>>(arch: Arch, op: Op) {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(op) = avx512::run(op) {
+        arch.dispatch(op);
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    arch.dispatch(op);
+}
+
 /// Runs `op`, which a compiler makes vectors of, on a CPU that [`is_fused`].
 fn run_fused<Op: NullaryFnOnce<Output = ()>>(arch: Arch, op: Op) {
     #[cfg(target_arch = "x86_64")]

@@ -12,7 +12,8 @@ use pulp::NullaryFnOnce;
 
 use super::loops::from;
 use crate::cpu::fold::Join;
-use crate::cpu::strip::Strip;
+use crate::cpu::lines::set_past_cache;
+use crate::cpu::strip::{Strip, set_each};
 use crate::expr::scan::Scan;
 
 /// Columns computed at a time: a cache line of f32s.
@@ -35,8 +36,9 @@ impl<'a> Rows<'a> {
 
 type RowCells<'a, T> = (&'a [Cell<T>], usize);
 
-/// Scans the rows of `x` into those of `out`, or only takes accumulators on where `out` is empty.
-pub(super) struct Down<'a, T, R: Join<T>> {
+/// Scans the rows of `x` into those of `out`, or only takes accumulators on where `out` is empty. Past the cache rows of `out`
+/// begin a cache line and are whole ones.
+pub(super) struct Down<'a, T, R: Join<T>, const PAST_CACHE: bool> {
     pub(super) x: RowCells<'a, T>,
     pub(super) out: RowCells<'a, T>,
     pub(super) acc: &'a [Cell<R::Acc>],
@@ -44,7 +46,7 @@ pub(super) struct Down<'a, T, R: Join<T>> {
     pub(super) scan: Scan,
 }
 
-impl<T: Pod, R: Join<T>> NullaryFnOnce for Down<'_, T, R> {
+impl<T: Pod, R: Join<T>, const PAST_CACHE: bool> NullaryFnOnce for Down<'_, T, R, PAST_CACHE> {
     type Output = ();
     #[inline(always)]
     fn call(self) {
@@ -58,7 +60,7 @@ impl<T: Pod, R: Join<T>> NullaryFnOnce for Down<'_, T, R> {
     }
 }
 
-impl<T: Pod, R: Join<T>> Down<'_, T, R> {
+impl<T: Pod, R: Join<T>, const PAST_CACHE: bool> Down<'_, T, R, PAST_CACHE> {
     #[inline(always)]
     fn rows<const EXCLUSIVE: bool, const WRITE: bool>(self) {
         let ((x, x_step), width) = (self.x, self.acc.len());
@@ -107,8 +109,14 @@ impl<T: Pod, R: Join<T>> Down<'_, T, R> {
             }
             if WRITE {
                 let Some(out) = out[row * out_step + column..].first_chunk::<N>() else { return };
+                let mut y = [T::zeroed(); N];
                 for i in 0..N {
-                    out[i].set(R::narrow(from::<T, R>(before[i], if EXCLUSIVE { last[i] } else { carry[i] })));
+                    y[i] = R::narrow(from::<T, R>(before[i], if EXCLUSIVE { last[i] } else { carry[i] }));
+                }
+                if PAST_CACHE {
+                    set_past_cache(out, y);
+                } else {
+                    set_each(out, y);
                 }
             }
         }

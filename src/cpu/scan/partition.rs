@@ -72,6 +72,11 @@ impl Partition {
         self.outer.div_ceil(self.outers) * self.n_blocks * self.n_parts
     }
 
+    /// Whether several rows are computed before they are scanned down: short ones make a strip as they are.
+    pub(super) fn gathered(&self) -> bool {
+        !self.lies && self.inner > 1 && self.n_blocks > 1
+    }
+
     /// Parts of the same columns follow each other, in the order of the scan.
     pub(super) fn piece(&self, unit: usize, reverse: bool) -> Piece {
         let part = unit % self.n_parts;

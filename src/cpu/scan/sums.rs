@@ -7,18 +7,18 @@ use std::cell::Cell;
 use pulp::x86::V3;
 use pulp::{NullaryFnOnce, cast};
 
+use super::along::{self, Plain};
 use super::blocks::{BLOCK, rest};
-use super::loops;
 use crate::cpu::arch::Arch;
 use crate::cpu::fold::Sum;
 use crate::cpu::strip::Strip;
 use crate::expr::scan::Scan;
 
-/// [`along`](loops::along) of sums of f32.
+/// [`along`](along::along) of sums of f32.
 pub(super) fn along<'a>(arch: Arch, x: Strip<'a>, out: Strip<'a>, acc: Strip<'a>, start: Strip<'a>, scan: Scan) {
     let len = x.len() / acc.len();
     let Some(simd) = avx2(arch).filter(|_| len >= BLOCK) else {
-        return loops::along::<f32, Sum, true>(arch, x, out, acc, start, scan);
+        return along::along::<f32, Sum, Plain, true>(arch, x, out, acc, start, scan);
     };
     let run = match (scan.exclusive, scan.reverse) {
         (false, false) => run::<false, false, true>,
@@ -33,11 +33,11 @@ pub(super) fn along<'a>(arch: Arch, x: Strip<'a>, out: Strip<'a>, acc: Strip<'a>
     }
 }
 
-/// [`total_along`](loops::total_along) of sums of f32.
+/// [`total_along`](along::total_along) of sums of f32.
 pub(super) fn total_along<'a>(arch: Arch, x: Strip<'a>, acc: Strip<'a>, scan: Scan) {
     let len = x.len() / acc.len();
     let Some(simd) = avx2(arch) else {
-        return loops::total_along::<f32, Sum, true>(arch, x, acc, scan);
+        return along::total_along::<f32, Sum, Plain, true>(arch, x, acc, scan);
     };
     let run = if scan.reverse { run::<false, true, false> } else { run::<false, false, false> };
     for (x, acc) in x.cells().chunks_exact(len).zip(acc.cells()) {
@@ -130,43 +130,5 @@ impl<const EXCLUSIVE: bool, const REVERSE: bool, const WRITE: bool> Row<'_, EXCL
     #[inline(always)]
     fn turned(&self, x: __m128) -> __m128 {
         if REVERSE { self.simd.avx._mm_permute_ps::<0b00_01_10_11>(x) } else { x }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::cell::Cell;
-
-    use super::*;
-
-    #[test]
-    fn bits_are_those_of_the_loop_for_any_machine() {
-        let arch = Arch::new();
-        for n in [32, 33, 64, 95, 1000] {
-            let mut x: Vec<f32> = (0..n).map(|i| ((i * 7919 % 1000) as f32 - 500.0) * 1.1).collect();
-            x[n / 2] = 1e30;
-            x[n - 3] = f32::INFINITY;
-            let strip = |x: &mut [f32], f: &mut dyn FnMut(Strip<'_>)| {
-                f(Strip::of(Cell::from_mut(bytemuck::cast_slice_mut::<f32, u8>(x)).as_slice_of_cells()).carve(0, n, 4));
-            };
-            for scan in [[false, false], [false, true], [true, false], [true, true]] {
-                let scan = Scan { exclusive: scan[0], reverse: scan[1] };
-                let bits = |along: loops::Along, total: loops::TotalAlong| {
-                    let (mut x, mut out, mut acc, mut start) = (x.clone(), vec![0.0; n], [0.1_f64, 0.1], [0.3_f64]);
-                    let acc = Cell::from_mut(bytemuck::cast_slice_mut::<f64, u8>(&mut acc)).as_slice_of_cells();
-                    let start = Cell::from_mut(bytemuck::cast_slice_mut::<f64, u8>(&mut start)).as_slice_of_cells();
-                    let (acc, start) = (Strip::of(acc).carve(0, 2, 8), Strip::of(start).carve(0, 1, 8));
-                    strip(&mut x, &mut |x| {
-                        strip(&mut out, &mut |out| along(arch, x, out, acc.part(0, 1), start, scan));
-                        total(arch, x, acc.part(1, 1), scan);
-                    });
-                    let acc: Vec<u64> = acc.cells::<f64>().iter().map(|x| x.get().to_bits()).collect();
-                    assert_eq!(acc[0], acc[1], "a total by the way and by itself, of {n} by {scan:?}");
-                    (acc, out.into_iter().map(f32::to_bits).collect::<Vec<_>>())
-                };
-                let any = bits(loops::along::<f32, Sum, true>, loops::total_along::<f32, Sum, true>);
-                assert_eq!(bits(along, total_along), any, "{n} by {scan:?}");
-            }
-        }
     }
 }

@@ -178,7 +178,7 @@ impl Segments {
         }
         let keys = keys.strip(0, self.places, size_of::<i32>()).cells::<i32>();
         let sparse = self.size > self.places.saturating_mul(SPARSE);
-        let order = if sparse { Order::sorted(keys) } else { Order::counted(keys, self.size) };
+        let order = if sparse { Order::sorted(keys, self.size) } else { Order::counted(keys, self.size) };
         self.by_destination(&work, &order);
         Ok(())
     }
