@@ -117,10 +117,7 @@ impl Drop for InUse {
             spare.slots.extend(slots);
             spare.marks.extend(marks);
         }
-        if !context.faults.takes_turns() {
-            kept.clear();
-            lock(&context.spare).kept.push(kept);
-        } else {
+        if context.faults.takes_turns() {
             let freeing = thread::Builder::new().name("hadamard-free".to_owned());
             let freeing = freeing.spawn(move || {
                 drop(kept);
@@ -128,6 +125,9 @@ impl Drop for InUse {
             });
             let freeing = freeing.inspect_err(|error| log::error!("no thread to free memory of the GPU: {error}"));
             freeing.into_iter().for_each(join_at_exit);
+        } else {
+            kept.clear();
+            lock(&context.spare).kept.push(kept);
         }
     }
 }

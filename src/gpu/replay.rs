@@ -13,6 +13,7 @@ use super::pipeline::Pipeline;
 use super::recorder::{Bound, Recorder};
 use super::{Buffer, Context, own};
 use crate::base::storage::Storage;
+use crate::expr::Number;
 use crate::expr::graph::Graph;
 use crate::{Result, Scalar, Tensor};
 
@@ -108,7 +109,7 @@ impl Replay {
     pub(super) fn is_of(&self, temps: &[Arc<Buffer>], graph: &Graph) -> bool {
         self.temps.len() == temps.len()
             && self.temps.iter().zip(temps).all(|(id, temp)| *id == temp.id())
-            && self.is_of_numbers(graph.scalars.iter().map(|number| number.get()))
+            && self.is_of_numbers(graph.scalars.iter().map(Number::get))
     }
 
     pub(super) fn is_of_numbers(&self, numbers: impl ExactSizeIterator<Item = Scalar>) -> bool {

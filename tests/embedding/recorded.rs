@@ -70,7 +70,7 @@ fn its_memory_is_its_own_until_it_is_dropped_and_done() {
             let mut encoder = own.encoder();
             frame.add_to(&mut encoder).unwrap();
             submit(&own, encoder);
-            assert_eq!(result.to_vec::<f32>().unwrap(), [9.0; N], "{device}: round {round}");
+            assert!(result.to_vec::<f32>().unwrap().iter().all(|&x| x == 9.0), "{device}: round {round}");
             for (i, other) in others.iter().enumerate() {
                 assert!(other.to_vec::<f32>().unwrap().iter().all(|&x| x == i as f32), "{device}: round {round}");
             }
