@@ -93,7 +93,7 @@ impl Scan {
         let marks: Vec<AtomicBool> = (0..marks).map(|_| AtomicBool::new(false)).collect();
         // Where threads can share out all parts of some columns evenly, none waits, and each reads once.
         let is_alone = threads::is_alone(partition.space.numel);
-        let whole = !is_alone && units / partition.n_parts % threads::count() == 0;
+        let whole = !is_alone && (units / partition.n_parts).is_multiple_of(threads::count());
         let is_alone = is_alone || whole;
         let at_once = if whole { partition.n_parts } else { 1 };
         threads::each(units / at_once, partition.space.numel, |turn| {

@@ -5,6 +5,8 @@ pub(super) use avx512::{beside, total};
 #[rustversion::since(1.89)]
 mod avx512 {
     #![allow(unsafe_code, reason = "calls what is compiled for an instruction set, and loads and stores vectors")]
+    #![allow(clippy::wildcard_imports, reason = "a list of instructions says nothing that their calls do not")]
+    #![allow(clippy::large_types_passed_by_value, reason = "vectors that are in registers")]
 
     use std::arch::x86_64::*;
     use std::cell::Cell;
