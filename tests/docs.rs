@@ -1,6 +1,7 @@
-//! The pages' links: each leads somewhere, on a forge, where they are paths, and in rustdoc, where they are modules.
+//! The pages: what they count is right, and their links lead somewhere, on a forge, where they are paths, and in rustdoc,
+//! where they are modules.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -92,4 +93,31 @@ fn every_path_has_another_target_in_rustdoc() {
 #[test]
 fn the_front_page_stays_short() {
     assert!(read("README.md").lines().count() <= 150);
+}
+
+/// How many blocks of unsafe code each file below a folder has, by its path in `src`.
+fn unsafe_blocks(dir: &Path, found: &mut BTreeMap<String, usize>) {
+    for entry in std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()) {
+        if entry.is_dir() {
+            unsafe_blocks(&entry, found);
+        } else {
+            let blocks = std::fs::read_to_string(&entry).unwrap().matches("unsafe {").count();
+            let path = entry.strip_prefix(Path::new(ROOT).join("src")).unwrap().to_string_lossy().replace('\\', "/");
+            found.extend((blocks > 0).then_some((path, blocks)));
+        }
+    }
+}
+
+#[test]
+fn the_table_of_unsafe_code_has_every_block() {
+    let mut found = BTreeMap::new();
+    unsafe_blocks(&Path::new(ROOT).join("src"), &mut found);
+    let text = read("docs/reliability.md");
+    let section = text.split("## `unsafe`").nth(1).and_then(|rest| rest.split("\nThere are also").next()).unwrap();
+    let row = |line: &str| {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        Some((cells.get(1)?.strip_prefix('`')?.strip_suffix('`')?.to_owned(), cells.get(2)?.parse().ok()?))
+    };
+    let listed: BTreeMap<String, usize> = section.lines().filter_map(row).collect();
+    assert_eq!(listed, found, "the table of docs/reliability.md, and what is in src");
 }
