@@ -23,7 +23,8 @@ pub(crate) enum Asks {
 }
 
 /// Functions among the [`SPECIALS`](super::special::SPECIALS) that ask for no size.
-const ELEMENTWISE: [&str; 9] = ["addcdiv", "addcmul", "cast", "clamp", "clip", "float", "lerp", "masked_fill", "where"];
+const ELEMENTWISE: [&str; 10] =
+    ["addcdiv", "addcmul", "astype", "cast", "clamp", "clip", "float", "lerp", "masked_fill", "where"];
 /// Those that are made of reductions, and do not count what they reduce.
 const REDUCTIONS: [&str; 6] = ["log_softmax", "logsumexp", "max", "min", "norm", "softmax"];
 
