@@ -17,7 +17,7 @@ const LEAST: usize = 8;
 pub(super) fn once(graph: &Graph, live: &FxHashSet<Id>, varying: &[Dims]) -> Vec<Id> {
     let mut found: FxHashSet<Id> = FxHashSet::default();
     for (id, value) in graph.values.iter().enumerate() {
-        if live.contains(&id) && is_elementwise(&value.step) {
+        if live.contains(&id) && value.step.is_elementwise() {
             let narrower = |&arg: &Id| varying[arg] != varying[id] && pays(&graph.values[arg], &varying[arg]);
             found.extend(value.step.args().into_iter().filter(narrower));
         }
@@ -30,30 +30,7 @@ pub(super) fn once(graph: &Graph, live: &FxHashSet<Id>, varying: &[Dims]) -> Vec
 fn pays(value: &Value, varying: &Dims) -> bool {
     let elements = varying.iter().map(|&d| value.shape[d]).product::<usize>();
     let domain = value.shape.numel();
-    is_elementwise(&value.step) && elements >= LEAST && domain >= DOMAIN && domain / elements >= SHARERS
-}
-
-pub(super) fn is_elementwise(step: &Step) -> bool {
-    match step {
-        Step::Unary(..)
-        | Step::Binary(..)
-        | Step::Select(..)
-        | Step::Convert(_)
-        | Step::Round(..)
-        | Step::Order(_)
-        | Step::Words(_) => true,
-        Step::Load { .. }
-        | Step::Index { .. }
-        | Step::Scalar { .. }
-        | Step::Random(..)
-        | Step::Reduce { .. }
-        | Step::Scan { .. }
-        | Step::Sort { .. }
-        | Step::Segments { .. }
-        | Step::Read { .. }
-        | Step::Take(_)
-        | Step::Bounded(..) => false,
-    }
+    value.step.is_elementwise() && elements >= LEAST && domain >= DOMAIN && domain / elements >= SHARERS
 }
 
 /// Dims of a value.

@@ -8,7 +8,7 @@ use std::any::Any;
 use std::sync::{Arc, OnceLock};
 
 use super::map::Map;
-use super::once::{Dims, is_elementwise, varying};
+use super::once::{Dims, varying};
 use super::program::Program;
 use super::reduce::Reduce;
 use super::region::Region;
@@ -42,8 +42,8 @@ pub(super) fn is_cut_by_size(graph: &Graph) -> bool {
     graph.values.iter().enumerate().any(|(id, value)| {
         let args = value.step.args();
         follows[id] = value.step.is_pass() || args.iter().any(|&arg| follows[arg]);
-        let once = |arg: usize| follows[arg] && is_elementwise(&graph.values[arg].step) && varying[arg] != varying[id];
-        is_elementwise(&value.step) && args.iter().any(|&arg| once(arg)) || Contraction::of(graph, id, 0).is_some()
+        let once = |arg: usize| follows[arg] && graph.values[arg].step.is_elementwise() && varying[arg] != varying[id];
+        value.step.is_elementwise() && args.iter().any(|&arg| once(arg)) || Contraction::of(graph, id, 0).is_some()
     })
 }
 

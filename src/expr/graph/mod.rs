@@ -151,6 +151,30 @@ impl Step {
         matches!(self, Self::Reduce { .. } | Self::Scan { .. } | Self::Sort { .. } | Self::Segments { .. })
     }
 
+    /// Whether it computes each element from those of its arguments at the same place, and from nothing else.
+    pub(crate) const fn is_elementwise(&self) -> bool {
+        match self {
+            Self::Unary(..)
+            | Self::Binary(..)
+            | Self::Select(..)
+            | Self::Convert(_)
+            | Self::Round(..)
+            | Self::Order(_)
+            | Self::Words(_) => true,
+            Self::Load { .. }
+            | Self::Index { .. }
+            | Self::Scalar { .. }
+            | Self::Random(..)
+            | Self::Reduce { .. }
+            | Self::Scan { .. }
+            | Self::Sort { .. }
+            | Self::Segments { .. }
+            | Self::Read { .. }
+            | Self::Take(_)
+            | Self::Bounded(..) => false,
+        }
+    }
+
     /// The values it is computed from.
     pub(crate) fn args(&self) -> SmallVec<[Id; 3]> {
         match *self {

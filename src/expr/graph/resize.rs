@@ -98,14 +98,7 @@ impl Graph {
                 .get(*buffer)
                 .and_then(|layout| layout.broadcast_to(shape, "resize").ok())
                 .is_some_and(|layout| access.layout() == Some(&layout)),
-            Step::Scalar { .. }
-            | Step::Unary(..)
-            | Step::Binary(..)
-            | Step::Select(..)
-            | Step::Convert(_)
-            | Step::Round(..)
-            | Step::Order(_)
-            | Step::Words(_) => true,
+            Step::Scalar { .. } => true,
             // Reductions in stages, and such as may be brought to have some, look at sizes.
             Step::Reduce { dims, arg, .. } => {
                 let domain = &self.values[*arg];
@@ -120,13 +113,7 @@ impl Graph {
                 moved(access, of, of)
                     .is_some_and(|same| access.layout().is_some_and(|layout| layout.strides() == &same[..]))
             }
-            Step::Index { .. }
-            | Step::Random(..)
-            | Step::Sort { .. }
-            | Step::Scan { .. }
-            | Step::Segments { .. }
-            | Step::Take(_)
-            | Step::Bounded(..) => false,
+            other => other.is_elementwise(),
         };
         self.starts.iter().all(|&start| start == 0)
             && self.values.iter().all(|value| of_value(value) && sizes.are_of(&value.shape))
