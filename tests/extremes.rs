@@ -70,6 +70,53 @@ fn every_walk_finds_the_first() {
     }
 }
 
+/// Floats as they lie in memory, which loops compare as they are: zeros of both signs are equal, NaN comes first wherever it
+/// is, and infinities of both signs have no sum.
+#[test]
+fn special_values_are_found_wherever_they_lie() {
+    let inf = f32::INFINITY;
+    let specials =
+        [&[][..], &[-0.0, 0.0], &[inf, -inf], &[f32::NAN, -f32::NAN, 1.0], &[f32::MAX, f32::MIN, inf], &[-inf], &[inf]];
+    for device in &devices() {
+        for [rows, columns] in [[3, 4500], [40, 1030], [9000, 16], [300, 64], [520, 512], [130, 33], [1, 5000]] {
+            for (kind, special) in specials.iter().enumerate() {
+                let number = |i: usize| {
+                    let random = (i * 7919 + kind).wrapping_mul(2_654_435_761) >> 7;
+                    let usual = (random % 23) as f32 - 11.0;
+                    if special.is_empty() || random % 97 > 3 { usual } else { special[random % special.len()] }
+                };
+                let mut numbers: Vec<f32> = (0..rows * columns).map(number).collect();
+                if special.len() == 1 {
+                    numbers.fill(special[0]);
+                }
+                let x = Tensor::from_slice(&numbers, [rows, columns], device).unwrap();
+                for sign in [1.0, -1.0] {
+                    let finds = |places: &mut dyn Iterator<Item = usize>| {
+                        let places: Vec<usize> = places.collect();
+                        let is_first = |x: f32, first: f32| !first.is_nan() && (x.is_nan() || sign * x > sign * first);
+                        let mut first = 0;
+                        for (i, &at) in places.iter().enumerate() {
+                            first = if is_first(numbers[at], numbers[places[first]]) { i } else { first };
+                        }
+                        first as i64
+                    };
+                    let in_rows: Vec<i64> =
+                        (0..rows).map(|r| finds(&mut (0..columns).map(|c| r * columns + c))).collect();
+                    let in_columns: Vec<i64> =
+                        (0..columns).map(|c| finds(&mut (0..rows).map(|r| r * columns + c))).collect();
+                    let of_all = finds(&mut (0..rows * columns));
+                    let extreme = |dim: isize| if sign > 0.0 { x.argmax(dim) } else { x.argmin(dim) };
+                    let all = if sign > 0.0 { x.argmax(..) } else { x.argmin(..) };
+                    let case = format!("{device} [{rows}, {columns}] {special:?} {sign}");
+                    assert_eq!(indices(&extreme(1)), in_rows, "{case}");
+                    assert_eq!(indices(&extreme(0)), in_columns, "{case}");
+                    assert_eq!(indices(&all), [of_all], "{case}");
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn values_and_indices_come_together() {
     for device in &devices() {

@@ -311,7 +311,7 @@ impl<'a, 'm: 'a> Frame<'a, 'm> {
             };
             self.slots[i] = place.unwrap_or_else(|| {
                 let straight = straight.filter(|_| by.is_some());
-                let n = self.space.gathered(i, point, n);
+                let n = self.space.gathered(i, point, n, leaf.reading == Reading::Steps);
                 let strip = straight.unwrap_or_else(|| self.strip(spare, n, size));
                 let phase = point % self.space.period(i);
                 let (start, len) = self.gathered[i];

@@ -22,6 +22,12 @@ pub(super) fn order(x: f32) -> i32 {
     if x.is_nan() { i32::MIN } else { order }
 }
 
+/// The float that has this [`order`].
+#[inline(always)]
+pub(super) fn unordered(order: i32) -> f32 {
+    f32::from_bits((order ^ ((order >> 31) as u32 >> 1) as i32) as u32)
+}
+
 /// As [`Step::Words`](crate::expr::graph::Step::Words).
 #[inline(always)]
 pub(super) fn words(upper: i32, lower: i32) -> i64 {

@@ -9,15 +9,24 @@ use crate::cpu::arch::Arch;
 
 impl Space {
     /// How many elements of the strip of `n` points from `point` on have to be gathered: one, if it is a position that stands
-    /// for all.
-    pub(super) fn gathered(&self, track: usize, point: usize, n: usize) -> usize {
+    /// for all; with `steps` two, if positions rise in even steps.
+    pub(super) fn gathered(&self, track: usize, point: usize, n: usize, steps: bool) -> usize {
         let track = &self.tracks[track];
-        let is_one = track.is_index && track.strides[self.sizes.len() - 1] == 0 && track.chain.is_empty();
-        if is_one && point % self.inner() + n <= self.inner() { 1 } else { n }
+        if !track.is_index || !track.chain.is_empty() || !self.is_in_row(point, n) {
+            return n;
+        }
+        match track.strides[self.sizes.len() - 1] {
+            0 => 1,
+            1.. if steps => n.min(2),
+            _ => n,
+        }
     }
 
     /// Writes the positions of the points from `point` on, as many as `out` is long.
     pub(super) fn positions(&self, track: &Track, point: usize, out: &[Cell<i32>]) {
+        if let ([out], true) = (out, track.chain.is_empty()) {
+            return out.set(self.locate(track, point) as i32);
+        }
         let mut out = out;
         self.pieces(track, point, out.len(), |piece| {
             let (now, later) = out.split_at(piece.rows * piece.count);

@@ -118,6 +118,12 @@ impl Space {
         self.sizes[self.sizes.len() - 1]
     }
 
+    /// Whether `n` points from `point` on are of one row.
+    #[inline]
+    pub(super) fn is_in_row(&self, point: usize, n: usize) -> bool {
+        point % self.inner() + n <= self.inner()
+    }
+
     /// The length of the strip that begins at `point`: at most `most` points, none of them beyond `end`.
     #[inline]
     pub(super) fn strip(&self, point: usize, end: usize, most: usize) -> usize {
@@ -183,10 +189,7 @@ impl Space {
         }
         let n = if track.span >= self.numel || track.span > 0 && point % track.span + n <= track.span {
             n
-        } else if track.strides[self.sizes.len() - 1] == 0
-            && track.chain.is_empty()
-            && point % self.inner() + n <= self.inner()
-        {
+        } else if track.strides[self.sizes.len() - 1] == 0 && track.chain.is_empty() && self.is_in_row(point, n) {
             1
         } else {
             return None;

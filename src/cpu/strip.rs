@@ -207,6 +207,12 @@ impl<'a> Strip<'a> {
         unsafe { to.start.copy_from(self.start, self.bytes()) }
     }
 
+    /// As [`copy_to`](Self::copy_to); the copy.
+    pub(super) fn copied_to(self, to: Strip<'a>) -> Strip<'a> {
+        self.copy_to(to);
+        to
+    }
+
     /// As [`copy_to`](Self::copy_to) to other memory, past the cache. [`lines::settle`] before another thread reads it.
     pub(super) fn copy_past_cache(self, to: Strip<'_>) {
         assert!(self.extent == to.extent, "as many elements as there is room for");

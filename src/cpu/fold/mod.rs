@@ -52,8 +52,8 @@ pub(super) enum Kind {
     Differences,
     /// The sum of their squares.
     Squares,
-    /// Where the smallest is: [`ProductLoops::accumulate_rows`] takes second factors that are one element for a whole row as
-    /// they are.
+    /// Where the smallest is. The second factors are numbers: one for each element, one for all, or the first two of even
+    /// steps.
     Place,
     Other,
 }

@@ -23,9 +23,9 @@ use std::sync::OnceLock;
 use smallvec::SmallVec;
 
 use super::bands::{Bands, reads_by_row};
-use super::fold::{FoldLoops, PairLoops, ProductLoops, WIDE};
+use super::fold::{FoldLoops, Kind, PairLoops, ProductLoops, WIDE};
 use super::frame::{Constants, Memory, constants};
-use super::region::Region;
+use super::region::{Reading, Region, Source};
 use super::scratch::with_scratch;
 use super::strip::{Span, Strip};
 use super::threads;
@@ -71,8 +71,9 @@ impl Folded {
 }
 
 impl Reduce {
-    pub(super) fn new(region: Region, folds: Vec<Folded>, dims: SmallVec<[usize; 4]>) -> Self {
+    pub(super) fn new(mut region: Region, folds: Vec<Folded>, dims: SmallVec<[usize; 4]>) -> Self {
         let pair = pair(&region, &folds);
+        read_by_steps(&mut region, &folds);
         Self { region, folds, pair, dims, partition: OnceLock::new() }
     }
 
@@ -176,6 +177,26 @@ fn pair(region: &Region, folds: &[Folded]) -> Option<Pair> {
         (loops.subtracts == a.products.is_some()).then_some(Pair { order, loops })
     };
     loops([0, 1]).or_else(|| loops([1, 0]))
+}
+
+/// Has positions that nothing but the search for the smallest reads be read by their steps.
+fn read_by_steps(region: &mut Region, folds: &[Folded]) {
+    let is_number = |output: &usize| {
+        let of_place = |fold: &Folded| fold.loops.kind == Kind::Place && *output == fold.output + 1;
+        folds.iter().any(of_place)
+    };
+    for leaf in 0..region.leaves.len() {
+        let computed_with = region.code.iter().any(|instruction| instruction.args.contains(&leaf));
+        let mut outputs = (0..region.outputs.len()).filter(|&output| region.outputs[output] == leaf);
+        let leaf = &mut region.leaves[leaf];
+        if leaf.source == Source::Index
+            && leaf.reading == Reading::Plain
+            && !computed_with
+            && outputs.all(|o| is_number(&o))
+        {
+            leaf.reading = Reading::Steps;
+        }
+    }
 }
 
 /// Where the partial results of a fold and part lie, `n` of them from `result` on.

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use super::Folded;
 use crate::base::layout::Layout;
 use crate::cpu::frame::{strip_len, walked};
-use crate::cpu::region::Region;
+use crate::cpu::region::{Reading, Region};
 use crate::cpu::space::{Space, Walked};
 
 /// Elements a thread takes at a time, where there is no lack of them.
@@ -43,6 +43,8 @@ pub(super) struct Partition {
     pub(super) most: usize,
     /// Whether all that is folded, or its factors, lies in memory in the order of the walk.
     pub(super) in_place: bool,
+    /// Whether it does, or is positions in even steps, wherever a row of the walk is long.
+    pub(super) at_hand: bool,
     pub(super) way: Way,
     /// Outer indices of a piece of work.
     pub(super) outers: usize,
@@ -99,12 +101,15 @@ impl Partition {
         let kept = Space::new(result.shape(), &kept_dims, &results);
 
         let most = strip_len(region, &space);
-        let in_place = region.outputs.iter().all(|&output| output < leaves.len() && space.is_linear(output));
+        let in_place = |&output: &usize| output < leaves.len() && space.is_linear(output);
+        let by_steps = |output: usize| region.leaves.get(output).is_some_and(|leaf| leaf.reading == Reading::Steps);
+        let at_hand = region.outputs.iter().all(|output| in_place(output) || by_steps(*output));
+        let in_place = region.outputs.iter().all(in_place);
         let products = folds.iter().all(|fold| fold.products.is_some());
         let block = reduced * inner;
         let way = match () {
             // Products are added as they are computed, so a long row of them is never written down.
-            () if products && in_place && inner == 1 && reduced >= LONG_ROW => Way::Rows,
+            () if products && at_hand && inner == 1 && reduced >= LONG_ROW => Way::Rows,
             () if block <= most && (inner == 1 || reduced <= BLOCK) => Way::Packed,
             () if inner == 1 => Way::Rows,
             () => Way::Columns,
@@ -122,7 +127,22 @@ impl Partition {
         }
         let n_parts = reduced.div_ceil(rows.max(1)).max(1);
         let outers = if n_parts > 1 || n_columns > 1 { 1 } else { (CHUNK / block.max(1)).max(1) };
-        Self { space, kept, outer, reduced, inner, most, in_place, way, outers, n_columns, columns, n_parts, rows }
+        Self {
+            space,
+            kept,
+            outer,
+            reduced,
+            inner,
+            most,
+            in_place,
+            at_hand,
+            way,
+            outers,
+            n_columns,
+            columns,
+            n_parts,
+            rows,
+        }
     }
 
     /// Whether packed rows are so long that each is folded where it is evaluated.

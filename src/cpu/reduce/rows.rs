@@ -66,10 +66,14 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
         let Reduce { region, folds, .. } = self.reduce;
         let mut found: OutputRows<'a> = smallvec![[Strip::EMPTY; ROWS]; region.outputs.len()];
         for row in 0..ROWS {
-            // What lies in memory stays where it is when the next row is evaluated.
-            if self.partition.in_place {
+            // What lies in memory stays where it is when the next row is evaluated; the number of a row does not.
+            if self.partition.at_hand {
                 frame.eval(start + row * step, n, &[]);
-                (0..found.len()).for_each(|output| found[output][row] = frame.output(output));
+                for (output, found) in found.iter_mut().enumerate() {
+                    let x = frame.output(output);
+                    found[row] =
+                        if x.is_within(self.scratch) { x.copied_to(self.row(output, row, x.len())) } else { x };
+                }
                 continue;
             }
             let own: SmallVec<[Strip<'a>; 3]> = (0..found.len()).map(|output| self.row(output, row, n)).collect();
@@ -82,10 +86,9 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
                     let same = region.outputs.iter().position(|&other| other == region.outputs[output]);
                     let (x, own) = (frame.output(output), own[same.unwrap_or(output)]);
                     let stays = x.len() == n && !x.is_within(self.scratch);
-                    let single = fold.loops.kind == Kind::Place && output > fold.output;
-                    if x.len() != n && single {
-                        x.copy_to(own.part(0, 1));
-                        found[output][row] = own.part(0, 1);
+                    let is_number = fold.loops.kind == Kind::Place && output > fold.output;
+                    if x.len() != n && is_number {
+                        found[output][row] = x.copied_to(own.part(0, x.len()));
                         continue;
                     }
                     if x.len() != n {

@@ -134,13 +134,14 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
     }
 
     fn rows(&self, frame: &mut Frame<'a, 'm>, piece: &Piece) {
-        let Partition { space, reduced, most, in_place, .. } = self.partition;
+        let Partition { space, reduced, most, in_place, at_hand, .. } = self.partition;
         for outer in piece.outer.clone() {
             let (mut point, end) = (outer * reduced + piece.rows.start, outer * reduced + piece.rows.end);
             self.clear(Self::of_all, 1);
             while point < end {
                 // What lies in memory is folded there: what is read once need not fit the cache.
-                let n = if *in_place && self.reads_once() { end - point } else { space.strip(point, end, *most) };
+                let whole = *in_place || *at_hand && space.is_in_row(point, end - point);
+                let n = if whole && self.reads_once() { end - point } else { space.strip(point, end, *most) };
                 frame.eval(point, n, &[]);
                 if !self.total_of_pair(frame, n) {
                     self.each_fold(frame, n, |fold, loops, terms| match terms {
@@ -267,7 +268,7 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
     fn terms(&self, frame: &Frame<'a, 'm>, fold: &'a Folded, n: usize, spare: impl FnOnce() -> Strip<'a>) -> Terms<'a> {
         if let Some(products) = &fold.products {
             let [a, b] = [0, 1].map(|j| frame.output(fold.output + j));
-            if a.len() == n && (b.len() == n || b.len() == 1 && fold.loops.kind != Kind::Place) {
+            if a.len() == n && (b.len() == n || b.len() == 1 || fold.loops.kind == Kind::Place) {
                 return Terms::Product(products, [a, b]);
             }
         }

@@ -56,6 +56,8 @@ pub(super) enum Reading {
     By(usize),
     /// Not at all by itself: it says where another is read.
     Index,
+    /// Its own positions: where those of a strip are even steps apart, the first two stand for all.
+    Steps,
 }
 
 impl Leaf {
