@@ -8,16 +8,17 @@
 // memory once for SIDE outputs. Where tiles are few, the terms are split over workgroups, and what is stored is a partial
 // sum for each split. Terms are added in order, within a split.
 //
-// From the prelude: T, WG_SIZE, SIDE, PARTS, TERMS_FIRST_A, TERMS_FIRST_B, Place, place(), at_a(), at_b() and store().
+// From the prelude: T, WG_SIZE, SIDE, PARTS, DEPTH, TERMS_FIRST_A, TERMS_FIRST_B, Place, place(), four_a(), four_b() and
+// store().
 
-// Terms a tile holds at a time, so that two large tiles fit 16 KiB as small ones do.
-const DEPTH: u32 = 16u / PARTS;
 // Squares along a side of the tile, and a row of the tile in workgroup memory: one more, so that neighbouring
 // invocations write to different banks.
 const SQUARES: u32 = SIDE / 4u;
 const PITCH: u32 = SQUARES + 1u;
 // From a square of an invocation to its next.
 const APART: u32 = SQUARES / PARTS;
+// Vectors of a tile that an invocation fetches: all have as many.
+const FETCHED: u32 = DEPTH * SQUARES / WG_SIZE;
 
 alias V = vec4<T>;
 
@@ -59,12 +60,16 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     var beyond = array<V, 4>();
     // Ends: k steps by a constant to an end below 2^31.
     for (var k = start; k < end; k += DEPTH) {
-        // Ends: n steps by a constant to a constant.
-        for (var n = lane; n < DEPTH * SQUARES; n += WG_SIZE) {
+        // Ends: i counts to a constant.
+        for (var i = 0u; i < FETCHED; i++) {
+            let n = i * WG_SIZE + lane;
             let a = vector(n, TERMS_FIRST_A);
-            sh_a[a.y * PITCH + a.x] = a_vector(place, row + 4u * a.x, rows, k + a.y, end);
             let b = vector(n, TERMS_FIRST_B);
-            sh_b[b.y * PITCH + b.x] = b_vector(place, column + 4u * b.x, columns, k + b.y, end);
+            // Both are fetched before either is stored, so that they are waited for once.
+            let rows_of_a = a_vector(place, row + 4u * a.x, rows, k + a.y, end);
+            let columns_of_b = b_vector(place, column + 4u * b.x, columns, k + b.y, end);
+            sh_a[a.y * PITCH + a.x] = rows_of_a;
+            sh_b[b.y * PITCH + b.x] = columns_of_b;
         }
         workgroupBarrier();
         // Ends: t counts to a constant.
@@ -117,26 +122,20 @@ fn store_square(place: Place, split: u32, row: u32, column: u32, sums: ptr<funct
     }
 }
 
-// Four rows of a at term k. Beyond the end there is nothing, which adds nothing.
+// Four rows of a at term k. Beyond the end there is nothing, which adds nothing: the last element there is is fetched in its
+// place, for a fetch that a branch leaves out is waited for before the next.
 fn a_vector(place: Place, row: u32, rows: u32, k: u32, end: u32) -> V {
-    var v = V();
-    // Ends: i counts to 4.
-    for (var i = 0u; i < 4u; i++) {
-        if row + i < rows && k < end {
-            v[i] = at_a(place, row + i, k);
-        }
-    }
-    return v;
+    let left = rows - min(row, rows);
+    return there(four_a(place, min(row, rows - 1u), left, min(k, end - 1u)), left, k < end);
 }
 
 // Four columns of b at term k.
 fn b_vector(place: Place, column: u32, columns: u32, k: u32, end: u32) -> V {
-    var v = V();
-    // Ends: i counts to 4.
-    for (var i = 0u; i < 4u; i++) {
-        if column + i < columns && k < end {
-            v[i] = at_b(place, column + i, k);
-        }
-    }
-    return v;
+    let left = columns - min(column, columns);
+    return there(four_b(place, min(column, columns - 1u), left, min(k, end - 1u)), left, k < end);
+}
+
+// Those of four that are among what is left, if the term is.
+fn there(v: V, left: u32, term: bool) -> V {
+    return select(V(), v, vec4u(0u, 1u, 2u, 3u) < vec4u(select(0u, left, term)));
 }

@@ -7,7 +7,7 @@
 // run of memory; a workgroup takes WG_SIZE / LANES rows. Long rows are split over workgroups, and what is stored is
 // a partial sum for each split. The order of addition depends on the shape alone.
 //
-// From the prelude: WIDTH, WG_SIZE, LANES, Terms, Place, place(), body(), masked(), identity(), combine(), across()
+// From the prelude: WIDTH, WG_SIZE, LANES, SPLIT, Terms, Place, place(), body(), masked(), identity(), combine(), across()
 // and finish(). From lib/lanes_workgroup.wgsl or lib/lanes_subgroup.wgsl: together().
 
 const ROWS: u32 = WG_SIZE / LANES;
@@ -15,7 +15,8 @@ const ROWS: u32 = WG_SIZE / LANES;
 @compute @workgroup_size(WG_SIZE)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) lane: u32) {
     let number = workgroup.y * uniforms.grid_x + workgroup.x;
-    let split = number / uniforms.blocks;
+    var split = 0u;
+    if SPLIT { split = number / uniforms.blocks; }
     let k = (number - split * uniforms.blocks) * ROWS + lane / LANES;
     let column = lane % LANES;
 

@@ -8,7 +8,7 @@
 // turn; where rows are many, they are split over workgroups too, and what is stored is a partial sum for each split. A
 // few splits may take the rows of a part in turn. The order of addition depends on the shape alone.
 //
-// From the prelude: WIDTH, GROUPS, WG_SIZE, LANES, Terms, Place, place(), body(), identity(), combine() and finish().
+// From the prelude: WIDTH, GROUPS, WG_SIZE, LANES, SPLIT, Terms, Place, place(), body(), identity(), combine() and finish().
 
 const COLUMNS: u32 = WG_SIZE / LANES;
 
@@ -17,11 +17,13 @@ var<workgroup> sh_terms: array<Terms, WG_SIZE>;
 @compute @workgroup_size(WG_SIZE)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) lane: u32) {
     let number = workgroup.y * uniforms.grid_x + workgroup.x;
-    let split = number / uniforms.blocks;
+    var split = 0u;
+    if SPLIT { split = number / uniforms.blocks; }
     let k = ((number - split * uniforms.blocks) * COLUMNS + lane % COLUMNS) * WIDTH * GROUPS;
     let row = lane / COLUMNS;
 
-    let turn = split % uniforms.turns;
+    var turn = 0u;
+    if SPLIT { turn = split % uniforms.turns; }
     let start = (split - turn) * uniforms.chunk;
     let end = min(start + uniforms.chunk * uniforms.turns, uniforms.n_reduced);
     var terms = identity();

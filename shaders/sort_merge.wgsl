@@ -39,21 +39,29 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     }
     var a = pair + low;
     var b = middle + before_first - low;
+    let last = uniforms.n_reduced - 1u;
+    var key_a = key(begin + min(a, last));
+    var key_b = key(begin + min(b, last));
     // Ends: i counts to a constant.
     for (var i = 0u; i < MERGED; i++) {
         let at = first + i;
         if inside && at < end {
+            let is_b = a >= middle || (b < end && before(key_b, key_a));
+            let place = min(select(a, b, is_b), last);
+            var taken = key_a;
+            if is_b { taken = key_b; }
             let wanted = at >= uniforms.dims[0].count && at - uniforms.dims[0].count < uniforms.dims[0].size;
-            let to = row * uniforms.dims[0].size + at - uniforms.dims[0].count;
-            let last = uniforms.n_reduced - 1u;
-            let key_a = key(begin + min(a, last));
-            let key_b = key(begin + min(b, last));
-            if a >= middle || (b < end && before(key_b, key_a)) {
-                if wanted { store(to, key_b, begin + min(b, last)); }
+            if wanted {
+                store(row * uniforms.dims[0].size + at - uniforms.dims[0].count, taken, begin + place);
+            }
+            // The other run's next element is still at hand.
+            let next = key(begin + min(place + 1u, last));
+            if is_b {
                 b += 1u;
+                key_b = next;
             } else {
-                if wanted { store(to, key_a, begin + min(a, last)); }
                 a += 1u;
+                key_a = next;
             }
         }
     }

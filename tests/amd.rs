@@ -2,16 +2,21 @@
 //! runs on, but that compiles, and shows its machine code. Run by `cargo test --test amd -- --ignored --nocapture`.
 #![cfg(all(feature = "gpu", target_os = "linux"))]
 
-use std::ffi::CStr;
-use std::process::Command;
+#[path = "../benches/isa/compiler.rs"]
+#[allow(dead_code, reason = "the bench uses the rest")]
+mod compiler;
+#[path = "../benches/isa/kernels.rs"]
+#[allow(dead_code, reason = "the bench uses the rest")]
+mod kernels;
+#[path = "../benches/isa/listing.rs"]
+#[allow(dead_code, reason = "the bench uses the rest")]
+mod listing;
 
-use ash::vk;
+use std::fmt::Write;
+
+use compiler::{Compiler, each_family, is_of_one_family};
 use hadamard::{Device, Expr, Tensor};
-
-/// Families of AMD's GPUs, the oldest of 2016.
-const FAMILIES: [&str; 4] = ["polaris10", "vega10", "navi10", "navi21"];
-
-const DRIVER: &str = "/usr/share/vulkan/icd.d/radeon_icd.x86_64.json";
+use kernels::{Case as Kept, kernels};
 
 /// An expression over `a` and `b`, and instructions that its machine code must have, for each of four elements: any of
 /// the names that begin so, and how many.
@@ -64,138 +69,101 @@ fn missing(code: &str, (text, wanted): &Case) -> Vec<String> {
     wanted.iter().filter(lacks).map(tell).collect()
 }
 
-#[test]
-#[ignore = "needs Mesa's driver for AMD's GPUs"]
-fn no_operation_is_simplified_away() {
-    for family in FAMILIES {
-        // The driver reads its variables once, so each family has a process of its own.
-        let output = Command::new(std::env::current_exe().unwrap())
-            .args(["of_one_family", "--exact", "--ignored", "--nocapture"])
-            .envs([("RADV_FORCE_FAMILY", family), ("VK_DRIVER_FILES", DRIVER), ("VK_ICD_FILENAMES", DRIVER)])
-            .envs([("NODEVICE_SELECT", "1"), ("RADV_DEBUG", "nocache")])
-            .output()
-            .unwrap();
+/// Runs a test of this file, which looks at one family, for each of them.
+fn of_each_family(test: &str) {
+    each_family(&[test, "--exact", "--ignored", "--nocapture"], |family, output| {
         let text = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{family}:\n{text}\n{}", String::from_utf8_lossy(&output.stdout));
         assert!(text.to_lowercase().contains(family), "{family} was compiled for:\n{text}");
-    }
+    });
+}
+
+#[test]
+#[ignore = "needs Mesa's driver for AMD's GPUs"]
+fn no_operation_is_simplified_away() {
+    of_each_family("simplified_of_one_family");
 }
 
 /// Run by the test above.
 #[test]
 #[ignore = "a part of another test"]
-fn of_one_family() {
-    if std::env::var_os("RADV_FORCE_FAMILY").is_none() {
+fn simplified_of_one_family() {
+    if !is_of_one_family() {
         return;
     }
     let compiler = Compiler::open();
     eprintln!("{}", compiler.name);
+    let machine_code = |wgsl: &str| compiler.compile(&compiler.shader(wgsl)).machine_code;
     let mut simplified = 0;
     for case in CASES {
         let wgsl = shader(case.0);
-        let code = compiler.machine_code(&wgsl);
+        let code = machine_code(&wgsl);
         assert_eq!(missing(&code, case), [""; 0], "{wgsl}\n{code}");
-        simplified += usize::from(!missing(&compiler.machine_code(&unguarded(&wgsl)), case).is_empty());
+        simplified += usize::from(!missing(&machine_code(&unguarded(&wgsl)), case).is_empty());
     }
     // Otherwise the test sees nothing.
     assert!(simplified >= 5, "only {simplified} of {} are simplified where nothing is hidden", CASES.len());
 }
 
-/// A Vulkan device that compiles.
-struct Compiler {
-    name: String,
-    device: ash::Device,
-    executables: ash::khr::pipeline_executable_properties::Device,
-    /// What the functions of the others are in.
-    _entry: ash::Entry,
-    _instance: ash::Instance,
+/// The kernels are those of `cargo bench --bench isa`, which tells more of each.
+#[test]
+#[ignore = "needs Mesa's driver for AMD's GPUs"]
+fn kernels_stay_in_registers_and_keep_their_wide_loads() {
+    of_each_family("kept_of_one_family");
 }
 
-impl Compiler {
-    fn open() -> Self {
-        // SAFETY: the loader is Khronos' and stays loaded; every structure below outlives the call it is passed to,
-        // and only what the device supports is asked for.
-        unsafe {
-            let entry = ash::Entry::load().expect("a Vulkan loader");
-            let app = vk::ApplicationInfo::default().api_version(vk::API_VERSION_1_1);
-            let info = vk::InstanceCreateInfo::default().application_info(&app);
-            let instance = entry.create_instance(&info, None).expect("an instance");
-            let physical = instance.enumerate_physical_devices().expect("devices")[0];
-            let name = instance.get_physical_device_properties(physical).device_name;
-            let name = CStr::from_ptr(name.as_ptr()).to_string_lossy().into_owned();
-            let queues = [vk::DeviceQueueCreateInfo::default().queue_family_index(0).queue_priorities(&[1.0])];
-            let extensions = [ash::khr::pipeline_executable_properties::NAME.as_ptr()];
-            let mut executables =
-                vk::PhysicalDevicePipelineExecutablePropertiesFeaturesKHR::default().pipeline_executable_info(true);
-            let info = vk::DeviceCreateInfo::default()
-                .queue_create_infos(&queues)
-                .enabled_extension_names(&extensions)
-                .push_next(&mut executables);
-            let device = instance.create_device(physical, &info, None).expect("a device");
-            let executables = ash::khr::pipeline_executable_properties::Device::new(&instance, &device);
-            Self { name, device, executables, _entry: entry, _instance: instance }
-        }
+/// Run by the test above.
+#[test]
+#[ignore = "a part of another test"]
+fn kept_of_one_family() {
+    if !is_of_one_family() {
+        return;
     }
+    let compiler = Compiler::open();
+    eprintln!("{}", compiler.name);
+    let mut lost = Vec::new();
+    for kernel in kernels() {
+        let found = lost_by(&compiler, &kernel.pass.wgsl, if kernel.number == 0 { kernel.case } else { &NOTHING });
+        lost.extend(found.into_iter().map(|what| format!("{}: {what}", kernel.name())));
+    }
+    assert_eq!(lost, [""; 0]);
 
-    /// What a compute shader becomes.
-    fn machine_code(&self, wgsl: &str) -> String {
-        let module = naga::front::wgsl::parse_str(wgsl).unwrap();
-        let capabilities = naga::valid::Capabilities::all();
-        let info = naga::valid::Validator::new(naga::valid::ValidationFlags::all(), capabilities).validate(&module);
-        let options = naga::back::spv::Options { lang_version: (1, 3), ..Default::default() };
-        let entry = naga::back::spv::PipelineOptions {
-            shader_stage: naga::ShaderStage::Compute,
-            entry_point: "main".to_owned(),
-        };
-        let words = naga::back::spv::write_vec(&module, &info.unwrap(), &options, Some(&entry)).unwrap();
-        let bindings: Vec<_> = module
-            .global_variables
-            .iter()
-            .filter_map(|(_, variable)| {
-                let kind = match variable.space {
-                    naga::AddressSpace::Uniform => vk::DescriptorType::UNIFORM_BUFFER,
-                    _ => vk::DescriptorType::STORAGE_BUFFER,
-                };
-                let binding = vk::DescriptorSetLayoutBinding::default()
-                    .binding(variable.binding?.binding)
-                    .descriptor_type(kind)
-                    .descriptor_count(1)
-                    .stage_flags(vk::ShaderStageFlags::COMPUTE);
-                Some(binding)
-            })
-            .collect();
-        // SAFETY: as in `open`; the SPIR-V is naga's, validated; what is made here is used by this device alone, and
-        // the process ends with it.
-        unsafe {
-            let info = vk::DescriptorSetLayoutCreateInfo::default().bindings(&bindings);
-            let layouts = [self.device.create_descriptor_set_layout(&info, None).unwrap()];
-            let info = vk::PipelineLayoutCreateInfo::default().set_layouts(&layouts);
-            let layout = self.device.create_pipeline_layout(&info, None).unwrap();
-            let info = vk::ShaderModuleCreateInfo::default().code(&words);
-            let stage = vk::PipelineShaderStageCreateInfo::default()
-                .stage(vk::ShaderStageFlags::COMPUTE)
-                .module(self.device.create_shader_module(&info, None).unwrap())
-                .name(c"main");
-            let info = vk::ComputePipelineCreateInfo::default()
-                .stage(stage)
-                .layout(layout)
-                .flags(vk::PipelineCreateFlags::CAPTURE_INTERNAL_REPRESENTATIONS_KHR);
-            let pipelines = self.device.create_compute_pipelines(vk::PipelineCache::null(), &[info], None);
-            let info = vk::PipelineExecutableInfoKHR::default().pipeline(pipelines.map_err(|e| e.1).unwrap()[0]);
-            // Once to learn how long each representation is, once to fetch them.
-            let mut found = self.executables.get_pipeline_executable_internal_representations(&info).unwrap();
-            let mut texts: Vec<Vec<u8>> = found.iter().map(|one| vec![0; one.data_size]).collect();
-            for (one, text) in found.iter_mut().zip(&mut texts) {
-                one.p_data = text.as_mut_ptr().cast();
-            }
-            let fetch = self.executables.fp().get_pipeline_executable_internal_representations_khr;
-            let mut count = found.len() as u32;
-            fetch(self.device.handle(), &raw const info, &raw mut count, found.as_mut_ptr()).result().unwrap();
-            let is_code = |one: &vk::PipelineExecutableInternalRepresentationKHR<'_>| {
-                CStr::from_ptr(one.name.as_ptr()).to_string_lossy().contains("Assembly")
-            };
-            let code = found.iter().position(is_code).expect("the driver shows machine code");
-            CStr::from_bytes_until_nul(&texts[code]).unwrap().to_string_lossy().into_owned()
-        }
-    }
+    // Otherwise the test sees nothing.
+    let wide = Kept { loads: 128, stores: 128, ..NOTHING };
+    let every_other = shader("a.reshape(1024, 1024)[:, ::2] + 1");
+    assert_eq!(lost_by(&compiler, &every_other, &wide), ["loads of 4×32"]);
+    let spilled = lost_by(&compiler, &too_many_registers(), &NOTHING);
+    assert!(spilled.len() == 1 && spilled[0].ends_with("registers spilled"), "{spilled:?}");
+}
+
+/// Of which no loads and stores are asked.
+const NOTHING: Kept = Kept { texts: &[], loads: 0, stores: 0 };
+
+/// What a kernel has lost: registers to memory, or the width of what its innermost loop loads or of what it stores.
+fn lost_by(compiler: &Compiler, wgsl: &str, kept: &Kept) -> Vec<String> {
+    let made = compiler.compile(&compiler.shader(wgsl));
+    let (whole, hot) = listing::parts(&made.machine_code);
+    let spilled = made.statistic("Spilled VGPRs") + made.statistic("Spilled SGPRs");
+    let narrow = |widths: &listing::Widths, least: u32| widths.least().unwrap_or(0) < least;
+    [
+        (spilled > 0).then(|| format!("{spilled} registers spilled")),
+        (made.statistic("Scratch size") > 0 && spilled == 0).then(|| "an array in memory".to_owned()),
+        narrow(&hot.loads, kept.loads).then(|| format!("loads of {}", hot.loads)),
+        narrow(&whole.stores, kept.stores).then(|| format!("stores of {}", whole.stores)),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// A shader whose invocations hold more than the 256 registers that they can have.
+fn too_many_registers() -> String {
+    let mut wgsl = "@group(0) @binding(0) var<storage, read_write> b: array<u32>;
+        @compute @workgroup_size(64)
+        fn main(@builtin(local_invocation_index) lane: u32) {"
+        .to_owned();
+    // Writing to a String cannot fail. Each store may be to what another load read.
+    (0..300).for_each(|i| writeln!(wgsl, "let v{i} = b[lane * {}u];", 301 + i).unwrap_or_default());
+    (0..300).for_each(|i| writeln!(wgsl, "b[lane + {i}u] = v{};", 299 - i).unwrap_or_default());
+    wgsl + "}"
 }

@@ -11,36 +11,32 @@ fn unpack_f16(words: vec2u) -> vec4u {
 }
 
 fn from_f16(half: U) -> F {
-    let sign = (half & U(0x8000u)) << U(16u);
-    let magnitude = half & U(0x7fffu);
-    // Rebias the exponent from 15 to 127; all ones means infinity or NaN.
-    let normal = (magnitude << U(13u)) + U(112u << 23u);
-    let special = (magnitude << U(13u)) | U(0x7f800000u);
-    // A subnormal is a whole number of 2^-24. As bits it would be a subnormal f32, which hardware may flush.
-    let subnormal = bitcast<U>(F(magnitude) * F(5.9604644775390625e-8));
-    let finite = select(normal, subnormal, magnitude < U(0x400u));
-    return bitcast<F>(sign | select(finite, special, magnitude >= U(0x7c00u)));
+    // Moved to the upper bits, where the sign stays: the shift joins the one that unpacked it.
+    let bits = half << U(16u);
+    let magnitude = (bits >> U(3u)) & U(0x0fffe000u);
+    // Rebias the exponent from 15 to 127; all ones, which is infinity or NaN, to all ones.
+    let bias = select(U(112u << 23u), U(224u << 23u), magnitude >= U(0x0f800000u));
+    let rebiased = magnitude + bias;
+    // A subnormal is m * 2^-24, where that has become 2^-15 + m * 2^-25. Its own bits would be a subnormal f32, which hardware
+    // may flush.
+    let value = bitcast<F>(rebiased);
+    let subnormal = bitcast<U>(value + value - F(6.103515625e-5));
+    return bitcast<F>((bits & U(0x80000000u)) | select(rebiased, subnormal, magnitude < U(0x00800000u)));
 }
 
 fn to_f16(x: F) -> U {
     let bits = bitcast<U>(x);
-    let sign = (bits >> U(16u)) & U(0x8000u);
     let magnitude = bits & U(0x7fffffffu);
-    // Adding just under half of the last place kept, plus its own bit, rounds to even; a carry goes into the exponent.
-    let rounded = magnitude + U(0xfffu) + ((magnitude >> U(13u)) & U(1u));
-    let normal = (rounded - U(112u << 23u)) >> U(13u);
-    // Below 2^-14 the result is a whole number of 2^-24: shift the significand there and round what falls off.
-    let shift = min(U(126u) - min(magnitude >> U(23u), U(126u)), U(25u));
-    let significand = (magnitude & U(0x7fffffu)) | U(0x800000u);
-    let whole = significand >> shift;
-    let dropped = significand - (whole << shift);
-    let half = U(1u) << (max(shift, U(1u)) - U(1u));
-    let up = (dropped > half) | ((dropped == half) & ((whole & U(1u)) == U(1u)));
-    let subnormal = whole + select(U(0u), U(1u), up);
+    // All from 2^16 on are the same infinity.
+    let bounded = min(magnitude, U(0x47800000u));
+    // Adding just under half of the last place kept, plus its own bit, rounds to even; a carry goes into the exponent, up to
+    // infinity. The exponent is rebiased in the same sum: 0xfff - (112 << 23).
+    let normal = (bounded + ((bounded >> U(13u)) & U(1u)) + U(0xc8000fffu)) >> U(13u);
+    // Below 2^-14 the result is a whole number of 2^-24, which is the last place of floats between 1/2 and 1: the addition
+    // rounds there.
+    let subnormal = bitcast<U>(bitcast<F>(magnitude) + F(0.5)) - U(0x3f000000u);
     let finite = select(normal, subnormal, magnitude < U(0x38800000u));
-    // From 65520 on, halfway past the largest, the nearest is infinity.
-    let ranged = select(finite, U(0x7c00u), magnitude >= U(0x477ff000u));
-    return sign | select(ranged, U(0x7e00u), magnitude > U(0x7f800000u));
+    return ((bits >> U(16u)) & U(0x8000u)) | select(finite, U(0x7e00u), magnitude > U(0x7f800000u));
 }
 
 fn to_bf16(x: F) -> U {

@@ -30,12 +30,12 @@ const NEEDS: [Need; 15] = [
     need("max_buffer_size", UNIFORM_BYTES as u64, |l| l.max_buffer_size),
     // Bindings begin at multiples of 256 bytes; some of these must fit for cuts to make headway.
     need("max_storage_buffer_binding_size", 2048, |l| l.max_storage_buffer_binding_size),
-    // Workgroups of 64 in a line: a matrix product in f64 keeps two tiles of 16 * 9 vectors of four in their memory.
+    // Workgroups of 64 in a line. Those of a matrix product that have 256 keep two tiles of 16 * 17 vectors of four in memory.
     need("max_compute_invocations_per_workgroup", 64, |l| l.max_compute_invocations_per_workgroup.into()),
     need("max_compute_workgroup_size_x", 64, |l| l.max_compute_workgroup_size_x.into()),
     need("max_compute_workgroup_size_y", 1, |l| l.max_compute_workgroup_size_y.into()),
     need("max_compute_workgroup_size_z", 1, |l| l.max_compute_workgroup_size_z.into()),
-    need("max_compute_workgroup_storage_size", 2 * 16 * 9 * 32, |l| l.max_compute_workgroup_storage_size.into()),
+    need("max_compute_workgroup_storage_size", 2 * 16 * 17 * 16, |l| l.max_compute_workgroup_storage_size.into()),
     need("max_compute_workgroups_per_dimension", 4, |l| l.max_compute_workgroups_per_dimension.into()),
     // The other way round: an alignment is better the smaller it is.
     need("min_storage_buffer_offset_alignment", 256, |l| l.min_storage_buffer_offset_alignment.into()),

@@ -129,7 +129,7 @@ const MUTANTS: [Mutant; 71] = [
     Mutant("sort_blocks: the largest kept", "slot >= skipped && slot - skipped < kept", "slot + kept >= BLOCK", "topk"),
     Mutant("sort_blocks: rank 0 on", "store(i, sh_keys[slot],", "store(i, sh_keys[slot - skipped],", "kthvalue"),
     Mutant("sort_merge: of equal elements the second", "before(key_b, key_a))", "!before(key_a, key_b))", "argsort"),
-    Mutant("sort_merge: past the first run", "if a >= middle || ", "if ", "sort"),
+    Mutant("sort_merge: past the first run", "let is_b = a >= middle || ", "let is_b = ", "sort"),
     Mutant("sort_merge: halving by one too few", "low = half + 1u;", "low = half;", "sort"),
     Mutant("sort_count: past the end of a row", "if at < uniforms.n_reduced {", "if true {", "sort"),
     Mutant(
@@ -172,28 +172,18 @@ const MUTANTS: [Mutant; 71] = [
     Mutant("u8: no wrap", " & U(0xffu);", ";", "add"),
     Mutant(
         "f16: ties away from even",
-        "magnitude + U(0xfffu) + ((magnitude >> U(13u)) & U(1u))",
-        "magnitude + U(0x1000u)",
+        "bounded + ((bounded >> U(13u)) & U(1u)) + U(0xc8000fffu)",
+        "bounded + U(0xc8001000u)",
         "cast",
     ),
-    Mutant(
-        "f16: NaN becomes infinity",
-        "return sign | select(ranged, U(0x7e00u), magnitude > U(0x7f800000u));",
-        "return sign | ranged;",
-        "cast",
-    ),
+    Mutant("f16: NaN becomes infinity", "select(finite, U(0x7e00u), magnitude > U(0x7f800000u));", "finite;", "cast"),
     Mutant(
         "f16: subnormals flushed",
         "let finite = select(normal, subnormal, magnitude < U(0x38800000u));",
         "let finite = select(normal, U(0u), magnitude < U(0x38800000u));",
         "cast",
     ),
-    Mutant(
-        "f16: no infinity",
-        "let ranged = select(finite, U(0x7c00u), magnitude >= U(0x477ff000u));",
-        "let ranged = finite;",
-        "cast",
-    ),
+    Mutant("f16: no infinity", "let bounded = min(magnitude, U(0x47800000u));", "let bounded = magnitude;", "cast"),
     Mutant(
         "bf16: cut, not rounded",
         "(bits + U(0x7fffu) + ((bits >> U(16u)) & U(1u))) >> U(16u)",
@@ -234,16 +224,11 @@ const DISCRETE: [Mutant; 8] = [
         "if c < uniforms.dims[COLUMNS].size {",
         "einsum",
     ),
-    Mutant(
-        "contract: terms read past the end",
-        "if column + i < columns && k < end {",
-        "if column + i < columns {",
-        "einsum",
-    ),
+    Mutant("contract: terms read past the end", "vec4u(select(0u, left, term))", "vec4u(left)", "einsum"),
     Mutant(
         "contract: a factor transposed",
-        "let a = vector(n, TERMS_FIRST_A);\n            sh_a[a.y * PITCH + a.x]",
-        "let a = vector(n, TERMS_FIRST_A);\n            sh_a[a.x * PITCH + a.y]",
+        "sh_a[a.y * PITCH + a.x] = rows_of_a;",
+        "sh_a[a.x * PITCH + a.y] = rows_of_a;",
         "einsum",
     ),
     Mutant(

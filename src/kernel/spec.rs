@@ -5,7 +5,7 @@
 use crate::DType;
 use crate::expr::graph::Fold;
 pub(crate) use crate::kernel::code::{Code, Inst, Line};
-pub(crate) use crate::kernel::tiles::{Contract, TILE, Tiles, side};
+pub(crate) use crate::kernel::tiles::{Contract, TILE, Tiles, depth, side};
 
 /// The text of a kernel, before it is text. Two launches with equal specs share a pipeline.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]

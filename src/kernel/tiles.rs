@@ -33,3 +33,9 @@ pub(crate) const TILE: u32 = 8;
 pub(crate) const fn side(workgroup: u32, parts: u32) -> u32 {
     4 * parts * workgroup.isqrt()
 }
+
+/// Terms that a tile in workgroup memory holds at a time: so many that two tiles, the larger of which are twice as high and
+/// wide, are 9 KiB at most, whatever the dtype.
+pub(crate) const fn depth(dtype: DType, parts: u32) -> u32 {
+    16 * 4 / (parts * dtype.size() as u32)
+}

@@ -54,8 +54,26 @@ pub(crate) struct Tuning {
 
 impl Tuning {
     pub(crate) const fn discrete() -> Self {
-        // Not measured, but compiled for AMD's navi21 and polaris10: with 8 elements an invocation of a sort has 64 registers,
-        // so that a SIMD holds 16 subgroups and 4, with 12 it has 88, for 10 and 2.
+        // Not measured, but argued, line by line, from what Mesa's compiler for AMD's GPUs makes of kernels on polaris10 and
+        // navi21 (`benches/results/isa-amd.md`): registers, subgroups that a SIMD holds, and instructions. It says nothing of
+        // memory, so `run`, `invocations`, `stride`, `scanning` and `tiles` are guesses still.
+        //
+        // An invocation of (a * b).sum(1) takes 96 instructions before and after its walk, 21 for each halving of `max_lanes`,
+        // 155 for four steps at once and 78 for one alone. With two steps a lane a row of 2048 takes 52 an element, with four
+        // 24. With 16 (`min_walk`, `min_rows`) all but the walk is a third of it.
+        //
+        // Added one by one, steps take 20.5 instructions an element, two at once 13.4, four 9.7, where a SIMD still holds 5 and
+        // 20 subgroups with eight loads each under way. Two `groups` of columns would save a tenth of the instructions and halve
+        // the subgroups, of halves a thirtieth and 40%.
+        //
+        // A row of four takes 32 instructions an element alone, 6 if it is one of four (`short`), of eight 23 and 5.
+        //
+        // Halving within a subgroup takes 25 instructions, through workgroup memory 21. Loads in pairs of words take 7.4
+        // instructions for an element of a.sum(0), loads of four 6.2. Matrix products in registers have 132 to 136 of them, so
+        // that a SIMD holds 1 and 6 subgroups, of 8 invocations each.
+        //
+        // With 8 elements an invocation of a sort has 64 registers, so that a SIMD holds 4 and 16 subgroups, with 12 it has 88,
+        // for 2 and 10.
         Self {
             workgroup: 256,
             max_lanes: 256,
@@ -68,12 +86,12 @@ impl Tuning {
             at_once: 4,
             stride: 0,
             min_walk: 16,
-            min_steps: 2,
+            min_steps: 4,
             scanning: 1 << 17,
             scan_lanes: 256,
             min_scan: 16,
             sort_items: 8,
-            short: 0,
+            short: 2,
             subgroups: false,
             tiles: 256,
             registers: false,

@@ -2,7 +2,7 @@
 
 use super::place::{coordinates, dot, stage_word};
 use super::{alias, line};
-use crate::kernel::spec::{Contract, Mode, Spec, Tiles, side};
+use crate::kernel::spec::{Contract, Mode, Spec, Tiles, depth, side};
 
 /// A factor, as it is read.
 struct Factor<'a> {
@@ -32,6 +32,7 @@ pub(super) fn contract_functions(out: &mut String, spec: &Spec, contract: &Contr
         Tiles::Shared { parts } => {
             line(out, 0, &format!("const SIDE: u32 = {}u;", side(spec.workgroup, parts)));
             line(out, 0, &format!("const PARTS: u32 = {parts}u;"));
+            line(out, 0, &format!("const DEPTH: u32 = {}u;", depth(contract.dtype, parts)));
             for factor in &factors {
                 let name = factor.name.to_ascii_uppercase();
                 line(out, 0, &format!("const TERMS_FIRST_{name}: bool = {};", factor.terms_first));
@@ -45,12 +46,15 @@ pub(super) fn contract_functions(out: &mut String, spec: &Spec, contract: &Contr
             line(out, 0, "alias Block = array<V, 8>;");
         }
     }
-    place_function(out, batch);
+    place_function(out, contract);
     for factor in &factors {
-        factor.at(out);
-        if let Tiles::Registers { broadcast } = contract.tiles {
-            factor.term(out);
-            factor.block(out, broadcast && factor.name == 'a');
+        match contract.tiles {
+            Tiles::Shared { .. } => factor.four(out),
+            Tiles::Registers { broadcast } => {
+                factor.at(out);
+                factor.term(out);
+                factor.block(out, broadcast && factor.name == 'a');
+            }
         }
     }
     store(out, spec, contract);
@@ -61,15 +65,26 @@ fn is_wide(spec: &Spec, operand: usize) -> bool {
     spec.operands[operand].mode == Mode::Vec && spec.bindings[spec.operands[operand].binding].wide
 }
 
-fn place_function(out: &mut String, batch: usize) {
+/// The type and the function that say where a product of the batch begins; of tiles in workgroup memory also how far apart
+/// neighbouring rows, columns and terms of the factors are, which a driver may else fetch at every step.
+fn place_function(out: &mut String, contract: &Contract) {
+    let batch = contract.batch_rank;
+    let mut fields: Vec<(&str, String)> =
+        ["a", "b", "out"].into_iter().zip((0..3).map(|i| dot(i, 1, "c", batch, true))).collect();
+    if matches!(contract.tiles, Tiles::Shared { .. }) {
+        let step = |operand: usize, dim: usize| stage_word(operand, 1 + batch + dim);
+        let steps = [("a_row", step(0, 0)), ("a_term", step(0, 2)), ("b_column", step(1, 1)), ("b_term", step(1, 2))];
+        fields.extend(steps);
+    }
+    let (names, values): (Vec<String>, Vec<String>) =
+        fields.into_iter().map(|(name, value)| (format!("{name}: u32"), value)).unzip();
     line(out, 0, "");
     line(out, 0, "// Where a product of the batch begins, in the factors and in the result.");
-    line(out, 0, "struct Place { a: u32, b: u32, out: u32 }");
+    line(out, 0, &format!("struct Place {{ {} }}", names.join(", ")));
     line(out, 0, "");
     line(out, 0, "fn place(batch: u32) -> Place {");
     coordinates(out, 1, "batch", "c", 0, batch);
-    let begin: Vec<String> = (0..3).map(|operand| dot(operand, 1, "c", batch, true)).collect();
-    line(out, 1, &format!("return Place({});", begin.join(", ")));
+    line(out, 1, &format!("return Place({});", values.join(", ")));
     line(out, 0, "}");
 }
 
@@ -83,6 +98,22 @@ impl Factor<'_> {
         line(out, 0, &format!("fn at_{name}(place: Place, {across}: u32, k: u32) -> T {{"));
         line(out, 1, &format!("let p = {};", self.position(across, "k")));
         line(out, 1, &format!("return {element};"));
+        line(out, 0, "}");
+    }
+
+    /// The function that fetches a term of four rows or columns, of which `left` are left: beyond, the last is fetched again.
+    fn four(&self, out: &mut String) {
+        let Self { name, across: (across, _), .. } = self;
+        let binding = self.spec.operands[self.operand].binding;
+        let step = format!("place.{name}_{across}");
+        line(out, 0, "");
+        line(out, 0, &format!("fn four_{name}(place: Place, {across}: u32, left: u32, k: u32) -> vec4<T> {{"));
+        line(out, 1, &format!("let p0 = place.{name} + {across} * {step} + k * place.{name}_term;"));
+        for i in 1..4 {
+            line(out, 1, &format!("let p{i} = p{} + select(0u, {step}, left > {i}u);", i - 1));
+        }
+        let each: Vec<String> = (0..4).map(|i| format!("b{binding}[p{i}]")).collect();
+        line(out, 1, &format!("return vec4<T>({});", each.join(", ")));
         line(out, 0, "}");
     }
 

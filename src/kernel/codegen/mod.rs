@@ -216,6 +216,9 @@ fn constants(out: &mut String, spec: &Spec) {
     for (name, value) in constants {
         line(out, 0, &format!("const {name}: u32 = {value}u;"));
     }
+    if let Kernel::Reduce(Reduce { split, .. }) = spec.kernel {
+        line(out, 0, &format!("const SPLIT: bool = {split};"));
+    }
     line(out, 0, "");
 }
 

@@ -51,10 +51,10 @@ impl Tiling {
     /// Tiles in workgroup memory: the largest of which there are enough to keep the device busy; or those of 4 by 4 an
     /// invocation, if they are enough with their terms split; or else the smallest.
     //
-    // What Mesa's compiler for AMD's GPUs makes of them, f32, factors contiguous: an invocation has 36 to 40 registers with
-    // 4 by 4 and 92 to 96 with 8 by 8, none spilled; 24 to 28 and 10 of 32 subgroups are resident on RDNA (navi10, navi21),
-    // 7 and 2 of 10 on GCN (polaris10, vega10). By its model of the pipelines, a multiplication of the latter takes 0.76
-    // (navi21) to 1.17 (navi10) of the former's, without waiting for memory, of which 8 by 8 read half as much.
+    // What Mesa's compiler for AMD's GPUs makes of them, f32, factors contiguous: an invocation of a workgroup of 256 has 40
+    // registers (60 on RDNA 3) with 4 by 4 and 84 to 88 with 8 by 8, none spilled; 24 and 10 to 18 subgroups are resident on
+    // RDNA, 6 and 3 on GCN. On navi21 a multiplication and addition takes 2.0 instructions with 4 by 4 and 1.6 with 8 by 8,
+    // which also read half as much memory.
     fn shared(tuning: &Tuning, dtype: DType, sizes: [usize; 3], most_splits: usize) -> Self {
         let of = |workgroup, parts| {
             let tile = [side(workgroup, parts) as usize; 2];

@@ -89,7 +89,8 @@ fn neighbours_are_taken_together_where_memory_allows() {
         (cube(20).sum([0, 2]), "reduce_inner 4: vec splat"),
         (cube(22).sum([0, 2]), "reduce_inner 1: step splat"),
         (cube(22).sum([1, 2]), "reduce_inner 4: vec splat"),
-        (rows(64, 8), "reduce_inner 4: vec splat"),
+        (rows(64, 12), "reduce_inner 4: vec splat"),
+        (rows(64, 8), "reduce_rows 4: vec vec"),
     ];
     for (expr, want) in table {
         assert_eq!(kernels(&plan_for(&expr, &discrete)), [want], "{expr:?}");
