@@ -134,10 +134,7 @@ impl Found {
             return false;
         }
         let mut again = lock(&self.again);
-        let known = again
-            .numbers
-            .as_deref()
-            .is_some_and(|known| known.len() == numbers.len() && known.iter().zip(numbers).all(|(&a, &b)| same(a, b)));
+        let known = again.numbers.as_deref().is_some_and(|known| same(known, numbers.iter().copied()));
         if !known {
             again.numbers = Some(numbers.iter().copied().collect());
             return false;

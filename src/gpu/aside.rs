@@ -59,7 +59,7 @@ impl Step {
 /// With a number that bind groups know it by.
 pub(super) struct Slotted<T> {
     id: u64,
-    pub(super) of: T,
+    of: T,
 }
 
 /// Launches' uniforms.
@@ -96,7 +96,7 @@ pub(super) struct InUse {
     /// `None` only while dropping.
     context: Option<Arc<Context>>,
     slots: Vec<Slots>,
-    pub(super) marks: Option<Slotted<Marks>>,
+    marks: Option<Slotted<Marks>>,
     pub(super) kept: Vec<(Storage, bool)>,
 }
 
@@ -173,7 +173,7 @@ impl Tape {
 }
 
 /// Plays steps into an encoder.
-pub(super) fn play(steps: &[Step], encoder: &mut wgpu::CommandEncoder) {
+fn play(steps: &[Step], encoder: &mut wgpu::CommandEncoder) {
     let is_copy = |step: &Step| matches!(step, Step::Copy(_));
     for steps in steps.chunk_by(|a, b| !is_copy(a) && !is_copy(b)) {
         if let [Step::Copy(copy)] = steps {
@@ -259,7 +259,8 @@ impl Recording<'_> {
 
 impl Drop for Recording<'_> {
     fn drop(&mut self) {
-        if let Some(tape) = self.take() {
+        if let Some(mut tape) = self.take() {
+            self.0.clear(tape.take_steps());
             drop(self.0.in_use(tape));
         }
     }
@@ -274,22 +275,31 @@ impl Context {
         work: impl FnOnce() -> Result<R>,
     ) -> Result<R> {
         let (mut tape, result) = self.tape(op, work)?;
-        let raised = tape.raised();
+        let (steps, raised) = (tape.take_steps(), tape.raised());
         let write = self.write_uniforms(op, &mut tape);
-        let played = write.and_then(|()| {
-            self.guard_commands(op, || {
-                play(&tape.steps, encoder);
-                Ok(())
-            })
-        });
-        let read = played.and_then(|()| match (raised, &tape.marks) {
+        let in_use = Arc::new(self.in_use(tape));
+        let added = write.and_then(|()| self.add(op, encoder, (&steps, raised), in_use));
+        self.clear(steps);
+        added.map(|()| result)
+    }
+
+    /// Adds steps to a caller's encoder, and the reading of the marks that they may raise. What they use is kept until they are
+    /// done. No error scope is around them: what is wrong with commands wgpu says to who finishes the encoder.
+    pub(super) fn add(
+        &self,
+        op: &'static str,
+        encoder: &mut wgpu::CommandEncoder,
+        (steps, raised): (&[Step], Option<Raised>),
+        in_use: Arc<InUse>,
+    ) -> Result<()> {
+        play(steps, encoder);
+        let read = match (raised, &in_use.marks) {
             (Some(raised), Some(marks)) => self.read_marks_after(op, encoder, &marks.of.buffer, raised),
             _ => Ok(()),
-        });
-        // Even where something failed, the encoder may have a part of the steps.
-        let in_use = self.in_use(tape);
+        };
+        // Even where marks cannot be read, the encoder has the steps.
         encoder.on_submitted_work_done(move || drop(in_use));
-        read.map(|()| result)
+        read
     }
 
     /// What `work` does on this thread, on a tape.
@@ -340,12 +350,17 @@ impl Context {
         })
     }
 
-    pub(super) fn in_use(self: &Arc<Self>, mut tape: Tape) -> InUse {
+    /// Drops steps, and leaves their room to the next tape.
+    fn clear(&self, mut steps: Vec<Step>) {
         {
             let _turn = self.faults.turn();
-            tape.steps.clear();
+            steps.clear();
         }
-        lock(&self.spare).steps = tape.steps;
+        lock(&self.spare).steps = steps;
+    }
+
+    /// What a tape uses, whose steps have been taken.
+    pub(super) fn in_use(self: &Arc<Self>, tape: Tape) -> InUse {
         InUse { context: Some(self.clone()), slots: tape.slots, marks: tape.marks, kept: tape.kept }
     }
 

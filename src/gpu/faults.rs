@@ -110,25 +110,11 @@ impl Context {
     /// Calls wgpu, holding [`turn`](Self::turn), and returns the error wgpu reports. Must not be nested.
     ///
     /// If the call submits work that other threads recorded, errors of that work are returned here, too.
-    pub(super) fn guard<R>(&self, op: &'static str, work: impl FnOnce() -> Result<R>) -> Result<R> {
-        self.guard_from(op, FILTERS, work)
-    }
-
-    /// The same of calls that only add commands to an encoder, which take no memory: they may be invalid, and no more.
-    pub(super) fn guard_commands<R>(&self, op: &'static str, work: impl FnOnce() -> Result<R>) -> Result<R> {
-        self.guard_from(op, [wgpu::ErrorFilter::Validation], work)
-    }
-
     #[cfg(not(target_arch = "wasm32"))]
-    fn guard_from<R, const N: usize>(
-        &self,
-        op: &'static str,
-        filters: [wgpu::ErrorFilter; N],
-        work: impl FnOnce() -> Result<R>,
-    ) -> Result<R> {
+    pub(super) fn guard<R>(&self, op: &'static str, work: impl FnOnce() -> Result<R>) -> Result<R> {
         self.check(op)?;
         let turn = self.faults.turn();
-        let scopes = filters.map(|filter| self.device.push_error_scope(filter));
+        let scopes = FILTERS.map(|filter| self.device.push_error_scope(filter));
         let result = work();
         let popped = scopes.into_iter().rev().map(|scope| told(scope.pop()));
         // The fold pops every scope, in this order, whatever the first has found.

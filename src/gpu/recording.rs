@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::aside::{InUse, Step, play};
+use super::aside::{InUse, Step};
 use super::marks::Raised;
 use super::recorder::Recorder;
 use super::{Context, own};
@@ -85,18 +85,7 @@ impl Recorded {
             recorder.flush(context, op)?;
             recorder.note_aside(context, op, &self.in_use.kept)?;
         }
-        let played = context.guard_commands(op, || {
-            play(&self.steps, encoder);
-            Ok(())
-        });
         context.counts.kernels.fetch_add(self.kernels, Ordering::Relaxed);
-        let read = played.and_then(|()| match (&self.raised, &self.in_use.marks) {
-            (Some(raised), Some(marks)) => context.read_marks_after(op, encoder, &marks.of.buffer, raised.clone()),
-            _ => Ok(()),
-        });
-        // Even where something failed, the encoder may have a part of the steps.
-        let in_use = self.in_use.clone();
-        encoder.on_submitted_work_done(move || drop(in_use));
-        read
+        context.add(op, encoder, (&self.steps, self.raised.clone()), self.in_use.clone())
     }
 }

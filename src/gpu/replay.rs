@@ -113,7 +113,7 @@ impl Replay {
     }
 
     pub(super) fn is_of_numbers(&self, numbers: impl ExactSizeIterator<Item = Scalar>) -> bool {
-        self.numbers.len() == numbers.len() && self.numbers.iter().zip(numbers).all(|(&a, b)| same(a, b))
+        same(&self.numbers, numbers)
     }
 
     pub(super) fn kernels(&self) -> u64 {
@@ -139,12 +139,13 @@ impl Replay {
     }
 }
 
-/// Whether two numbers are the same bits in uniforms.
-pub(super) fn same(a: Scalar, b: Scalar) -> bool {
-    match (a, b) {
-        (Scalar::Float(a), Scalar::Float(b)) => a.to_bits() == b.to_bits(),
-        _ => a == b,
-    }
+/// Whether numbers are the same bits in uniforms.
+pub(super) fn same(known: &[Scalar], numbers: impl ExactSizeIterator<Item = Scalar>) -> bool {
+    known.len() == numbers.len()
+        && known.iter().zip(numbers).all(|pair| match pair {
+            (Scalar::Float(a), Scalar::Float(b)) => a.to_bits() == b.to_bits(),
+            (a, b) => *a == b,
+        })
 }
 
 impl Recorder {

@@ -15,7 +15,7 @@ use wgpu::web_sys::wasm_bindgen::JsValue;
 
 use super::adapter::Adapter;
 use super::context::lock;
-use super::faults::Faults;
+use super::faults::{FILTERS, Faults};
 use super::{Buffer, Context};
 use crate::{DeviceKind, Error, Result};
 
@@ -139,14 +139,9 @@ impl Context {
     }
 
     /// Calls wgpu within scopes, which tell later what they caught. What has been told already comes back at once.
-    pub(super) fn guard_from<R, const N: usize>(
-        &self,
-        op: &'static str,
-        filters: [wgpu::ErrorFilter; N],
-        work: impl FnOnce() -> Result<R>,
-    ) -> Result<R> {
+    pub(super) fn guard<R>(&self, op: &'static str, work: impl FnOnce() -> Result<R>) -> Result<R> {
         self.check(op)?;
-        let scopes = filters.map(|filter| self.device.push_error_scope(filter));
+        let scopes = FILTERS.map(|filter| self.device.push_error_scope(filter));
         let result = work();
         scopes.into_iter().rev().for_each(|scope| self.faults.scopes.push(op, Box::pin(scope.pop())));
         result

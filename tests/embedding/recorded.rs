@@ -2,7 +2,7 @@
 
 use hadamard::{DType, Device, Error, ScalarCell, Tensor, wgpu};
 
-use super::{Own, owned};
+use super::{Own, owned, request};
 
 fn submit(own: &Own, encoder: wgpu::CommandEncoder) {
     own.queue.submit([encoder.finish()]);
@@ -159,5 +159,35 @@ fn what_reads_a_tensor_that_was_never_written_is_an_error() {
         }
         assert_eq!(x.to_vec::<f32>().unwrap(), [3.0; 4], "{device}");
         assert_eq!(y.to_vec::<f32>().unwrap(), [2.0; 4], "{device}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_an_encoder_is_told_to_who_finishes_it() {
+    for own in owned() {
+        let device = own.open();
+        let x = Tensor::ones([4], DType::F32, &device).unwrap();
+        let (frame, ()) = device.record(|| x.assign(&x + 1.0)).unwrap();
+        let told = |owner: &wgpu::Device, finish: &dyn Fn(wgpu::CommandEncoder)| {
+            let scope = owner.push_error_scope(wgpu::ErrorFilter::Validation);
+            finish(owner.create_command_encoder(&wgpu::CommandEncoderDescriptor::default()));
+            pollster::block_on(scope.pop())
+        };
+        let (other, _queue) = request(&own.adapter);
+        let of_another = told(&other, &|mut encoder| {
+            frame.add_to(&mut encoder).unwrap();
+            drop(encoder.finish());
+        });
+        assert!(of_another.is_some(), "{device}");
+        let within_a_pass = told(&own.device, &|mut encoder| {
+            let pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()).forget_lifetime();
+            frame.add_to(&mut encoder).unwrap();
+            drop((encoder.finish(), pass));
+        });
+        assert!(within_a_pass.is_some(), "{device}");
+        let mut encoder = own.encoder();
+        frame.add_to(&mut encoder).unwrap();
+        submit(&own, encoder);
+        assert_eq!(x.to_vec::<f32>().unwrap(), [2.0; 4], "{device}");
     }
 }
