@@ -34,8 +34,10 @@ fi
 
 step devices.txt "$hadamard" devices
 step check.txt "$hadamard" check
-step hadamard.jsonl "$hadamard" bench --size "$size" --json --report "$out/report.html"
 [[ -n "$peers" ]] && step rust.jsonl "$peers" --size "$size"
 command -v "$python" >/dev/null && step python.jsonl "$python" "$here/peers/peers.py" --size "$size"
+beside=()
+for file in rust python; do [[ -s "$out/$file.jsonl" ]] && beside+=(--peers "$out/$file.jsonl"); done
+step hadamard.jsonl "$hadamard" bench --size "$size" --json --report "$out/report.html" "${beside[@]}"
 command -v "$python" >/dev/null && step table.md "$python" "$here/peers/table.py" "$out"/*.jsonl
 printf 'Done: %s\n' "$out"

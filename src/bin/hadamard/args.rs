@@ -84,6 +84,9 @@ pub(crate) struct BenchArgs {
     /// Also write a page with plots and tables
     #[arg(long, value_name = "FILE.html")]
     pub(crate) report: Option<PathBuf>,
+    /// Show on the page what other libraries took, as programs in benches/peers print it; may be repeated
+    #[arg(long, value_name = "FILE.jsonl", requires = "report")]
+    pub(crate) peers: Vec<PathBuf>,
 }
 
 /// A number of bytes, perhaps of kibi-, mebi- or gibibytes.

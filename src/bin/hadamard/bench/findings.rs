@@ -5,12 +5,15 @@ use hadamard::{Bandwidth, DType, Device, DeviceKind};
 use super::cases::{Case, Limit, Size};
 use super::jobs::Part;
 use super::measure::Timing;
+use super::peers::Peer;
 
 /// All that was found.
 pub(crate) struct Findings {
     /// A GPU first, if there is one; then the CPU.
     pub(crate) devices: Vec<Contender>,
     pub(crate) rows: Vec<Row>,
+    /// What other libraries took.
+    pub(crate) peers: Vec<Peer>,
     pub(crate) date: String,
 }
 

@@ -7,6 +7,7 @@ mod jobs;
 mod json;
 mod measure;
 mod page;
+mod peers;
 mod plot;
 mod text;
 
@@ -34,7 +35,9 @@ pub(crate) fn run(args: BenchArgs) -> Result<ExitCode> {
         let (expected, found) = ("a word of the name of a case".to_owned(), args.only.join(" "));
         return Err(Error::Argument { op: "bench", expected, found });
     }
-    let found = measure_all(&devices, &jobs);
+    // Before anything is measured, which takes minutes.
+    let peers = peers::read(&args.peers)?;
+    let found = Findings { peers, ..measure_all(&devices, &jobs) };
     crate::print(&if args.json { json::lines(&found) } else { text::text(&found) })?;
     if let Some(path) = &args.report {
         let fail = |e: std::io::Error| Error::File { path: path.display().to_string(), message: e.to_string() };
@@ -75,7 +78,7 @@ fn measure_all(devices: &[Device], jobs: &[Job]) -> Findings {
         }
     }
     progress.finish_and_clear();
-    Findings { devices: contenders, rows, date: host::today() }
+    Findings { devices: contenders, rows, peers: Vec::new(), date: host::today() }
 }
 
 /// A case on every device. What fails on one is noted, and the others go on.

@@ -25,6 +25,7 @@ pub(crate) fn html(found: &Findings) -> String {
     faults(&mut page, found);
     curves(&mut page, found);
     cases(&mut page, found);
+    peers(&mut page, found);
     dtypes(&mut page, found);
     shapes(&mut page, found);
     page.push_str(METHOD);
@@ -183,6 +184,45 @@ fn bar(page: &mut String, row: &Row, contender: &Contender, device: usize) {
         }
     }
     let _ = writeln!(page, "<span class=\"told\">{told}</span>");
+}
+
+/// A table for each device: our time of each case, and how many times as long each library took.
+fn peers(page: &mut String, found: &Findings) {
+    for (i, contender) in found.devices.iter().enumerate() {
+        let of = |row: &Row| found.peers.iter().filter(|peer| peer.is_of(row, contender)).collect::<Vec<_>>();
+        let rows: Vec<&Row> =
+            found.part(Part::Main).filter(|row| row.timing(i).is_some() && !of(row).is_empty()).collect();
+        let Some(first) = rows.first() else { continue };
+        let names = unique(rows.iter().flat_map(|row| of(row)).map(|peer| &peer.who));
+        let role = contender.role();
+        let _ = writeln!(page, "<section class=\"peers\">\n<h2>Beside other libraries, {role}, {}</h2>", place(first));
+        page.push_str("<p>Their time over hadamard's: above 1, hadamard is the faster one.</p>\n");
+        page.push_str("<div class=\"scroll\"><table>\n<tr><th></th><th>hadamard</th>");
+        for name in &names {
+            let _ = write!(page, "<th>{}</th>", escape(name));
+        }
+        page.push_str("</tr>\n");
+        for row in rows {
+            let ours = row.seconds(i).unwrap_or(f64::NAN);
+            let time = |seconds: f64| table::time(std::time::Duration::from_secs_f64(seconds));
+            let _ = write!(page, "<tr><th><code>{}</code></th><td>{}</td>", escape(row.case.name), time(ours));
+            for name in &names {
+                let peer = of(row).into_iter().find(|peer| &peer.who == *name);
+                let cell = match peer.map(|peer| peer.ms) {
+                    Some(Some(ms)) => {
+                        let times = ms / 1e3 / ours;
+                        let class = if times >= 1.0 { class(contender) } else { "slower" };
+                        format!("<b class=\"{class}\">{}×</b> {}", table::plain(times), time(ms / 1e3))
+                    }
+                    Some(None) => "failed".to_owned(),
+                    None => String::new(),
+                };
+                let _ = write!(page, "<td>{cell}</td>");
+            }
+            page.push_str("</tr>\n");
+        }
+        page.push_str("</table></div>\n</section>\n");
+    }
 }
 
 fn dtypes(page: &mut String, found: &Findings) {
