@@ -82,9 +82,8 @@ fn least<K: Key, S: Simd>(simd: S, x: Strip<'_>) -> Option<Least> {
     let (mut least, mut odd) = (last, simd.splat_u32s(0));
     let vectors = x.vectors::<u32, S::u32s>();
     let (whole, rest) = vectors.as_chunks::<GROUP>();
-    // In each lane, where it was found: behind the last, unless in a group.
-    let behind = whole.len();
-    let mut group = simd.splat_u32s(behind as u32);
+    // In each lane, the group it was found in. Where no element comes before the last of all, each is that.
+    let mut group = simd.splat_u32s(0);
     for (i, x) in whole.iter().enumerate() {
         let (first, second) = x.split_at(EIGHT);
         let (a, b) = (eight::<K, S>(simd, first), eight::<K, S>(simd, second));
@@ -109,9 +108,10 @@ fn least<K: Key, S: Simd>(simd: S, x: Strip<'_>) -> Option<Least> {
     for &lane in lanes::<S>(&least) {
         key = key.min(K::of(lane));
     }
-    let mut first = behind as u32;
+    let behind = whole.len() as u32;
+    let mut first = behind;
     for (&lane, &group) in lanes::<S>(&least).iter().zip(lanes::<S>(&group)) {
-        first = first.min(if K::of(lane) == key { group } else { behind as u32 });
+        first = first.min(if K::of(lane) == key { group } else { behind });
     }
     (!is_odd).then_some(Least { key, group: first as usize })
 }
