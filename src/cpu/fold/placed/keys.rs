@@ -67,18 +67,18 @@ pub(super) struct Smallest;
 pub(super) struct Largest;
 
 macro_rules! floats {
-    ($($name:ident $first:ident $precedes:ident $last:expr, $sign:expr;)*) => {$(
+    ($($name:ident $first:ident $precedes:ident $last:expr, $turn:expr;)*) => {$(
         impl Key for $name {
             const LAST: u32 = f32::to_bits($last);
 
             #[inline(always)]
             fn of(bits: u32) -> i32 {
-                order($sign * f32::from_bits(bits))
+                order($turn(f32::from_bits(bits)))
             }
 
             #[inline(always)]
             fn element(key: i32) -> u32 {
-                ($sign * unordered(key)).to_bits()
+                f32::to_bits($turn(unordered(key)))
             }
 
             #[inline(always)]
@@ -110,6 +110,6 @@ macro_rules! floats {
     )*};
 }
 floats! {
-    Smallest min_f32s less_than_f32s f32::INFINITY, 1.0;
-    Largest max_f32s greater_than_f32s f32::NEG_INFINITY, -1.0;
+    Smallest min_f32s less_than_f32s f32::INFINITY, std::convert::identity;
+    Largest max_f32s greater_than_f32s f32::NEG_INFINITY, std::ops::Neg::neg;
 }
