@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::process::Command;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -49,6 +50,12 @@ fn definitions(text: &str) -> Vec<(&str, &str)> {
     text.lines().filter_map(|line| line.strip_prefix('[')?.split_once("]: ")).collect()
 }
 
+/// Whether git leaves a file out, where the project is a repository.
+fn is_ignored(path: &Path) -> bool {
+    let asked = Command::new("git").args(["check-ignore", "--quiet"]).arg(path).current_dir(ROOT).status();
+    asked.is_ok_and(|status| status.success())
+}
+
 fn is_path(target: &str) -> bool {
     !target.starts_with("https://") && !target.starts_with('#')
 }
@@ -63,6 +70,7 @@ fn every_path_that_a_page_links_to_exists() {
             let (path, _) = target.split_once('#').unwrap_or((target, ""));
             let found = Path::new(ROOT).join(page).parent().expect("a folder").join(path);
             assert!(found.exists(), "{page}: {target}");
+            assert!(!is_ignored(&found), "{page}: {target}: ignored by git, so no clone has it");
             seen += 1;
         }
     }
