@@ -36,8 +36,10 @@ step devices.txt "$hadamard" devices
 step check.txt "$hadamard" check
 [[ -n "$peers" ]] && step rust.jsonl "$peers" --size "$size"
 command -v "$python" >/dev/null && step python.jsonl "$python" "$here/peers/peers.py" --size "$size"
+# Libraries may print other lines between; table.py names them.
 beside=()
-for file in rust python; do [[ -s "$out/$file.jsonl" ]] && beside+=(--peers "$out/$file.jsonl"); done
+grep -hs '^{' "$out/rust.jsonl" "$out/python.jsonl" >"$out/beside" && beside=(--peers "$out/beside")
 step hadamard.jsonl "$hadamard" bench --size "$size" --json --report "$out/report.html" "${beside[@]}"
+rm -f "$out/beside"
 command -v "$python" >/dev/null && step table.md "$python" "$here/peers/table.py" "$out"/*.jsonl
 printf 'Done: %s\n' "$out"

@@ -78,6 +78,13 @@ fn of_each_family(test: &str) {
     });
 }
 
+/// The compiler for the family that this process was told, which it names; `None` if it was told none.
+fn of_one_family() -> Option<Compiler> {
+    let compiler = is_of_one_family().then(Compiler::open)?;
+    eprintln!("{}", compiler.name);
+    Some(compiler)
+}
+
 #[test]
 #[ignore = "needs Mesa's driver for AMD's GPUs"]
 fn no_operation_is_simplified_away() {
@@ -88,11 +95,7 @@ fn no_operation_is_simplified_away() {
 #[test]
 #[ignore = "a part of another test"]
 fn simplified_of_one_family() {
-    if !is_of_one_family() {
-        return;
-    }
-    let compiler = Compiler::open();
-    eprintln!("{}", compiler.name);
+    let Some(compiler) = of_one_family() else { return };
     let machine_code = |wgsl: &str| compiler.compile(&compiler.shader(wgsl)).machine_code;
     let mut simplified = 0;
     for case in CASES {
@@ -116,11 +119,7 @@ fn kernels_stay_in_registers_and_keep_their_wide_loads() {
 #[test]
 #[ignore = "a part of another test"]
 fn kept_of_one_family() {
-    if !is_of_one_family() {
-        return;
-    }
-    let compiler = Compiler::open();
-    eprintln!("{}", compiler.name);
+    let Some(compiler) = of_one_family() else { return };
     let mut lost = Vec::new();
     for kernel in kernels() {
         let found = lost_by(&compiler, &kernel.pass.wgsl, if kernel.number == 0 { kernel.case } else { &NOTHING });

@@ -24,7 +24,7 @@ pub(super) fn order(x: f32) -> i32 {
 
 /// The float that has this [`order`].
 #[inline(always)]
-pub(super) fn unordered(order: i32) -> f32 {
+pub(super) fn of_order(order: i32) -> f32 {
     f32::from_bits((order ^ ((order >> 31) as u32 >> 1) as i32) as u32)
 }
 

@@ -278,7 +278,7 @@ impl Context {
         let (steps, raised) = (tape.take_steps(), tape.raised());
         let write = self.write_uniforms(op, &mut tape);
         let in_use = Arc::new(self.in_use(tape));
-        let added = write.and_then(|()| self.add(op, encoder, (&steps, raised), in_use));
+        let added = write.and_then(|()| self.add(op, encoder, &steps, raised, in_use));
         self.clear(steps);
         added.map(|()| result)
     }
@@ -289,7 +289,8 @@ impl Context {
         &self,
         op: &'static str,
         encoder: &mut wgpu::CommandEncoder,
-        (steps, raised): (&[Step], Option<Raised>),
+        steps: &[Step],
+        raised: Option<Raised>,
         in_use: Arc<InUse>,
     ) -> Result<()> {
         play(steps, encoder);

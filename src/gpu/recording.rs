@@ -86,6 +86,6 @@ impl Recorded {
             recorder.note_aside(context, op, &self.in_use.kept)?;
         }
         context.counts.kernels.fetch_add(self.kernels, Ordering::Relaxed);
-        context.add(op, encoder, (&self.steps, self.raised.clone()), self.in_use.clone())
+        context.add(op, encoder, &self.steps, self.raised.clone(), self.in_use.clone())
     }
 }

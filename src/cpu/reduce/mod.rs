@@ -68,6 +68,11 @@ impl Folded {
     fn outputs(&self) -> RangeInclusive<usize> {
         self.output..=self.output + usize::from(self.products.is_some())
     }
+
+    /// Whether an output is the numbers of the elements among which it looks for the smallest.
+    fn is_numbered_by(&self, output: usize) -> bool {
+        self.loops.kind == Kind::Place && output == self.output + 1
+    }
 }
 
 impl Reduce {
@@ -181,10 +186,6 @@ fn pair(region: &Region, folds: &[Folded]) -> Option<Pair> {
 
 /// Has positions that nothing but the search for the smallest reads be read by their steps.
 fn read_by_steps(region: &mut Region, folds: &[Folded]) {
-    let is_number = |output: &usize| {
-        let of_place = |fold: &Folded| fold.loops.kind == Kind::Place && *output == fold.output + 1;
-        folds.iter().any(of_place)
-    };
     for leaf in 0..region.leaves.len() {
         let computed_with = region.code.iter().any(|instruction| instruction.args.contains(&leaf));
         let mut outputs = (0..region.outputs.len()).filter(|&output| region.outputs[output] == leaf);
@@ -192,7 +193,7 @@ fn read_by_steps(region: &mut Region, folds: &[Folded]) {
         if leaf.source == Source::Index
             && leaf.reading == Reading::Plain
             && !computed_with
-            && outputs.all(|o| is_number(&o))
+            && outputs.all(|output| folds.iter().any(|fold| fold.is_numbered_by(output)))
         {
             leaf.reading = Reading::Steps;
         }

@@ -8,7 +8,7 @@ use smallvec::{SmallVec, smallvec};
 use super::partition::{Partition, Way};
 use super::worker::{Accumulators, Worker};
 use super::{Folded, Pair, Reduce};
-use crate::cpu::fold::{Kind, ROWS};
+use crate::cpu::fold::ROWS;
 use crate::cpu::frame::{Direct, Frame};
 use crate::cpu::strip::Strip;
 
@@ -86,8 +86,7 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
                     let same = region.outputs.iter().position(|&other| other == region.outputs[output]);
                     let (x, own) = (frame.output(output), own[same.unwrap_or(output)]);
                     let stays = x.len() == n && !x.is_within(self.scratch);
-                    let is_number = fold.loops.kind == Kind::Place && output > fold.output;
-                    if x.len() != n && is_number {
+                    if x.len() != n && fold.is_numbered_by(output) {
                         found[output][row] = x.copied_to(own.part(0, x.len()));
                         continue;
                     }

@@ -1,9 +1,11 @@
 //! The findings as one self-contained HTML page.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use super::findings::{Contender, Crossover, Findings, Row, crossover};
 use super::jobs::{CURVES, Part};
+use super::peers::Peer;
 use super::plot::{self, Line, Point};
 use super::text::{place, shape, words};
 use crate::table;
@@ -126,7 +128,7 @@ fn line(found: &Findings, rows: &[&Row], device: usize) -> Line {
     let contender = &found.devices[device];
     let point = |row: &&Row| {
         let timing = row.timing(device)?;
-        let rate = |time: std::time::Duration| row.bytes() as f64 / time.as_secs_f64().max(1e-9);
+        let rate = |time: Duration| row.bytes() as f64 / time.as_secs_f64().max(1e-9);
         let (rate, low, high) = (rate(timing.median), rate(timing.p90), rate(timing.p10));
         Some(Point { numel: row.size.numel() as f64, rate, low, high })
     };
@@ -174,8 +176,7 @@ fn bar(page: &mut String, row: &Row, contender: &Contender, device: usize) {
         Some(share) => {
             // The track ends a quarter beyond the limit.
             let wide = |share: f64| (share / 1.25 * 100.0).clamp(0.0, 100.0);
-            let at =
-                |time: std::time::Duration| wide(share * timing.median.as_secs_f64() / time.as_secs_f64().max(1e-9));
+            let at = |time: Duration| wide(share * timing.median.as_secs_f64() / time.as_secs_f64().max(1e-9));
             let (low, high) = (at(timing.p90), at(timing.p10));
             let _ =
                 write!(page, "<i class=\"track\"><i class=\"fill {class}\" style=\"width:{:.1}%\"></i>", wide(share));
@@ -189,11 +190,14 @@ fn bar(page: &mut String, row: &Row, contender: &Contender, device: usize) {
 /// A table for each device: our time of each case, and how many times as long each library took.
 fn peers(page: &mut String, found: &Findings) {
     for (i, contender) in found.devices.iter().enumerate() {
-        let of = |row: &Row| found.peers.iter().filter(|peer| peer.is_of(row, contender)).collect::<Vec<_>>();
-        let rows: Vec<&Row> =
-            found.part(Part::Main).filter(|row| row.timing(i).is_some() && !of(row).is_empty()).collect();
-        let Some(first) = rows.first() else { continue };
-        let names = unique(rows.iter().flat_map(|row| of(row)).map(|peer| &peer.who));
+        let beside = |row| {
+            let ours = Row::timing(row, i)?.median;
+            let peers: Vec<&Peer> = found.peers.iter().filter(|peer| peer.is_of(row, contender)).collect();
+            (!peers.is_empty()).then_some((row, ours, peers))
+        };
+        let rows: Vec<_> = found.part(Part::Main).filter_map(beside).collect();
+        let Some((first, ..)) = rows.first() else { continue };
+        let names = unique(rows.iter().flat_map(|row| &row.2).map(|peer| &peer.who));
         let role = contender.role();
         let _ = writeln!(page, "<section class=\"peers\">\n<h2>Beside other libraries, {role}, {}</h2>", place(first));
         page.push_str("<p>Their time over hadamard's: above 1, hadamard is the faster one.</p>\n");
@@ -202,27 +206,25 @@ fn peers(page: &mut String, found: &Findings) {
             let _ = write!(page, "<th>{}</th>", escape(name));
         }
         page.push_str("</tr>\n");
-        for row in rows {
-            let ours = row.seconds(i).unwrap_or(f64::NAN);
-            let time = |seconds: f64| table::time(std::time::Duration::from_secs_f64(seconds));
-            let _ = write!(page, "<tr><th><code>{}</code></th><td>{}</td>", escape(row.case.name), time(ours));
+        for (row, ours, peers) in rows {
+            let _ = write!(page, "<tr><th><code>{}</code></th><td>{}</td>", escape(row.case.name), table::time(ours));
             for name in &names {
-                let peer = of(row).into_iter().find(|peer| &peer.who == *name);
-                let cell = match peer.map(|peer| peer.ms) {
-                    Some(Some(ms)) => {
-                        let times = ms / 1e3 / ours;
-                        let class = if times >= 1.0 { class(contender) } else { "slower" };
-                        format!("<b class=\"{class}\">{}×</b> {}", table::plain(times), time(ms / 1e3))
-                    }
-                    Some(None) => "failed".to_owned(),
-                    None => String::new(),
-                };
-                let _ = write!(page, "<td>{cell}</td>");
+                let peer = peers.iter().find(|peer| &peer.who == *name);
+                let cell =
+                    peer.map(|peer| peer.time.map_or_else(|| "failed".to_owned(), |time| times(contender, time, ours)));
+                let _ = write!(page, "<td>{}</td>", cell.unwrap_or_default());
             }
             page.push_str("</tr>\n");
         }
         page.push_str("</table></div>\n</section>\n");
     }
+}
+
+/// How many times as long as ours a peer's time is, and that.
+fn times(contender: &Contender, time: Duration, ours: Duration) -> String {
+    let times = time.as_secs_f64() / ours.as_secs_f64().max(1e-9);
+    let class = if times >= 1.0 { class(contender) } else { "slower" };
+    format!("<b class=\"{class}\">{}×</b> {}", table::plain(times), table::time(time))
 }
 
 fn dtypes(page: &mut String, found: &Findings) {

@@ -2,9 +2,11 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use hadamard::{Error, Result};
-use serde::Deserialize;
+use hadamard::Error;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
 use super::findings::{Contender, Row};
 
@@ -18,7 +20,8 @@ pub(crate) struct Peer {
     dtype: String,
     shape: Vec<usize>,
     /// The median, unless it failed.
-    pub(crate) ms: Option<f64>,
+    #[serde(rename = "ms", default, deserialize_with = "time")]
+    pub(crate) time: Option<Duration>,
 }
 
 impl Peer {
@@ -30,8 +33,13 @@ impl Peer {
     }
 }
 
+fn time<'de, D: Deserializer<'de>>(ms: D) -> Result<Option<Duration>, D::Error> {
+    let time = |ms: f64| Duration::try_from_secs_f64(ms / 1e3).map_err(D::Error::custom);
+    Option::deserialize(ms)?.map(time).transpose()
+}
+
 /// What all files hold, but for the tool's own lines.
-pub(crate) fn read(files: &[PathBuf]) -> Result<Vec<Peer>> {
+pub(crate) fn read(files: &[PathBuf]) -> Result<Vec<Peer>, Error> {
     let mut peers = Vec::new();
     for path in files {
         let fail = |message: String| Error::File { path: path.display().to_string(), message };
@@ -60,10 +68,13 @@ mod tests {
             r#"{"who": "X", "device": "cpu", "case": "a*b", "dtype": "f32", "shape": [4, 4], "error": "memory"}"#;
         fs::write(file.path(), format!("{good}\n\n{failed}\n")).unwrap();
         let peers = read(&[file.path().to_owned()]).unwrap();
-        assert_eq!(peers.iter().map(|peer| peer.ms).collect::<Vec<_>>(), [Some(1.5), None]);
+        assert_eq!(peers.iter().map(|peer| peer.time).collect::<Vec<_>>(), [Some(Duration::from_micros(1500)), None]);
         fs::write(file.path(), format!("{good}\nnothing\n")).unwrap();
         let error = read(&[file.path().to_owned()]).unwrap_err().to_string();
         assert!(error.contains("line 2"), "{error}");
+        fs::write(file.path(), good.replace("1.5", "-1.5")).unwrap();
+        let error = read(&[file.path().to_owned()]).unwrap_err().to_string();
+        assert!(error.contains("line 1"), "{error}");
         assert!(read(&["no-such-file.jsonl".into()]).unwrap_err().to_string().contains("no-such-file.jsonl"));
     }
 }

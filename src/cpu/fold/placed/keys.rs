@@ -2,7 +2,7 @@
 
 use pulp::Simd;
 
-use crate::cpu::math::{order, unordered};
+use crate::cpu::math::{of_order, order};
 
 /// How an element's bits become its key, and the same of vectors of elements, without the keys.
 pub(super) trait Key: 'static {
@@ -78,7 +78,7 @@ macro_rules! floats {
 
             #[inline(always)]
             fn element(key: i32) -> u32 {
-                f32::to_bits($turn(unordered(key)))
+                f32::to_bits($turn(of_order(key)))
             }
 
             #[inline(always)]

@@ -1,8 +1,8 @@
 //! Where the smallest element is, by a key that has its order: the key and the element's number are the words of an i64,
 //! of which the smallest is wanted.
 //!
-//! To make an i64 of every element takes longer than to fetch it. So keys are compared first, in vectors of i32s, and
-//! numbers only where a smaller key was found, or an equal one.
+//! To make an i64 of every element takes longer than to fetch it. So elements are compared first, in vectors and as they lie
+//! in memory; keys and numbers are made of those alone that come before others.
 
 mod keys;
 mod numbers;

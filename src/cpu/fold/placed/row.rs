@@ -17,10 +17,11 @@ use crate::cpu::lines::fetch;
 use crate::cpu::math::words;
 use crate::cpu::strip::Strip;
 
-/// Vectors that are compared at once. The smallest of each group of them is kept, so that only one is looked through again.
+/// Vectors that are compared at once. Which group of them has the smallest key is kept, so that only that one is looked
+/// through again.
 const GROUP: usize = 2 * EIGHT;
 const EIGHT: usize = 8;
-/// Groups that are searched at once.
+/// Groups of a part, whose place is looked for before the next part is read.
 const GROUPS: usize = 32;
 /// Elements behind a part that memory is asked for.
 const AHEAD: usize = 256;

@@ -36,24 +36,23 @@ impl<K: Key> WithSimd for Rows<'_, K> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { acc, x, numbers, .. } = self;
-        let names = Names::new(&numbers);
-        if acc.len() < COLUMNS || matches!(names, Names::Others) {
+        let names = Names::new(&numbers).filter(|_| acc.len() >= COLUMNS);
+        let Some(names) = names else {
             for row in 0..ROWS {
                 by_ones::<K>(acc, x[row], numbers[row]);
             }
             return;
-        }
+        };
         for start in (0..acc.len()).step_by(COLUMNS) {
             // The last columns may be joined twice, which changes nothing.
             let start = start.min(acc.len() - COLUMNS);
             let (acc, x) = (part(acc, start), columns(&x, start));
             let joined = match &names {
-                &Names::Rows(rows) => join::<K, S>(simd, acc, x, None, rows),
+                Names::Rows(rows) => join::<K, S>(simd, acc, x, None, *rows),
                 Names::Each(names) => {
                     let names = columns(names, start);
                     rise::<S>(simd, names) && join::<K, S>(simd, acc, x, Some(names), [0, 1])
                 }
-                Names::Others => false,
             };
             if !joined {
                 odd::<K>(acc, x, &numbers, start);
@@ -68,12 +67,12 @@ enum Names<'a> {
     Rows([u32; 2]),
     /// Each by its own number.
     Each([&'a [Cell<u32>]; ROWS]),
-    Others,
 }
 
 impl<'a> Names<'a> {
+    /// `None` where rows are numbered in some other way.
     #[inline(always)]
-    fn new(numbers: &[Numbers<'a>; ROWS]) -> Self {
+    fn new(numbers: &[Numbers<'a>; ROWS]) -> Option<Self> {
         let (mut each, mut many) = ([&[][..]; ROWS], 0);
         for row in 0..ROWS {
             if let Numbers::Each(numbers) = numbers[row] {
@@ -82,20 +81,17 @@ impl<'a> Names<'a> {
             }
         }
         if many == ROWS {
-            return Self::Each(each);
+            return Some(Self::Each(each));
         }
         let of_row = |row: usize| match numbers[row] {
             Numbers::Even { first, step: 0 } => Some(first),
             _ => None,
         };
-        let (Some(first), Some(second)) = (of_row(0), of_row(1)) else { return Self::Others };
-        let Some(step) = second.checked_sub(first) else { return Self::Others };
-        let is_next = |row: usize| {
-            of_row(row).is_some_and(|of_row| {
-                step.checked_mul(row as u32).and_then(|far| first.checked_add(far)) == Some(of_row)
-            })
-        };
-        if (1..ROWS).all(is_next) { Self::Rows([first, step]) } else { Self::Others }
+        let first = of_row(0)?;
+        let step = of_row(1)?.checked_sub(first)?;
+        let number = |row: usize| step.checked_mul(row as u32)?.checked_add(first);
+        let is_next = |row: usize| of_row(row).is_some_and(|of_row| number(row) == Some(of_row));
+        (1..ROWS).all(is_next).then_some(Self::Rows([first, step]))
     }
 }
 
