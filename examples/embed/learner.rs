@@ -47,11 +47,9 @@ impl Photograph {
 }
 
 pub(crate) struct Learner {
-    /// What the next frame reads, by turns: it writes the others.
-    weights: [Tensor; 2],
-    losses: [Expr; 2],
-    frames: [Recording; 2],
-    turn: usize,
+    weights: Tensor,
+    loss: Expr,
+    frame: Recording,
 }
 
 impl Learner {
@@ -60,46 +58,37 @@ impl Learner {
         let (height, width) = (photo.height, photo.width);
         let planes = Tensor::from_slice(&photo.planes, [3, height, width], device)?;
         let sought = Tensor::from_slice(&photo.grey(), [height, width], device)?;
-        let two = || -> hadamard::Result<[Tensor; 2]> {
-            let one = || Tensor::zeros([3, 1, 1], DType::F32, device);
-            Ok([one()?, one()?])
-        };
-        let (weights, speeds) = (two()?, two()?);
+        let [weights, speeds] = [0, 1].map(|_| Tensor::zeros([3, 1, 1], DType::F32, device));
+        let (weights, speeds) = (weights?, speeds?);
         // Rows begin where a copy to a texture needs them, so that no other copy is made.
         let picture = Tensor::zeros([height, photo.row(), 1], DType::U8, device)?.narrow(1, 0, width)?;
 
+        let grey = (&planes * &weights).sum(0);
+        let loss = (&grey - &sought).square().mean(..);
+        let slope = loss.grad(&[&weights])?.remove(0);
+        let shade = (grey.clamp(0.0, 1.0) * 255.0 + 0.5).reshape([height, width, 1]);
+        let speed = &speeds * KEPT + slope;
+        let step = &weights - &speed * RATE;
         // Recorded once: each frame does it with what the weights are then.
-        let frame = |from: usize, to: usize| -> Result<(Recording, Expr)> {
-            let grey = (&planes * &weights[from]).sum(0);
-            let loss = (&grey - &sought).square().mean(..);
-            let slope = loss.grad(&[&weights[from]])?.remove(0);
-            let shade = (grey.clamp(0.0, 1.0) * 255.0 + 0.5).reshape([height, width, 1]);
-            let speed = &speeds[from] * KEPT + slope;
-            let step = &weights[from] - &speed * RATE;
-            let (frame, ()) = device.record(|| {
-                picture.assign(shade)?;
-                picture.to_wgpu_texture(texture)?;
-                // The gradient's last pass makes the step, too, since nothing that is written is read.
-                assign(&[(&speeds[to], speed), (&weights[to], step)])
-            })?;
-            Ok((frame, loss))
-        };
-        let ((even, loss), (odd, other)) = (frame(0, 1)?, frame(1, 0)?);
-        Ok(Self { weights, losses: [loss, other], frames: [even, odd], turn: 0 })
+        let (frame, ()) = device.record(|| {
+            picture.assign(shade)?;
+            picture.to_wgpu_texture(texture)?;
+            // The gradient's last pass makes the step, too, in place.
+            assign(&[(&speeds, speed), (&weights, step)])
+        })?;
+        Ok(Self { weights, loss, frame })
     }
 
     /// Adds to a frame the picture, its copy to the texture that is drawn, and a step of the weights.
-    pub(crate) fn add_to(&mut self, encoder: &mut wgpu::CommandEncoder) -> Result<()> {
-        self.frames[self.turn].add_to(encoder)?;
-        self.turn = 1 - self.turn;
-        Ok(())
+    pub(crate) fn add_to(&self, encoder: &mut wgpu::CommandEncoder) -> Result<()> {
+        Ok(self.frame.add_to(encoder)?)
     }
 
     pub(crate) fn loss(&self) -> Result<f32> {
-        Ok(self.losses[self.turn].eval()?.item()?)
+        Ok(self.loss.eval()?.item()?)
     }
 
     pub(crate) fn weights(&self) -> Result<Vec<f32>> {
-        Ok(self.weights[self.turn].to_vec()?)
+        Ok(self.weights.to_vec()?)
     }
 }

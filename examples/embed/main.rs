@@ -35,7 +35,7 @@ fn main() -> Result<()> {
     println!("on {ours}, a photograph of {} x {}", photo.width, photo.height);
 
     let stage = Stage::new(&device, &photo);
-    let mut learner = Learner::new(&photo, &ours, &stage.picture)?;
+    let learner = Learner::new(&photo, &ours, &stage.picture)?;
     let targets: Vec<wgpu::Texture> = SHOWN.iter().map(|_| stage.target(&device)).collect();
     let before = learner.loss()?;
     for frame in 0..FRAMES {

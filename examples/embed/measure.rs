@@ -31,7 +31,7 @@ fn least_and_median(mut times: Vec<Duration>) -> [Duration; 2] {
 fn frames(device: &wgpu::Device, queue: &wgpu::Queue, ours: &Device, photo: &Photograph) -> Result<()> {
     let stage = Stage::new(device, photo);
     let target = stage.target(device);
-    let mut learner = Learner::new(photo, ours, &stage.picture)?;
+    let learner = Learner::new(photo, ours, &stage.picture)?;
     let hand = Hand::new(device, queue, photo);
     let mut times = [Vec::new(), Vec::new()];
     let mut pictures = [Vec::new(), Vec::new()];

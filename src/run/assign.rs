@@ -1,7 +1,7 @@
 //! Assignment: values written into tensors in place.
 //!
-//! Before a backend writes a target, the targets are seen to lie apart, and where a single pass would overwrite elements
-//! that are still to be read, values are computed beside the targets and copied.
+//! Before a backend writes a target, the targets are seen to lie apart. Where a single pass would overwrite elements that are
+//! still to be read, the CPU computes values beside the targets, which are copied; a GPU's plan sees to that.
 
 use std::sync::Arc;
 
@@ -10,9 +10,8 @@ use smallvec::SmallVec;
 use super::eval::{device_of, mismatch};
 use super::rebuilt;
 use crate::base::dtype::integers;
-use crate::base::layout::Layout;
 use crate::base::storage::Storage;
-use crate::expr::graph::{Graph, Source, Step, Take};
+use crate::expr::graph::{Graph, Place, Source, Step, Take};
 use crate::expr::range::check_element;
 use crate::expr::{assigned, assigned_before, joint};
 use crate::{DType, Device, Error, Expr, Result, Scalar, Tensor};
@@ -66,8 +65,8 @@ pub(crate) struct Update {
     device: Device,
     targets: SmallVec<[Tensor; 1]>,
     graph: Arc<Graph>,
-    /// Whether a single pass would overwrite elements that are still to be read. Then values are computed beside the
-    /// targets and copied.
+    /// Whether values are computed beside the targets and copied, as a pass would overwrite elements that are still to be
+    /// read.
     beside: bool,
 }
 
@@ -103,7 +102,7 @@ impl Update {
         {
             return Err(mismatch(op, &device, &found));
         }
-        let beside = writes_before_it_reads(&graph, &targets);
+        let beside = goes_beside(&device, &graph, &targets);
         Ok(Self { op, device, targets, graph, beside })
     }
 
@@ -154,7 +153,7 @@ impl Update {
         Ok(new)
     }
 
-    /// Whether a single pass over the targets' memory does it.
+    /// Whether its targets are written by the run that computes their values.
     pub(crate) fn is_in_place(&self) -> bool {
         !self.beside
     }
@@ -277,52 +276,23 @@ impl Expr {
     }
 }
 
+/// Whether values are computed beside targets and copied: where memory that was borrowed twice is written and read, and where
+/// a pass would overwrite elements that are still to be read. A GPU's plan sees to the latter by itself.
+fn goes_beside(device: &Device, graph: &Graph, targets: &[Tensor]) -> bool {
+    if device.backend().is_gpu() { crosses(graph, targets) } else { writes_before_it_reads(graph, targets) }
+}
+
 /// Whether a single pass would overwrite elements that are still to be read.
-///
-/// It would not where every read of a target's memory is elementwise and at the very element being written, by a
-/// pass that writes all targets together: so they must have one shape, and reductions and scans may not read them.
 pub(super) fn writes_before_it_reads(graph: &Graph, targets: &[Tensor]) -> bool {
-    if folds_into(graph, targets) {
-        return false;
-    }
-    let reduces = graph.values.iter().any(|v| v.step.is_pass());
-    let one_pass = !reduces && targets.iter().all(|t| t.shape() == targets[0].shape());
-    graph.values.iter().any(|value| {
-        let (buffer, access) = match &value.step {
-            Step::Load { buffer, access } => (buffer, access),
-            // Which elements an index chooses, nobody knows.
-            Step::Take(Take { from: Source::Buffer(buffer), .. }) => {
-                return targets.iter().any(|target| graph.buffers[*buffer].0.meets(target.storage()));
-            }
-            _ => return false,
-        };
-        let storage = &graph.buffers[*buffer].0;
-        targets.iter().any(|target| {
-            let same_element = || one_pass && access.layout().is_some_and(|l| same_positions(l, target.layout()));
-            let same = storage.id() == target.storage().id();
-            same && access.footprint().may_overlap(target.layout()) && !same_element()
-                || storage.crosses(target.storage())
-        })
-    })
+    let buffer_of = |target: &Tensor| graph.buffers.iter().position(|(s, _)| s.id() == target.storage().id());
+    let places: SmallVec<[Place<'_>; 4]> = targets
+        .iter()
+        .map(|target| Place { buffer: buffer_of(target), layout: target.layout(), dtype: target.dtype() })
+        .collect();
+    crosses(graph, targets) || graph.writes_before_it_reads(&places)
 }
 
-/// Whether all there is to do is to fold segments into the only target, as it stands. What is folded is computed before.
-fn folds_into(graph: &Graph, targets: &[Tensor]) -> bool {
-    let ([root], [target]) = (&graph.roots[..], targets) else { return false };
-    let Step::Segments { base, .. } = graph.values[root.value].step else { return false };
-    let Step::Load { buffer, access } = &graph.values[base].step else { return false };
-    graph.buffers[*buffer].0.id() == target.storage().id()
-        && graph.buffers[*buffer].1 == target.dtype()
-        && graph.values[root.value].dtype == target.dtype()
-        && target.layout().is_contiguous()
-        && access.layout().is_some_and(|layout| same_positions(layout, target.layout()))
-        && !graph.buffers.iter().any(|(storage, _)| storage.crosses(target.storage()))
-}
-
-/// Whether two layouts place every index alike.
-fn same_positions(a: &Layout, b: &Layout) -> bool {
-    a == b
-        || a.shape() == b.shape()
-            && a.offset() == b.offset()
-            && (0..a.shape().rank()).all(|d| a.shape()[d] == 1 || a.strides()[d] == b.strides()[d])
+/// Whether targets share memory with what is read that is another buffer's, too.
+fn crosses(graph: &Graph, targets: &[Tensor]) -> bool {
+    graph.buffers.iter().any(|(storage, _)| targets.iter().any(|target| storage.crosses(target.storage())))
 }

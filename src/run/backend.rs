@@ -212,8 +212,8 @@ impl Backend {
 
     /// Runs a graph; root `i` is written to `targets[i]`.
     ///
-    /// Promised to the backend: all buffers are its own, targets lie apart, and a load that touches a target's memory
-    /// is of exactly the target's elements, in a graph without reductions whose targets have one shape.
+    /// Promised to the backend: all buffers are its own, and targets lie apart. To the CPU also that a load that touches a
+    /// target's memory is of exactly the target's elements, in a graph without reductions whose targets have one shape.
     pub(super) fn run(&self, op: &'static str, graph: &Graph, targets: &[Tensor]) -> Result<()> {
         on!(self, cpu => cpu::run(op, graph, targets), context => gpu::run(op, context, graph, targets))
     }

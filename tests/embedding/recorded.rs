@@ -53,6 +53,32 @@ fn it_runs_as_often_as_it_is_added_and_submitted() {
     }
 }
 
+/// A sum over the weights that are written: by the last pass, in place, or by a copy where one pass does all.
+#[test]
+fn weights_learn_in_place() {
+    for own in owned() {
+        let device = own.open();
+        for n in [6_u32, 60_000] {
+            let x = Tensor::from_vec((0..n).map(|i| (i % 5) as f32).collect(), [n as usize], &device).unwrap();
+            let w = Tensor::ones([], DType::F32, &device).unwrap();
+            let step = ((&x * &w) + 2).amax(..) - (&x * &w).sum(..) / (n as f32);
+            let (frame, ()) = device.record(|| w.assign(&w * 0.5 + step)).unwrap();
+            let mean = x.to_vec::<f32>().unwrap().iter().sum::<f32>() / n as f32;
+            let mut want = 1.0_f32;
+            for round in 0..3 {
+                let mut encoder = own.encoder();
+                for _ in 0..2 {
+                    frame.add_to(&mut encoder).unwrap();
+                    want = want * 0.5 + (4.0 * want + 2.0) - mean * want;
+                }
+                submit(&own, encoder);
+                let found = w.item::<f32>().unwrap();
+                assert!((found - want).abs() <= 1e-5 * want.abs(), "{device}: {n}, round {round}: {found}, {want}");
+            }
+        }
+    }
+}
+
 #[test]
 fn its_memory_is_its_own_until_it_is_dropped_and_done() {
     const N: usize = 100_003;

@@ -5,6 +5,7 @@
 //! another learning rate is the same graph. What runs it, and in how many passes, is the backend's affair.
 
 mod convert;
+mod in_place;
 mod latest;
 mod lower;
 mod order;
@@ -22,6 +23,7 @@ use std::sync::{Arc, OnceLock};
 use rustc_hash::FxHasher;
 use smallvec::{SmallVec, smallvec};
 
+pub(crate) use self::in_place::Place;
 pub(crate) use self::latest::Latest;
 use self::lower::Lowering;
 pub(crate) use self::resize::Sizes;

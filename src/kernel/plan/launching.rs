@@ -100,7 +100,7 @@ impl Planner<'_> {
         self.check_launches(self.launches.len())?;
         let grid = self.grid(workgroups)?;
         operands.narrow_modes();
-        let Operands { windows, bindings, list, table, .. } = operands;
+        let Operands { n_loads, windows, bindings, list, table } = operands;
         let (n_scalars, fast_math) = (scalars.words, self.caps.fast_math);
         let mut spec =
             Spec { kernel, width, workgroup, bindings, operands: list, n_scalars, fast_math, native_i64: false };
@@ -130,7 +130,8 @@ impl Planner<'_> {
         let bounds = scalars.bounds.iter().map(|&(bounds, word)| (bounds, at + word + 1)).collect();
         let scalars: Vec<(usize, DType, usize)> =
             scalars.list.into_iter().map(|(slot, dtype, word)| (slot, dtype, at + word)).collect();
-        self.launches.push(Launch { spec, windows: windows.list, uniforms, scalars, bounds, offsets, grid, bytes });
+        let windows = windows.list;
+        self.launches.push(Launch { spec, n_loads, windows, uniforms, scalars, bounds, offsets, grid, bytes });
         Ok(())
     }
 

@@ -8,6 +8,7 @@ mod cut;
 mod domain;
 mod emit;
 mod group;
+mod in_place;
 mod launching;
 mod map;
 mod patch;
@@ -31,7 +32,7 @@ pub(crate) use self::windows::Window;
 use crate::base::bounds::Bounds;
 use crate::base::layout::Layout;
 use crate::expr::contraction::Contraction;
-use crate::expr::graph::{Graph, Id, Source, Step};
+use crate::expr::graph::{Graph, Id, Place, Source, Step};
 use crate::kernel::double::refuse_arithmetic;
 use crate::kernel::grid::Grid;
 use crate::kernel::spec::Spec;
@@ -59,6 +60,8 @@ pub(crate) struct Temp {
 #[derive(Debug)]
 pub(crate) struct Launch {
     pub(crate) spec: Spec,
+    /// Operands before this one are read, the others written.
+    n_loads: usize,
     /// What is bound, in the order of the spec's bindings.
     pub(crate) windows: Vec<Window>,
     /// The uniforms, with zeros in place of the numbers.
@@ -115,6 +118,11 @@ impl Target {
 
     fn view(&self) -> View {
         View::new(self.memory, self.dtype, self.layout.clone())
+    }
+
+    fn place(&self) -> Place<'_> {
+        let buffer = if let Memory::Buffer(buffer) = self.memory { Some(buffer) } else { None };
+        Place { buffer, layout: &self.layout, dtype: self.dtype }
     }
 }
 
@@ -174,24 +182,20 @@ impl Caps {
 /// A value stored by this plan, in row-major order over its own shape.
 pub(super) type Stored = FxHashMap<Id, (Memory, DType)>;
 
-/// Plans a graph whose root `i` is written to `targets[i]`. A target may be read at the very element that is written,
-/// if all targets have its shape and nothing is reduced.
+/// Plans a graph whose root `i` is written to `targets[i]`.
+///
+/// Targets may be read, too. They are written by the passes that compute them, unless an element would be overwritten
+/// before it is read: then by copies, after all else.
 pub(crate) fn plan(op: &'static str, graph: &Graph, targets: &[Target], caps: &Caps) -> Result<Plan> {
     if !caps.f64 {
         refuse_arithmetic(graph, caps)?;
     }
-    let product = |id: Id| Contraction::of(graph, id, contract::LEAST).map(|found| (id, found));
-    let mut planner = Planner {
-        op,
-        graph,
-        caps,
-        products: (0..graph.values.len()).filter_map(product).collect(),
-        stored: Stored::default(),
-        launches: Vec::new(),
-        temps: Vec::new(),
-    };
-    planner.run(targets)?;
-    Ok(Plan { launches: planner.launches, temps: planner.temps })
+    let places: Vec<Place<'_>> = targets.iter().map(Target::place).collect();
+    let plan = Planner::new(op, graph, caps, false).plan(targets);
+    if !graph.writes_before_it_reads(&places) || plan.as_ref().is_ok_and(|plan| plan.reads_before_it_writes(targets)) {
+        return plan;
+    }
+    Planner::new(op, graph, caps, true).plan(targets)
 }
 
 struct Planner<'a> {
@@ -203,6 +207,8 @@ struct Planner<'a> {
     stored: Stored,
     launches: Vec<Launch>,
     temps: Vec<Temp>,
+    /// Whether memory that is read is written by copies alone.
+    beside: bool,
 }
 
 /// Something to be stored: the value, and where.
@@ -213,7 +219,28 @@ struct Output {
     target: Target,
 }
 
+impl<'a> Planner<'a> {
+    fn new(op: &'static str, graph: &'a Graph, caps: &'a Caps, beside: bool) -> Self {
+        let product = |id: Id| Contraction::of(graph, id, contract::LEAST).map(|found| (id, found));
+        Self {
+            op,
+            graph,
+            caps,
+            products: (0..graph.values.len()).filter_map(product).collect(),
+            stored: Stored::default(),
+            launches: Vec::new(),
+            temps: Vec::new(),
+            beside,
+        }
+    }
+}
+
 impl Planner<'_> {
+    fn plan(mut self, targets: &[Target]) -> Result<Plan> {
+        self.run(targets)?;
+        Ok(Plan { launches: self.launches, temps: self.temps })
+    }
+
     fn run(&mut self, targets: &[Target]) -> Result<()> {
         let mut outputs: Vec<Output> = self
             .graph
@@ -244,15 +271,18 @@ impl Planner<'_> {
     /// Redirects outputs to temporaries where they must not be written as they are computed, and returns the copies that
     /// finish the work.
     ///
-    /// That is where a target is also read and not all outputs are sure to be written by one pass; and where a buffer
-    /// is written and used in places too far apart for one binding, as what is written is bound once.
+    /// That is where a target is also read and would be overwritten before that, or not all outputs are sure to be written
+    /// by one pass; and where a buffer is written and used in places too far apart for one binding, as what is written is
+    /// bound once.
     fn stage_outputs(&mut self, outputs: &mut [Output]) -> Vec<(Memory, Output)> {
-        let in_place = outputs.iter().any(|o| matches!(o.target.memory, Memory::Buffer(_)));
+        let is_read = |o: &Output| matches!(o.target.memory, Memory::Buffer(_));
+        let in_place = outputs.iter().any(is_read);
         let roots: Vec<Id> = outputs.iter().map(|o| o.value).collect();
         let region = Region::of(self.graph, &self.stored, &[], &roots);
         let one_pass = self.fits(&region, map::memory_written(outputs));
+        let far_apart = |o: &Output| self.used_far_apart(&o.target, outputs);
         let staged: Vec<bool> =
-            outputs.iter().map(|o| in_place && !one_pass || self.used_far_apart(&o.target, outputs)).collect();
+            outputs.iter().map(|o| in_place && !one_pass || self.beside && is_read(o) || far_apart(o)).collect();
         let mut copies = Vec::new();
         for (output, staged) in outputs.iter_mut().zip(staged) {
             if staged {

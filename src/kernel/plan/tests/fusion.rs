@@ -140,6 +140,34 @@ fn targets_are_written_at_once_unless_a_pass_would_read_what_it_wrote() {
 }
 
 #[test]
+fn an_update_is_written_by_its_last_pass_if_earlier_ones_have_read_the_rest() {
+    let (x, w, v) = (f32s(&[40_000, 4]), f32s(&[4]), f32s(&[4]));
+    let cost = |assignments: &[(&Tensor, Expr)]| {
+        let plan = plan_assign(assignments, &Caps::webgpu());
+        (plan.launches.len(), plan.temps.len())
+    };
+    let slope = |x: &Tensor| (&(x * &w) * x).sum(0);
+    assert_eq!(cost(&[(&w, &w - slope(&x))]), (2, 1), "partial results, then the step");
+    let speed = &v * 0.9 + slope(&x);
+    assert_eq!(cost(&[(&v, speed.clone()), (&w, &w - speed)]), (2, 1));
+    assert_eq!(cost(&[(&w, slope(&x))]), (2, 1), "the old value is read by the first pass alone");
+    let short = x.narrow(0, 0, 7).unwrap();
+    assert_eq!(cost(&[(&w, &w - slope(&short))]), (2, 1), "one pass reads all of it while others write: a copy");
+    assert_eq!(cost(&[(&w, w.flip(0).unwrap() - slope(&x))]), (3, 2), "the last pass reads what others write");
+    let total = Expr::from(&x).sum(..);
+    assert_eq!(cost(&[(&x, &x - &total)]), (3, 2), "the sum, then a map in place");
+    assert_eq!(cost(&[(&x, x.flip(0).unwrap() - &total)]), (4, 3));
+    // The first target is written before the second is computed of it.
+    let both = [(&w, &w + slope(&x)), (&x, &x + &w)];
+    assert_eq!(cost(&both).1, 3);
+    assert_eq!(cost(&[(&w, Expr::from(&w).cumsum(0))]), (2, 1));
+    assert_eq!(
+        cost(&[(&x, Expr::from(&x).cumsum(0))]).1,
+        cost(&[(&f32s(&[40_000, 4]), Expr::from(&x).cumsum(0))]).1 + 1
+    );
+}
+
+#[test]
 fn only_packed_targets_are_written_beside_their_words() {
     let (packed, whole) = (tensor(&[100], DType::U8).narrow(0, 1, 50).unwrap(), f32s(&[100]).narrow(0, 1, 50).unwrap());
     let x = f32s(&[50]);
