@@ -4,7 +4,7 @@ mod devices;
 
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
-use hadamard::{Clock, DType, Device, Error, MemoryStats, Profile, Result, Tensor, assign};
+use hadamard::{Clock, DType, Device, Error, MemoryStats, Profile, Result, Tensor, assign, eval_all};
 
 /// The devices, for one test at a time: a device has one profile at a time, and each measures its limits once.
 fn devices() -> MutexGuard<'static, Vec<Device>> {
@@ -45,6 +45,17 @@ fn every_kernel_is_counted_with_its_bytes() {
         let text = profile.to_string();
         assert!(text.contains(&map.name) && text.contains("GB/s"), "{text}");
     }
+}
+
+/// The CPU reads once what a sum and a map are computed of.
+#[test]
+fn a_map_beside_a_sum_counts_its_bytes() {
+    const N: usize = 64;
+    let (_devices, cpu) = (devices(), Device::cpu());
+    let [a, b] = [1, 2].map(|n| (Tensor::ones([N, N], DType::F32, &cpu).unwrap() * n).eval().unwrap());
+    let profile = profiled(&cpu, || eval_all(&[(&a * &b).sum(..), &a - &b]));
+    let kernels: Vec<_> = profile.kernels.iter().map(|k| (&k.name[..6], k.runs, k.bytes)).collect();
+    assert_eq!(kernels, [("reduce", 1, (3 * N * N + 1) as u64 * 4)], "{profile}");
 }
 
 #[test]

@@ -6,6 +6,7 @@
 
 use smallvec::SmallVec;
 
+use super::destination::are_contiguous;
 use super::frame::{Constants, Memory, constants};
 use super::pass::Pass;
 use super::profile;
@@ -26,11 +27,11 @@ pub(super) struct Bands {
 
 /// How to share out the rows of all these passes, if they have rows in common and there are several.
 pub(super) fn shared(passes: &[Pass<'_>]) -> Option<Bands> {
-    let reduce = |pass: &Pass<'_>| if let Pass::Reduce(reduce) = pass { reduce.bands() } else { None };
+    let reduce = |pass: &Pass<'_>| if let Pass::Reduce(reduce, _) = pass { reduce.bands() } else { None };
     let bands = passes.iter().find_map(reduce)?;
     let alike = |pass: &Pass<'_>| match pass {
-        Pass::Reduce(reduce) => reduce.bands() == Some(bands),
-        Pass::Map(map, to, _) => to.iter().all(|to| to.layout.is_contiguous()) && map.has_rows(bands.rows),
+        Pass::Reduce(reduce, to) => are_contiguous(to) && reduce.bands() == Some(bands),
+        Pass::Map(map, to, _) => are_contiguous(to) && map.has_rows(bands.rows),
         Pass::Contract(_) | Pass::Scan(_) | Pass::Sort(_) | Pass::Segments(_) => false,
     };
     // Less is in the cache anyway, and no thread waits for another.
@@ -65,7 +66,7 @@ fn is_number_of_row(space: &Space, track: &Track, width: usize) -> bool {
 pub(super) fn run(bands: Bands, passes: &[Pass<'_>], memory: &Memory<'_>) {
     let start = profile::now();
     let region = |pass: &Pass<'_>| match pass {
-        Pass::Reduce(reduce) => Some(constants(&reduce.region, memory)),
+        Pass::Reduce(reduce, _) => Some(constants(&reduce.region, memory)),
         Pass::Map(map, ..) => Some(constants(&map.region, memory)),
         Pass::Contract(_) | Pass::Scan(_) | Pass::Sort(_) | Pass::Segments(_) => None,
     };
@@ -75,7 +76,9 @@ pub(super) fn run(bands: Bands, passes: &[Pass<'_>], memory: &Memory<'_>) {
         let rows = first..bands.rows.min(first + bands.height);
         for pass in passes.iter().zip(&constants) {
             match pass {
-                (Pass::Reduce(reduce), Some(constants)) => reduce.unit(band, constants, memory),
+                (Pass::Reduce(reduce, to), Some(constants)) => {
+                    reduce.unit(band, constants, to, reduce.row_major(), memory)
+                }
                 (Pass::Map(map, to, _), Some(constants)) => map.rows(rows.clone(), bands.rows, constants, to, memory),
                 _ => unreachable!("matrix products, scans, sorts and segments have no bands"),
             }

@@ -342,3 +342,8 @@ pub(super) struct Direct<'a> {
     /// Whether it is written past the cache: then values that no loop writes there are computed beside it, and copied.
     pub(super) past_cache: bool,
 }
+
+impl Direct<'_> {
+    /// Where no one has a place for it.
+    pub(super) const NOWHERE: Self = Self { at: None, last_read: None, past_cache: false };
+}

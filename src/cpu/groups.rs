@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use rustc_hash::FxHashSet;
 
+use super::beside::{Pass, beside};
 use super::contract;
 use super::once::{Dims, once};
 use crate::expr::contraction::Contraction;
@@ -14,7 +15,11 @@ type Sizes<'a> = &'a [usize];
 
 /// Reductions that share a pass.
 pub(super) enum Group {
-    Fold(Vec<Id>),
+    Fold {
+        folds: Vec<Id>,
+        /// The roots that their pass writes beside.
+        beside: Vec<usize>,
+    },
     Scan(Id),
     /// Elements and places of one order.
     Sort(Vec<Id>),
@@ -30,10 +35,15 @@ impl Group {
     /// The reductions and scans whose results it writes.
     pub(super) fn results(&self) -> &[Id] {
         match self {
-            Self::Fold(ids) | Self::Sort(ids) => ids,
+            Self::Fold { folds: ids, .. } | Self::Sort(ids) => ids,
             Self::Scan(id) | Self::Segments(id) | Self::Product(id, _) => std::slice::from_ref(id),
             Self::Choose(_) | Self::Once(_) => &[],
         }
+    }
+
+    /// The roots that it writes beside.
+    pub(super) fn beside(&self) -> &[usize] {
+        if let Self::Fold { beside, .. } = self { beside } else { &[] }
     }
 }
 
@@ -100,9 +110,12 @@ pub(super) fn groups(graph: &Graph, varying: &[Dims]) -> Vec<Group> {
             }
         }
     }
+    let keys: Vec<_> = folds.iter().map(|(&(depth, domain, _), ids)| Pass { depth, domain, folds: ids }).collect();
+    let mut besides = beside(graph, &keys, &depth, varying).into_iter();
     let mut by_depth = alone;
-    for ((depth, ..), ids) in folds {
-        by_depth.entry(depth).or_default().push(Group::Fold(ids));
+    for ((depth, ..), folds) in folds {
+        let beside = besides.next().unwrap_or_default();
+        by_depth.entry(depth).or_default().push(Group::Fold { folds, beside });
     }
     // Each after the reductions it is made of, and before those it is used in.
     for id in once(graph, &live, varying) {

@@ -6,16 +6,15 @@ use std::sync::OnceLock;
 use smallvec::SmallVec;
 
 use super::bands::reads_by_row;
-use super::frame::{Constants, Direct, Frame, Memory, constants, scratch_bytes, strip_len, walked};
-use super::lines::settle;
+use super::destination::{Destination, Outputs, are_contiguous, is_past_cache, settle_all};
+use super::frame::{Constants, Frame, Memory, constants, scratch_bytes, strip_len, walked};
 use super::region::{Call, Instruction, Leaf, Reading, Region, Source};
 use super::scratch::with_scratch;
 use super::space::{Space, Walked};
-use super::strip::Span;
 use super::threads;
 use super::window::{Size, Window};
+use crate::Shape;
 use crate::base::layout::Layout;
-use crate::{Shape, Tensor};
 
 /// Elements a thread takes at a time.
 const CHUNK: usize = 64 * 1024;
@@ -28,36 +27,11 @@ pub(super) struct Map {
     pub(super) space: OnceLock<Space>,
 }
 
-/// Where an output goes.
-#[derive(Clone, Copy)]
-pub(super) struct Destination<'a> {
-    /// The memory it is written to, positions counted from its first element.
-    pub(super) memory: Span<'a>,
-    /// Its shape and strides.
-    pub(super) layout: &'a Layout,
-    /// Index in `Graph::buffers` of the buffer written to, if the graph also reads it.
-    pub(super) buffer: Option<usize>,
-    /// Whether it is written past the cache.
-    pub(super) past_cache: bool,
-}
-
 /// Columns that are seen at a time through a window.
 const WINDOW: usize = 512;
 
 /// Bytes of all strips where values are copied past the cache.
 const STRIPS: usize = 16 * 1024;
-
-/// Bytes of a target that are more than stay in the cache until somebody reads them, and then better never take room there:
-/// a line that is written whole is otherwise read first.
-pub(super) const PAST_CACHE: usize = 16 << 20;
-
-impl<'a> Destination<'a> {
-    /// A target, where the graph reads its buffer with the index of that.
-    pub(super) fn target(memory: Span<'a>, target: &'a Tensor, buffer: Option<usize>) -> Self {
-        let bytes = target.numel() * target.dtype().size();
-        Self { memory, layout: target.layout(), buffer, past_cache: buffer.is_none() && bytes >= PAST_CACHE }
-    }
-}
 
 impl Map {
     pub(super) fn new(region: Region) -> Self {
@@ -87,13 +61,10 @@ impl Map {
     /// another reads or writes, as [`Span::new`] demands.
     pub(super) fn run(&self, to: &[Destination<'_>], memory: &Memory<'_>) {
         let custom;
-        let layouts = to.iter().map(|to| to.layout);
-        let space = if layouts.clone().all(Layout::is_contiguous) {
+        let space = if are_contiguous(to) {
             self.row_major()
         } else {
-            // Positions are counted from where targets begin, so offsets are left out here.
-            let strides = |l: &Layout| Layout::new(l.shape().clone(), l.strides().into(), 0);
-            custom = self.space(&layouts.map(strides).collect::<Vec<_>>());
+            custom = self.space(&to.iter().map(Destination::strides).collect::<Vec<_>>());
             &custom
         };
         if space.numel == 0 {
@@ -233,36 +204,15 @@ impl Map {
     }
 
     /// Evaluates and stores the strip of `n` points from `point` on.
-    fn strip<'a>(&self, frame: &mut Frame<'a, '_>, space: &Space, to: &[Destination<'a>], point: usize, n: usize) {
-        let first = self.region.leaves.len();
-        let place = |(i, to): (usize, &Destination<'a>)| {
-            let at = space.in_place(first + i, point, n, to.memory).filter(|at| at.len() == n);
-            let last_read = to.buffer.and_then(|buffer| self.region.last_read(buffer));
-            Direct { at, last_read, past_cache: to.past_cache }
-        };
-        let mut direct: SmallVec<[Direct<'_>; 4]> = SmallVec::new();
-        for output in to.iter().enumerate() {
-            direct.push(place(output));
-        }
-        frame.eval(point, n, &direct);
-        for (i, to) in to.iter().enumerate() {
-            let value = frame.output(i);
-            match direct[i].at {
-                Some(at) if at.is(value) => {}
-                Some(at) if to.past_cache && value.len() == n => value.copy_past_cache(at),
-                _ => space.scatter(first + i, point, n, to.memory, value),
-            }
-        }
+    fn strip<'a>(
+        &self,
+        frame: &mut Frame<'a, '_>,
+        space: &'a Space,
+        to: &'a [Destination<'a>],
+        point: usize,
+        n: usize,
+    ) {
+        let outputs = Outputs { first: 0, to, space, track: self.region.leaves.len() };
+        outputs.eval(&self.region, frame, point, n, []);
     }
-}
-
-/// To be called by a thread that has written some of them, before it says so.
-fn settle_all(to: &[Destination<'_>]) {
-    if is_past_cache(to) {
-        settle();
-    }
-}
-
-fn is_past_cache(to: &[Destination<'_>]) -> bool {
-    to.iter().any(|to| to.past_cache)
 }

@@ -3,8 +3,9 @@
 use smallvec::SmallVec;
 
 use super::contract::Contract;
+use super::destination::Destination;
 use super::frame::Memory;
-use super::map::{Destination, Map};
+use super::map::Map;
 use super::profile;
 use super::reduce::Reduce;
 use super::scan::Scan;
@@ -13,7 +14,8 @@ use super::sort::Sort;
 use crate::{Result, Shape};
 
 pub(super) enum Pass<'a> {
-    Reduce(&'a Reduce),
+    /// A reduction, and where goes what it writes beside.
+    Reduce(&'a Reduce, SmallVec<[Destination<'a>; 2]>),
     Scan(&'a Scan),
     Sort(&'a Sort),
     Segments(&'a Segments),
@@ -27,7 +29,7 @@ impl Pass<'_> {
     pub(super) fn run(&self, memory: &Memory<'_>) -> Result<()> {
         let start = profile::now();
         match self {
-            Self::Reduce(reduce) => reduce.run(memory),
+            Self::Reduce(reduce, to) => reduce.run(to, memory),
             Self::Scan(scan) => scan.run(memory),
             Self::Sort(sort) => sort.run(memory),
             Self::Segments(segments) => segments.run(memory)?,
@@ -40,7 +42,7 @@ impl Pass<'_> {
 
     fn name(&self) -> &'static str {
         match self {
-            Self::Reduce(_) => "reduce",
+            Self::Reduce(..) => "reduce",
             Self::Scan(_) => "scan",
             Self::Sort(_) => "sort",
             Self::Segments(_) => "segments",
@@ -52,7 +54,7 @@ impl Pass<'_> {
     /// The shape it walks, and the bytes it must read and write.
     pub(super) fn traffic(&self) -> (Shape, usize) {
         match self {
-            Self::Reduce(reduce) => reduce.traffic(),
+            Self::Reduce(reduce, _) => reduce.traffic(),
             Self::Scan(scan) => scan.traffic(),
             Self::Sort(sort) => sort.traffic(),
             Self::Segments(segments) => segments.traffic(),

@@ -4,16 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use rustc_hash::FxHashSet;
 use smallvec::{SmallVec, smallvec};
 
 use super::Buffer;
 use super::astray::Astray;
 use super::bands;
 use super::contract::{Contract, Factor};
+use super::destination::Destination;
 use super::frame::Memory;
 use super::groups::{Group, groups};
 use super::locks::Locks;
-use super::map::{Destination, Map};
+use super::map::Map;
 use super::once::{Dims, varying};
 use super::pass::Pass;
 use super::reduce::{Folded, Of, Reduce, Terms};
@@ -53,7 +55,8 @@ impl std::fmt::Debug for Program {
 
 /// A pass that fills temporaries.
 enum Job {
-    Reduce(Box<Reduce>),
+    /// A reduction, and the roots it writes beside.
+    Reduce(Box<Reduce>, Vec<usize>),
     Scan(Box<Scan>),
     Sort(Box<Sort>),
     Segments(Box<Segments>),
@@ -65,7 +68,7 @@ enum Job {
 impl Job {
     fn parts_bytes(&self) -> usize {
         match self {
-            Self::Reduce(reduce) => reduce.parts_bytes(),
+            Self::Reduce(reduce, _) => reduce.parts_bytes(),
             Self::Scan(scan) => scan.parts_bytes(),
             Self::Contract(contract) => contract.parts_bytes(),
             Self::Sort(_) | Self::Segments(_) | Self::Fill(..) => 0,
@@ -126,7 +129,10 @@ impl Program {
                     let name = if matches!(group, Group::Choose(_)) { "choose" } else { "map" };
                     Job::Fill(Box::new(Map::new(region)), temps.len() - 1, name)
                 }
-                Group::Fold(ids) => Job::Reduce(Box::new(reduce(op, graph, ids, &temp_of, &varying)?)),
+                Group::Fold { folds, beside } => {
+                    let reduce = reduce(op, graph, folds, beside, &temp_of, &varying)?;
+                    Job::Reduce(Box::new(reduce), beside.clone())
+                }
                 Group::Scan(id) => Job::Scan(Box::new(scan(op, graph, *id, &temp_of)?)),
                 Group::Sort(ids) => Job::Sort(Box::new(sort(op, graph, ids, &temp_of, &mut temps)?)),
                 Group::Segments(id) => {
@@ -139,7 +145,8 @@ impl Program {
         }
 
         let mut by_shape: BTreeMap<(&[usize], Option<usize>), Vec<usize>> = BTreeMap::new();
-        for (i, root) in graph.roots.iter().enumerate() {
+        let beside: FxHashSet<usize> = groups.iter().flat_map(Group::beside).copied().collect();
+        for (i, root) in graph.roots.iter().enumerate().filter(|(i, _)| !beside.contains(i)) {
             let value = &graph.values[root.value];
             let is_result = value.step.is_pass() && value.dtype == root.dtype;
             let temp = temp_of.get(&root.value).filter(|_| is_result).map(|temp| temp.index);
@@ -158,6 +165,12 @@ impl Program {
         Ok(Self { jobs, stores, temps, is_cut_by_size: OnceLock::new() })
     }
 
+    /// How many passes it runs, for contiguous targets.
+    #[cfg(test)]
+    pub(super) fn n_passes(&self) -> usize {
+        self.jobs.len() + self.stores.iter().filter(|store| store.copies.is_none()).count()
+    }
+
     /// Whether it could be made the program for other sizes, to which the graph was resized: whether there are no passes but
     /// reductions and maps, and sizes do not decide on these.
     pub(super) fn resize(&mut self, graph: &Graph, sizes: &Sizes) -> bool {
@@ -170,7 +183,7 @@ impl Program {
             temp.bytes = shape.numel() * dtype.size();
         }
         self.jobs.iter_mut().all(|job| match job {
-            Job::Reduce(reduce) => reduce.resize(graph, sizes),
+            Job::Reduce(reduce, _) => reduce.resize(graph, sizes),
             _ => false,
         }) && self.stores.iter_mut().all(|store| store.map.resize(graph, sizes))
     }
@@ -178,7 +191,7 @@ impl Program {
     /// The same, if there are no passes but reductions and maps.
     pub(super) fn copy(&self) -> Option<Self> {
         let job = |job: &Job| match job {
-            Job::Reduce(reduce) => Some(Job::Reduce(Box::new(reduce.copy()))),
+            Job::Reduce(reduce, beside) => Some(Job::Reduce(Box::new(reduce.copy()), beside.clone())),
             _ => None,
         };
         let store =
@@ -230,8 +243,9 @@ impl Program {
 
     /// All passes, in an order in which none needs a later one.
     fn passes<'a>(&'a self, to: &[Destination<'a>], memory: &Memory<'a>) -> SmallVec<[Pass<'a>; 4]> {
+        let targets = |roots: &[usize]| roots.iter().map(|&i| to[i]).collect();
         let job = |job: &'a Job| match job {
-            Job::Reduce(reduce) => Pass::Reduce(reduce),
+            Job::Reduce(reduce, beside) => Pass::Reduce(reduce, targets(beside)),
             Job::Scan(scan) => Pass::Scan(scan),
             Job::Sort(sort) => Pass::Sort(sort),
             Job::Segments(segments) => Pass::Segments(segments),
@@ -241,7 +255,7 @@ impl Program {
         // A temporary that is a target is stored already.
         let is_stored = |copies: Option<usize>| copies.is_some_and(|temp| self.temps[temp].target(to).is_some());
         let stores = self.stores.iter().filter(|store| !is_stored(store.copies));
-        let store = |Store { map, roots, .. }: &'a Store| Pass::Map(map, roots.iter().map(|&i| to[i]).collect(), "map");
+        let store = |Store { map, roots, .. }: &'a Store| Pass::Map(map, targets(roots), "map");
         self.jobs.iter().map(job).chain(stores.map(store)).collect()
     }
 
@@ -274,13 +288,20 @@ fn on_cpu(storage: &Storage) -> Option<&Buffer> {
     storage.downcast()
 }
 
-/// The pass for reductions over one domain and the same dims.
-fn reduce(op: &'static str, graph: &Graph, ids: &[Id], temp_of: &Temps, varying: &[Dims]) -> Result<Reduce> {
+/// The pass for reductions over one domain and the same dims, which also writes the roots `beside`.
+fn reduce(
+    op: &'static str,
+    graph: &Graph,
+    ids: &[Id],
+    beside: &[usize],
+    temp_of: &Temps,
+    varying: &[Dims],
+) -> Result<Reduce> {
     let (mut outputs, mut folds, mut over, mut domain) = (Vec::new(), Vec::new(), SmallVec::new(), &Shape::default());
     for &id in ids {
         let value = &graph.values[id];
         let Step::Reduce { op: fold, dims, arg } = &value.step else { continue };
-        let terms = Terms { graph, temp_of, varying, dims, alone: ids.len() == 1 };
+        let terms = Terms { graph, temp_of, varying, dims, alone: ids.len() == 1 && beside.is_empty() };
         let (loops, of) = terms.of(*fold, *arg).ok_or_else(|| unsupported(op, *fold, value))?;
         let (products, terms): (_, SmallVec<[Id; 2]>) = match of {
             Of::One(x) => (None, smallvec![x]),
@@ -290,6 +311,7 @@ fn reduce(op: &'static str, graph: &Graph, ids: &[Id], temp_of: &Temps, varying:
         outputs.extend(terms.into_iter().map(|x| (x, graph.values[x].dtype)));
         (over, domain) = (dims.clone(), &graph.values[*arg].shape);
     }
+    outputs.extend(beside.iter().map(|&i| (graph.roots[i].value, graph.roots[i].dtype)));
     Ok(Reduce::new(Region::new(op, graph, domain, &outputs, temp_of, false)?, folds, over))
 }
 

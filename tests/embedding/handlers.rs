@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hadamard::wgpu::BufferUsages;
 use hadamard::{DType, Device, Error, Tensor, WgpuOptions};
@@ -127,6 +127,11 @@ fn nothing_stays_behind() {
         assert_eq!(read, [2.0; 16], "{device}");
         let name = device.to_string();
         drop((x, device));
+        // The thread that woke the read may be the last to let go of the device.
+        let start = Instant::now();
+        while count() != before && start.elapsed() < Duration::from_secs(10) {
+            thread::sleep(Duration::from_millis(1));
+        }
         assert_eq!(count(), before, "{name}");
         assert_eq!(own.floats(&buffer), [1.0; 16], "{name}");
     }

@@ -11,6 +11,9 @@
 //!
 //! How the work is cut up depends on the sizes alone, and parts are put together in order, so the same input gives the
 //! same bits on any number of threads.
+//!
+//! Each point of the domain is evaluated once, so what else is computed of the same elements is written by the way
+//! (`beside.rs`).
 
 mod partition;
 mod rows;
@@ -23,25 +26,30 @@ use std::sync::OnceLock;
 use smallvec::SmallVec;
 
 use super::bands::{Bands, reads_by_row};
+use super::destination::{Destination, Outputs, are_contiguous, settle_all};
 use super::fold::{FoldLoops, Kind, PairLoops, ProductLoops, WIDE};
 use super::frame::{Constants, Memory, constants};
 use super::region::{Reading, Region, Source};
 use super::scratch::with_scratch;
+use super::space::{Space, Walked};
 use super::strip::{Span, Strip};
 use super::threads;
 use crate::Shape;
+use crate::base::layout::Layout;
 use crate::cpu::arch::Arch;
 use partition::{COLUMNS, Partition};
 pub(super) use terms::{Of, Terms};
 use worker::Worker;
 
 pub(super) struct Reduce {
-    /// What is folded.
+    /// What is folded, and then what is written beside.
     pub(super) region: Region,
     pub(super) folds: Vec<Folded>,
     pair: Option<Pair>,
     pub(super) dims: SmallVec<[usize; 4]>,
     partition: OnceLock<Partition>,
+    /// Where what is written beside lies along the walk, if it is contiguous.
+    row_major: OnceLock<Space>,
 }
 
 /// What folds both folds of a pass in one go, if they are of the same elements.
@@ -79,24 +87,49 @@ impl Reduce {
     pub(super) fn new(mut region: Region, folds: Vec<Folded>, dims: SmallVec<[usize; 4]>) -> Self {
         let pair = pair(&region, &folds);
         read_by_steps(&mut region, &folds);
-        Self { region, folds, pair, dims, partition: OnceLock::new() }
+        Self { region, folds, pair, dims, partition: OnceLock::new(), row_major: OnceLock::new() }
+    }
+
+    /// The outputs of the region that are folded. Those after them are written beside.
+    fn folded(&self) -> usize {
+        folded(&self.folds)
     }
 
     /// The shape it walks, and the bytes it must read and write.
     pub(super) fn traffic(&self) -> (Shape, usize) {
         let results =
             self.region.shape.numel() / self.dims.iter().map(|&d| self.region.shape[d]).product::<usize>().max(1);
-        let written: usize = self.folds.iter().map(|fold| results * fold.loops.size).sum();
-        (self.region.shape.clone(), self.region.bytes_read() + written)
+        let folds: usize = self.folds.iter().map(|fold| results * fold.loops.size).sum();
+        let beside = &self.region.dtypes[self.folded()..];
+        let beside: usize = beside.iter().map(|dtype| self.region.shape.numel() * dtype.size()).sum();
+        (self.region.shape.clone(), self.region.bytes_read() + folds + beside)
     }
 
     /// Has the work be shared out anew at the next run.
     pub(super) fn forget_partition(&mut self) {
         self.partition = OnceLock::new();
+        self.row_major = OnceLock::new();
     }
 
     fn partition(&self) -> &Partition {
         self.partition.get_or_init(|| Partition::new(&self.region, &self.dims, &self.folds))
+    }
+
+    /// Where targets of the domain's shape lie along the walk.
+    fn space(&self, targets: &[Layout]) -> Space {
+        let outputs = targets.iter().zip(&self.region.dtypes[self.folded()..]);
+        let outputs: SmallVec<[Walked<'_>; 2]> = outputs.map(|(t, dtype)| Walked::layout(t, dtype.size())).collect();
+        Space::new(&self.region.shape, &self.partition().walked, &outputs)
+    }
+
+    /// The same of contiguous ones.
+    pub(super) fn row_major(&self) -> &Space {
+        self.row_major.get_or_init(|| {
+            let layout = || Layout::contiguous(self.region.shape.clone());
+            self.space(
+                &self.region.outputs[self.folded()..].iter().map(|_| layout()).collect::<SmallVec<[Layout; 2]>>(),
+            )
+        })
     }
 
     /// Bytes of scratch for partial results: folds × parts × results, each with room for the widest.
@@ -107,11 +140,11 @@ impl Reduce {
         }
     }
 
-    /// Writes the results to their temporaries.
+    /// Writes the results to their temporaries, and what is written beside to `to`.
     ///
-    /// Threads take pieces of work, each of which has results or partial results of its own; then ranges of results,
-    /// whose parts they put together. So no thread writes what another reads or writes, as [`Span::new`] demands.
-    pub(super) fn run(&self, memory: &Memory<'_>) {
+    /// Threads take pieces of work, each of which has points, results or partial results of its own; then ranges of
+    /// results, whose parts they put together. So no thread writes what another reads or writes, as [`Span::new`] demands.
+    pub(super) fn run(&self, to: &[Destination<'_>], memory: &Memory<'_>) {
         let partition = self.partition();
         let n_kept = partition.kept.numel;
         if n_kept == 0 {
@@ -126,7 +159,14 @@ impl Reduce {
             return;
         }
         let constants = constants(&self.region, memory);
-        threads::each(partition.units(), numel, |unit| self.unit(unit, &constants, memory));
+        let custom;
+        let space = if are_contiguous(to) {
+            self.row_major()
+        } else {
+            custom = self.space(&to.iter().map(Destination::strides).collect::<SmallVec<[Layout; 2]>>());
+            &custom
+        };
+        threads::each(partition.units(), numel, |unit| self.unit(unit, &constants, to, space, memory));
         if partition.n_parts > 1 {
             threads::each(n_kept.div_ceil(COLUMNS), n_kept * partition.n_parts, |unit| {
                 let (start, end) = (unit * COLUMNS, n_kept.min((unit + 1) * COLUMNS));
@@ -135,12 +175,21 @@ impl Reduce {
         }
     }
 
-    /// Does one piece of the work.
-    pub(super) fn unit(&self, unit: usize, constants: &Constants, memory: &Memory<'_>) {
+    /// Does one piece of the work. Along `space` lies what is written beside.
+    pub(super) fn unit(
+        &self,
+        unit: usize,
+        constants: &Constants,
+        to: &[Destination<'_>],
+        space: &Space,
+        memory: &Memory<'_>,
+    ) {
         let partition = self.partition();
         with_scratch(Worker::scratch_bytes(self, partition), |scratch| {
-            Worker::new(self, partition, memory, scratch).run(&partition.piece(unit), constants);
+            let beside = Outputs { first: self.folded(), to, space, track: 0 };
+            Worker::new(self, partition, beside, memory, scratch).run(&partition.piece(unit), constants);
         });
+        settle_all(to);
     }
 
     /// How it shares out rows, if each piece of the work is some rows and writes their results side by side.
@@ -168,6 +217,11 @@ impl Reduce {
             }
         });
     }
+}
+
+/// The outputs that are folded.
+fn folded(folds: &[Folded]) -> usize {
+    folds.last().map_or(0, |fold| fold.outputs().end() + 1)
 }
 
 fn pair(region: &Region, folds: &[Folded]) -> Option<Pair> {

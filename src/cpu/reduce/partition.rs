@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use smallvec::SmallVec;
 
-use super::Folded;
+use super::{Folded, folded};
 use crate::base::layout::Layout;
 use crate::cpu::frame::{strip_len, walked};
 use crate::cpu::region::{Reading, Region};
@@ -34,6 +34,8 @@ pub(super) const BLOCK: usize = 64;
 pub(super) struct Partition {
     /// The domain: outer, then reduced, then inner dims.
     pub(super) space: Space,
+    /// Those dims, in this order.
+    pub(super) walked: SmallVec<[usize; 8]>,
     /// The results: outer, then inner dims. Track `i` is where the results of fold `i` lie.
     pub(super) kept: Space,
     pub(super) outer: usize,
@@ -41,7 +43,7 @@ pub(super) struct Partition {
     pub(super) inner: usize,
     /// Elements of a strip at most.
     pub(super) most: usize,
-    /// Whether all that is folded, or its factors, lies in memory in the order of the walk.
+    /// Whether all that is folded, or its factors, lies in memory in the order of the walk, and nothing else is evaluated.
     pub(super) in_place: bool,
     /// Whether it does, or is positions in even steps, wherever a row of the walk is long.
     pub(super) at_hand: bool,
@@ -103,8 +105,9 @@ impl Partition {
         let most = strip_len(region, &space);
         let in_place = |&output: &usize| output < leaves.len() && space.is_linear(output);
         let by_steps = |output: usize| region.leaves.get(output).is_some_and(|leaf| leaf.reading == Reading::Steps);
-        let at_hand = region.outputs.iter().all(|output| in_place(output) || by_steps(*output));
-        let in_place = region.outputs.iter().all(in_place);
+        let alone = region.outputs.len() == folded(folds);
+        let at_hand = alone && region.outputs.iter().all(|output| in_place(output) || by_steps(*output));
+        let in_place = alone && region.outputs.iter().all(in_place);
         let products = folds.iter().all(|fold| fold.products.is_some());
         let block = reduced * inner;
         let way = match () {
@@ -129,6 +132,7 @@ impl Partition {
         let outers = if n_parts > 1 || n_columns > 1 { 1 } else { (CHUNK / block.max(1)).max(1) };
         Self {
             space,
+            walked,
             kept,
             outer,
             reduced,

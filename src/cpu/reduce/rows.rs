@@ -64,7 +64,7 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
     /// where they lie in memory, or in strips of their own.
     fn evaluate_rows(&self, frame: &mut Frame<'a, 'm>, start: usize, step: usize, n: usize) -> OutputRows<'a> {
         let Reduce { region, folds, .. } = self.reduce;
-        let mut found: OutputRows<'a> = smallvec![[Strip::EMPTY; ROWS]; region.outputs.len()];
+        let mut found: OutputRows<'a> = smallvec![[Strip::EMPTY; ROWS]; self.reduce.folded()];
         for row in 0..ROWS {
             // What lies in memory stays where it is when the next row is evaluated; the number of a row does not.
             if self.partition.at_hand {
@@ -77,9 +77,8 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
                 continue;
             }
             let own: SmallVec<[Strip<'a>; 3]> = (0..found.len()).map(|output| self.row(output, row, n)).collect();
-            let direct: SmallVec<[_; 3]> =
-                own.iter().map(|&at| Direct { at: Some(at), last_read: None, past_cache: false }).collect();
-            frame.eval(start + row * step, n, &direct);
+            let direct = own.iter().map(|&at| Direct { at: Some(at), last_read: None, past_cache: false });
+            self.beside.eval(region, frame, start + row * step, n, direct);
             for fold in folds {
                 for output in fold.outputs() {
                     // What is several outputs is written as the first of them.
@@ -114,7 +113,7 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
 /// Bytes of the strips for the rows of all outputs, if there will be any.
 pub(super) fn rows_bytes(reduce: &Reduce, partition: &Partition) -> usize {
     match partition.way {
-        Way::Columns if !partition.in_place => reduce.region.outputs.len() * ROWS * row_bytes(reduce, partition),
+        Way::Columns if !partition.in_place => reduce.folded() * ROWS * row_bytes(reduce, partition),
         _ => 0,
     }
 }

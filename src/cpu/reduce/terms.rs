@@ -13,7 +13,7 @@ pub(in crate::cpu) struct Terms<'a> {
     /// The dims along which each value has different elements.
     pub(in crate::cpu) varying: &'a [Dims],
     pub(in crate::cpu) dims: &'a [usize],
-    /// Whether the pass has no other fold.
+    /// Whether the pass has no other fold, and writes nothing beside.
     pub(in crate::cpu) alone: bool,
 }
 

@@ -6,8 +6,9 @@ use super::partition::{BLOCK, Partition, Piece, Way};
 use super::rows::rows_bytes;
 use super::{Folded, Pair, Reduce, partial};
 use crate::cpu::arch::Arch;
+use crate::cpu::destination::Outputs;
 use crate::cpu::fold::{FoldLoops, Kind, ProductLoops, ROWS, WIDE};
-use crate::cpu::frame::{Constants, Frame, Memory, scratch_bytes};
+use crate::cpu::frame::{Constants, Direct, Frame, Memory, scratch_bytes};
 use crate::cpu::strip::Strip;
 use crate::cpu::window::{Size, Window};
 
@@ -15,6 +16,8 @@ use crate::cpu::window::{Size, Window};
 pub(super) struct Worker<'a, 'm> {
     pub(super) reduce: &'a Reduce,
     pub(super) partition: &'a Partition,
+    /// What is written beside.
+    pub(super) beside: Outputs<'a>,
     memory: &'a Memory<'m>,
     /// What the frame wants, then the rows of each output, then the strips of each fold.
     pub(super) scratch: Strip<'a>,
@@ -41,13 +44,14 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
     pub(super) fn new(
         reduce: &'a Reduce,
         partition: &'a Partition,
+        beside: Outputs<'a>,
         memory: &'a Memory<'m>,
         scratch: Strip<'a>,
     ) -> Self {
         let rows_at = frame_bytes(reduce, partition);
         let folds_at = rows_at + rows_bytes(reduce, partition);
         let fold_bytes = fold_bytes(partition);
-        Self { reduce, partition, memory, scratch, rows_at, folds_at, fold_bytes, arch: Arch::new() }
+        Self { reduce, partition, beside, memory, scratch, rows_at, folds_at, fold_bytes, arch: Arch::new() }
     }
 
     /// Bytes of scratch memory it wants.
@@ -109,6 +113,16 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
         }
     }
 
+    /// Evaluates a strip of `n` points, and writes what is written beside.
+    fn eval(&self, frame: &mut Frame<'a, 'm>, point: usize, n: usize) {
+        let Outputs { first, to, .. } = self.beside;
+        if to.is_empty() {
+            frame.eval(point, n, &[]);
+        } else {
+            self.beside.eval(&self.reduce.region, frame, point, n, std::iter::repeat_n(Direct::NOWHERE, first));
+        }
+    }
+
     fn packed(&self, frame: &mut Frame<'a, 'm>, piece: &Piece) {
         let Partition { ref space, reduced, inner, most, .. } = *self.partition;
         let block = reduced * inner;
@@ -142,7 +156,7 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
                 // What lies in memory is folded there: what is read once need not fit the cache.
                 let whole = *in_place || *at_hand && space.is_in_row(point, end - point);
                 let n = if whole && self.reads_once() { end - point } else { space.strip(point, end, *most) };
-                frame.eval(point, n, &[]);
+                self.eval(frame, point, n);
                 if !self.total_of_pair(frame, n) {
                     self.each_fold(frame, n, |fold, loops, terms| match terms {
                         Terms::One(x) => (loops.total)(self.arch, self.of_all(fold, 0, 1), x),
@@ -224,7 +238,7 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
         let (mut point, end) = (start, start + len);
         while point < end {
             let n = self.partition.space.strip(point, end, self.partition.most);
-            frame.eval(point, n, &[]);
+            self.eval(frame, point, n);
             self.each_fold(frame, n, |fold, loops, terms| {
                 let acc = into(self, fold, point - start, n);
                 match terms {
@@ -308,7 +322,7 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
         let (mut point, end) = (start, start + len);
         while point < end {
             let n = space.strip(point, end, *most);
-            frame.eval(point, n, &[]);
+            self.eval(frame, point, n);
             for (i, fold) in self.reduce.folds.iter().enumerate() {
                 let to = self.spare(i, point - start, n);
                 if n == len && products {

@@ -1,5 +1,6 @@
 //! The CPU path against one-element-at-a-time evaluation.
 
+mod beside;
 mod in_place;
 mod maps;
 mod naive;

@@ -1,6 +1,6 @@
 //! Reductions of one domain, brought to share a pass over memory.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
 use super::{Id, Root, Step, Value};
@@ -8,10 +8,10 @@ use super::{Id, Root, Step, Value};
 /// Elements that the first stage must make one of: below, what lies between the stages costs more than it saves.
 const MIN_REDUCED: usize = 8;
 
-/// Where a reduction runs over some of the dims that another over the same domain runs over, the other begins with the
-/// same dims, and goes on with what that leaves: a mean and a gradient by rows read their tensors once.
+/// Where reductions over the same domain run over some of the same dims, they begin with these, and go on with what that
+/// leaves: a mean and a gradient by rows read their tensors once, and so do gradients by rows and by planes.
 ///
-/// Both are there at the same time, or the first stage would not fall into the same pass.
+/// All are there at the same time, or first stages would not fall into the same pass.
 pub(super) fn share(values: Vec<Value>, roots: &mut [Root]) -> Vec<Value> {
     let firsts = firsts(&values);
     if firsts.is_empty() {
@@ -57,21 +57,28 @@ fn firsts(values: &[Value]) -> FxHashMap<Id, (Dims, crate::Shape)> {
         }
         depth[id] += usize::from(matches!(value.step, Step::Scan { .. } | Step::Sort { .. } | Step::Segments { .. }));
     }
+    // The different dims of all that are over one domain and there at the same time.
+    let mut beside: FxHashMap<(usize, &crate::Shape), FxHashSet<&Dims>> = FxHashMap::default();
+    for &(id, dims, domain) in &reductions {
+        beside.entry((depth[id], domain)).or_default().insert(dims);
+    }
     let size = |dims: &Dims, domain: &crate::Shape| dims.iter().map(|&d| domain[d]).product::<usize>();
     let first = |&(id, dims, domain): &(Id, &Dims, &crate::Shape)| {
-        let shared = reductions.iter().filter(|&&(other, first, over)| {
-            over == domain
-                && depth[other] == depth[id]
-                && first.len() < dims.len()
-                && first.iter().all(|d| dims.contains(d))
-                && size(first, domain) >= MIN_REDUCED
-        });
+        // What any two have in common, if this one has that, too.
+        let all = &beside[&(depth[id], domain)];
+        let pairs = all.iter().flat_map(|a| all.iter().map(|b| common(a, b)));
+        let shared = pairs.filter(|first| first.iter().all(|d| dims.contains(d)) && size(first, domain) >= MIN_REDUCED);
         // The fewest, so that of three in a row all begin alike.
-        let first = shared.min_by_key(|r| size(r.1, domain))?.1;
+        let first = shared.min_by_key(|first| (size(first, domain), first.clone())).filter(|first| first != dims)?;
         let kept = (0..domain.rank()).filter(|d| !first.contains(d)).map(|d| domain[d]).collect();
-        Some((id, (first.clone(), kept)))
+        Some((id, (first, kept)))
     };
     reductions.iter().filter_map(first).collect()
+}
+
+/// The dims that are among both.
+fn common(a: &Dims, b: &Dims) -> Dims {
+    a.iter().copied().filter(|d| b.contains(d)).collect()
 }
 
 #[cfg(test)]
@@ -100,7 +107,21 @@ mod tests {
         );
         // One and the same first stage.
         assert_eq!(reductions(&[y.sum(..), y.sum(2)]), [(vec![3, 4], vec![0, 1]), (vec![3, 4, 9], vec![2])]);
-        // Neither is part of the other; too little to reduce first; one waits for the other.
+        // Neither is part of the other, and both begin with what they have in common, as does what runs over all dims.
+        let z = Tensor::ones([3, 4, 9, 5], DType::F32, &Device::cpu()).unwrap();
+        let (domain, first) = (vec![3, 4, 9, 5], vec![2, 3]);
+        assert_eq!(
+            reductions(&[z.sum([0, 2, 3]), z.square().sum([1, 2, 3]), z.abs().sum(..)]),
+            [
+                (vec![3, 4], vec![0]),
+                (vec![3, 4], vec![0, 1]),
+                (vec![3, 4], vec![1]),
+                (domain.clone(), first.clone()),
+                (domain.clone(), first.clone()),
+                (domain, first)
+            ]
+        );
+        // Nothing in common; too little to reduce first; one waits for the other.
         for apart in [[y.sum(0), y.sum(2)], [y.sum(..), y.sum(1)], [x.amax(2), (&x - x.amax(2).keepdim()).sum(..)]] {
             assert!(reductions(&apart).iter().all(|(domain, _)| domain.len() == 3), "{apart:?}");
         }
