@@ -5,7 +5,7 @@ use rustc_hash::FxHashSet;
 
 use super::once::Dims;
 use crate::Shape;
-use crate::expr::graph::{Graph, Id};
+use crate::expr::graph::{Graph, Id, Step};
 
 /// Reductions that share a pass.
 pub(super) struct Pass<'a> {
@@ -20,7 +20,9 @@ pub(super) struct Pass<'a> {
 /// it.
 pub(super) fn beside(graph: &Graph, passes: &[Pass<'_>], depth: &[usize], varying: &[Dims]) -> Vec<Vec<usize>> {
     let mut found = vec![Vec::new(); passes.len()];
-    if passes.is_empty() {
+    // Nothing may be written before all indices were looked at.
+    let looks = |step: &Step| matches!(step, Step::Bounded(..) | Step::Segments { .. });
+    if passes.is_empty() || graph.values.iter().any(|value| looks(&value.step)) {
         return found;
     }
     let args = |pass: &Pass<'_>| pass.folds.iter().flat_map(|&fold| graph.values[fold].step.args()).collect::<Vec<_>>();

@@ -201,7 +201,8 @@ impl Expr {
             }
             // An infinite maximum must not be subtracted: inf - inf is NaN.
             let finite = |largest: Self| Self::select(largest.abs().eq(f64::INFINITY), 0.0, largest);
-            let largest = self.amax(dims.clone());
+            // The result does not depend on what is subtracted, so no gradient need pass through that.
+            let largest = self.amax(dims.clone()).detach();
             (self - finite(largest.keepdim())).exp().sum(dims).log() + finite(largest)
         })
     }
@@ -281,11 +282,12 @@ impl Expr {
         }
     }
 
-    /// Calls `f` with `self - amax`, or does nothing if there are no elements.
+    /// Calls `f` with `self - amax`, or does nothing if there are no elements. What `f` makes does not depend on what is
+    /// subtracted, so no gradient need pass through that.
     fn below_largest(&self, dim: isize, f: impl FnOnce(Self) -> Self) -> Self {
         match self.shape().numel() {
             0 => self.shape().dim(dim, "softmax").map_or_else(Self::invalid, |_| self.clone()),
-            _ => f(self - self.amax(dim).keepdim()),
+            _ => f(self - self.amax(dim).keepdim().detach()),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Maps that are written by a pass which folds what is computed of the same elements.
 
-use super::{first_mismatch, naive, poison, random};
+use super::{first_mismatch, naive, poison, random, tensor};
 use crate::cpu::program::Program;
 use crate::expr::graph::Graph;
 use crate::{DType, Expr, Tensor, assign};
@@ -84,4 +84,16 @@ fn what_reads_the_same_is_one_pass() {
     ] {
         assert_eq!(passes(&apart), 2, "{apart:?}");
     }
+}
+
+#[test]
+fn nothing_is_written_before_indices_were_looked_at() {
+    let [w, a] = [40, 41].map(|seed| random(seed, &[70, 40], DType::F32));
+    let out = poison(w.shape(), DType::F32);
+    let before = naive::elements(&out);
+    let places = tensor(&[70.0], &[1], DType::I64);
+    let chosen = &w.index_select(0, &places) * (&w * &a).sum(..).cast(DType::F32);
+    let other = poison(chosen.shape(), DType::F32);
+    assign(&[(&out, &w - &a), (&other, chosen)]).unwrap_err();
+    assert_eq!(naive::elements(&out), before);
 }
