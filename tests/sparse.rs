@@ -140,6 +140,58 @@ fn two_reads_and_two_tables() {
     }
 }
 
+/// A gradient for each place of the index besides would take 10 GB.
+#[test]
+fn the_gradient_of_a_table_is_no_larger_than_it() {
+    for device in &devices() {
+        let table = Tensor::zeros([50_000, 16], DType::F32, device).unwrap();
+        let rows: Vec<i64> = (0..3000).map(|i| i * i % 50_000).collect();
+        let weights: Vec<f32> = (0..3000 * 16).map(|i| (i % 7 - 3) as f32).collect();
+        let mut expected = vec![0.0_f32; 50_000 * 16];
+        for (i, weight) in weights.iter().enumerate() {
+            expected[rows[i / 16] as usize * 16 + i % 16] += weight;
+        }
+        let index = Tensor::from_slice(&rows, [30, 100], device).unwrap();
+        let weights = Tensor::from_slice(&weights, [30, 100, 16], device).unwrap();
+        for chosen in [table.embedding(&index), table.index(0, &index)] {
+            let grad = (chosen * &weights).sum(..).grad(&[&table]).unwrap().remove(0).eval().unwrap();
+            assert!(grad.to_vec::<f32>().unwrap() == expected, "{device}");
+        }
+    }
+}
+
+/// What is repeated before an index chooses of it gets what all repetitions are handed, whichever dims these are.
+#[test]
+fn gradients_of_repetitions_are_added_up() {
+    let number = |i: usize| (i * 7919 % 23) as f32 - 11.0;
+    for device in &devices() {
+        for ([small, whole, chosen], dim) in [
+            ([[5, 1, 3], [5, 6, 3], [7, 6, 3]], 0),
+            ([[1, 5, 1], [4, 5, 6], [4, 9, 6]], 1),
+            ([[4, 1, 1], [4, 300, 50], [4, 300, 50]], 0),
+            ([[1, 1, 90], [20, 30, 90], [20, 30, 11]], 2),
+            ([[1, 6, 90], [20, 6, 90], [20, 6, 11]], 2),
+        ] {
+            let n = |shape: [usize; 3]| shape.iter().product::<usize>();
+            let places: Vec<i64> = (0..n(chosen)).map(|i| (i * i % 101 % whole[dim]) as i64).collect();
+            let weights: Vec<f32> = (0..n(chosen)).map(number).collect();
+            let mut expected = vec![0.0_f32; n(small)];
+            for (i, weight) in weights.iter().enumerate() {
+                let mut at = [i / chosen[2] / chosen[1], i / chosen[2] % chosen[1], i % chosen[2]];
+                at[dim] = places[i] as usize;
+                let of = |d: usize| if small[d] == 1 { 0 } else { at[d] };
+                expected[(of(0) * small[1] + of(1)) * small[2] + of(2)] += weight;
+            }
+            let x = Tensor::zeros(small, DType::F32, device).unwrap();
+            let index = Tensor::from_slice(&places, chosen, device).unwrap();
+            let weights = Tensor::from_slice(&weights, chosen, device).unwrap();
+            let read = Expr::from(&x).broadcast_to(whole).take_along_dim(&index, dim as isize);
+            let grad = (read * &weights).sum(..).grad(&[&x]).unwrap().remove(0).eval().unwrap();
+            assert_eq!(grad.to_vec::<f32>().unwrap(), expected, "{device} {small:?} {whole:?} {chosen:?}");
+        }
+    }
+}
+
 #[test]
 fn mistakes_are_named() {
     let device = Device::cpu();
