@@ -140,6 +140,66 @@ fn two_reads_and_two_tables() {
     }
 }
 
+/// Two tables and a layer, of which the first table is read at two places, rows several times.
+struct Model {
+    tables: [Tensor; 2],
+    layer: Tensor,
+}
+
+impl Model {
+    fn new(device: &Device) -> Self {
+        let normal = |shape: [usize; 2], seed| Tensor::normal(shape, 0.0, 1.0, DType::F32, seed, device).unwrap();
+        Self { tables: [normal([700, 24], 1), normal([900, 24], 2)], layer: normal([24, 3], 3) }
+    }
+
+    fn loss(&self, step: usize) -> Expr {
+        let device = self.layer.device();
+        let index = |n: usize, rows: usize, by: usize| {
+            let each: Vec<i64> = (0..n).map(|i| (((i + step) * by) % 97 * 7 % rows) as i64).collect();
+            Tensor::from_slice(&each, [n], &device).unwrap()
+        };
+        let [a, b] = &self.tables;
+        let first = a.embedding(index(200, 700, 5)) + b.index(0, index(200, 900, 11));
+        let second = a.embedding(index(60, 700, 1).reshape([30, 2]).unwrap()).sum(1);
+        first.matmul(&self.layer).square().mean(..) + second.square().mean(..) + 0.125
+    }
+
+    fn train(&self, dense: bool) -> Vec<f32> {
+        let [a, b] = &self.tables;
+        // A hook that does nothing asks for the whole gradient.
+        let hook = |sgd: SGD| if dense { sgd.grad_hook(Expr::clone) } else { sgd };
+        let sgd = hook(SGD::new(&[a, &self.layer]).lr(0.5).schedule(|steps| 1.0 / (steps as f64 + 1.0)));
+        let mut sgd = hook(sgd.group(&[b]).lr(0.25).maximize(true));
+        (0..4).map(|step| sgd.minimize(&self.loss(step)).unwrap().item().unwrap()).collect()
+    }
+
+    fn weights(&self) -> Vec<f32> {
+        let [a, b] = &self.tables;
+        [a, b, &self.layer].iter().flat_map(|tensor| tensor.to_vec::<f32>().unwrap()).collect()
+    }
+}
+
+#[test]
+fn sgd_by_rows_is_sgd() {
+    for device in &devices() {
+        let [by_rows, again, dense] = [0; 3].map(|_| Model::new(device));
+        let before = by_rows.weights();
+        let losses = by_rows.train(false);
+        assert_eq!((losses.clone(), by_rows.weights()), (again.train(false), again.weights()), "{device}: same bits");
+        for (i, (got, want)) in losses.into_iter().zip(dense.train(true)).enumerate() {
+            assert!((got - want).abs() <= 1e-5 * want, "{device}: loss {i} is {got}, want {want}");
+        }
+        let mut changed = 0;
+        for (i, ((before, got), want)) in before.iter().zip(by_rows.weights()).zip(dense.weights()).enumerate() {
+            // A few roundings a step of numbers below 8.
+            assert!((got - want).abs() <= 8e-6, "{device}: element {i} is {got}, want {want}");
+            assert_eq!(got == *before, want == *before, "{device}: element {i}");
+            changed += usize::from(got != *before);
+        }
+        assert!(changed > 24 * 97, "{device}: {changed} elements are other ones");
+    }
+}
+
 /// A gradient for each place of the index besides would take 10 GB.
 #[test]
 fn the_gradient_of_a_table_is_no_larger_than_it() {
@@ -190,6 +250,18 @@ fn gradients_of_repetitions_are_added_up() {
             assert_eq!(grad.to_vec::<f32>().unwrap(), expected, "{device} {small:?} {whole:?} {chosen:?}");
         }
     }
+}
+
+#[test]
+fn an_index_out_of_range_changes_nothing() {
+    let device = Device::cpu();
+    let model = Model::new(&device);
+    let before = model.weights();
+    let far = Tensor::from_slice(&[3_i64, 700], [2], &device).unwrap();
+    let loss = (model.tables[0].embedding(&far).sum(1).mean(..) + model.layer.sum(..)).square();
+    let error = SGD::new(&[&model.tables[0], &model.layer]).minimize(&loss).unwrap_err().to_string();
+    assert!(error.contains("index 700"), "{error}");
+    assert_eq!(model.weights(), before);
 }
 
 #[test]
