@@ -90,7 +90,10 @@ fn special_values_are_found_wherever_they_lie() {
                     numbers.fill(special[0]);
                 }
                 let x = Tensor::from_slice(&numbers, [rows, columns], device).unwrap();
-                for sign in [1.0, -1.0] {
+                let wide = x.cast(DType::F64).eval();
+                // Doubles are as they are on the CPU, and computed by words elsewhere.
+                let tensors = [Some(x), wide.ok().filter(|_| !device.is_gpu())].into_iter().flatten();
+                for (x, sign) in tensors.flat_map(|x| [(x.clone(), 1.0), (x, -1.0)]) {
                     let finds = |places: &mut dyn Iterator<Item = usize>| {
                         let places: Vec<usize> = places.collect();
                         let is_first = |x: f32, first: f32| !first.is_nan() && (x.is_nan() || sign * x > sign * first);
@@ -107,10 +110,59 @@ fn special_values_are_found_wherever_they_lie() {
                     let of_all = finds(&mut (0..rows * columns));
                     let extreme = |dim: isize| if sign > 0.0 { x.argmax(dim) } else { x.argmin(dim) };
                     let all = if sign > 0.0 { x.argmax(..) } else { x.argmin(..) };
-                    let case = format!("{device} [{rows}, {columns}] {special:?} {sign}");
+                    let case = format!("{device} {} [{rows}, {columns}] {special:?} {sign}", x.dtype());
                     assert_eq!(indices(&extreme(1)), in_rows, "{case}");
                     assert_eq!(indices(&extreme(0)), in_columns, "{case}");
                     assert_eq!(indices(&all), [of_all], "{case}");
+                }
+            }
+        }
+    }
+}
+
+/// Whole numbers that differ where an f64 no longer tells, signed and not, in shapes that take every way of walking, also as
+/// results of arithmetic and of three dims.
+#[test]
+fn whole_numbers_of_64_bits_are_told_apart() {
+    let near = [i64::MIN, i64::MIN + 1, -1, 0, 1, i64::MAX - 1, i64::MAX];
+    for device in &devices() {
+        for [rows, columns] in [[3, 4500], [40, 1030], [9000, 16], [300, 64], [520, 512], [130, 33], [1, 5000]] {
+            for few in [2, 7] {
+                let number = |i: usize| near[(i.wrapping_mul(2_654_435_761) >> 7) % 1009 % few];
+                let numbers: Vec<i64> = (0..rows * columns).map(number).collect();
+                let x = Tensor::from_slice(&numbers, [rows, columns], device).unwrap();
+                let unsigned: Vec<u64> = numbers.iter().map(|&x| x as u64).collect();
+                let unsigned = Tensor::from_slice(&unsigned, [rows, columns], device).unwrap();
+                // Each has the order of the numbers, or that order turned round.
+                let turned: [(Expr, fn(i64) -> i128); 3] = [
+                    (Expr::from(&x), i128::from),
+                    (x.bitwise_not(), |x| -1 - i128::from(x)),
+                    (Expr::from(&unsigned), |x| i128::from(x as u64)),
+                ];
+                for (y, value) in turned {
+                    let finds = |places: &mut dyn Iterator<Item = usize>, sign: i128| {
+                        let of: Vec<i128> = places.map(|at| sign * value(numbers[at])).collect();
+                        let most = of.iter().max().unwrap();
+                        of.iter().position(|x| x == most).unwrap() as i64
+                    };
+                    let rows_of = |sign| -> Vec<i64> {
+                        (0..rows).map(|r| finds(&mut (0..columns).map(|c| r * columns + c), sign)).collect()
+                    };
+                    let columns_of = |sign| -> Vec<i64> {
+                        (0..columns).map(|c| finds(&mut (0..rows).map(|r| r * columns + c), sign)).collect()
+                    };
+                    let case = format!("{device} [{rows}, {columns}] {} of {few}", y.dtype());
+                    assert_eq!((indices(&y.argmax(1)), indices(&y.argmin(1))), (rows_of(1), rows_of(-1)), "{case}");
+                    let both = (indices(&y.argmax(0)), indices(&y.argmin(0)));
+                    assert_eq!(both, (columns_of(1), columns_of(-1)), "{case}");
+                    let of_all = |sign| vec![finds(&mut (0..rows * columns), sign)];
+                    assert_eq!((indices(&y.argmax(..)), indices(&y.argmin(..))), (of_all(1), of_all(-1)), "{case}");
+                    if rows % 10 == 0 {
+                        let halves = y.reshape([2, rows / 2, columns]).argmax(0);
+                        let of = |at: usize| finds(&mut [at, at + rows / 2 * columns].into_iter(), 1);
+                        let expected: Vec<i64> = (0..rows / 2 * columns).map(of).collect();
+                        assert_eq!(indices(&halves), expected, "{case}");
+                    }
                 }
             }
         }

@@ -140,6 +140,130 @@ fn two_reads_and_two_tables() {
     }
 }
 
+/// Two tables and a layer, of which the first table is read at two places, rows several times.
+struct Model {
+    tables: [Tensor; 2],
+    layer: Tensor,
+}
+
+impl Model {
+    fn new(device: &Device) -> Self {
+        let normal = |shape: [usize; 2], seed| Tensor::normal(shape, 0.0, 1.0, DType::F32, seed, device).unwrap();
+        Self { tables: [normal([700, 24], 1), normal([900, 24], 2)], layer: normal([24, 3], 3) }
+    }
+
+    fn loss(&self, step: usize) -> Expr {
+        let device = self.layer.device();
+        let index = |n: usize, rows: usize, by: usize| {
+            let each: Vec<i64> = (0..n).map(|i| (((i + step) * by) % 97 * 7 % rows) as i64).collect();
+            Tensor::from_slice(&each, [n], &device).unwrap()
+        };
+        let [a, b] = &self.tables;
+        let first = a.embedding(index(200, 700, 5)) + b.index(0, index(200, 900, 11));
+        let second = a.embedding(index(60, 700, 1).reshape([30, 2]).unwrap()).sum(1);
+        first.matmul(&self.layer).square().mean(..) + second.square().mean(..) + 0.125
+    }
+
+    fn train(&self, dense: bool) -> Vec<f32> {
+        let [a, b] = &self.tables;
+        // A hook that does nothing asks for the whole gradient.
+        let hook = |sgd: SGD| if dense { sgd.grad_hook(Expr::clone) } else { sgd };
+        let sgd = hook(SGD::new(&[a, &self.layer]).lr(0.5).schedule(|steps| 1.0 / (steps as f64 + 1.0)));
+        let mut sgd = hook(sgd.group(&[b]).lr(0.25).maximize(true));
+        (0..4).map(|step| sgd.minimize(&self.loss(step)).unwrap().item().unwrap()).collect()
+    }
+
+    fn weights(&self) -> Vec<f32> {
+        let [a, b] = &self.tables;
+        [a, b, &self.layer].iter().flat_map(|tensor| tensor.to_vec::<f32>().unwrap()).collect()
+    }
+}
+
+#[test]
+fn sgd_by_rows_is_sgd() {
+    for device in &devices() {
+        let [by_rows, again, dense] = [0; 3].map(|_| Model::new(device));
+        let before = by_rows.weights();
+        let losses = by_rows.train(false);
+        assert_eq!((losses.clone(), by_rows.weights()), (again.train(false), again.weights()), "{device}: same bits");
+        for (i, (got, want)) in losses.into_iter().zip(dense.train(true)).enumerate() {
+            assert!((got - want).abs() <= 1e-5 * want, "{device}: loss {i} is {got}, want {want}");
+        }
+        let mut changed = 0;
+        for (i, ((before, got), want)) in before.iter().zip(by_rows.weights()).zip(dense.weights()).enumerate() {
+            // A few roundings a step of numbers below 8.
+            assert!((got - want).abs() <= 8e-6, "{device}: element {i} is {got}, want {want}");
+            assert_eq!(got == *before, want == *before, "{device}: element {i}");
+            changed += usize::from(got != *before);
+        }
+        assert!(changed > 24 * 97, "{device}: {changed} elements are other ones");
+    }
+}
+
+/// A gradient for each place of the index besides would take 10 GB.
+#[test]
+fn the_gradient_of_a_table_is_no_larger_than_it() {
+    for device in &devices() {
+        let table = Tensor::zeros([50_000, 16], DType::F32, device).unwrap();
+        let rows: Vec<i64> = (0..3000).map(|i| i * i % 50_000).collect();
+        let weights: Vec<f32> = (0..3000 * 16).map(|i| (i % 7 - 3) as f32).collect();
+        let mut expected = vec![0.0_f32; 50_000 * 16];
+        for (i, weight) in weights.iter().enumerate() {
+            expected[rows[i / 16] as usize * 16 + i % 16] += weight;
+        }
+        let index = Tensor::from_slice(&rows, [30, 100], device).unwrap();
+        let weights = Tensor::from_slice(&weights, [30, 100, 16], device).unwrap();
+        for chosen in [table.embedding(&index), table.index(0, &index)] {
+            let grad = (chosen * &weights).sum(..).grad(&[&table]).unwrap().remove(0).eval().unwrap();
+            assert!(grad.to_vec::<f32>().unwrap() == expected, "{device}");
+        }
+    }
+}
+
+/// What is repeated before an index chooses of it gets what all repetitions are handed, whichever dims these are.
+#[test]
+fn gradients_of_repetitions_are_added_up() {
+    let number = |i: usize| (i * 7919 % 23) as f32 - 11.0;
+    for device in &devices() {
+        for ([small, whole, chosen], dim) in [
+            ([[5, 1, 3], [5, 6, 3], [7, 6, 3]], 0),
+            ([[1, 5, 1], [4, 5, 6], [4, 9, 6]], 1),
+            ([[4, 1, 1], [4, 300, 50], [4, 300, 50]], 0),
+            ([[1, 1, 90], [20, 30, 90], [20, 30, 11]], 2),
+            ([[1, 6, 90], [20, 6, 90], [20, 6, 11]], 2),
+        ] {
+            let n = |shape: [usize; 3]| shape.iter().product::<usize>();
+            let places: Vec<i64> = (0..n(chosen)).map(|i| (i * i % 101 % whole[dim]) as i64).collect();
+            let weights: Vec<f32> = (0..n(chosen)).map(number).collect();
+            let mut expected = vec![0.0_f32; n(small)];
+            for (i, weight) in weights.iter().enumerate() {
+                let mut at = [i / chosen[2] / chosen[1], i / chosen[2] % chosen[1], i % chosen[2]];
+                at[dim] = places[i] as usize;
+                let of = |d: usize| if small[d] == 1 { 0 } else { at[d] };
+                expected[(of(0) * small[1] + of(1)) * small[2] + of(2)] += weight;
+            }
+            let x = Tensor::zeros(small, DType::F32, device).unwrap();
+            let index = Tensor::from_slice(&places, chosen, device).unwrap();
+            let weights = Tensor::from_slice(&weights, chosen, device).unwrap();
+            let read = Expr::from(&x).broadcast_to(whole).take_along_dim(&index, dim as isize);
+            let grad = (read * &weights).sum(..).grad(&[&x]).unwrap().remove(0).eval().unwrap();
+            assert_eq!(grad.to_vec::<f32>().unwrap(), expected, "{device} {small:?} {whole:?} {chosen:?}");
+        }
+    }
+}
+
+#[test]
+fn an_index_out_of_range_changes_nothing() {
+    let device = Device::cpu();
+    let model = Model::new(&device);
+    let before = model.weights();
+    let far = Tensor::from_slice(&[3_i64, 700], [2], &device).unwrap();
+    let loss = (model.tables[0].embedding(&far).sum(1).mean(..) + model.layer.sum(..)).square();
+    let error = SGD::new(&[&model.tables[0], &model.layer]).minimize(&loss).unwrap_err().to_string();
+    assert!(error.contains("index 700"), "{error}");
+    assert_eq!(model.weights(), before);
+}
+
 #[test]
 fn mistakes_are_named() {
     let device = Device::cpu();

@@ -8,7 +8,7 @@ use super::beside::{Pass, beside};
 use super::contract;
 use super::once::{Dims, once};
 use crate::expr::contraction::Contraction;
-use crate::expr::graph::{Graph, Id, Step, Take};
+use crate::expr::graph::{Extreme, Graph, Id, Step, Take};
 
 /// A shape or some dims, as a key that has an order.
 type Sizes<'a> = &'a [usize];
@@ -53,7 +53,10 @@ pub(super) fn groups(graph: &Graph, varying: &[Dims]) -> Vec<Group> {
     let mut live: FxHashSet<Id> = FxHashSet::default();
     while let Some(id) = stack.pop() {
         if live.insert(id) {
-            stack.extend(graph.values[id].step.args());
+            match graph.extreme_of(id) {
+                Some(extreme) => stack.extend(extreme.of),
+                None => stack.extend(graph.values[id].step.args()),
+            }
         }
     }
     // For each value, the number of passes on the longest way to it.
@@ -103,7 +106,8 @@ pub(super) fn groups(graph: &Graph, varying: &[Dims]) -> Vec<Group> {
         if let Step::Reduce { dims, arg, .. } = &value.step
             && live.contains(&id)
         {
-            depth[id] += 1;
+            depth[id] =
+                1 + graph.extreme_of(id).map_or(args, |Extreme { of: [x, number], .. }| depth[x].max(depth[number]));
             match Contraction::of(graph, id, contract::LEAST) {
                 Some(found) => alone.entry(depth[id]).or_default().push(Group::Product(id, found)),
                 None => folds.entry((depth[id], &graph.values[*arg].shape, dims)).or_default().push(id),

@@ -302,7 +302,11 @@ fn reduce(
         let value = &graph.values[id];
         let Step::Reduce { op: fold, dims, arg } = &value.step else { continue };
         let terms = Terms { graph, temp_of, varying, dims, alone: ids.len() == 1 && beside.is_empty() };
-        let (loops, of) = terms.of(*fold, *arg).ok_or_else(|| unsupported(op, *fold, value))?;
+        let (loops, of) = match graph.extreme_of(id) {
+            Some(extreme) => terms.place(extreme),
+            None => terms.of(*fold, *arg),
+        }
+        .ok_or_else(|| unsupported(op, *fold, value))?;
         let (products, terms): (_, SmallVec<[Id; 2]>) = match of {
             Of::One(x) => (None, smallvec![x]),
             Of::Product(products, factors) => (Some(products), factors.into()),

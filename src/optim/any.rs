@@ -59,6 +59,7 @@ trait Boxed: Any + Send + Sync {
     fn memory(&self, lr: f64) -> Vec<f64>;
     fn numbers(&self, lr: f64, step: u64, memory: &mut [f64]) -> Vec<f64>;
     fn update(&self, w: &Expr, g: &Expr, state: &[Expr], numbers: &[Expr]) -> (Expr, Vec<Expr>);
+    fn added(&self, g: &Expr, numbers: &[Expr]) -> Option<Expr>;
 }
 
 impl<R: Rule> Boxed for R {
@@ -96,6 +97,10 @@ impl<R: Rule> Boxed for R {
 
     fn update(&self, w: &Expr, g: &Expr, state: &[Expr], numbers: &[Expr]) -> (Expr, Vec<Expr>) {
         Rule::update(self, w, g, state, numbers)
+    }
+
+    fn added(&self, g: &Expr, numbers: &[Expr]) -> Option<Expr> {
+        Rule::added(self, g, numbers)
     }
 }
 
@@ -139,5 +144,9 @@ impl Rule for AnyRule {
 
     fn update(&self, w: &Expr, g: &Expr, state: &[Expr], numbers: &[Expr]) -> (Expr, Vec<Expr>) {
         self.0.update(w, g, state, numbers)
+    }
+
+    fn added(&self, g: &Expr, numbers: &[Expr]) -> Option<Expr> {
+        self.0.added(g, numbers)
     }
 }

@@ -125,7 +125,7 @@ impl Guard {
         }
     }
 
-    fn is_on(&self) -> bool {
+    pub(super) fn is_on(&self) -> bool {
         self.refuse || self.skips()
     }
 

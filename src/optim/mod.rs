@@ -56,6 +56,7 @@ mod sparse_adam;
 mod stage;
 mod state;
 mod stepping;
+mod tables;
 mod updates;
 
 pub use adadelta::{Adadelta, AdadeltaRule};

@@ -26,9 +26,40 @@ pub(super) struct ByRows {
 }
 
 impl ByRows {
-    /// Of a loss that reads tables, each with its name, by `embedding` or by an index along dim 0.
+    /// Of a loss that reads tables, each with its name, by `embedding` or by an index along dim 0, and in no other way.
     pub(super) fn new(op: &'static str, loss: &Expr, tables: &[(&str, &Tensor)]) -> Result<Self> {
+        let numbered: Vec<(usize, &Tensor)> = tables.iter().map(|table| table.1).enumerate().collect();
+        let (found, otherwise) = Self::look(op, loss, &numbered)?;
+        let Some(&table) = otherwise.first() else { return Ok(found) };
+        let expected = format!("a loss that reads '{}' by embedding or an index into its dim 0 alone", tables[table].0);
+        Err(Error::argument(op, expected, "one that reads it otherwise".to_owned()))
+    }
+
+    /// The same of those tables alone that a loss reads in no other way, and at so many places that the table `fits`.
+    pub(super) fn of_some(
+        op: &'static str,
+        loss: &Expr,
+        tables: &[&Tensor],
+        fits: impl Fn(&Tensor, usize) -> bool,
+    ) -> Result<Self> {
+        let all: Vec<(usize, &Tensor)> = tables.iter().copied().enumerate().collect();
+        let (found, otherwise) = Self::look(op, loss, &all)?;
+        let is_right = |&&(number, table): &&(usize, &Tensor)| {
+            let own = found.reads.iter().filter(|read| read.table == number);
+            !otherwise.contains(&number) && fits(table, own.map(|read| read.index.shape().numel()).sum())
+        };
+        let right: Vec<(usize, &Tensor)> = all.iter().filter(is_right).copied().collect();
+        match right.len() {
+            0 => Ok(Self { loss: loss.clone(), reads: Vec::new() }),
+            n if n == all.len() => Ok(found),
+            _ => Ok(Self::look(op, loss, &right)?.0),
+        }
+    }
+
+    /// Of a loss and numbered tables; and the tables that it reads in another way, if in that alone or besides.
+    fn look(op: &'static str, loss: &Expr, tables: &[(usize, &Tensor)]) -> Result<(Self, Vec<usize>)> {
         loss.check()?;
+        let mut otherwise = Vec::new();
         let key = |expr: &Expr| std::ptr::from_ref::<Node>(&expr.0);
         let (mut done, mut reads): (HashMap<*const Node, Expr>, Vec<Read>) = (HashMap::new(), Vec::new());
         let mut stack = vec![loss.clone()];
@@ -37,19 +68,15 @@ impl ByRows {
                 stack.pop();
                 continue;
             }
-            if let Some((table, index)) = tables.iter().enumerate().find_map(|(i, t)| Some((i, rows_of(&expr, t.1)?))) {
-                let rows = Tensor::empty(op, expr.shape().clone(), expr.dtype(), &tables[table].1.device())?;
+            let read = |&(number, table): &(usize, &Tensor)| Some((number, table.device(), rows_of(&expr, table)?));
+            if let Some((table, device, index)) = tables.iter().find_map(read) {
+                let rows = Tensor::empty(op, expr.shape().clone(), expr.dtype(), &device)?;
                 done.insert(key(&expr), Expr::from(&rows));
                 reads.push(Read { table, index, from: expr, rows });
                 continue;
             }
-            if let Op::Leaf(tensor) = &expr.0.op
-                && let Some((name, _)) = tables
-                    .iter()
-                    .find(|t| t.1.storage().id() == tensor.storage().id() && t.1.layout().may_overlap(tensor.layout()))
-            {
-                let expected = format!("a loss that reads '{name}' by embedding or an index into its dim 0 alone");
-                return Err(Error::argument(op, expected, "one that reads it otherwise".to_owned()));
+            if let Op::Leaf(tensor) = &expr.0.op {
+                otherwise.extend(tables.iter().filter(|table| share(table.1, tensor)).map(|table| table.0));
             }
             let missing: Vec<Expr> = expr.0.args.iter().filter(|arg| !done.contains_key(&key(arg))).cloned().collect();
             if missing.is_empty() {
@@ -62,15 +89,15 @@ impl ByRows {
                 stack.extend(missing);
             }
         }
-        Ok(Self { loss: done[&key(loss)].clone(), reads })
+        Ok((Self { loss: done[&key(loss)].clone(), reads }, otherwise))
     }
 
     /// For each table that is read, the rows of all reads, and the gradient of each.
-    pub(super) fn gradients(&self, tables: &[(&str, &Tensor)]) -> Result<Vec<(usize, Expr, Expr)>> {
+    pub(super) fn gradients(&self, tables: &[&Tensor]) -> Result<Vec<(usize, Expr, Expr)>> {
         let stand_ins: Vec<&Tensor> = self.reads.iter().map(|read| &read.rows).collect();
         let grads = self.loss.grad(&stand_ins)?;
         let mut all = Vec::new();
-        for (number, (_, table)) in tables.iter().enumerate() {
+        for (number, table) in tables.iter().enumerate() {
             let own = self.reads.iter().zip(&grads).filter(|(read, _)| read.table == number);
             let (mut index, mut rows) = (Vec::new(), Vec::new());
             for (read, grad) in own {
@@ -104,6 +131,12 @@ fn rows_of(expr: &Expr, table: &Tensor) -> Option<Expr> {
     let sizes = from.shape();
     let whole = sizes.rank() == dim + table.shape().rank() && sizes[dim..] == table.shape()[..];
     (whole && index.shape()[dim..].iter().all(|&n| n == 1)).then(|| index.clone())
+}
+
+/// Whether two tensors may have memory in common.
+fn share(a: &Tensor, b: &Tensor) -> bool {
+    let (of_a, of_b) = (a.storage(), b.storage());
+    of_a.id() == of_b.id() && a.layout().may_overlap(b.layout()) || of_a.crosses(of_b)
 }
 
 fn is_same(a: &Tensor, b: &Tensor) -> bool {

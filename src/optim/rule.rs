@@ -89,6 +89,44 @@ pub trait Rule: Clone + Send + Sync + 'static {
     /// `w` is one parameter in its own shape, also where parameters are packed, so that `w.norm(2, ..)` is a layer's norm.
     /// A rule without reductions that does the same whatever the shape is one pass over all packed parameters.
     fn update(&self, w: &Expr, g: &Expr, state: &[Expr], numbers: &[Expr]) -> (Expr, Vec<Expr>);
+
+    /// What [`update`](Self::update) adds to a weight, if that is a multiple of the gradient, and nothing is remembered of
+    /// it. Then a step along a loss that reads some rows of a table changes these and looks at no others; what each reading
+    /// of a row adds is added by itself, in their order.
+    ///
+    /// ```
+    /// use hadamard::{DType, Device, Expr, Tensor};
+    /// use hadamard::optim::{Optimizer, Rule};
+    ///
+    /// #[derive(Clone)]
+    /// struct Descent;
+    ///
+    /// impl Rule for Descent {
+    ///     const NAME: &'static str = "Descent";
+    ///     const LR: f64 = 0.5;
+    ///     fn state(&self, _lr: f64) -> Vec<(&'static str, f64)> {
+    ///         vec![]
+    ///     }
+    ///     fn numbers(&self, lr: f64, _step: u64, _memory: &mut [f64]) -> Vec<f64> {
+    ///         vec![lr]
+    ///     }
+    ///     fn update(&self, w: &Expr, g: &Expr, _state: &[Expr], numbers: &[Expr]) -> (Expr, Vec<Expr>) {
+    ///         (w - &numbers[0] * g, vec![])
+    ///     }
+    ///     fn added(&self, g: &Expr, numbers: &[Expr]) -> Option<Expr> {
+    ///         Some(-(&numbers[0] * g))
+    ///     }
+    /// }
+    ///
+    /// let table = Tensor::ones([5000, 2], DType::F32, &Device::cpu())?;
+    /// let rows = Tensor::from_slice(&[1_i64, 3, 3], [3], &Device::cpu())?;
+    /// Optimizer::with(Descent, &[&table]).minimize(&(table.embedding(&rows) * 0.5).sum(..))?;
+    /// assert_eq!(table.to_vec::<f32>()?[..8], [1.0, 1.0, 0.75, 0.75, 1.0, 1.0, 0.5, 0.5]);
+    /// # Ok::<(), hadamard::Error>(())
+    /// ```
+    fn added(&self, _g: &Expr, _numbers: &[Expr]) -> Option<Expr> {
+        None
+    }
 }
 
 /// Refuses an option that is not `fine`.

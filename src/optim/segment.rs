@@ -6,6 +6,7 @@ use super::formula::{Formula, StandIns};
 use super::group::{Hook, Stateful};
 use super::parameters::Part;
 use super::stage::room;
+use super::tables::Tables;
 use super::{Optimizer, Rule};
 use crate::expr::Op;
 use crate::{DType, Expr, Result, Shape, Tensor};
@@ -46,11 +47,11 @@ pub(super) enum Effect {
 }
 
 impl<R: Rule> Optimizer<R> {
-    /// The segments of each block: maximal runs of parameters that are not frozen.
-    pub(super) fn segments(&self) -> Result<Vec<Segment<'_>>> {
+    /// The segments of each block but of `tables`: maximal runs of parameters that are not frozen.
+    pub(super) fn segments(&self, tables: &Tables) -> Result<Vec<Segment<'_>>> {
         let mut segments = Vec::new();
         let blocks = self.groups.iter().enumerate().flat_map(|(g, group)| group.blocks.iter().map(move |b| (g, b)));
-        for (number, (group, of)) in blocks.enumerate() {
+        for (number, (group, of)) in blocks.enumerate().filter(|(number, _)| !tables.contain(*number)) {
             let mut start = 0;
             for run in of.block.parts.chunk_by(|a, b| a.frozen == b.frozen) {
                 let parts = start..start + run.len();

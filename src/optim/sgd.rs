@@ -9,6 +9,9 @@ use crate::{Error, Expr, Result};
 /// With momentum, `b = momentum b + (1 - dampening) g` (at the first step `b = g`), and `w = w - lr b`; with Nesterov's,
 /// `w = w - lr (g + momentum b)`; without, `w = w - lr g`.
 ///
+/// Without momentum and weight decay, a step along a loss that reads some rows of a table changes these alone: its time grows
+/// with the rows read, not with the table. [`training`](crate::training) says when.
+///
 /// ```
 /// use hadamard::{Device, Tensor, optim::SGD};
 /// let w = Tensor::from_slice(&[1.0_f32, -2.0], [2], &Device::cpu())?;
@@ -88,5 +91,9 @@ impl Rule for SGDRule {
         let b = momentum * buffer + fresh;
         let direction = if self.nesterov { g + momentum * &b } else { b.clone() };
         (w - lr * direction, vec![b])
+    }
+
+    fn added(&self, g: &Expr, numbers: &[Expr]) -> Option<Expr> {
+        (self.momentum == 0.0 && self.weight_decay == 0.0).then(|| -(&numbers[0] * g))
     }
 }

@@ -156,7 +156,7 @@ impl SparseAdam {
     fn make_ready(&mut self, loss: &Expr) -> Result<Ready> {
         let named: Vec<(&str, &Tensor)> = self.tables.iter().map(|t| (t.name.as_str(), &t.tensor)).collect();
         let by_rows = ByRows::new(OP, loss, &named)?;
-        let gradients = by_rows.gradients(&named)?;
+        let gradients = by_rows.gradients(&named.iter().map(|table| table.1).collect::<Vec<_>>())?;
         let Some(&(first, ..)) = gradients.first() else {
             return Err(Error::argument(OP, "a loss that reads rows of a table", "one that reads none".to_owned()));
         };

@@ -6,6 +6,7 @@ use super::group::Group;
 use super::hooks::Stages;
 use super::kept::{Prepared, Purpose};
 use super::state::listed;
+use super::tables::Tables;
 use super::{Optimizer, Rule};
 use crate::expr::{Form, Reading};
 use crate::run::assign::Update;
@@ -128,8 +129,9 @@ impl<R: Rule> Optimizer<R> {
             Tensor::empty(self.name(), [0].into(), tensor.dtype(), &tensor.device()).map(|none| none.storage().clone())
         };
         let (form, exprs, reading) = Form::new(exprs, fixed, stand_in)?;
+        self.begin()?;
         let stages = match purpose {
-            Purpose::Step => self.updates(&exprs, None)?,
+            Purpose::Step => self.updates(&exprs, None, &Tables::default())?,
             Purpose::Descend => self.updates_along(&exprs[0], false)?,
             Purpose::Minimize => self.updates_along(&exprs[0], true)?,
         };
@@ -137,16 +139,19 @@ impl<R: Rule> Optimizer<R> {
     }
 
     /// The updates of a step along a loss, which they evaluate if it is `wanted`.
-    fn updates_along(&mut self, loss: &Expr, wanted: bool) -> Result<Stages> {
-        self.begin_guard()?;
+    fn updates_along(&self, loss: &Expr, wanted: bool) -> Result<Stages> {
         let tensors: Vec<&Tensor> = self.parts().filter(|part| !part.frozen).map(|part| &part.tensor).collect();
         self.require_reached(loss, &tensors)?;
-        let scaled = self.guard.scaled(loss);
-        let mut found = scaled.grad(&tensors)?.into_iter();
-        // Frozen parameters need no gradient; nobody reads the 0 in its place.
-        let parts = self.parts().map(|part| if part.frozen { None } else { found.next() });
-        let grads: Vec<Expr> = parts.map(|grad| grad.unwrap_or_else(|| 0.0.into())).collect();
-        self.updates(&grads, wanted.then_some(loss))
+        let tables = self.tables(loss)?;
+        let loss = tables.loss().unwrap_or(loss);
+        let blocks = self.groups.iter().flat_map(|group| &group.blocks).enumerate();
+        let parts = blocks.flat_map(|(number, of)| of.block.parts.iter().map(move |part| (number, part)));
+        let whole: Vec<Option<&Tensor>> =
+            parts.map(|(number, part)| (!part.frozen && !tables.contain(number)).then_some(&part.tensor)).collect();
+        let mut found = self.guard.scaled(loss).grad(&whole.iter().copied().flatten().collect::<Vec<_>>())?.into_iter();
+        // Frozen parameters and tables need no gradient; nobody reads the 0 in its place.
+        let grads = whole.iter().map(|tensor| tensor.and_then(|_| found.next()).unwrap_or_else(|| 0.0.into()));
+        self.updates(&grads.collect::<Vec<Expr>>(), wanted.then_some(loss), &tables)
     }
 
     /// Runs the prepared updates, and returns the loss, if they compute it.

@@ -6,6 +6,7 @@ use super::hooks::Stages;
 use super::parameters::Part;
 use super::segment::{Effect, Grad, Segment};
 use super::stage::{cut_reductions, room};
+use super::tables::Tables;
 use super::{Optimizer, Rule};
 use crate::run::assign::Update;
 use crate::{DType, Error, Expr, Result, Shape, Tensor};
@@ -17,18 +18,32 @@ struct Step {
 }
 
 impl<R: Rule> Optimizer<R> {
-    /// The updates of a step with these gradients, in the order they run.
-    pub(super) fn updates(&mut self, grads: &[Expr], loss: Option<&Expr>) -> Result<Stages> {
+    /// Checks everything, and allocates what the first step needs, unless it exists.
+    pub(super) fn begin(&mut self) -> Result<()> {
         self.check()?;
         self.groups.iter_mut().try_for_each(Group::begin)?;
-        self.begin_guard()?;
-        let segments = self.segments()?;
-        let Some(first) = segments.first() else { return Ok(Stages::new(self.name(), None)) };
+        self.begin_guard()
+    }
+
+    /// The updates of a step with these gradients, in the order they run; `tables` have theirs.
+    pub(super) fn updates(&self, grads: &[Expr], loss: Option<&Expr>, tables: &Tables) -> Result<Stages> {
+        let segments = self.segments(tables)?;
         let mut stages = Stages::new(self.name(), loss);
-        let near = first.target.clone();
-        let grads = self.segment_grads(&segments, grads, &mut stages)?;
-        let mut grads = self.hooked(&segments, grads, &mut stages)?;
-        let steps = self.steps(&segments, &mut grads, &mut stages)?;
+        // Tables change last: hooks of others may read them.
+        let of_tables = self.table_updates(tables, &mut stages)?;
+        if !segments.is_empty() {
+            self.whole_updates(&segments, grads, &mut stages)?;
+        }
+        stages.updates.extend(of_tables);
+        Ok(stages)
+    }
+
+    /// The updates of parameters as a whole.
+    fn whole_updates(&self, segments: &[Segment], grads: &[Expr], stages: &mut Stages) -> Result<()> {
+        let near = segments[0].target.clone();
+        let grads = self.segment_grads(segments, grads, stages)?;
+        let mut grads = self.hooked(segments, grads, stages)?;
+        let steps = self.steps(segments, &mut grads, stages)?;
         let (mut cuts, mut updates, mut copies) = cut(self.name(), steps, &near)?;
         if !independent(&updates) {
             // Some gradient reads elements that an earlier update overwrites, so all are evaluated first, into memory of
@@ -39,14 +54,13 @@ impl<R: Rule> Optimizer<R> {
                 grad.store(&mut pairs, &near)?;
             }
             stages.push(&pairs)?;
-            (cuts, updates, copies) = cut(self.name(), self.steps(&segments, &mut grads, &mut stages)?, &near)?;
+            (cuts, updates, copies) = cut(self.name(), self.steps(segments, &mut grads, stages)?, &near)?;
         }
         stages.push(&cuts)?;
         stages.push_loss(&near)?;
         stages.updates.extend(updates);
         stages.push(&copies)?;
-        self.guard.remember(&mut stages)?;
-        Ok(stages)
+        self.guard.remember(stages)
     }
 
     /// What is to be done to each segment, or where that depends on a parameter's shape, to each parameter.
@@ -156,6 +170,11 @@ impl Effects {
 }
 
 impl<R: Rule> Group<R> {
+    /// What the rule adds to a weight, if that is a multiple of the gradient.
+    pub(super) fn added(&self, g: &Expr) -> Option<Expr> {
+        self.rule.added(g, &self.cells.iter().map(Expr::from).collect::<Vec<_>>())
+    }
+
     /// The new weight and states, of weight, gradient and states.
     fn updated(&self, x: &[Expr]) -> Vec<Expr> {
         let numbers: Vec<Expr> = self.cells.iter().map(Expr::from).collect();

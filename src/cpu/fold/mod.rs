@@ -36,7 +36,7 @@ use terms::{Itself, Term};
 /// Rows whose terms are folded by pairs in their own dtype, so that their accumulators are read and written less often.
 pub(super) const ROWS: usize = 8;
 
-/// Bytes of the widest accumulator.
+/// Bytes of an accumulator, mostly.
 pub(super) const WIDE: usize = 8;
 
 /// Two rows whose elements are multiplied.
@@ -61,8 +61,9 @@ pub(super) enum Kind {
 /// The loops of one fold on elements of one dtype. What is written lies apart from what is read.
 #[derive(Clone, Copy)]
 pub(super) struct FoldLoops {
-    /// Bytes of an element, and of an accumulator.
+    /// Bytes of a result, of a term, and of an accumulator.
     pub(super) size: usize,
+    pub(super) term_size: usize,
     pub(super) acc_size: usize,
     /// Writes the fold of nothing to each accumulator.
     pub(super) clear: fn(acc: Strip<'_>),
@@ -133,6 +134,7 @@ impl FoldLoops {
 fn loops<T: Pod, R: Join<T>>() -> FoldLoops {
     FoldLoops {
         size: size_of::<T>(),
+        term_size: size_of::<T>(),
         acc_size: size_of::<R::Acc>(),
         clear: clear::<T, R>,
         accumulate: accumulate::<T, R>,

@@ -27,7 +27,7 @@ use smallvec::SmallVec;
 
 use super::bands::{Bands, reads_by_row};
 use super::destination::{Destination, Outputs, are_contiguous, settle_all};
-use super::fold::{FoldLoops, Kind, PairLoops, ProductLoops, WIDE};
+use super::fold::{FoldLoops, Kind, PairLoops, ProductLoops};
 use super::frame::{Constants, Memory, constants};
 use super::region::{Reading, Region, Source};
 use super::scratch::with_scratch;
@@ -136,7 +136,7 @@ impl Reduce {
     pub(super) fn parts_bytes(&self) -> usize {
         match self.partition().n_parts {
             0 | 1 => 0,
-            n_parts => self.folds.len() * n_parts * self.partition().kept.numel * WIDE,
+            n_parts => self.folds.len() * n_parts * self.partition().kept.numel * self.partition().wide,
         }
     }
 
@@ -205,7 +205,7 @@ impl Reduce {
     /// Folds the parts of `n` results from `start` on, in order, and stores them.
     fn put_together(&self, partition: &Partition, memory: &Memory<'_>, start: usize, n: usize) {
         let arch = Arch::new();
-        with_scratch(n * WIDE, |scratch| {
+        with_scratch(n * partition.wide, |scratch| {
             for (i, Folded { loops, temp, .. }) in self.folds.iter().enumerate() {
                 let sum = partial(memory.parts, partition, loops, [i, 0, start], n);
                 for part in 1..partition.n_parts {
@@ -263,6 +263,6 @@ fn partial<'a>(
     n: usize,
 ) -> Strip<'a> {
     let results = partition.kept.numel;
-    let before = fold * partition.n_parts * results * (WIDE / loops.acc_size);
+    let before = fold * partition.n_parts * results * (partition.wide / loops.acc_size);
     parts.strip((before + part * results + result) as isize, n, loops.acc_size)
 }

@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 
 use super::{Folded, folded};
 use crate::base::layout::Layout;
+use crate::cpu::fold::WIDE;
 use crate::cpu::frame::{strip_len, walked};
 use crate::cpu::region::{Reading, Region};
 use crate::cpu::space::{Space, Walked};
@@ -43,6 +44,8 @@ pub(super) struct Partition {
     pub(super) inner: usize,
     /// Elements of a strip at most.
     pub(super) most: usize,
+    /// Bytes of the widest accumulator, or more.
+    pub(super) wide: usize,
     /// Whether all that is folded, or its factors, lies in memory in the order of the walk, and nothing else is evaluated.
     pub(super) in_place: bool,
     /// Whether it does, or is positions in even steps, wherever a row of the walk is long.
@@ -138,6 +141,7 @@ impl Partition {
             reduced,
             inner,
             most,
+            wide: folds.iter().map(|fold| fold.loops.acc_size).fold(WIDE, usize::max),
             in_place,
             at_hand,
             way,

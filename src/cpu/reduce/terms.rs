@@ -3,7 +3,7 @@
 use crate::cpu::fold::{FoldLoops, ProductLoops};
 use crate::cpu::once::Dims;
 use crate::cpu::region::Temps;
-use crate::expr::graph::{Fold, Graph, Id, Step};
+use crate::expr::graph::{Extreme, Fold, Graph, Id, Step};
 use crate::{BinaryOp, UnaryOp};
 
 /// A pass, of whose folds terms are wanted.
@@ -49,6 +49,12 @@ impl Terms<'_> {
             }
             _ => (loops, Of::One(arg)),
         })
+    }
+
+    /// The same for where the largest or the smallest element is.
+    pub(in crate::cpu) fn place(&self, Extreme { largest, of }: Extreme) -> Option<(FoldLoops, Of)> {
+        let (loops, products) = FoldLoops::place(self.graph.values[of[0]].dtype, largest)?;
+        Some((loops, Of::Product(products, of)))
     }
 
     /// What is subtracted from what, and whether the difference is squared, if it need not be written down: it is of what

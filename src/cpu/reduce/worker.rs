@@ -7,7 +7,7 @@ use super::rows::rows_bytes;
 use super::{Folded, Pair, Reduce, partial};
 use crate::cpu::arch::Arch;
 use crate::cpu::destination::Outputs;
-use crate::cpu::fold::{FoldLoops, Kind, ProductLoops, ROWS, WIDE};
+use crate::cpu::fold::{FoldLoops, Kind, ProductLoops, ROWS};
 use crate::cpu::frame::{Constants, Direct, Frame, Memory, scratch_bytes};
 use crate::cpu::strip::Strip;
 use crate::cpu::window::{Size, Window};
@@ -68,7 +68,7 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
     /// `n` elements of a fold's spare strip, from element `first` on.
     fn spare(&self, fold: usize, first: usize, n: usize) -> Strip<'a> {
         debug_assert!(first + n <= self.partition.most, "a strip has {} elements", self.partition.most);
-        let size = self.reduce.folds[fold].loops.size;
+        let size = self.reduce.folds[fold].loops.term_size;
         self.own(fold, first * size, n, size)
     }
 
@@ -76,19 +76,24 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
     fn of_block(&self, fold: usize, first: usize, n: usize) -> Strip<'a> {
         debug_assert!(first + n <= self.partition.accumulators(), "within the accumulators");
         let size = self.reduce.folds[fold].loops.acc_size;
-        self.own(fold, self.partition.most * WIDE + first * size, n, size)
+        self.own(fold, self.partition.most * self.partition.wide + first * size, n, size)
     }
 
     /// `n` of a fold's accumulators of all blocks, from the one numbered `first` on.
     fn of_all(&self, fold: usize, first: usize, n: usize) -> Strip<'a> {
         debug_assert!(first + n <= self.partition.accumulators(), "within the accumulators");
         let size = self.reduce.folds[fold].loops.acc_size;
-        self.own(fold, (self.partition.most + self.partition.accumulators()) * WIDE + first * size, n, size)
+        self.own(
+            fold,
+            (self.partition.most + self.partition.accumulators()) * self.partition.wide + first * size,
+            n,
+            size,
+        )
     }
 
     /// `n` results of a fold, in the room of its accumulators of a block.
     fn results(&self, fold: usize, n: usize) -> Strip<'a> {
-        self.own(fold, self.partition.most * WIDE, n, self.reduce.folds[fold].loops.size)
+        self.own(fold, self.partition.most * self.partition.wide, n, self.reduce.folds[fold].loops.size)
     }
 
     fn loops(&self) -> impl Iterator<Item = (usize, &'a FoldLoops)> {
@@ -392,5 +397,5 @@ fn window(reduce: &Reduce, partition: &Partition) -> Option<Size> {
 /// Bytes of the strips of one fold. Packed results, as many as a strip has elements where dims of 1 are reduced, lie where
 /// the accumulators do.
 fn fold_bytes(partition: &Partition) -> usize {
-    (partition.most + partition.most.max(2 * partition.accumulators())) * WIDE
+    (partition.most + partition.most.max(2 * partition.accumulators())) * partition.wide
 }

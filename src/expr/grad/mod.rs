@@ -10,6 +10,7 @@
 pub(super) mod rules;
 mod scans;
 mod segments;
+mod taking;
 mod views;
 
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -114,7 +115,11 @@ fn gradients(op: &'static str, root: &Expr, wrt: &[&Tensor], seed: Expr) -> Resu
             continue;
         }
         for (i, arg) in expr.0.args.iter().enumerate().filter(|(_, arg)| leads.nodes.contains(&key(arg))) {
-            if let Some(part) = rules::argument(expr, i, &grad) {
+            let handed = match expr.0.op {
+                Op::Take { dim } => Some(taking::of_source(expr, dim, &grad)),
+                _ => rules::argument(expr, i, &grad).map(|part| (arg, part)),
+            };
+            if let Some((arg, part)) = handed {
                 let part = part.convert(arg.dtype());
                 let sum = grads.remove(&key(arg)).map_or_else(|| part.clone(), |sum| sum + &part);
                 grads.insert(key(arg), sum);

@@ -26,6 +26,7 @@ use smallvec::{SmallVec, smallvec};
 pub(crate) use self::in_place::Place;
 pub(crate) use self::latest::Latest;
 use self::lower::Lowering;
+pub(crate) use self::order::Extreme;
 pub(crate) use self::resize::Sizes;
 use super::cell::Number;
 use super::node::Expr;

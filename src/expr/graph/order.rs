@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 
 use super::lower::Lowering;
-use super::{Fold, Id, Step};
+use super::{Fold, Graph, Id, Step};
 use crate::base::layout::{Layout, Strides};
 use crate::expr::op::{BinaryOp, UnaryOp};
 use crate::expr::order::Sort;
@@ -73,11 +73,59 @@ impl Lowering {
             let is_nan = self.push(Step::Unary(UnaryOp::IsNan, arg), domain.clone(), DType::Bool);
             is_found = self.push(Step::Binary(BinaryOp::Or, is_found, is_nan), domain.clone(), DType::Bool);
         }
-        let none = self.scalar(Scalar::Int(i32::MAX.into()), DType::I32);
+        let none = self.push(Step::Index { access: none(&domain).into() }, domain.clone(), DType::I32);
         let number = self.push(Step::Select(is_found, number, none), domain, DType::I32);
         let first = self.push(Step::Reduce { op: Fold::Amin, dims, arg: number }, shape.clone(), DType::I32);
         self.convert(first, DType::I64)
     }
+}
+
+/// What the steps of [`arg_of`](Lowering::arg_of) for elements of 64 bits come to.
+#[derive(Clone, Copy)]
+pub(crate) struct Extreme {
+    pub(crate) largest: bool,
+    /// The elements, and the number of each.
+    pub(crate) of: [Id; 2],
+}
+
+impl Graph {
+    /// The place that a reduction finds with one before it, for those who find both in one go.
+    pub(crate) fn extreme_of(&self, id: Id) -> Option<Extreme> {
+        let step = |id: Id| &self.values[id].step;
+        let Step::Reduce { op: Fold::Amin, dims, arg } = step(id) else { return None };
+        let &Step::Select(is_found, number, other) = step(*arg) else { return None };
+        let domain = &self.values[*arg].shape;
+        let is_none = |step: &Step| matches!(step, Step::Index { access } if access.layout() == Some(&none(domain)));
+        if !matches!(step(number), Step::Index { .. }) || !is_none(step(other)) {
+            return None;
+        }
+        let (is_found, nan) = match *step(is_found) {
+            Step::Binary(BinaryOp::Or, is_found, nan) => (is_found, Some(nan)),
+            _ => (is_found, None),
+        };
+        let &Step::Binary(BinaryOp::Eq, x, extreme) = step(is_found) else { return None };
+        let Step::Read { of, access } = step(extreme) else { return None };
+        let Step::Reduce { op, dims: over, arg: of } = step(*of) else { return None };
+        let of_kept = numbers(domain, |d| !dims.contains(&d));
+        let is_of_all = *of == x && over == dims && access.layout() == Some(&of_kept);
+        let looks_for_nan = nan.is_some_and(|nan| matches!(*step(nan), Step::Unary(UnaryOp::IsNan, of) if of == x));
+        let fits = match self.values[x].dtype {
+            DType::F64 => looks_for_nan,
+            DType::I64 => nan.is_none(),
+            _ => false,
+        };
+        let largest = match op {
+            Fold::Amax => true,
+            Fold::Amin => false,
+            _ => return None,
+        };
+        (is_of_all && fits).then_some(Extreme { largest, of: [x, number] })
+    }
+}
+
+/// A number that no element has, at each place.
+fn none(domain: &Shape) -> Layout {
+    Layout::new(domain.clone(), Strides::from_elem(0, domain.rank()), i32::MAX as usize)
 }
 
 /// The row-major number of each element among some dims, as a place.

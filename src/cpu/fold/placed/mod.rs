@@ -1,10 +1,13 @@
 //! Where the smallest element is, by a key that has its order: the key and the element's number are the words of an i64,
 //! of which the smallest is wanted.
 //!
+//! Elements of 64 bits have no room beside their number: of those, both are words of 64 bits (`long/`).
+//!
 //! To make an i64 of every element takes longer than to fetch it. So elements are compared first, in vectors and as they lie
 //! in memory; keys and numbers are made of those alone that come before others.
 
 mod keys;
+mod long;
 mod numbers;
 mod row;
 mod rows;

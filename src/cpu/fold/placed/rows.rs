@@ -62,7 +62,7 @@ impl<K: Key> WithSimd for Rows<'_, K> {
 }
 
 /// What elements are called, where they are compared in vectors.
-enum Names<'a> {
+pub(super) enum Names<'a> {
     /// Each by its row: the number of the first, and how far the next is from it.
     Rows([u32; 2]),
     /// Each by its own number.
@@ -72,7 +72,7 @@ enum Names<'a> {
 impl<'a> Names<'a> {
     /// `None` where rows are numbered in some other way.
     #[inline(always)]
-    fn new(numbers: &[Numbers<'a>; ROWS]) -> Option<Self> {
+    pub(super) fn new(numbers: &[Numbers<'a>; ROWS]) -> Option<Self> {
         let (mut each, mut many) = ([&[][..]; ROWS], 0);
         for row in 0..ROWS {
             if let Numbers::Each(numbers) = numbers[row] {
