@@ -206,7 +206,8 @@ impl Planner<'_> {
         let body = Region::of(self.graph, &self.stored, &[], &args);
         let mut memory = self.memory_of(&body);
         let mut taken: Vec<Output> = Vec::new();
-        let (mut more, mut cost) = (self.more_windows(&body), self.cost(&body));
+        // What costs more is cut before it is reduced.
+        let (mut more, mut cost) = (self.more_windows(&body), self.cost(&body).min(MAX_COST / 4 * 3));
         // What a second pass binds beside the partial results, if rows are split.
         let mut ending = FxHashSet::default();
         for output in epilogue {
