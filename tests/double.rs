@@ -111,6 +111,25 @@ fn to_f64_is_exact() {
     }
 }
 
+/// A number in an expression is the same in a kernel, which puts it together from its bits by arithmetic where the adapter
+/// has any.
+#[test]
+fn numbers_are_exact_at_every_exponent() {
+    let ends = [1, (1 << 52) - 1, 0x7fe << 52, 0x7ff << 52, 1023 << 52, 1 << 63].map(f64::from_bits);
+    let random = |i: u64| (i + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) & !(0x7ff << 52);
+    let each = (0..0x7ff).map(|exponent| f64::from_bits(exponent << 52 | random(exponent)));
+    let numbers: Vec<f64> = each.chain(ends).chain([-0.1, f64::NEG_INFINITY, f64::MIN]).collect();
+    for device in devices() {
+        let (never, zero) = (tensor(&[false], &device), tensor(&[0.0_f64], &device));
+        for &x in &numbers {
+            let got = Expr::select(&never, &zero, x).eval().unwrap().item::<f64>().unwrap();
+            assert_eq!(got.to_bits(), x.to_bits(), "{device}: {x:e}, not {got:e}");
+        }
+        let nan = Expr::select(&never, &zero, f64::NAN).eval().unwrap().item::<f64>().unwrap();
+        assert!(nan.is_nan(), "{device}: {nan}");
+    }
+}
+
 #[test]
 fn what_moves_f64s_works_without_arithmetic() {
     let values: Vec<f64> = (0..35).map(|i| f64::from(i) + 1e-13).collect();

@@ -3,34 +3,34 @@
 // f64 for adapters that have it: conversions and short functions. WGSL can take no f64 apart and put none together
 // from bits, so that is done by exact arithmetic, and by way of f32.
 //
-// From the prelude: D, F, I, U, B. From lib/numeric.wgsl: isnan_f, nan_f, infinity_f.
+// From the prelude: D, F, I, U, B, uniforms. From lib/numeric.wgsl: isnan_f, nan_f, infinity_f.
 
-// The number with these bits. WGSL cannot bitcast to f64, so it is put together by exact arithmetic.
+// The number with these bits. WGSL cannot bitcast to f64, so it is put together by exact arithmetic: without loops, as
+// drivers take seconds to compile those of a few numbers.
 fn f64_from_bits(low: u32, high: u32) -> f64 {
     let biased = (high >> 20u) & 0x7ffu;
-    let sign = select(f64(1.0), f64(-1.0), (high >> 31u) == 1u);
-    if biased == 0x7ffu {
-        // Infinity or NaN: the same in f32.
-        let nan = ((high & 0xfffffu) | low) != 0u;
-        return f64(bitcast<f32>((high & 0x80000000u) | select(0x7f800000u, 0x7fc00000u, nan)));
-    }
+    let sign = select(1.0, -1.0, (high >> 31u) == 1u);
     let implicit = select(0x100000u, 0u, biased == 0u);
-    var value = (f64((high & 0xfffffu) | implicit) * f64(4294967296.0) + f64(low)) * sign;
-    // value is a whole number of units of 2^(biased - 1075).
-    var exponent = i32(max(biased, 1u)) - 1075;
-    // Ends: exponent steps to 0 by at least 1.
-    while exponent > 0 {
-        let step = min(exponent, 60);
-        value *= f64(f32(1u << u32(step % 30)) * select(1.0, 1073741824.0, step >= 30) * select(1.0, 1073741824.0, step == 60));
-        exponent -= step;
-    }
-    // Ends: exponent steps to 0 by at least 1.
-    while exponent < 0 {
-        let step = min(-exponent, 30);
-        value /= f64(f32(1u << u32(step)));
-        exponent += step;
-    }
-    return value;
+    // A whole number of units of 2^n.
+    let whole = (f64((high & 0xfffffu) | implicit) * f64(4294967296.0) + f64(low)) * f64(sign);
+    let n = i32(max(biased, 1u)) - 1075;
+    // 2^n is 2^q to the sixteenth, times 2^r: no product is rounded. The host's zero has the halves be two numbers, whose
+    // product alone would be beyond f64.
+    let q = n >> 4u;
+    let r = n - (q << 4u);
+    let value = whole * f64(bitcast<f32>(u32(r + 127) << 23u)) * half_f64(q, 0u) * half_f64(q, uniforms.zero);
+    // Infinity or NaN: the same in f32.
+    let nan = ((high & 0xfffffu) | low) != 0u;
+    let special = bitcast<f32>((high & 0x80000000u) | select(0x7f800000u, 0x7fc00000u, nan));
+    return select(value, f64(special), biased == 0x7ffu);
+}
+
+// 2^q to the eighth, for q from -68 to 60.
+fn half_f64(q: i32, zero: u32) -> f64 {
+    let two = f64(bitcast<f32>((u32(q + 127) << 23u) + zero));
+    let four = two * two;
+    let sixteen = four * four;
+    return sixteen * sixteen;
 }
 
 // On the bits of the f32 next to it, which is NaN where it is.

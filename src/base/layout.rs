@@ -8,11 +8,18 @@ use crate::{Error, Result, Shape};
 pub(crate) type Strides = SmallVec<[isize; 4]>;
 
 /// Element `[i, j, …]` lies at `offset + i * strides[0] + j * strides[1] + …`, counted in elements.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Layout {
     shape: Shape,
     strides: Strides,
     offset: usize,
+}
+
+impl Clone for Layout {
+    /// As [`Shape`]'s.
+    fn clone(&self) -> Self {
+        Self { shape: self.shape.clone(), strides: Strides::from_slice(&self.strides), offset: self.offset }
+    }
 }
 
 impl Layout {

@@ -17,8 +17,15 @@ pub const MAX_RANK: usize = 8;
 /// let shape = Shape::from([3, 32, 32]);
 /// assert_eq!((shape.rank(), shape.numel(), shape.to_string().as_str()), (3, 3072, "[3, 32, 32]"));
 /// ```
-#[derive(Clone, PartialEq, Eq, Hash, Default)]
+#[derive(PartialEq, Eq, Hash, Default)]
 pub struct Shape(SmallVec<[usize; 4]>);
+
+impl Clone for Shape {
+    /// As one copy of memory; `SmallVec`'s own goes size by size.
+    fn clone(&self) -> Self {
+        Self(SmallVec::from_slice(&self.0))
+    }
+}
 
 impl Shape {
     /// Number of dims.

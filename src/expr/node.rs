@@ -200,6 +200,10 @@ impl Drop for Node {
     fn drop(&mut self) {
         let mut doomed = mem::take(&mut self.args);
         while let Some(Expr(node)) = doomed.pop() {
+            // Most have no arguments, and need not be moved to be taken apart.
+            if node.args.is_empty() {
+                continue;
+            }
             if let Some(mut node) = Arc::into_inner(node) {
                 doomed.extend(mem::take(&mut node.args));
             }

@@ -7,6 +7,7 @@
 
 mod code;
 mod contract;
+mod cost;
 mod load;
 mod map;
 mod operation;
@@ -20,6 +21,7 @@ mod store;
 use std::sync::LazyLock;
 
 use self::contract::contract_functions;
+pub(super) use self::cost::{LOAD, costs};
 use self::map::map_functions;
 use self::place::{find_function, place_function};
 use self::reduce::reduce_functions;
@@ -150,6 +152,12 @@ pub(crate) fn source(spec: &Spec) -> String {
 /// The names of a file's functions.
 fn functions(file: &str) -> impl Iterator<Item = &str> {
     file.lines().filter_map(|line| line.strip_prefix("fn ")?.split('(').next())
+}
+
+/// What a function of a file does.
+fn body_of<'a>(file: &'a str, name: &str) -> &'a str {
+    let after = file.split(&format!("fn {name}(")).nth(1).unwrap_or_default();
+    after.split_once("{\n").map_or("", |(_, body)| body.split("\n}").next().unwrap_or_default())
 }
 
 /// What is particular to this kernel.

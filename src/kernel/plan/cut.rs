@@ -7,10 +7,13 @@ use super::take::memory_from;
 use super::view::View;
 use super::{Memory, Output, Planner, Target};
 use crate::expr::graph::{Graph, Id, Source, Step, Take};
+use crate::kernel::codegen::LOAD;
 use crate::{Error, Result, Shape};
 
-/// Values in one kernel beyond which an expression is cut: a driver's compile time grows faster than the text.
-pub(super) const MAX_LINES: usize = 256;
+/// What the values of one kernel may cost, as `codegen/cost.rs` counts, before an expression is cut: a driver's compile time
+/// grows faster than the code. Up to here a first result takes less than twice the time that it takes with the best cuts,
+/// on software adapters: benches/results/compile-time.md.
+pub(super) const MAX_COST: usize = 4096;
 
 impl Planner<'_> {
     /// The memory a region reads: buffers, and values that are stored already.
@@ -19,13 +22,27 @@ impl Planner<'_> {
         region.memory.iter().copied().chain(stored).collect()
     }
 
-    /// Whether a kernel with this region and these targets is within the device's limits.
+    /// Whether a kernel with this region and these targets is within the device's limits, and soon compiled.
     pub(super) fn fits(&self, region: &Region, targets: impl Iterator<Item = Memory>) -> bool {
+        self.cost(region) <= MAX_COST && self.binds(region, targets)
+    }
+
+    /// Whether a kernel with this region and these targets is within the device's limits.
+    fn binds(&self, region: &Region, targets: impl Iterator<Item = Memory>) -> bool {
         let mut memory = self.memory_of(region);
         // A reduction not stored yet will take a binding of its own.
         let pending = region.reads.iter().filter(|id| !self.stored.contains_key(id)).count();
         memory.extend(targets);
-        memory.len() + pending + self.more_windows(region) <= self.caps.max_bindings && region.lines <= MAX_LINES
+        memory.len() + pending + self.more_windows(region) <= self.caps.max_bindings
+    }
+
+    /// What a driver takes to compile a region.
+    pub(super) fn cost(&self, region: &Region) -> usize {
+        region.values.iter().map(|&id| self.cost_of(id)).sum()
+    }
+
+    fn cost_of(&self, id: Id) -> usize {
+        if self.stored.contains_key(&id) { LOAD } else { self.costs[id] }
     }
 
     /// Bindings that a region needs beyond one for each buffer, as it reads some in places too far apart for one.
@@ -58,6 +75,10 @@ impl Planner<'_> {
                 return Ok(());
             }
             let Some(value) = self.where_to_cut(&region) else {
+                // One value may cost more than a kernel should.
+                if self.binds(&region, targets.iter().copied()) {
+                    return Ok(());
+                }
                 let found = region.memory.len() + targets.len();
                 return Err(Error::Limit {
                     op: self.op,
@@ -89,17 +110,21 @@ impl Planner<'_> {
     }
 
     /// The value that is best stored: the first whose own kernel is full; or else, of those that fit in a kernel, the one
-    /// computed from most buffers, then in most lines.
+    /// computed from most buffers, then at most cost.
     fn where_to_cut(&self, region: &Region) -> Option<Id> {
         let mut best: Option<(usize, usize, Id)> = None;
         for &id in &region.values {
-            let part = Region::up_to(self.graph, &self.stored, &[], &[id], MAX_LINES + 1);
+            let mut cost = 0;
+            let part = Region::until(self.graph, &self.stored, &[], &[id], |id| {
+                cost += self.cost_of(id);
+                cost > MAX_COST
+            });
             let bindings = part.memory.len() + part.reads.len() + self.more_windows(&part);
-            let fits = bindings < self.caps.max_bindings && part.lines <= MAX_LINES;
-            // What is read already, or given as a number, is a line by itself.
-            if fits && part.lines > 1 && best.is_none_or(|(b, l, _)| (bindings, part.lines) > (b, l)) {
-                best = Some((bindings, part.lines, id));
-                if bindings + 1 == self.caps.max_bindings || part.lines > MAX_LINES / 4 * 3 {
+            let fits = bindings < self.caps.max_bindings && cost <= MAX_COST;
+            // What is read already, or given as a number, is a value by itself.
+            if fits && part.values.len() > 1 && best.is_none_or(|(b, c, _)| (bindings, cost) > (b, c)) {
+                best = Some((bindings, cost, id));
+                if bindings + 1 == self.caps.max_bindings || cost > MAX_COST / 4 * 3 {
                     break;
                 }
             }

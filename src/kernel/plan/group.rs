@@ -3,7 +3,7 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
-use super::cut::MAX_LINES;
+use super::cut::MAX_COST;
 use super::region::Region;
 use super::{Memory, Output, Planner};
 use crate::expr::graph::{Id, Source, Step, Take};
@@ -54,7 +54,7 @@ impl Planner<'_> {
             && 2 * (group.len() + 1) <= self.caps.max_bindings
             && region.memory.len() + region.reads.len() + group.len() + self.more_windows(&region)
                 < self.caps.max_bindings
-            && region.lines <= MAX_LINES
+            && self.cost(&region) <= MAX_COST
     }
 
     /// What a pass of its own is over; nothing for other values.
@@ -206,19 +206,20 @@ impl Planner<'_> {
         let body = Region::of(self.graph, &self.stored, &[], &args);
         let mut memory = self.memory_of(&body);
         let mut taken: Vec<Output> = Vec::new();
-        let mut more = self.more_windows(&body);
+        // What costs more is cut before it is reduced.
+        let (mut more, mut cost) = (self.more_windows(&body), self.cost(&body).min(MAX_COST / 4 * 3));
         // What a second pass binds beside the partial results, if rows are split.
         let mut ending = FxHashSet::default();
         for output in epilogue {
             let region = Region::of(self.graph, &self.stored, group, &[output.value]);
-            let more_with = more + self.more_windows(&region);
+            let (more_with, cost_with) = (more + self.more_windows(&region), cost + self.cost(&region));
             let mut own = self.memory_of(&region);
             own.insert(output.target.memory);
             let (with, ending_with) = (&memory | &own, &ending | &own);
             // Each result may have to be stored besides.
             let most = self.caps.max_bindings.saturating_sub(besides + more_with);
-            if with.len() <= most && ending_with.len() + group.len() <= most {
-                (memory, ending, more) = (with, ending_with, more_with);
+            if with.len() <= most && ending_with.len() + group.len() <= most && cost_with <= MAX_COST {
+                (memory, ending, more, cost) = (with, ending_with, more_with, cost_with);
                 taken.push(output);
             } else {
                 back.push(output);

@@ -33,6 +33,7 @@ use crate::base::bounds::Bounds;
 use crate::base::layout::Layout;
 use crate::expr::contraction::Contraction;
 use crate::expr::graph::{Graph, Id, Place, Source, Step};
+use crate::kernel::codegen::costs;
 use crate::kernel::double::refuse_arithmetic;
 use crate::kernel::grid::Grid;
 use crate::kernel::spec::Spec;
@@ -204,6 +205,8 @@ struct Planner<'a> {
     caps: &'a Caps,
     /// The reductions that are matrix products.
     products: FxHashMap<Id, Contraction>,
+    /// What a driver takes to compile each value.
+    costs: Vec<usize>,
     stored: Stored,
     launches: Vec<Launch>,
     temps: Vec<Temp>,
@@ -227,6 +230,7 @@ impl<'a> Planner<'a> {
             graph,
             caps,
             products: (0..graph.values.len()).filter_map(product).collect(),
+            costs: costs(graph, caps),
             stored: Stored::default(),
             launches: Vec::new(),
             temps: Vec::new(),

@@ -13,25 +13,33 @@ pub(super) struct Region {
     pub(super) memory: FxHashSet<Memory>,
     /// Reductions, and values that were cut off, that it reads from memory.
     pub(super) reads: FxHashSet<Id>,
-    pub(super) lines: usize,
 }
 
 impl Region {
     /// The region of `roots`, where `terms` are at hand and `stored` values are read from memory.
     pub(super) fn of(graph: &Graph, stored: &Stored, terms: &[Id], roots: &[Id]) -> Self {
-        Self::up_to(graph, stored, terms, roots, usize::MAX)
+        Self::until(graph, stored, terms, roots, |_| false)
     }
 
-    /// The same, given up after so many lines: enough to know that there are more.
-    pub(super) fn up_to(graph: &Graph, stored: &Stored, terms: &[Id], roots: &[Id], most: usize) -> Self {
+    /// The same, given up at the first value that is one too many.
+    pub(super) fn until(
+        graph: &Graph,
+        stored: &Stored,
+        terms: &[Id],
+        roots: &[Id],
+        mut is_too_many: impl FnMut(Id) -> bool,
+    ) -> Self {
         let mut found: FxHashSet<Id> = FxHashSet::default();
         let (mut memory, mut reads) = (FxHashSet::default(), FxHashSet::default());
         let mut stack: Vec<Id> = roots.to_vec();
         while let Some(id) = stack.pop() {
-            if found.len() == most {
+            if !found.insert(id) {
+                continue;
+            }
+            if is_too_many(id) {
                 break;
             }
-            if !found.insert(id) || terms.contains(&id) {
+            if terms.contains(&id) {
                 continue;
             }
             if stored.contains_key(&id) {
@@ -58,6 +66,6 @@ impl Region {
         }
         let mut values: Vec<Id> = found.into_iter().collect();
         values.sort_unstable();
-        Self { memory, reads, lines: values.len(), values }
+        Self { values, memory, reads }
     }
 }

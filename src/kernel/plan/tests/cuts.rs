@@ -4,7 +4,7 @@ use super::{caps, f32s, head, kernels, lines, plan_for, plan_for_all, reduce, te
 use crate::kernel::plan::{Caps, Plan};
 use crate::kernel::spec::Kernel;
 use crate::kernel::tuning::Tuning;
-use crate::{DType, Error, Expr, Tensor, einsum};
+use crate::{DType, Error, Expr, Tensor, UnaryOp, einsum};
 
 /// A sum of sums, of so many tensors.
 fn tree(tensors: &[Tensor]) -> Expr {
@@ -37,18 +37,48 @@ fn an_expression_of_many_tensors_is_cut_into_few_kernels() {
 }
 
 #[test]
+fn an_expression_is_cut_by_what_its_values_cost() {
+    let (x, y) = (f32s(&[33]), f32s(&[33]));
+    let launches = |exprs: &[Expr]| plan_for_all(exprs, &Caps::webgpu()).launches.len();
+    let chain = |n: usize, step: fn(Expr) -> Expr| (0..n).fold(Expr::from(&x), |e, _| step(e * &y));
+    let maps = |n: usize, step: fn(Expr) -> Expr| launches(&[chain(n, step)]);
+    // Of what is one operation hundreds are soon compiled, of functions tens, and of long functions a few.
+    assert_eq!([1, 300, 500].map(|n| maps(n, |e| -e)), [1, 1, 2]);
+    assert_eq!([1, 40, 80].map(|n| maps(n, |e| e.sin())), [1, 1, 2]);
+    assert_eq!([1, 7, 13].map(|n| maps(n, |e| e.lgamma())), [1, 1, 2]);
+    // What is reduced, and what follows.
+    assert_eq!([7, 13].map(|n| launches(&[chain(n, |e| e.lgamma()).sum(..)]) > 1), [false, true]);
+    let after = |n: usize| (0..n).fold(x.sum(..), |e, _| (e * 2).lgamma());
+    assert_eq!([7, 8].map(|n| launches(&[after(n)])), [1, 3]);
+    // Two sums share a pass if it is soon compiled.
+    let sums = |n: usize| [chain(n, |e| e.lgamma()).sum(..), chain(n, |e| (e + 1).lgamma()).sum(..)];
+    assert_eq!([3, 5].map(|n| launches(&sums(n))), [1, 2]);
+}
+
+#[test]
+fn every_function_is_planned_whatever_it_costs() {
+    let x = tensor(&[33], DType::F64);
+    for op in UnaryOp::ALL {
+        let e = Expr::from(&x).unary(op);
+        if e.error().is_none() {
+            assert_eq!(plan_for(&e, &Caps::webgpu()).launches.len(), 1, "{}", op.name());
+        }
+    }
+}
+
+#[test]
 fn an_expression_of_many_lines_is_cut_into_few_kernels() {
     let x = f32s(&[33]);
-    // Three lines a step, in kernels of up to 256 lines, and more than three quarters of it.
+    // Three lines a step, in kernels that are full, or more than three quarters of it.
     let chain = |n: i32, by: f64| (0..n).fold(Expr::from(&x), |e, i| (e + (f64::from(i) + by)).sin());
     let of_chain = |n| lines(&plan_for(&chain(n, 0.0), &Caps::webgpu()));
-    assert_eq!(of_chain(85), [256]);
-    assert_eq!(of_chain(86), [193, 67]);
-    assert_eq!(of_chain(200), [193, 193, 217]);
+    assert_eq!(of_chain(50), [151]);
+    assert_eq!(of_chain(54), [121, 43]);
+    assert_eq!(of_chain(120), [121; 3]);
     // Where two long ones meet, one of them is stored, and where three do: none of them is half a kernel long.
-    assert_eq!(lines(&plan_for(&(chain(45, 0.25) + chain(46, 0.5)), &Caps::webgpu())), [139, 138]);
-    let three = Expr::select(chain(34, 0.25).gt(0), chain(34, 0.5), chain(35, 0.75));
-    assert_eq!(lines(&plan_for(&three, &Caps::webgpu())), [106, 209]);
+    assert_eq!(lines(&plan_for(&(chain(28, 0.25) + chain(29, 0.5)), &Caps::webgpu())), [88, 87]);
+    let three = Expr::select(chain(20, 0.25).gt(0), chain(20, 0.5), chain(21, 0.75));
+    assert_eq!(lines(&plan_for(&three, &Caps::webgpu())), [64, 125]);
 }
 
 #[test]
