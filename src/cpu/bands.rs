@@ -77,7 +77,7 @@ pub(super) fn run(bands: Bands, passes: &[Pass<'_>], memory: &Memory<'_>) {
         for pass in passes.iter().zip(&constants) {
             match pass {
                 (Pass::Reduce(reduce, to), Some(constants)) => {
-                    reduce.unit(band, constants, to, reduce.row_major(), memory)
+                    reduce.unit(band, constants, to, reduce.row_major(), memory);
                 }
                 (Pass::Map(map, to, _), Some(constants)) => map.rows(rows.clone(), bands.rows, constants, to, memory),
                 _ => unreachable!("matrix products, scans, sorts and segments have no bands"),
