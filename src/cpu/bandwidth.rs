@@ -1,5 +1,6 @@
 //! How fast all cores together copy and read memory: a plain copy and a plain dot product.
 
+use std::cell::Cell;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use pulp::NullaryFnOnce;
 
+use super::lines::{copy_cells, settle};
 use super::{Buffer, threads};
 use crate::Result;
 use crate::base::interrupt;
@@ -52,12 +54,15 @@ fn measure() -> Result<Bandwidth> {
     Ok(Bandwidth { copy, read })
 }
 
-fn copy(from: &[f32], to: &mut [f32]) {
-    // Each thread has a chunk to itself, so nobody waits for these locks.
-    let chunks: Vec<_> = to.chunks_mut(CHUNK).map(Mutex::new).collect();
+/// Writes past the cache, as maps of so many elements do.
+fn copy(from: &mut [f32], to: &mut [f32]) {
+    // Each thread has chunks to itself, so nobody waits for these locks.
+    let chunks: Vec<_> = from.chunks_mut(CHUNK).zip(to.chunks_mut(CHUNK)).map(Mutex::new).collect();
     threads::each(chunks.len(), NUMEL, |unit| {
-        let mut to = chunks[unit].lock().unwrap_or_else(PoisonError::into_inner);
-        to.copy_from_slice(&from[unit * CHUNK..][..CHUNK]);
+        let mut chunks = chunks[unit].lock().unwrap_or_else(PoisonError::into_inner);
+        let (from, to) = &mut *chunks;
+        copy_cells(Cell::from_mut(&mut **from).as_slice_of_cells(), Cell::from_mut(&mut **to).as_slice_of_cells());
+        settle();
     });
 }
 

@@ -14,7 +14,7 @@ use crate::{DEVICE_VARIABLE, Device, DeviceKind};
 /// A mistake: what it is, the text it changes and to what, and the operation whose cases see it first.
 struct Mutant(&'static str, &'static str, &'static str, &'static str);
 
-const MUTANTS: [Mutant; 71] = [
+const MUTANTS: [Mutant; 69] = [
     // Bounds.
     Mutant("map: no bounds check", "if i >= uniforms.n { return; }", "", "add"),
     Mutant("map: one element too few", "if i >= uniforms.n { return; }", "if i + 1u >= uniforms.n { return; }", "add"),
@@ -116,8 +116,6 @@ const MUTANTS: [Mutant; 71] = [
     ),
     Mutant("what sums leave out let go", "const ROUNDS: bool = true;", "const ROUNDS: bool = false;", "digits"),
     // Scans and sorts.
-    Mutant("scan: the other lanes forgotten", "run = join(run, all);", "run = join(run, last(sums));", "cumsum"),
-    Mutant("scan: the last doubling forgotten", "step < LANES; step *= 2u", "step < LANES / 2u; step *= 2u", "cumsum"),
     Mutant(
         "scan: a row begins at the second element",
         "let start = split * uniforms.chunk;",
@@ -211,7 +209,7 @@ const MUTANTS: [Mutant; 71] = [
 ];
 
 /// Mistakes in what kernels for software adapters have no use for, seen in those for discrete GPUs.
-const DISCRETE: [Mutant; 8] = [
+const DISCRETE: [Mutant; 10] = [
     Mutant(
         "lanes: no barrier",
         "sh_terms[lane] = terms;\n        workgroupBarrier();",
@@ -239,6 +237,8 @@ const DISCRETE: [Mutant; 8] = [
     ),
     Mutant("contract: a term forgotten", "t < DEPTH; t++", "t < DEPTH - 1u; t++", "einsum"),
     Mutant("a step added twice", "combine(some, body(place, r + step))", "combine(some, body(place, r))", "sum"),
+    Mutant("scan: the other lanes forgotten", "run = join(run, all);", "run = join(run, last(sums));", "cumsum"),
+    Mutant("scan: the last doubling forgotten", "step < LANES; step *= 2u", "step < LANES / 2u; step *= 2u", "cumsum"),
     Mutant("the fourth step forgotten", "body(place, r + 3u * step)", "identity()", "sum"),
 ];
 
