@@ -68,6 +68,14 @@ pub(super) struct Outputs<'a> {
 }
 
 impl<'a> Outputs<'a> {
+    /// Evaluates the strip of `n` points from `point` on and stores it. Outputs before the first of these belong nowhere.
+    pub(super) fn eval_alone(&self, region: &Region, frame: &mut Frame<'a, '_>, point: usize, n: usize) {
+        if self.to.is_empty() {
+            return frame.eval(point, n, &[]);
+        }
+        self.eval(region, frame, point, n, std::iter::repeat_n(Direct::NOWHERE, self.first));
+    }
+
     /// Evaluates the strip of `n` points from `point` on and stores it. Outputs before the first of these may be written
     /// straight to `others`.
     pub(super) fn eval(

@@ -8,7 +8,7 @@ use super::{Folded, Pair, Reduce, partial};
 use crate::cpu::arch::Arch;
 use crate::cpu::destination::Outputs;
 use crate::cpu::fold::{FoldLoops, Kind, ProductLoops, ROWS};
-use crate::cpu::frame::{Constants, Direct, Frame, Memory, scratch_bytes};
+use crate::cpu::frame::{Constants, Frame, Memory, scratch_bytes};
 use crate::cpu::strip::Strip;
 use crate::cpu::window::{Size, Window};
 
@@ -120,12 +120,7 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
 
     /// Evaluates a strip of `n` points, and writes what is written beside.
     fn eval(&self, frame: &mut Frame<'a, 'm>, point: usize, n: usize) {
-        let Outputs { first, to, .. } = self.beside;
-        if to.is_empty() {
-            frame.eval(point, n, &[]);
-        } else {
-            self.beside.eval(&self.reduce.region, frame, point, n, std::iter::repeat_n(Direct::NOWHERE, first));
-        }
+        self.beside.eval_alone(&self.reduce.region, frame, point, n);
     }
 
     fn packed(&self, frame: &mut Frame<'a, 'm>, piece: &Piece) {
