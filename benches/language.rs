@@ -3,6 +3,7 @@
 //!
 //! `cargo bench --bench language -- [SIDE] [ROUNDS]`; `HADAMARD_NUM_THREADS` says how many threads.
 
+mod random;
 mod timed;
 
 use hadamard::{DType, Device, Result, Tensor};
@@ -11,16 +12,9 @@ use timed::Timed;
 const TABLE: &str = include_str!("language.txt");
 const RUNS: usize = 5;
 
-/// Numbers in no order, the same in every run.
 fn random(n: usize, below: u64) -> Vec<i64> {
-    let mut state = 88_172_645_463_325_252_u64;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state % below) as i64
-    };
-    (0..n).map(|_| next()).collect()
+    let mut next = random::random(0);
+    (0..n).map(|_| (next() % below) as i64).collect()
 }
 
 fn operands(side: usize, device: &Device) -> Result<Vec<(&'static str, Tensor)>> {

@@ -4,6 +4,8 @@
 //! `cargo bench --bench losses -- [ROUNDS]`; `HADAMARD_NUM_THREADS` says how many threads. Prints for each case least time
 //! and median in ms.
 
+mod random;
+
 use std::time::Instant;
 
 use hadamard::{Device, Expr, Result, Tensor, eval_all};
@@ -12,16 +14,11 @@ const RUNS: usize = 3;
 const IMAGES: [usize; 4] = [16, 64, 128, 128];
 const ROWS: [usize; 2] = [8192, 1024];
 
-/// Numbers from 0 to 1 in no order, the same in every run.
+/// Numbers from 0 to 1.
 fn random(seed: u64, shape: &[usize]) -> Result<Tensor> {
-    let mut state = 88_172_645_463_325_252_u64.wrapping_add(seed << 32);
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 40) as f32 / (1_u64 << 24) as f32
-    };
-    Tensor::from_vec((0..shape.iter().product()).map(|_| next()).collect::<Vec<f32>>(), shape, &Device::cpu())
+    let mut next = random::random(seed);
+    let numbers = (0..shape.iter().product()).map(|_| (next() >> 40) as f32 / (1_u64 << 24) as f32);
+    Tensor::from_vec(numbers.collect::<Vec<f32>>(), shape, &Device::cpu())
 }
 
 /// The squared distance of a weighted combination from a target, and its gradient by the weights.
