@@ -26,7 +26,7 @@ use crate::cpu::math::words;
 use crate::cpu::strip::Strip;
 use crate::expr::graph::{Graph, Id, Step};
 use keys::{Key, Largest, Smallest, Whole};
-use numbers::Numbers;
+use numbers::{Numbers, rows_of};
 use row::Row;
 use rows::{Rows, by_ones};
 
@@ -92,11 +92,7 @@ fn accumulate<'a, K: Key>(arch: Arch, acc: Strip<'a>, [x, numbers]: Factors<'a>)
 
 fn accumulate_rows<'a, K: Key>(arch: Arch, acc: Strip<'a>, rows: [Factors<'a>; ROWS]) {
     let acc = acc.cells::<i64>();
-    let (mut x, mut numbers) = ([&[][..]; ROWS], [Numbers::Each(&[]); ROWS]);
-    for (row, [elements, of_row]) in rows.into_iter().enumerate() {
-        x[row] = elements.cells();
-        numbers[row] = Numbers::new(of_row, acc.len());
-    }
+    let (x, numbers) = rows_of(rows, acc.len());
     arch.dispatch(Rows::<K> { acc, x, numbers, key: PhantomData });
 }
 

@@ -2,6 +2,9 @@
 
 use std::cell::Cell;
 
+use bytemuck::Pod;
+
+use super::super::{Factors, ROWS};
 use crate::cpu::strip::Strip;
 
 /// Each a number of its own, or numbers in even steps, which may be 0.
@@ -62,4 +65,14 @@ impl<'a> Numbers<'a> {
     pub(super) fn rise(self) -> bool {
         matches!(self, Self::Even { .. })
     }
+}
+
+/// Rows of `n` elements, and the numbers of each.
+pub(super) fn rows_of<T: Pod>(rows: [Factors<'_>; ROWS], n: usize) -> ([&[Cell<T>]; ROWS], [Numbers<'_>; ROWS]) {
+    let (mut x, mut numbers) = ([&[][..]; ROWS], [Numbers::Each(&[]); ROWS]);
+    for (row, [elements, of_row]) in rows.into_iter().enumerate() {
+        x[row] = elements.cells();
+        numbers[row] = Numbers::new(of_row, n);
+    }
+    (x, numbers)
 }

@@ -16,7 +16,7 @@ use std::marker::PhantomData;
 use pulp::{Simd, WithSimd};
 
 use super::super::{Factors, FoldLoops, Join, Kind, ProductLoops, ROWS, Run, loops, spread};
-use super::numbers::Numbers;
+use super::numbers::{Numbers, rows_of};
 use super::rows::Names;
 use crate::DType;
 use crate::cpu::arch::Arch;
@@ -132,11 +132,7 @@ fn accumulate<'a, K: Key>(arch: Arch, acc: Strip<'a>, [x, numbers]: Factors<'a>)
 
 fn accumulate_rows<'a, K: Key>(arch: Arch, acc: Strip<'a>, rows: [Factors<'a>; ROWS]) {
     let acc = acc.cells();
-    let (mut x, mut numbers) = ([&[][..]; ROWS], [Numbers::Each(&[]); ROWS]);
-    for (row, [elements, of_row]) in rows.into_iter().enumerate() {
-        x[row] = elements.cells();
-        numbers[row] = Numbers::new(of_row, acc.len());
-    }
+    let (x, numbers) = rows_of(rows, acc.len());
     arch.dispatch(Rows::<K> { acc, x, numbers, key: PhantomData });
 }
 
