@@ -156,8 +156,8 @@ impl Planner<'_> {
         finals: &[Output],
     ) -> Result<()> {
         if let [id] = group
-            && let Some(found) = self.products.get(id).cloned()
-            && self.contract(*id, &found, domain, finals)?
+            && let Some(found) = self.products.get(id)
+            && self.contract(*id, found, domain, finals)?
         {
             return Ok(());
         }

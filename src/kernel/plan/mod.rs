@@ -191,12 +191,26 @@ pub(crate) fn plan(op: &'static str, graph: &Graph, targets: &[Target], caps: &C
     if !caps.f64 {
         refuse_arithmetic(graph, caps)?;
     }
+    let product = |id: Id| Contraction::of(graph, id, contract::LEAST).map(|found| (id, found));
+    let products = (0..graph.values.len()).filter_map(product).collect();
+    let costs = costs(graph, caps);
+    let planner = |beside| Planner {
+        op,
+        graph,
+        caps,
+        products: &products,
+        costs: &costs,
+        stored: Stored::default(),
+        launches: Vec::new(),
+        temps: Vec::new(),
+        beside,
+    };
     let places: Vec<Place<'_>> = targets.iter().map(Target::place).collect();
-    let plan = Planner::new(op, graph, caps, false).plan(targets);
+    let plan = planner(false).plan(targets);
     if !graph.writes_before_it_reads(&places) || plan.as_ref().is_ok_and(|plan| plan.reads_before_it_writes(targets)) {
         return plan;
     }
-    Planner::new(op, graph, caps, true).plan(targets)
+    planner(true).plan(targets)
 }
 
 struct Planner<'a> {
@@ -204,9 +218,9 @@ struct Planner<'a> {
     graph: &'a Graph,
     caps: &'a Caps,
     /// The reductions that are matrix products.
-    products: FxHashMap<Id, Contraction>,
+    products: &'a FxHashMap<Id, Contraction>,
     /// What a driver takes to compile each value.
-    costs: Vec<usize>,
+    costs: &'a [usize],
     stored: Stored,
     launches: Vec<Launch>,
     temps: Vec<Temp>,
@@ -220,23 +234,6 @@ struct Output {
     value: Id,
     shape: Shape,
     target: Target,
-}
-
-impl<'a> Planner<'a> {
-    fn new(op: &'static str, graph: &'a Graph, caps: &'a Caps, beside: bool) -> Self {
-        let product = |id: Id| Contraction::of(graph, id, contract::LEAST).map(|found| (id, found));
-        Self {
-            op,
-            graph,
-            caps,
-            products: (0..graph.values.len()).filter_map(product).collect(),
-            costs: costs(graph, caps),
-            stored: Stored::default(),
-            launches: Vec::new(),
-            temps: Vec::new(),
-            beside,
-        }
-    }
 }
 
 impl Planner<'_> {
