@@ -1,10 +1,12 @@
 // sort_count.wgsl
 //
-// counts[row, digit, tile] = how many elements of a tile of a row have a digit: the first of three launches that sort by one
-// digit. A scan along each row of counts then says where in the row each tile's elements of a digit begin, and sort_scatter.wgsl
-// moves them there.
+// counts[row, digit, group] = how many elements of a group of tiles of a row have a digit: the first of three launches that sort
+// by one digit. A scan along each row of counts then says where in the row each group's elements of a digit begin, and
+// sort_scatter.wgsl moves them there.
 //
-// A workgroup counts one tile. Counts are integers, so the order in which they are added is of no matter.
+// A workgroup counts one group, of `turns` tiles. Counts are integers, so the order in which they are added is of no matter.
+// A launch may see a part of a row, which begins with element `chunk`: dims[2] says how many groups the row has, and how many of
+// them come before.
 //
 // From the prelude: WG_SIZE, ITEMS, DIGITS, key(), digit() and store_count().
 
@@ -19,7 +21,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     let number = workgroup.y * uniforms.grid_x + workgroup.x;
     // Workgroups past the last row are the surplus of a grid over two axes: they count the last one, and store nothing.
     let row = min(number / uniforms.blocks, uniforms.n - 1u);
-    let tile = number - number / uniforms.blocks * uniforms.blocks;
+    let group = number - number / uniforms.blocks * uniforms.blocks;
     // Ends: i counts to a constant.
     for (var i = 0u; i < OWN; i++) {
         if lane + i * WG_SIZE < DIGITS {
@@ -27,9 +29,9 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
         }
     }
     workgroupBarrier();
-    // Ends: i counts to a constant.
-    for (var i = 0u; i < ITEMS; i++) {
-        let at = tile * TILE + i * WG_SIZE + lane;
+    // Ends: i counts to a number of the uniforms.
+    for (var i = 0u; i < ITEMS * uniforms.turns; i++) {
+        let at = group * uniforms.turns * TILE + i * WG_SIZE + lane;
         if at < uniforms.n_reduced {
             atomicAdd(&sh_counts[digit(key(row * uniforms.n_reduced + at))], 1u);
         }
@@ -39,7 +41,8 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     for (var i = 0u; i < OWN; i++) {
         let value = lane + i * WG_SIZE;
         if number / uniforms.blocks < uniforms.n && value < DIGITS {
-            store_count((row * DIGITS + value) * uniforms.blocks + tile, atomicLoad(&sh_counts[value]));
+            let at = (row * DIGITS + value) * uniforms.dims[2].size + uniforms.dims[2].count + group;
+            store_count(at, atomicLoad(&sh_counts[value]));
         }
     }
 }

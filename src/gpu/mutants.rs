@@ -130,18 +130,13 @@ const MUTANTS: [Mutant; 69] = [
     Mutant("sort_merge: past the first run", "let is_b = a >= middle || ", "let is_b = ", "sort"),
     Mutant("sort_merge: halving by one too few", "low = half + 1u;", "low = half;", "sort"),
     Mutant("sort_count: past the end of a row", "if at < uniforms.n_reduced {", "if true {", "sort"),
-    Mutant(
-        "sort_count: by row, not by tile",
-        "uniforms.blocks + tile, atomicLoad",
-        "uniforms.blocks, atomicLoad",
-        "sort",
-    ),
+    Mutant("sort_count: by row, not by group", "uniforms.dims[2].count + group;", "uniforms.dims[2].count;", "sort"),
     Mutant("sort_scatter: upper values from rank 0", "(sh_sums[WG_SIZE - 1u] << 16u)", "0u", "sort"),
     Mutant("sort_scatter: half a digit", "round < ROUNDS", "round < 1u", "sort"),
     Mutant(
-        "sort_scatter: what the first tile begins with",
-        "uniforms.blocks + tile) - slot",
-        "uniforms.blocks) - slot",
+        "sort_scatter: what the first group begins with",
+        "uniforms.dims[2].count + group);",
+        "uniforms.dims[2].count);",
         "sort",
     ),
     Mutant(

@@ -181,7 +181,7 @@ impl Kernel {
         match self {
             Self::Map(map) => map.rank,
             Self::Reduce(reduce) | Self::Scan(Scan { walk: reduce, .. }) => reduce.kept_rank + reduce.reduced_rank,
-            Self::Sort(Sort { pass: SortPass::Count(_) | SortPass::Scatter(_), .. }) => 2,
+            Self::Sort(Sort { pass: SortPass::Count(_) | SortPass::Scatter(_), .. }) => 3,
             Self::Sort(_) => 1,
             Self::Segments(_) => 4,
             Self::Contract(Contract { batch_rank, tiles: Tiles::Shared { .. }, .. }) => *batch_rank + 3,

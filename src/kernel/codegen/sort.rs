@@ -118,7 +118,11 @@ fn store(out: &mut String, spec: &Spec, sort: &Sort, first: usize) {
         line(out, 1, &format!("{} = {value};", of(spec, first, "i")));
     }
     if sort.places {
-        let place = if sort.placed { of(spec, 1, "element") } else { "i32(element % uniforms.n_reduced)".to_owned() };
+        let place = if sort.placed {
+            of(spec, 1, "element")
+        } else {
+            "i32(element % uniforms.n_reduced + uniforms.chunk)".to_owned()
+        };
         line(out, 1, &format!("{} = {place};", of(spec, first + usize::from(sort.values), "i")));
     }
     line(out, 0, "}");

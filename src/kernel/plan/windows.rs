@@ -70,6 +70,11 @@ impl Planner<'_> {
         if span.1 <= self.reach() { span.1 } else { span.1 - span.0 }
     }
 
+    /// Elements of `size` bytes that a binding shows, wherever in a buffer they begin.
+    pub(super) fn most_shown(&self, size: usize) -> usize {
+        (self.reach().saturating_sub(2 * ALIGNMENT) / size as u64) as usize
+    }
+
     /// By how many doublings the views together reach too far; 0 if a binding each is enough.
     pub(super) fn beyond(&self, views: &[View]) -> f64 {
         views.iter().map(|v| excess(self.needed_for(span(v)), self.reach())).sum()

@@ -12,11 +12,12 @@ use crate::kernel::uniforms::{Dim, Head};
 /// A block keeps some of its elements alone where it has so many times as many, at least.
 const FEW: usize = 4;
 
-/// One pass of a job: which kind, the elements of a row of it, what they are read from and written to, the length of the
-/// runs or blocks it leaves, and of which ranks.
+/// One pass of a job: which kind, the elements of a row of it and how many are before them, what they are read from and
+/// written to, the length of the runs or blocks it leaves, and of which ranks.
 struct Pass<'a> {
     pass: SortPass,
     row: usize,
+    start: usize,
     from: &'a Rows,
     to: &'a Rows,
     run: usize,
@@ -63,7 +64,7 @@ impl Planner<'_> {
                 (false, SortPass::Blocks) => (0, run),
                 (false, _) => (0, job.row),
             };
-            self.sort_pass(job, &Pass { pass, row: job.row, from, to, run, first, count })?;
+            self.sort_pass(job, &Pass { pass, row: job.row, start: 0, from, to, run, first, count })?;
             if last {
                 return Ok(());
             }
@@ -79,8 +80,12 @@ impl Planner<'_> {
             let last = row <= block;
             // A room has space for what the first pass leaves; later passes leave less.
             let to = if last { job.to.clone() } else { job.rooms[turn].shortened(left) };
-            let pass = SortPass::Blocks;
-            self.sort_pass(job, &Pass { pass, row, from: &from, to: &to, run: block, first: 0, count: job.count })?;
+            for (start, len) in self.parts(&from, block)? {
+                let kept = (start / block * job.count, self::left(len, block, job.count));
+                let (from, to) = (&from.narrow(1, start, len), &to.narrow(1, kept.0, kept.1));
+                let (pass, count) = (SortPass::Blocks, job.count);
+                self.sort_pass(job, &Pass { pass, row: len, start, from, to, run: block, first: 0, count })?;
+            }
             if last {
                 return Ok(());
             }
@@ -89,7 +94,7 @@ impl Planner<'_> {
     }
 
     fn sort_pass(&mut self, job: &Job, part: &Pass<'_>) -> Result<()> {
-        let Pass { pass, row, from, to, run, first, count } = *part;
+        let Pass { pass, row, start, from, to, run, first, count } = *part;
         // What one row is shared out to: workgroups, or invocations.
         let blocks = match pass {
             SortPass::Merge => row.div_ceil(MERGED as usize),
@@ -109,7 +114,7 @@ impl Planner<'_> {
             head: Head {
                 n: self.count(job.rows)?,
                 n_reduced: self.count(row)?,
-                chunk: (run / 2) as u32,
+                chunk: self.count(if pass == SortPass::Merge { run / 2 } else { start })?,
                 blocks: self.count(blocks)?,
                 turns: run.ilog2(),
                 ..Head::default()

@@ -1,11 +1,14 @@
 //! Sorts along rows, digit by digit where rows are long (`radix.rs`), else by blocks that are merged (`merge.rs`).
 //!
 //! Elements move with their places, where these are wanted, and equal ones stay as they stand.
+//!
+//! Of a row that no binding shows, each launch reads a part and writes to a part. Digits are sorted so, and the first few:
+//! what goes to one part of a row may come from any. Merges would have to know where the runs' parts begin.
 
 mod merge;
 mod radix;
 
-use self::radix::{Bits, Radix};
+use self::radix::{Bits, Radix, digit_bindings};
 use super::emit::Scalars;
 use super::launching::Launching;
 use super::view::View;
@@ -16,7 +19,7 @@ use crate::expr::graph::{Id, Step};
 use crate::expr::order::Sort as Ranks;
 use crate::kernel::spec::{Kernel, Mode, Order, Sort};
 use crate::kernel::uniforms::{Dim, Head};
-use crate::{DType, Error, Result, Shape};
+use crate::{DType, Result, Shape};
 
 /// Rows of elements, or of results, with their places. Either may be left out.
 #[derive(Clone)]
@@ -30,8 +33,9 @@ impl Rows {
         self.keys.iter().chain(&self.places).cloned()
     }
 
-    fn narrow(&self, start: usize, len: usize) -> Self {
-        let cut = |view: &Option<View>| view.as_ref().map(|view| view.narrow(0, start, len));
+    /// The same for some rows (dim 0), or for some elements of each (dim 1).
+    fn narrow(&self, dim: usize, start: usize, len: usize) -> Self {
+        let cut = |view: &Option<View>| view.as_ref().map(|view| view.narrow(dim, start, len));
         Self { keys: cut(&self.keys), places: cut(&self.places) }
     }
 
@@ -71,9 +75,9 @@ impl Job {
     fn narrow(&self, start: usize, len: usize) -> Self {
         Self {
             rows: len,
-            from: self.from.narrow(start, len),
-            rooms: self.rooms.iter().map(|room| room.narrow(start, len)).collect(),
-            to: self.to.narrow(start, len),
+            from: self.from.narrow(0, start, len),
+            rooms: self.rooms.iter().map(|room| room.narrow(0, start, len)).collect(),
+            to: self.to.narrow(0, start, len),
             radix: self.radix.as_ref().map(|radix| radix.narrow(start, len)),
             ..*self
         }
@@ -195,11 +199,9 @@ impl Planner<'_> {
     fn sort_rows(&mut self, job: &Job) -> Result<()> {
         let counts = job.radix.iter().flat_map(Radix::views);
         let views: Vec<View> = job.from.views().chain(job.to.views()).chain(counts).collect();
-        let beyond = self.beyond(&views) + excess((job.rows * job.row) as u64, self.most_elements());
-        if beyond > 0.0 {
-            if job.rows == 1 {
-                return Err(one_row(self.no_cut(&views)));
-            }
+        let beyond = self.beyond(&views);
+        let elements = job.rows * job.row;
+        if job.rows > 1 && beyond + excess(elements as u64, self.most_elements()) > 0.0 {
             let half = job.rows / 2;
             self.sort_rows(&job.narrow(0, half))?;
             return self.sort_rows(&job.narrow(half, job.rows - half));
@@ -207,8 +209,28 @@ impl Planner<'_> {
         match &job.radix {
             Some(radix) => self.sort_by_digits(job, radix),
             None if self.keeps_few([job.first, job.count]) => self.sort_few(job),
+            None if beyond > 0.0 => {
+                let bindings = digit_bindings(&job.to);
+                Err(self.limit("max_storage_buffers_per_shader_stage", self.caps.max_bindings as u64, bindings))
+            }
             None => self.sort_all(job),
         }
+    }
+
+    /// Start and length of the parts of a row that launches see one at a time: as few as there can be, all but the last of as
+    /// many `units` of elements.
+    fn parts(&self, rows: &Rows, unit: usize) -> Result<Vec<(usize, usize)>> {
+        let views: Vec<View> = rows.views().collect();
+        let row = views.first().map_or(0, |view| view.access.shape()[1]);
+        if self.beyond(&views) == 0.0 {
+            return Ok(vec![(0, row)]);
+        }
+        let widest = views.iter().map(|view| view.dtype.size()).max().unwrap_or(1);
+        let part = self.most_shown(widest) / unit * unit;
+        if part == 0 {
+            return Err(self.no_cut(&rows.narrow(1, 0, unit.min(row)).views().collect::<Vec<_>>()));
+        }
+        Ok((0..row).step_by(part).map(|start| (start, part.min(row - start))).collect())
     }
 
     fn sort_launch(&mut self, launch: SortLaunch) -> Result<()> {
@@ -230,12 +252,4 @@ impl Planner<'_> {
             bytes: views.iter().map(View::bytes).sum(),
         })
     }
-}
-
-/// The error of a row that no binding shows: what it is about, and where it can be sorted.
-fn one_row(mut error: Error) -> Error {
-    if let Error::Limit { op, .. } = &mut error {
-        *op = "sort of one row, of any length on the CPU";
-    }
-    error
 }

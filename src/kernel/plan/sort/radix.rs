@@ -80,7 +80,9 @@ struct Digit {
 #[derive(Clone)]
 pub(super) struct Radix {
     digits: Vec<Digit>,
-    /// For each row memory for the counts of each digit's values in each tile, and for their sums.
+    /// Tiles that a workgroup takes, one after the other, and counts together.
+    turns: usize,
+    /// For each row memory for the counts of each digit's values in each workgroup's tiles, and for their sums.
     counts: [View; 2],
 }
 
@@ -91,7 +93,8 @@ impl Radix {
 
     pub(super) fn narrow(&self, start: usize, len: usize) -> Self {
         let [counts, sums] = &self.counts;
-        Self { digits: self.digits.clone(), counts: [counts, sums].map(|view| view.narrow(0, start, len)) }
+        let counts = [counts, sums].map(|view| view.narrow(0, start, len));
+        Self { digits: self.digits.clone(), turns: self.turns, counts }
     }
 
     /// How many memories the passes before the last take in turn.
@@ -100,13 +103,27 @@ impl Radix {
     }
 }
 
+/// One pass by one digit: what it moves from where to where, from which rank on, and the tiles that a workgroup takes.
+struct Pass<'a> {
+    digit: Digit,
+    from: &'a Rows,
+    to: &'a Rows,
+    first: usize,
+    turns: usize,
+}
+
+/// Bindings of a launch that sorts by a digit into these rows: elements and places, which are read and written, and the sums.
+pub(super) fn digit_bindings(to: &Rows) -> usize {
+    if to.places.is_some() { 5 } else { 3 }
+}
+
 impl Planner<'_> {
     /// Elements of a tile.
     fn tile(&self) -> usize {
         (self.caps.tuning.workgroup * self.caps.tuning.sort_items) as usize
     }
 
-    /// How to sort rows by digits, where that moves fewer bytes than merges do.
+    /// How to sort rows by digits, where that moves fewer bytes than merges do, or a row is more than a binding shows.
     pub(super) fn radix(
         &mut self,
         to: &Rows,
@@ -117,17 +134,21 @@ impl Planner<'_> {
     ) -> Option<Radix> {
         let [rows, row] = rows;
         let digits = bits.digits(ranks.descending);
-        // Elements and places, which are read and written, and the sums.
-        let bindings = if to.places.is_some() { 5 } else { 3 };
         let few = self.keeps_few([ranks.first, ranks.count]);
-        if few || self.caps.max_bindings < bindings || !self.digits_move_less(&digits, to, row, dtype.size()) {
+        let wanted = row > self.most_shown(dtype.size().max(DType::I32.size()))
+            || self.digits_move_less(&digits, to, row, dtype.size());
+        if few || self.caps.max_bindings < digit_bindings(to) || !wanted {
             return None;
         }
         let widest = digits.iter().map(|digit| digit.bits).max()?;
-        let numbers = row.div_ceil(self.tile()) << widest;
+        let numbers = |turns: usize| row.div_ceil(self.tile() * turns) << widest;
+        // All counts of a row are seen at once.
+        let most = self.most_shown(DType::I32.size());
+        let turns = (0..usize::BITS).map(|bit| 1 << bit).find(|&turns| numbers(turns) <= most.max(1 << widest))?;
+        let numbers = numbers(turns);
         let layout = Layout::contiguous(Shape::from([rows, numbers]));
         let counts = [(); 2].map(|()| View::new(self.temp(rows * numbers, DType::I32), DType::I32, layout.clone()));
-        Some(Radix { digits, counts })
+        Some(Radix { digits, turns, counts })
     }
 
     /// Whether sorting by digits moves fewer bytes than merging.
@@ -155,50 +176,59 @@ impl Planner<'_> {
         for (i, &digit) in radix.digits.iter().enumerate() {
             let last = i + 1 == radix.digits.len();
             let to = if last { &job.to } else { &job.rooms[turn] };
-            let ranks = if last { [job.first, job.count] } else { [0, job.row] };
-            let tiles = job.row.div_ceil(self.tile());
-            let [counts, sums] = &radix.counts;
-            let [counts, sums] = [counts, sums].map(|view| shortened(view, tiles << digit.bits));
-            self.count_digits(job, digit, from, &counts)?;
-            self.sums_before(&counts, &sums)?;
-            self.scatter(job, digit, [from, to], &sums, ranks)?;
+            let first = if last { job.first } else { 0 };
+            self.sort_by_digit(job, &Pass { digit, from, to, first, turns: radix.turns }, &radix.counts)?;
             (from, turn) = (to, 1 - turn);
         }
         Ok(())
     }
 
-    fn count_digits(&mut self, job: &Job, digit: Digit, from: &Rows, counts: &View) -> Result<()> {
-        let pass = SortPass::Count(self.tile_of(digit));
+    /// Counts all parts of what is read, then moves each of them to each part of what is written.
+    fn sort_by_digit(&mut self, job: &Job, pass: &Pass<'_>, counts: &[View; 2]) -> Result<()> {
+        let group = self.tile() * pass.turns;
+        let [counts, sums] = counts.each_ref().map(|view| shortened(view, job.row.div_ceil(group) << pass.digit.bits));
+        let read = self.parts(pass.from, group)?;
+        for &part in &read {
+            self.count_digits(job, pass, part, &counts)?;
+        }
+        self.sums_before(&counts, &sums)?;
+        for to in self.parts(pass.to, 1)? {
+            for &from in &read {
+                self.scatter(job, pass, [from, to], &sums)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn count_digits(&mut self, job: &Job, pass: &Pass<'_>, part: (usize, usize), counts: &View) -> Result<()> {
+        let keys = Rows { keys: pass.from.keys.clone(), places: None }.narrow(1, part.0, part.1);
+        let counted = SortPass::Count(self.tile_of(pass.digit));
+        let sort =
+            Sort { pass: counted, dtype: job.dtype, descending: false, placed: false, values: false, places: false };
         self.digit_launch(
             job,
-            digit,
-            SortLaunch {
-                sort: Sort { pass, dtype: job.dtype, descending: false, placed: false, values: false, places: false },
-                reads: from.keys.iter().cloned().collect(),
-                writes: vec![counts.clone()],
-                workgroups: 0,
-                dims: vec![Dim::default()],
-                head: Head::default(),
-            },
+            pass,
+            part,
+            Moved { sort, reads: keys.views().collect(), writes: vec![counts.clone()], ranks: Dim::default() },
         )
     }
 
-    /// Moves elements of some rows to where the sums of all counts say.
-    fn scatter(&mut self, job: &Job, digit: Digit, rows: [&Rows; 2], sums: &View, ranks: [usize; 2]) -> Result<()> {
-        let [from, to] = rows;
-        let pass = SortPass::Scatter(self.tile_of(digit));
+    /// Moves elements of a part of each row to where the sums of all counts say, as far as that is in some other part.
+    fn scatter(&mut self, job: &Job, pass: &Pass<'_>, parts: [(usize, usize); 2], sums: &View) -> Result<()> {
+        let [read, (start, len)] = parts;
+        let (from, to) = (pass.from.narrow(1, read.0, read.1), pass.to.narrow(1, start, len));
+        let scattered = SortPass::Scatter(self.tile_of(pass.digit));
         let (placed, values, places) = (from.places.is_some(), to.keys.is_some(), to.places.is_some());
-        let [first, count] = ranks;
+        let [size, skipped] = [len, pass.first + start].map(|n| self.count(n));
         self.digit_launch(
             job,
-            digit,
-            SortLaunch {
-                sort: Sort { pass, dtype: job.dtype, descending: false, placed, values, places },
+            pass,
+            read,
+            Moved {
+                sort: Sort { pass: scattered, dtype: job.dtype, descending: false, placed, values, places },
                 reads: from.views().chain([sums.clone()]).collect(),
                 writes: to.views().collect(),
-                workgroups: 0,
-                dims: vec![Dim { size: self.count(count)?, count: self.count(first)?, ..Dim::default() }],
-                head: Head::default(),
+                ranks: Dim { size: size?, count: skipped?, ..Dim::default() },
             },
         )
     }
@@ -207,17 +237,35 @@ impl Planner<'_> {
         Tile { bits: digit.bits, items: self.caps.tuning.sort_items }
     }
 
-    /// Launches a workgroup for each tile, which is told the digit.
-    fn digit_launch(&mut self, job: &Job, digit: Digit, mut launch: SortLaunch) -> Result<()> {
-        let tiles = job.row.div_ceil(self.tile());
-        launch.workgroups = job.rows * tiles;
-        launch.dims.push(Dim { size: digit.from, count: digit.turned, ..Dim::default() });
-        launch.head = Head {
-            n: self.count(job.rows)?,
-            n_reduced: self.count(job.row)?,
-            blocks: self.count(tiles)?,
-            ..Head::default()
-        };
-        self.sort_launch(launch)
+    /// Launches a workgroup for each group of tiles of a part, which is told the digit.
+    fn digit_launch(&mut self, job: &Job, pass: &Pass<'_>, part: (usize, usize), moved: Moved) -> Result<()> {
+        let Moved { sort, reads, writes, ranks } = moved;
+        let (group, (start, len)) = (self.tile() * pass.turns, part);
+        let digit = Dim { size: pass.digit.from, count: pass.digit.turned, ..Dim::default() };
+        let [all, before] = [job.row.div_ceil(group), start / group].map(|n| self.count(n));
+        let groups = Dim { size: all?, count: before?, ..Dim::default() };
+        self.sort_launch(SortLaunch {
+            sort,
+            reads,
+            writes,
+            workgroups: job.rows * len.div_ceil(group),
+            dims: vec![ranks, digit, groups],
+            head: Head {
+                n: self.count(job.rows)?,
+                n_reduced: self.count(len)?,
+                chunk: self.count(start)?,
+                blocks: self.count(len.div_ceil(group))?,
+                turns: self.count(pass.turns)?,
+                ..Head::default()
+            },
+        })
     }
+}
+
+/// What a launch by a digit reads and writes, and which ranks of a row that is.
+struct Moved {
+    sort: Sort,
+    reads: Vec<View>,
+    writes: Vec<View>,
+    ranks: Dim,
 }
