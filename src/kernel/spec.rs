@@ -68,7 +68,7 @@ pub(crate) struct Reduce {
     pub(crate) folds: Vec<(Fold, DType)>,
     /// What is computed from the reduced values, and stored.
     pub(crate) epilogue: Code,
-    /// As in [`Map::tail`].
+    /// As in [`Map::tail`]: of outputs, or where rows lie in runs of memory, of what is stored of their elements.
     pub(crate) tail: bool,
     /// Whether rows are split over workgroups, each of which stores a partial result.
     pub(crate) split: bool,
@@ -102,7 +102,8 @@ pub(crate) struct Scan {
 /// A pass of a sort along rows: `shaders/sort_*.wgsl`. Operands are the elements and their places, if these are read, for
 /// `Scatter` the sums of all counts, then the elements and their places, if these are written; for `Count`, the counts. The
 /// first dim is that of a row of results: `size` of them, of ranks from `count` on. The second, where digits are taken, says
-/// which: from bit `size` of an element's order on, its bits turned round where `count` has some.
+/// which: from bit `size` of an element's order on, its bits turned round where `count` has some. The third is that of all
+/// groups of tiles of a row: `size` of them, of which `count` come before those that are read.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[allow(clippy::struct_excessive_bools, reason = "each says what a pass does, whatever the others say")]
 pub(crate) struct Sort {

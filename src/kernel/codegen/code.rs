@@ -55,7 +55,11 @@ impl<'a> Scope<'a> {
             Strategy::Outer => below(spec.width, "place.k", "uniforms.n"),
             Strategy::Rows => "B(place.k < uniforms.n)".to_owned(),
         };
-        Self { prefix: "v", stride_word, placed_scalars: true, inside, ..Self::of_epilogue(spec, reduce) }
+        // What it stores lies where it reads. Columns are whole groups, rows of four are not stored.
+        let (index, end) = ("r", "uniforms.n_reduced");
+        let tail = reduce.tail && reduce.strategy == Strategy::Inner;
+        let epilogue = Self::of_epilogue(spec, reduce);
+        Self { prefix: "v", stride_word, index, end, tail, placed_scalars: true, one_output: false, inside, ..epilogue }
     }
 
     /// What is computed from the results.

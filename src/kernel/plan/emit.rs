@@ -18,6 +18,8 @@ use crate::kernel::spec::{Code, Inst, Line};
 pub(super) struct Emitted {
     pub(super) code: Code,
     pub(super) reads: Vec<View>,
+    /// What a reduction's body writes: its code's stores name these by number.
+    pub(super) writes: Vec<View>,
 }
 
 /// Scalars passed to a kernel.

@@ -58,7 +58,7 @@ impl Planner<'_> {
     }
 
     /// What a pass of its own is over; nothing for other values.
-    fn pass_args(&self, id: Id) -> SmallVec<[Id; 3]> {
+    pub(super) fn pass_args(&self, id: Id) -> SmallVec<[Id; 3]> {
         let step = &self.graph.values[id].step;
         if step.is_pass() { step.args() } else { SmallVec::new() }
     }
@@ -138,7 +138,12 @@ impl Planner<'_> {
             self.make_room(&args, more)?;
             self.scan(group[0], &finals)?;
         } else {
-            self.reduce_into(group, &args, &domain, &dims, &finals)?;
+            let walked = if self.products.contains_key(&group[0]) {
+                Vec::new()
+            } else {
+                self.beside(group, &domain, &finals, outputs)
+            };
+            self.reduce_into(group, &domain, &dims, &finals, &walked)?;
         }
         for output in finals.iter().filter(|o| kept.contains(&o.value)) {
             self.stored.insert(output.value, (output.target.memory, output.target.dtype));
@@ -146,14 +151,14 @@ impl Planner<'_> {
         Ok(())
     }
 
-    /// Plans the kernels that reduce a group and write `finals`.
+    /// Plans the kernels that reduce a group and write `finals`, and `beside` on the way.
     fn reduce_into(
         &mut self,
         group: &[Id],
-        args: &[Id],
         domain: &Shape,
         dims: &[usize],
         finals: &[Output],
+        beside: &[Output],
     ) -> Result<()> {
         if let [id] = group
             && let Some(found) = self.products.get(id)
@@ -161,8 +166,10 @@ impl Planner<'_> {
         {
             return Ok(());
         }
-        self.make_room(args, group.len())?;
-        self.reduce(group, args, domain, dims, finals)
+        let args = group.iter().flat_map(|&id| self.pass_args(id));
+        let roots: Vec<Id> = args.chain(beside.iter().map(|o| o.value)).collect();
+        self.make_room(&roots, group.len() + beside.len())?;
+        self.reduce(group, domain, dims, finals, beside)
     }
 
     /// Stores parts of what is reduced until a kernel can read it by strides, beside so much more memory.

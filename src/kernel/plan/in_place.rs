@@ -4,7 +4,7 @@
 //! ends them, writes new weights in the place of the old.
 
 use super::{Launch, Memory, Plan, Target};
-use crate::kernel::spec::{Inst, Kernel, Line};
+use crate::kernel::spec::{Code, Inst, Kernel, Line, Reduce};
 
 impl Plan {
     /// Whether each launch that writes a target's memory comes after all that read it, or reads of it no more than the
@@ -46,17 +46,27 @@ impl Launch {
     fn reads_where_it_writes(&self, memory: Memory) -> bool {
         self.reads_of(memory).all(|read| {
             let taken = self.lines().any(|line| matches!(line.inst, Inst::Take(of, _) if of == read));
-            // A reduction writes what its ending computes. What it walks over may be another's.
-            let walked = match &self.spec.kernel {
-                Kernel::Map(_) => false,
-                Kernel::Reduce(reduce) => {
-                    reduce.body.lines.iter().any(|line| matches!(line.inst, Inst::Load(of) if of == read))
-                }
-                Kernel::Scan(_) | Kernel::Sort(_) | Kernel::Segments(_) | Kernel::Contract(_) => true,
-            };
-            let mut written = self.n_loads..self.spec.operands.len();
-            !taken && !walked && written.any(|write| self.lie_alike(read, write))
+            !taken && self.written_with(read).iter().any(|&write| self.lie_alike(read, write))
         })
+    }
+
+    /// The operands that an invocation writes after it has read an element of operand `read`, and before any other has:
+    /// those of a map; of a reduction what it writes as it walks, for what it walks over, else what its ending writes.
+    fn written_with(&self, read: usize) -> Vec<usize> {
+        let written = |code: &Code| code.stores.iter().map(|store| store.0).collect();
+        match &self.spec.kernel {
+            Kernel::Map(map) => written(&map.body),
+            Kernel::Reduce(Reduce { body, epilogue, .. }) => {
+                let loads =
+                    |code: &Code| code.lines.iter().any(|line| matches!(line.inst, Inst::Load(of) if of == read));
+                match (loads(body), loads(epilogue)) {
+                    (true, false) => written(body),
+                    (false, true) => written(epilogue),
+                    _ => Vec::new(),
+                }
+            }
+            Kernel::Scan(_) | Kernel::Sort(_) | Kernel::Segments(_) | Kernel::Contract(_) => Vec::new(),
+        }
     }
 
     /// Whether two operands place every element alike.

@@ -3,6 +3,7 @@
 //! Elementwise values fuse into whatever consumes them. Reductions over the same domain and dims share a pass; what
 //! follows them at their own shape is their epilogue. A reduced value used again at full size is stored and read.
 
+mod beside;
 mod contract;
 mod cut;
 mod domain;
@@ -194,7 +195,7 @@ pub(crate) fn plan(op: &'static str, graph: &Graph, targets: &[Target], caps: &C
     let product = |id: Id| Contraction::of(graph, id, contract::LEAST).map(|found| (id, found));
     let products = (0..graph.values.len()).filter_map(product).collect();
     let costs = costs(graph, caps);
-    let planner = |beside| Planner {
+    let planner = |copies| Planner {
         op,
         graph,
         caps,
@@ -203,7 +204,7 @@ pub(crate) fn plan(op: &'static str, graph: &Graph, targets: &[Target], caps: &C
         stored: Stored::default(),
         launches: Vec::new(),
         temps: Vec::new(),
-        beside,
+        copies,
     };
     let places: Vec<Place<'_>> = targets.iter().map(Target::place).collect();
     let plan = planner(false).plan(targets);
@@ -225,7 +226,7 @@ struct Planner<'a> {
     launches: Vec<Launch>,
     temps: Vec<Temp>,
     /// Whether memory that is read is written by copies alone.
-    beside: bool,
+    copies: bool,
 }
 
 /// Something to be stored: the value, and where.
@@ -283,7 +284,7 @@ impl Planner<'_> {
         let one_pass = self.fits(&region, map::memory_written(outputs));
         let far_apart = |o: &Output| self.used_far_apart(&o.target, outputs);
         let staged: Vec<bool> =
-            outputs.iter().map(|o| in_place && !one_pass || self.beside && is_read(o) || far_apart(o)).collect();
+            outputs.iter().map(|o| in_place && !one_pass || self.copies && is_read(o) || far_apart(o)).collect();
         let mut copies = Vec::new();
         for (output, staged) in outputs.iter_mut().zip(staged) {
             if staged {

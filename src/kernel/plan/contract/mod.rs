@@ -121,7 +121,7 @@ impl Planner<'_> {
     /// Computes a factor into memory, over the dims it varies along.
     fn compute(&mut self, id: Id, absent: &[usize], domain: &Shape, dtype: DType) -> Result<View> {
         let mut scalars = Scalars::default();
-        let Emitted { code, reads: mut views } = emit(self.graph, &self.stored, &[], &[id], &mut scalars, 0);
+        let Emitted { code, reads: mut views, .. } = emit(self.graph, &self.stored, &[], &[id], &mut scalars, 0);
         for view in &mut views {
             *view = absent.iter().fold(view.clone(), |view, &d| view.narrow(d, 0, 1));
         }

@@ -16,12 +16,13 @@ use crate::{DType, Result, Shape};
 impl Planner<'_> {
     /// Launches a kernel over a whole job.
     pub(super) fn reduce_launch(&mut self, job: &ReduceJob, shares: &Shares, ending: Ending) -> Result<()> {
-        let dims = Collapsed::of(job, &ending);
-        let views: Vec<View> = job.body.reads.iter().chain(&ending.views).cloned().collect();
-        let mut operands = self.operands(&views, views.len() - ending.n_stores)?;
+        let (dims, body) = (Collapsed::of(job, &ending), &job.body);
+        let views: Vec<View> = body.reads.iter().chain(&ending.views).chain(&body.writes).cloned().collect();
+        let n_stores = ending.n_stores + body.writes.len();
+        let mut operands = self.operands(&views, views.len() - n_stores)?;
         for (i, view) in views.iter().enumerate() {
             let (kept, offset) = (&dims.kept[i], operands.offset(i, view));
-            if let Some(reduced) = dims.reduced.get(i) {
+            if let Some(reduced) = &dims.reduced[i] {
                 let (along, across) =
                     if shares.strategy == Strategy::Outer { (kept, reduced) } else { (reduced, kept) };
                 let strides = kept.iter().chain(reduced).copied().collect();
@@ -36,6 +37,9 @@ impl Planner<'_> {
         let n = self.count(dims.kept_sizes.iter().product())?;
         let uniform_dims = self.dims(dims.kept_sizes.iter().chain(&dims.reduced_sizes))?;
         let inner = shares.strategy == Strategy::Inner;
+        let n_reduced = self.count(dims.reduced_sizes.iter().product())?;
+        let (mut code, writes) = (body.code.clone(), !body.writes.is_empty());
+        code.stores.iter_mut().for_each(|store| store.0 += views.len() - body.writes.len());
         self.launch(Launching {
             kernel: Kernel::Reduce(Reduce {
                 strategy: shares.strategy,
@@ -44,10 +48,10 @@ impl Planner<'_> {
                 at_once: self.caps.tuning.at_once,
                 kept_rank: dims.kept_sizes.len(),
                 reduced_rank: dims.reduced_sizes.len(),
-                body: job.body.code.clone(),
+                body: code,
                 folds: job.folds.to_vec(),
                 epilogue: ending.code,
-                tail: !inner && n % shares.width != 0,
+                tail: if inner { writes && n_reduced % shares.width != 0 } else { n % shares.width != 0 },
                 split: ending.split,
                 subgroups: inner && shares.lanes > 1 && self.shuffles(shares.lanes, job.folds),
             }),
@@ -59,7 +63,7 @@ impl Planner<'_> {
             scalars: ending.scalars,
             head: Head {
                 n,
-                n_reduced: self.count(dims.reduced_sizes.iter().product())?,
+                n_reduced,
                 chunk: self.count(shares.chunk)?,
                 blocks: self.count(shares.blocks)?,
                 turns: self.count(shares.turns)?,
@@ -81,29 +85,34 @@ impl Planner<'_> {
 struct Collapsed {
     kept_sizes: SmallVec<[usize; 8]>,
     reduced_sizes: SmallVec<[usize; 8]>,
-    /// Strides over the kept dims, of what is read and then of what the ending reads and writes.
+    /// Strides over the kept dims, of what the body reads, what the ending reads and writes, and what the body writes.
     kept: Vec<Strides>,
-    /// Strides over the reduced dims, of what is read.
-    reduced: Vec<Strides>,
+    /// Strides over the reduced dims, where there are any.
+    reduced: Vec<Option<Strides>>,
 }
 
 impl Collapsed {
     fn of(job: &ReduceJob, ending: &Ending) -> Self {
+        let (n_reads, n_ending) = (job.body.reads.len(), ending.views.len());
         let over = |dims: &[usize]| -> Vec<Strides> {
-            let strides = |r: &View| dims.iter().map(|&d| r.access.footprint().strides()[d]).collect();
-            job.body.reads.iter().map(strides).collect()
+            let strides = |view: &View| dims.iter().map(|&d| view.access.footprint().strides()[d]).collect();
+            job.body.reads.iter().chain(&job.body.writes).map(strides).collect()
         };
         let shape = |dims: &[usize]| -> Shape { dims.iter().map(|&d| job.domain[d]).collect() };
         // Kept dims collapse over everything that is placed by them; partial results follow the walk itself.
         let mut kept = over(&job.walk.kept);
         if !ending.split {
-            kept.extend(ending.views.iter().map(|v| Strides::from_slice(v.access.footprint().strides())));
+            let strides = ending.views.iter().map(|v| Strides::from_slice(v.access.footprint().strides()));
+            kept.splice(n_reads..n_reads, strides);
         }
         let (kept_sizes, mut kept) = collapse_to_some(&shape(&job.walk.kept), &kept);
         if ending.split {
-            kept.extend(ending.views.iter().map(|_| Strides::from_elem(0, kept_sizes.len())));
+            let none = Strides::from_elem(0, kept_sizes.len());
+            kept.splice(n_reads..n_reads, std::iter::repeat_n(none, n_ending));
         }
         let (reduced_sizes, reduced) = collapse_to_some(&shape(&job.walk.reduced), &over(&job.walk.reduced));
+        let mut reduced: Vec<Option<Strides>> = reduced.into_iter().map(Some).collect();
+        reduced.splice(n_reads..n_reads, std::iter::repeat_n(None, n_ending));
         Self { kept_sizes, reduced_sizes, kept, reduced }
     }
 }

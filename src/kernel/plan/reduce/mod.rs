@@ -106,14 +106,15 @@ struct Ending {
 }
 
 impl Planner<'_> {
-    /// One pass over the domain, and a second over the partial results if its rows were split.
+    /// One pass over the domain, which writes the outputs `beside` as it goes, and a second over the partial results if its
+    /// rows were split.
     pub(super) fn reduce(
         &mut self,
         group: &[Id],
-        args: &[Id],
         domain: &Shape,
         dims: &[usize],
         finals: &[Output],
+        beside: &[Output],
     ) -> Result<()> {
         let folds: Vec<(Fold, DType)> = group
             .iter()
@@ -123,7 +124,12 @@ impl Planner<'_> {
             })
             .collect();
         let mut scalars = Scalars::default();
-        let body = emit(self.graph, &self.stored, &[], args, &mut scalars, 0);
+        let args = group.iter().flat_map(|&id| self.pass_args(id));
+        let roots: Vec<Id> = args.chain(beside.iter().map(|o| o.value)).collect();
+        let mut body = emit(self.graph, &self.stored, &[], &roots, &mut scalars, 0);
+        let written = body.code.results.split_off(group.len());
+        body.code.stores = written.into_iter().enumerate().collect();
+        body.writes = beside.iter().map(|o| o.target.view()).collect();
         let walk = Walk::new(domain, dims, &body.reads);
         let (folds, domain, product, cuts) = (&folds[..], domain.clone(), None, SmallVec::new());
         self.reduce_job(&ReduceJob { group, folds, finals, domain, walk, product, body, scalars, cuts })
@@ -155,7 +161,8 @@ impl Planner<'_> {
         let width = width_for(strategy, walk, domain, &body.reads, views);
         let short = rows > 0 && rows.is_multiple_of(4) && rows <= 4 * self.caps.tuning.short as usize && n >= 4;
         let vectors = strategy == Strategy::Inner && width == 4;
-        let strategy = if short && vectors && rows_end_alike(walk, domain, views) { Strategy::Rows } else { strategy };
+        let by_rows = short && vectors && body.writes.is_empty() && rows_end_alike(walk, domain, views);
+        let strategy = if by_rows { Strategy::Rows } else { strategy };
         let apart = walk.reduced.last().zip(dominant(&body.reads)).map_or(0, |(&d, read)| step_along(read, d));
         let size = size(&body.reads);
         let rows = (rows, apart.saturating_mul(size));

@@ -19,7 +19,7 @@ impl ReduceJob<'_> {
     pub(in crate::kernel::plan) fn narrow(&self, dim: usize, start: usize, len: usize) -> Self {
         let mut out = self.clone();
         out.domain = self.domain.resized(dim, len);
-        out.body.reads.iter_mut().for_each(|r| *r = r.narrow(dim, start, len));
+        out.body.reads.iter_mut().chain(&mut out.body.writes).for_each(|r| *r = r.narrow(dim, start, len));
         if let Some(kept) = self.walk.kept.iter().position(|&d| d == dim) {
             out.cuts.push((kept, start, len));
         }
@@ -55,7 +55,9 @@ impl Planner<'_> {
 
     /// The dim to cut what is reduced along, or none if it can stay whole.
     fn reduction_cut(&self, job: &ReduceJob) -> Result<Option<usize>> {
-        let beyond = |j: &ReduceJob| self.beyond(&j.body.reads) + excess(j.rows() as u64, (1 << 31) - 1);
+        let beyond = |j: &ReduceJob| {
+            self.beyond(&j.body.reads) + self.beyond(&j.body.writes) + excess(j.rows() as u64, (1 << 31) - 1)
+        };
         let now = beyond(job);
         if now == 0.0 {
             return Ok(None);

@@ -235,7 +235,7 @@ fn memory_scan<'a>(folds: &'a [(Fold, DType)], dim: usize, from: &View, to: &Vie
         n_stores: 1,
         scalars: Scalars::default(),
     };
-    let body = Emitted { code: body, reads: vec![from.clone()] };
+    let body = Emitted { code: body, reads: vec![from.clone()], ..Emitted::default() };
     let walk = walk(&domain, dim, &body.reads);
     let (product, scalars, cuts) = (None, Scalars::default(), SmallVec::new());
     let reduce = ReduceJob { group: &[], folds, finals: &[], domain, walk, product, body, scalars, cuts };

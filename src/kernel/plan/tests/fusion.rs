@@ -86,7 +86,7 @@ fn results_are_kept_for_what_comes_later_alone() {
         let plan = plan_for_all(exprs, &Caps::webgpu());
         (plan.launches.len(), plan.temps.len())
     };
-    assert_eq!(cost(&[x.sum(0), &x + 1]), (2, 0));
+    assert_eq!(cost(&[x.sum(0), &x + 1]), (1, 0), "written as it is walked");
     assert_eq!(cost(&[x.sum(0), x.sum(0) + 1]), (1, 0));
     assert_eq!(cost(&[x.sum(0).keepdim() * &x]), (2, 1));
     assert_eq!(cost(&[x.sum(0).cast(DType::F16), x.sum(0) + 1]), (2, 1), "packed words are a map's");
@@ -157,8 +157,10 @@ fn an_update_is_written_by_its_last_pass_if_earlier_ones_have_read_the_rest() {
     let total = Expr::from(&x).sum(..);
     assert_eq!(cost(&[(&x, &x - &total)]), (3, 2), "the sum, then a map in place");
     assert_eq!(cost(&[(&x, x.flip(0).unwrap() - &total)]), (4, 3));
-    // The first target is written before the second is computed of it.
     let both = [(&w, &w + slope(&x)), (&x, &x + &w)];
+    assert_eq!(cost(&both), (2, 1), "each element is written by the pass that has read it, then the step");
+    // The first target is written before the second is computed of it.
+    let both = [(&w, &w + slope(&x)), (&x, x.flip(0).unwrap() + &w)];
     assert_eq!(cost(&both).1, 3);
     assert_eq!(cost(&[(&w, Expr::from(&w).cumsum(0))]), (2, 1));
     assert_eq!(
@@ -195,4 +197,38 @@ fn memory_beside_a_packed_target_counts_as_a_binding() {
         ];
         assert!(plan_assign(&two, &tight(3)).launches.iter().all(|l| l.spec.bindings.len() <= 3));
     }
+}
+
+/// A gradient of every weight beside its loss: a pass over the elements, and one over what its parts left.
+#[test]
+fn what_is_computed_of_the_elements_of_a_reduction_is_written_in_its_pass() {
+    let [w, a, t] = [(); 3].map(|()| f32s(&[1000, 1001]));
+    let error = &w * &a - &t;
+    let (loss, slope) = (error.square().mean(..), &error * &a * 2.0);
+    let launches = |exprs: &[Expr], caps: &Caps| kernels(&plan_for_all(exprs, caps));
+    let both = [loss.clone(), slope.clone()];
+    assert_eq!(
+        launches(&both, &Caps::webgpu()),
+        ["reduce_inner 4: vec vec vec splat vec", "reduce_inner 4: vec splat"]
+    );
+    // The last vector of the last row has one element alone.
+    let odd = [error.narrow(0, 0, 999).sum(..), slope.narrow(0, 0, 999)];
+    assert_eq!(launches(&odd, &Caps::webgpu())[0], "reduce_inner 4: vec vec vec splat vec, tail");
+    let down = ["reduce_outer 1: step step step step step", "reduce_outer 1: step step"];
+    assert_eq!(launches(&[error.sum(0), slope.clone()], &Caps::webgpu()), down);
+    // Three tensors, a result and its parts, and the slopes: one more than five.
+    assert_eq!(launches(&both, &caps(5, Tuning::discrete())).len(), 2);
+    assert!(launches(&both, &caps(4, Tuning::discrete())).len() > 2);
+    // What lies in words together with others, or reads more of its own than is read already, has a pass of its own.
+    let apart = [loss.clone(), slope.cast(DType::F16)];
+    assert!(launches(&apart, &Caps::webgpu()).iter().any(|k| k.starts_with("map")));
+    let [b, c, d] = [(); 3].map(|()| f32s(&[1000, 1001]));
+    assert!(launches(&[a.sum(..), &a * &b * &c * &d], &Caps::webgpu()).iter().any(|k| k.starts_with("map")));
+    // In place, if nothing else reads what is overwritten.
+    let step = || &w - &slope * 0.1;
+    let held = f32s(&[]);
+    let steps = |assignments: &[(&Tensor, Expr)]| kernels(&plan_assign(assignments, &Caps::webgpu()));
+    assert_eq!(steps(&[(&w, step()), (&held, loss.clone())]).len(), 2);
+    let read_elsewhere = steps(&[(&w, step()), (&held, loss + w.flip(0).unwrap().amax(..))]);
+    assert!(read_elsewhere.len() == 3 && read_elsewhere[2].starts_with("map"), "{read_elsewhere:?}");
 }
