@@ -69,6 +69,20 @@ impl Planner<'_> {
         })
     }
 
+    /// Whether a job is one launch in which each invocation writes whole words of every packed output.
+    pub(super) fn packs(&self, job: &ReduceJob, shares: &Shares, ending: &Ending) -> bool {
+        if shares.strategy == Strategy::Inner || shares.width != 4 || shares.splits > 1 {
+            return false;
+        }
+        let dims = Collapsed::of(job, ending);
+        let n = dims.kept_sizes.iter().product();
+        let stores =
+            ending.views.iter().zip(&dims.kept[job.body.reads.len()..]).skip(ending.views.len() - ending.n_stores);
+        stores
+            .filter(|(view, _)| view.is_packed())
+            .all(|(view, kept)| ending_mode(view, shares, kept, n, false) == Mode::Vec)
+    }
+
     /// Whether so many lanes can exchange results within a subgroup.
     fn shuffles(&self, lanes: u32, folds: &[(Fold, DType)]) -> bool {
         self.caps.tuning.subgroups

@@ -115,18 +115,54 @@ impl Planner<'_> {
         dims: &[usize],
         finals: &[Output],
     ) -> Result<()> {
-        let folds: Vec<(Fold, DType)> = group
-            .iter()
-            .filter_map(|&id| match &self.graph.values[id].step {
-                Step::Reduce { op, .. } => Some((*op, self.graph.values[id].dtype)),
-                _ => None,
-            })
-            .collect();
+        let folds = self.folds(group);
+        let job = self.job(group, &folds, args, domain, dims, finals);
+        self.reduce_job(&job)
+    }
+
+    /// Whether a group's pass is one launch, in which each invocation writes whole words of those of `finals` that are packed.
+    pub(super) fn writes_whole_words(
+        &self,
+        group: &[Id],
+        args: &[Id],
+        domain: &Shape,
+        dims: &[usize],
+        finals: &[Output],
+    ) -> bool {
+        if self.products.contains_key(&group[0]) || domain.numel() == 0 {
+            return false;
+        }
+        let folds = self.folds(group);
+        let job = self.job(group, &folds, args, domain, dims, finals);
+        if self.ending_beyond(&job) > 0.0 || !matches!(self.reduction_cut(&job), Ok(None)) {
+            return false;
+        }
+        let ending = self.ending(&job, &job.body);
+        self.packs(&job, &self.shares(&job, &ending.views, self.most_splits(&job)), &ending)
+    }
+
+    fn folds(&self, group: &[Id]) -> Vec<(Fold, DType)> {
+        let fold = |&id: &Id| match &self.graph.values[id].step {
+            Step::Reduce { op, .. } => Some((*op, self.graph.values[id].dtype)),
+            _ => None,
+        };
+        group.iter().filter_map(fold).collect()
+    }
+
+    fn job<'a>(
+        &self,
+        group: &'a [Id],
+        folds: &'a [(Fold, DType)],
+        args: &[Id],
+        domain: &Shape,
+        dims: &[usize],
+        finals: &'a [Output],
+    ) -> ReduceJob<'a> {
         let mut scalars = Scalars::default();
         let body = emit(self.graph, &self.stored, &[], args, &mut scalars, 0);
         let walk = Walk::new(domain, dims, &body.reads);
-        let (folds, domain, product, cuts) = (&folds[..], domain.clone(), None, SmallVec::new());
-        self.reduce_job(&ReduceJob { group, folds, finals, domain, walk, product, body, scalars, cuts })
+        let (domain, product, cuts) = (domain.clone(), None, SmallVec::new());
+        ReduceJob { group, folds, finals, domain, walk, product, body, scalars, cuts }
     }
 
     /// A reduction whose memory can be bound.
