@@ -119,8 +119,9 @@ impl Planner<'_> {
         };
         let domain = self.graph.values[arg].shape.clone();
         let args: Vec<Id> = group.iter().flat_map(|&r| self.pass_args(r)).collect();
+        let packs = !is_scan && !self.products.contains_key(&group[0]);
         let joins = |o: &Output| {
-            self.is_epilogue(o, group, &kept_shape) && (!is_scan || o.shape == kept_shape && !o.is_packed())
+            self.is_epilogue(o, group, &kept_shape) && (!is_scan || o.shape == kept_shape) && (packs || !o.is_packed())
         };
         let (epilogue, rest): (Vec<Output>, Vec<Output>) = std::mem::take(outputs).into_iter().partition(joins);
         // Beside its result, a scan may bind what parts of rows begin with.

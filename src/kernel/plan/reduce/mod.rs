@@ -7,6 +7,7 @@ pub(super) mod strategy;
 
 use smallvec::SmallVec;
 
+use self::launch::packs;
 pub(super) use self::shares::Shares;
 use self::strategy::{dominant, outer_or_inner, rows_end_alike, size, step_along, width_for};
 use super::emit::{Emitted, Scalars, emit};
@@ -129,7 +130,7 @@ impl Planner<'_> {
         dims: &[usize],
         finals: &[Output],
     ) -> bool {
-        if self.products.contains_key(&group[0]) || domain.numel() == 0 {
+        if domain.numel() == 0 {
             return false;
         }
         let folds = self.folds(group);
@@ -138,7 +139,7 @@ impl Planner<'_> {
             return false;
         }
         let ending = self.ending(&job, &job.body);
-        self.packs(&job, &self.shares(&job, &ending.views, self.most_splits(&job)), &ending)
+        packs(&job, &self.shares(&job, &ending.views, self.most_splits(&job)), &ending)
     }
 
     fn folds(&self, group: &[Id]) -> Vec<(Fold, DType)> {

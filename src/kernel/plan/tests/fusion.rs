@@ -121,6 +121,9 @@ fn the_pass_of_a_reduction_writes_packed_elements_where_it_owns_whole_words() {
     assert_eq!(cost(&bytes(&[20]), &x.sum(0).sum(1)).0, 3, "one output a row");
     let long = f32s(&[40_000, 64]);
     assert_eq!(cost(&tensor(&[64], DType::F16), &long.sum(0)), (3, 2), "partial results first");
+    let product = (f32s(&[20, 30, 1]) * f32s(&[30, 64])).sum(1);
+    let kernels = kernels(&plan_assign(&[(&f16, product)], &Caps::webgpu()));
+    assert!(kernels[0].starts_with("contract") && kernels[1].starts_with("map"), "{kernels:?}");
     // What is reduced is wanted later, too.
     let both = [(&f16, x.sum(0)), (&f32s(&[20]), x.sum(0).sum(1))];
     let plan = plan_assign(&both, &Caps::webgpu());
