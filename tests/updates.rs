@@ -182,3 +182,36 @@ fn gradient_descent_in_place_is_what_it_is_by_turns() {
         assert!(floats(&w).iter().all(|w| *w != 0.0), "{device}: something was learned");
     }
 }
+
+/// Elements that share words, written by the pass that reduces or by one after it: neighbours of a target stay as they were,
+/// what is wanted of the sums besides is right, and a target may be read for what it becomes.
+#[test]
+fn sums_written_to_elements_that_share_words_leave_their_neighbours_alone() {
+    const ROWS: usize = 5;
+    for device in devices() {
+        for dtype in [DType::U8, DType::I8, DType::I16, DType::U16, DType::F16, DType::BF16] {
+            for (columns, whole_row, from) in
+                [(64, 64, 0), (64, 96, 0), (64, 96, 4), (64, 96, 3), (60, 66, 0), (63, 63, 0), (4, 8, 4), (260, 260, 0)]
+            {
+                let x = whole(&[3, ROWS, columns], DType::F32, &device).abs().eval().unwrap();
+                let all = Tensor::full([ROWS, whole_row], 2.0_f32, &device).unwrap().to_dtype(dtype).unwrap();
+                let part = all.narrow(1, from, columns).unwrap();
+                let [sums, rows] =
+                    [&[ROWS, columns][..], &[ROWS]].map(|s| Tensor::zeros(s, DType::F32, &device).unwrap());
+                let sum = x.sum(0);
+                let read = sum.cast(DType::F32) + part.cast(DType::F32);
+                assign(&[(&part, read.cast(dtype)), (&sums, sum.clone()), (&rows, sum.sum(1))]).unwrap();
+                let name = format!("{device}: {dtype}, {columns} of {whole_row} from {from}");
+                let x = floats(&x);
+                let sum = |i: usize| (0..3).map(|c| x[c * ROWS * columns + i]).sum::<f32>();
+                let want: Vec<f32> = (0..ROWS * columns).map(sum).collect();
+                assert_eq!(floats(&sums), want, "{name}");
+                let of_row = |row: &[f32]| row.iter().sum::<f32>();
+                assert_eq!(floats(&rows), want.chunks(columns).map(of_row).collect::<Vec<_>>(), "{name}");
+                let column = |i: usize| (i % whole_row).checked_sub(from).filter(|&column| column < columns);
+                let mine = |i: usize| column(i).map_or(2.0, |column| 2.0 + want[i / whole_row * columns + column]);
+                assert_eq!(floats(&all), (0..ROWS * whole_row).map(mine).collect::<Vec<_>>(), "{name}");
+            }
+        }
+    }
+}

@@ -143,19 +143,18 @@ impl Hand {
 
     pub(crate) fn record(&self, encoder: &mut wgpu::CommandEncoder, texture: &wgpu::Texture) {
         let [shade, gradient, step] = &self.pipelines;
-        let run = |encoder: &mut wgpu::CommandEncoder, kernels: &[(&wgpu::ComputePipeline, [u32; 2])]| {
-            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-            for (pipeline, [x, y]) in kernels {
-                pass.set_pipeline(pipeline);
-                pass.set_bind_group(0, &self.group, &[]);
-                pass.dispatch_workgroups(*x, *y, 1);
-            }
-        };
-        run(encoder, &[(shade, [(self.row / 4).div_ceil(64), self.height])]);
+        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+        pass.set_bind_group(0, &self.group, &[]);
+        for (pipeline, [x, y]) in
+            [(shade, [(self.row / 4).div_ceil(64), self.height]), (gradient, [64, 1]), (step, [1, 1])]
+        {
+            pass.set_pipeline(pipeline);
+            pass.dispatch_workgroups(x, y, 1);
+        }
+        drop(pass);
         let layout = wgpu::TexelCopyBufferLayout { offset: 0, bytes_per_row: Some(self.row), rows_per_image: None };
         let from = wgpu::TexelCopyBufferInfo { buffer: &self.picture, layout };
         let size = wgpu::Extent3d { width: self.width, height: self.height, depth_or_array_layers: 1 };
         encoder.copy_buffer_to_texture(from, texture.as_image_copy(), size);
-        run(encoder, &[(gradient, [64, 1]), (step, [1, 1])]);
     }
 }

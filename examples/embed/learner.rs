@@ -71,10 +71,9 @@ impl Learner {
         let step = &weights - &speed * RATE;
         // Recorded once: each frame does it with what the weights are then.
         let (frame, ()) = device.record(|| {
-            picture.assign(shade)?;
-            picture.to_wgpu_texture(texture)?;
-            // The gradient's last pass makes the step, too, in place.
-            assign(&[(&speeds, speed), (&weights, step)])
+            // One pass makes the grey that both are made of, and the picture; the gradient's last makes the step, in place.
+            assign(&[(&picture, shade), (&speeds, speed), (&weights, step)])?;
+            picture.to_wgpu_texture(texture)
         })?;
         Ok(Self { weights, loss, frame })
     }

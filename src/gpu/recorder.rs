@@ -296,6 +296,11 @@ impl Recorder {
         }
     }
 
+    /// Whether anything is recorded that has not been handed over.
+    pub(super) fn has_work(&self) -> bool {
+        self.encoder.is_some() || !self.earlier.is_empty()
+    }
+
     /// The same, for a caller who keeps the pace: what tells of the last submission, if there was any.
     pub(super) fn flush(&mut self, context: &Context, op: &'static str) -> Result<Option<wgpu::SubmissionIndex>> {
         self.hand_over(context, op)?;

@@ -82,7 +82,10 @@ impl Recorded {
             if recorder.tape().is_some() {
                 return Err(Error::argument(op, "no recording of this device around it", "one"));
             }
-            recorder.flush(context, op)?;
+            // Mostly not: and what is not read here need not come from memory, in a frame's time.
+            if recorder.has_work() {
+                recorder.flush(context, op)?;
+            }
             recorder.note_aside(context, op, &self.in_use.kept)?;
         }
         context.counts.kernels.fetch_add(self.kernels, Ordering::Relaxed);

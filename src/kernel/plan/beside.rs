@@ -34,7 +34,7 @@ impl Planner<'_> {
                     && self.walks_with(&pass, group, finals, chosen.iter().chain([output]))
             };
             // Packed words belong to several elements.
-            let is_alike = output.shape == *domain && output.target.dtype.size() >= 4;
+            let is_alike = output.shape == *domain && !output.is_packed();
             if is_alike && self.reads_mostly(output.value, &read) && is_walked(pass()) {
                 chosen.push(outputs.remove(i));
             } else {

@@ -104,8 +104,13 @@ impl Planner<'_> {
 
     /// A value that is to be stored in a temporary, in row-major order.
     pub(super) fn temporary(&mut self, value: Id, shape: Shape) -> Output {
+        let memory = self.temp(shape.numel(), self.graph.values[value].dtype);
+        self.whole(value, shape, memory)
+    }
+
+    /// The output of a value as it is, to all of some memory.
+    pub(super) fn whole(&self, value: Id, shape: Shape, memory: Memory) -> Output {
         let dtype = self.graph.values[value].dtype;
-        let memory = self.temp(shape.numel(), dtype);
         Output { value, target: Target::contiguous(memory, shape.clone(), dtype), shape }
     }
 

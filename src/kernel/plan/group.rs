@@ -119,36 +119,57 @@ impl Planner<'_> {
         };
         let domain = self.graph.values[arg].shape.clone();
         let args: Vec<Id> = group.iter().flat_map(|&r| self.pass_args(r)).collect();
-        let (epilogue, rest): (Vec<Output>, Vec<Output>) = std::mem::take(outputs)
-            .into_iter()
-            .partition(|o| self.is_epilogue(o, group, &kept_shape) && (!is_scan || o.shape == kept_shape));
+        let packs = !is_scan && !self.products.contains_key(&group[0]);
+        let joins = |o: &Output| {
+            self.is_epilogue(o, group, &kept_shape) && (!is_scan || o.shape == kept_shape) && (packs || !o.is_packed())
+        };
+        let (epilogue, rest): (Vec<Output>, Vec<Output>) = std::mem::take(outputs).into_iter().partition(joins);
         // Beside its result, a scan may bind what parts of rows begin with.
         let more = group.len() + usize::from(is_scan);
-        let epilogue = self.fitting(epilogue, group, more, outputs);
+        let mut epilogue = self.fitting(epilogue, group, more, outputs);
         outputs.extend(rest);
-        // What is still wanted of this group, by outputs not taken or by later reductions.
-        let mut wanted: Vec<Id> = outputs.iter().map(|o| o.value).collect();
-        wanted.extend(self.needed(&Self::roots_of(outputs)).into_iter().flat_map(|id| self.pass_args(id)));
-        let used_later = |id: Id| wanted.iter().any(|&w| self.reductions_under(w).contains(&id) || w == id);
-        let kept: Vec<Id> = group.iter().copied().filter(|&id| used_later(id)).collect();
+        let mut kept = self.wanted_of(group, outputs);
+        if epilogue.iter().any(Output::is_packed) {
+            self.make_room(&args, more)?;
+            // Where what is kept will lie there is no memory yet.
+            let later = |(i, &id): (usize, &Id)| self.whole(id, kept_shape.clone(), Memory::Temp(usize::MAX - i));
+            let finals: Vec<Output> = epilogue.iter().cloned().chain(kept.iter().enumerate().map(later)).collect();
+            if !self.writes_whole_words(group, &domain, &dims, &finals) {
+                // Words belong to several outputs: they are written by a map afterwards.
+                let (packed, whole) = epilogue.into_iter().partition(Output::is_packed);
+                epilogue = whole;
+                outputs.extend::<Vec<Output>>(packed);
+                kept = self.wanted_of(group, outputs);
+            }
+        }
 
         let mut finals = epilogue;
+        let first_kept = finals.len();
         finals.extend(kept.iter().map(|&id| self.temporary(id, kept_shape.clone())));
         if is_scan {
             self.make_room(&args, more)?;
             self.scan(group[0], &finals)?;
         } else {
-            let walked = if self.products.contains_key(&group[0]) {
+            // Which invocation owns which words was found without outputs beside.
+            let walked = if !packs || finals.iter().any(Output::is_packed) {
                 Vec::new()
             } else {
                 self.beside(group, &domain, &finals, outputs)
             };
             self.reduce_into(group, &domain, &dims, &finals, &walked)?;
         }
-        for output in finals.iter().filter(|o| kept.contains(&o.value)) {
+        for output in &finals[first_kept..] {
             self.stored.insert(output.value, (output.target.memory, output.target.dtype));
         }
         Ok(())
+    }
+
+    /// Those of a group that are still wanted, by outputs or by later reductions.
+    fn wanted_of(&self, group: &[Id], outputs: &[Output]) -> Vec<Id> {
+        let mut wanted = Self::roots_of(outputs);
+        wanted.extend(self.needed(&Self::roots_of(outputs)).into_iter().flat_map(|id| self.pass_args(id)));
+        let is_wanted = |id: Id| wanted.iter().any(|&w| self.reductions_under(w).contains(&id) || w == id);
+        group.iter().copied().filter(|&id| is_wanted(id)).collect()
     }
 
     /// Plans the kernels that reduce a group and write `finals`, and `beside` on the way.
@@ -200,8 +221,6 @@ impl Planner<'_> {
         };
         !here.is_empty()
             && without_ones(&output.shape) == without_ones(kept)
-            // Packed words belong to several outputs: they are written by a map afterwards.
-            && output.target.dtype.size() >= 4
             && region.reads.iter().all(|r| group.contains(r) || self.stored.contains_key(r))
             && region.values.iter().all(|&id| placed_alike(id))
     }

@@ -237,6 +237,13 @@ struct Output {
     target: Target,
 }
 
+impl Output {
+    /// Whether several elements share a word where it is written.
+    fn is_packed(&self) -> bool {
+        self.target.dtype.size() < 4
+    }
+}
+
 impl Planner<'_> {
     fn plan(mut self, targets: &[Target]) -> Result<Plan> {
         self.run(targets)?;

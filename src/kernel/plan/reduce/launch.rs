@@ -81,6 +81,18 @@ impl Planner<'_> {
     }
 }
 
+/// Whether a job is one launch in which each invocation writes whole words of every packed output.
+pub(super) fn packs(job: &ReduceJob, shares: &Shares, ending: &Ending) -> bool {
+    if shares.strategy == Strategy::Inner || shares.width != 4 || shares.splits > 1 {
+        return false;
+    }
+    let dims = Collapsed::of(job, ending);
+    let n = dims.kept_sizes.iter().product();
+    let first_store = ending.views.len() - ending.n_stores;
+    let mut stores = ending.views.iter().zip(&dims.kept[job.body.reads.len()..]).skip(first_store);
+    stores.all(|(view, kept)| !view.is_packed() || ending_mode(view, shares, kept, n, false) == Mode::Vec)
+}
+
 /// The dims of a reduction, with those joined that all views step through as one.
 struct Collapsed {
     kept_sizes: SmallVec<[usize; 8]>,

@@ -7,6 +7,7 @@ pub(super) mod strategy;
 
 use smallvec::SmallVec;
 
+use self::launch::packs;
 pub(super) use self::shares::Shares;
 use self::strategy::{dominant, outer_or_inner, rows_end_alike, size, step_along, width_for};
 use super::emit::{Emitted, Scalars, emit};
@@ -116,13 +117,42 @@ impl Planner<'_> {
         finals: &[Output],
         beside: &[Output],
     ) -> Result<()> {
-        let folds: Vec<(Fold, DType)> = group
-            .iter()
-            .filter_map(|&id| match &self.graph.values[id].step {
-                Step::Reduce { op, .. } => Some((*op, self.graph.values[id].dtype)),
-                _ => None,
-            })
-            .collect();
+        let folds = self.folds(group);
+        let job = self.job(group, &folds, domain, dims, finals, beside);
+        self.reduce_job(&job)
+    }
+
+    /// Whether a group's pass is one launch, in which each invocation writes whole words of those of `finals` that are packed.
+    pub(super) fn writes_whole_words(&self, group: &[Id], domain: &Shape, dims: &[usize], finals: &[Output]) -> bool {
+        if domain.numel() == 0 {
+            return false;
+        }
+        let folds = self.folds(group);
+        let job = self.job(group, &folds, domain, dims, finals, &[]);
+        if self.ending_beyond(&job) > 0.0 || !matches!(self.reduction_cut(&job), Ok(None)) {
+            return false;
+        }
+        let ending = self.ending(&job, &job.body);
+        packs(&job, &self.shares(&job, &ending.views, self.most_splits(&job)), &ending)
+    }
+
+    fn folds(&self, group: &[Id]) -> Vec<(Fold, DType)> {
+        let fold = |&id: &Id| match &self.graph.values[id].step {
+            Step::Reduce { op, .. } => Some((*op, self.graph.values[id].dtype)),
+            _ => None,
+        };
+        group.iter().filter_map(fold).collect()
+    }
+
+    fn job<'a>(
+        &self,
+        group: &'a [Id],
+        folds: &'a [(Fold, DType)],
+        domain: &Shape,
+        dims: &[usize],
+        finals: &'a [Output],
+        beside: &[Output],
+    ) -> ReduceJob<'a> {
         let mut scalars = Scalars::default();
         let args = group.iter().flat_map(|&id| self.pass_args(id));
         let roots: Vec<Id> = args.chain(beside.iter().map(|o| o.value)).collect();
@@ -131,8 +161,8 @@ impl Planner<'_> {
         body.code.stores = written.into_iter().enumerate().collect();
         body.writes = beside.iter().map(|o| o.target.view()).collect();
         let walk = Walk::new(domain, dims, &body.reads);
-        let (folds, domain, product, cuts) = (&folds[..], domain.clone(), None, SmallVec::new());
-        self.reduce_job(&ReduceJob { group, folds, finals, domain, walk, product, body, scalars, cuts })
+        let (domain, product, cuts) = (domain.clone(), None, SmallVec::new());
+        ReduceJob { group, folds, finals, domain, walk, product, body, scalars, cuts }
     }
 
     /// A reduction whose memory can be bound.

@@ -54,7 +54,7 @@ impl Planner<'_> {
     }
 
     /// The dim to cut what is reduced along, or none if it can stay whole.
-    fn reduction_cut(&self, job: &ReduceJob) -> Result<Option<usize>> {
+    pub(super) fn reduction_cut(&self, job: &ReduceJob) -> Result<Option<usize>> {
         let beyond = |j: &ReduceJob| {
             self.beyond(&j.body.reads) + self.beyond(&j.body.writes) + excess(j.rows() as u64, (1 << 31) - 1)
         };

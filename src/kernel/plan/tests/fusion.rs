@@ -89,11 +89,45 @@ fn results_are_kept_for_what_comes_later_alone() {
     assert_eq!(cost(&[x.sum(0), &x + 1]), (1, 0), "written as it is walked");
     assert_eq!(cost(&[x.sum(0), x.sum(0) + 1]), (1, 0));
     assert_eq!(cost(&[x.sum(0).keepdim() * &x]), (2, 1));
-    assert_eq!(cost(&[x.sum(0).cast(DType::F16), x.sum(0) + 1]), (2, 1), "packed words are a map's");
+    assert_eq!(cost(&[x.sum(0).cast(DType::F16), x.sum(0) + 1]), (1, 0), "whole words");
+    assert_eq!(cost(&[x.sum(1).cast(DType::F16), x.sum(1) + 1]), (2, 1), "words of several rows are a map's");
     assert_eq!(cost(&[x.sum(0).flip(0) + x.amax(0)]), (2, 2), "another place than its own");
     assert_eq!(cost(&[x.sum(0) * f32s(&[48]).flip(0).unwrap()]), (1, 0));
     let turned = Expr::from(f32s(&[6, 8])).permute(&[1, 0]).reshape([48]);
     assert_eq!(cost(&[x.sum(0) * turned]), (2, 1), "a view that strides cannot express");
+}
+
+#[test]
+fn the_pass_of_a_reduction_writes_packed_elements_where_it_owns_whole_words() {
+    let x = f32s(&[3, 20, 64]);
+    let cost = |target: &Tensor, value: &Expr| {
+        let plan = plan_assign(&[(target, value.clone())], &Caps::webgpu());
+        (plan.launches.len(), plan.temps.len())
+    };
+    let bytes = |shape: &[usize]| tensor(shape, DType::U8);
+    let grey = (x.sum(0) * 255.0).reshape([20, 64]);
+    assert_eq!(cost(&bytes(&[20, 64]), &grey), (1, 0));
+    assert_eq!(cost(&bytes(&[20, 256]).narrow(1, 0, 64).unwrap(), &grey), (1, 0), "rows far apart");
+    assert_eq!(cost(&bytes(&[20, 256]).narrow(1, 2, 64).unwrap(), &grey).0, 3, "words shared with what stays");
+    assert_eq!(cost(&bytes(&[20, 66]).narrow(1, 0, 64).unwrap(), &grey).0, 3, "rows begin within words");
+    assert_eq!(cost(&bytes(&[64, 20]).permute(&[1, 0]).unwrap(), &grey).0, 3, "neighbours lie apart");
+    let odd = x.narrow(2, 0, 63).unwrap().sum(0);
+    assert_eq!(cost(&bytes(&[20, 63]), &odd), (2, 1), "groups of four would run over the ends of rows");
+    let [f16, bf16, bools] = [DType::F16, DType::BF16, DType::Bool].map(|dtype| tensor(&[20, 64], dtype));
+    for target in [&f16, &bf16] {
+        assert_eq!(cost(target, &x.sum(0)), (1, 0));
+    }
+    assert_eq!(cost(&bools, &x.sum(0).gt(0.0)), (1, 0));
+    assert_eq!(cost(&bytes(&[20]), &x.sum(0).sum(1)).0, 3, "one output a row");
+    let long = f32s(&[40_000, 64]);
+    assert_eq!(cost(&tensor(&[64], DType::F16), &long.sum(0)), (3, 2), "partial results first");
+    let product = (f32s(&[20, 30, 1]) * f32s(&[30, 64])).sum(1);
+    let kernels = kernels(&plan_assign(&[(&f16, product)], &Caps::webgpu()));
+    assert!(kernels[0].starts_with("contract") && kernels[1].starts_with("map"), "{kernels:?}");
+    // What is reduced is wanted later, too.
+    let both = [(&f16, x.sum(0)), (&f32s(&[20]), x.sum(0).sum(1))];
+    let plan = plan_assign(&both, &Caps::webgpu());
+    assert_eq!((plan.launches.len(), &plan.temps[..]), (2, &[Temp { numel: 20 * 64, dtype: DType::F32 }][..]));
 }
 
 #[test]
