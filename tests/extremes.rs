@@ -3,7 +3,7 @@
 mod devices;
 
 use devices::devices;
-use hadamard::{DType, Device, Error, Expr, Tensor};
+use hadamard::{DType, Device, Error, Expr, Tensor, eval_all};
 
 fn indices(expr: &Expr) -> Vec<i64> {
     expr.eval().unwrap().to_vec().unwrap()
@@ -200,4 +200,47 @@ fn there_must_be_something_to_choose_from() {
     let scalar = Tensor::from_slice(&[2.5_f32], [], &device).unwrap();
     assert_eq!(indices(&scalar.argmax(..)), [0]);
     assert_eq!(indices(&Expr::from(3.5).argmax(..)), [0]);
+}
+
+/// Many rows of many columns over several dims, as they lie in memory and turned round, so that rows are not met in the order of
+/// their numbers; few numbers, so that most are found more than once; alone and beside a sum.
+#[test]
+fn the_first_has_the_smallest_number_in_whatever_order_rows_are_met() {
+    for device in &devices() {
+        for [a, b, columns] in [[19, 9, 130], [16, 8, 64], [3, 70, 700], [40, 5, 7], [2, 4, 4500]] {
+            for levels in [1, 2, 50, 1 << 20] {
+                let number = |i: usize| (i.wrapping_mul(2_654_435_761) >> 7) % 1_048_573 % levels;
+                let numbers: Vec<f32> = (0..a * b * columns).map(|i| number(i) as f32 - 3.0).collect();
+                let x = Tensor::from_slice(&numbers, [a, b, columns], device).unwrap();
+                let at = |i: usize, j: usize, c: usize| numbers[(i * b + j) * columns + c];
+                let finds = |of: Vec<f32>| {
+                    let most = of.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+                    of.iter().position(|&x| x == most).unwrap() as i64
+                };
+                let each =
+                    |of: &dyn Fn(usize) -> Vec<f32>| -> Vec<i64> { (0..columns).map(|c| finds(of(c))).collect() };
+                let in_order = each(&|c| (0..a).flat_map(|i| (0..b).map(move |j| at(i, j, c))).collect());
+                let turned = each(&|c| (0..b).flat_map(|j| (0..a).map(move |i| at(i, j, c))).collect());
+                for x in [Expr::from(&x), x.cast(DType::F64), x.cast(DType::I32), x.cast(DType::I64)] {
+                    let case = format!("{device} {} [{a}, {b}, {columns}] {levels}", x.dtype());
+                    let Ok(x) = x.eval() else {
+                        assert!(device.is_gpu(), "{case}");
+                        continue;
+                    };
+                    let x = Expr::from(x);
+                    let rows = x.reshape([a * b, columns]);
+                    assert_eq!(indices(&rows.argmax(0)), in_order, "{case}");
+                    let of_turned = x.transpose(0, 1).reshape([a * b, columns]);
+                    assert_eq!(indices(&of_turned.argmax(0)), turned, "{case}");
+                    assert_eq!(indices(&(-&rows).argmin(0)), in_order, "{case}");
+                    let both = eval_all(&[rows.argmax(0), rows.sum(0).cast(DType::F32)]).unwrap();
+                    assert_eq!(both[0].to_vec::<i64>().unwrap(), in_order, "{case} beside a sum");
+                    let sums = both[1].to_vec::<f32>().unwrap();
+                    let sum = |c: usize| -> f64 { (0..a * b).map(|r| f64::from(numbers[r * columns + c])).sum() };
+                    let near = |(c, &x): (usize, &f32)| (f64::from(x) - sum(c)).abs() <= 1e-4 * sum(c).abs().max(1e3);
+                    assert!(sums.iter().enumerate().all(near), "{case} beside a sum");
+                }
+            }
+        }
+    }
 }

@@ -8,6 +8,8 @@ use crate::cpu::math::{maximum, minimum};
 pub(in crate::cpu) trait Join<T>: 'static {
     type Acc: Pod;
     const NONE: Self::Acc;
+    /// Whether a join need not be exact.
+    const ROUNDS: bool = true;
     fn pair(a: T, b: T) -> T;
     fn widen(x: T) -> Self::Acc;
     fn join(a: Self::Acc, b: Self::Acc) -> Self::Acc;
@@ -35,11 +37,12 @@ pub(in crate::cpu) struct Amax;
 pub(in crate::cpu) struct Amin;
 
 macro_rules! joins {
-    ($($fold:ident of $t:ident in $acc:ident: $join:expr, $none:expr;)*) => {$(
+    ($($fold:ident of $t:ident in $acc:ident: $join:expr, $none:expr, $rounds:expr;)*) => {$(
         #[allow(clippy::unnecessary_cast, reason = "most types accumulate in themselves")]
         impl Join<$t> for $fold {
             type Acc = $acc;
             const NONE: $acc = $none;
+            const ROUNDS: bool = $rounds;
             #[inline(always)]
             fn pair(a: $t, b: $t) -> $t { $join(a, b) }
             #[inline(always)]
@@ -52,22 +55,22 @@ macro_rules! joins {
     )*};
 }
 joins! {
-    Sum of f32 in f64: std::ops::Add::add, 0.0;
-    Sum of f64 in f64: std::ops::Add::add, 0.0;
-    Sum of i32 in i32: i32::wrapping_add, 0;
-    Sum of i64 in i64: i64::wrapping_add, 0;
-    Prod of f32 in f64: std::ops::Mul::mul, 1.0;
-    Prod of f64 in f64: std::ops::Mul::mul, 1.0;
-    Prod of i32 in i32: i32::wrapping_mul, 1;
-    Prod of i64 in i64: i64::wrapping_mul, 1;
-    Amax of f32 in f32: maximum, f32::NEG_INFINITY;
-    Amax of f64 in f64: maximum, f64::NEG_INFINITY;
-    Amax of i32 in i32: maximum, i32::MIN;
-    Amax of i64 in i64: maximum, i64::MIN;
-    Amin of f32 in f32: minimum, f32::INFINITY;
-    Amin of f64 in f64: minimum, f64::INFINITY;
-    Amin of i32 in i32: minimum, i32::MAX;
-    Amin of i64 in i64: minimum, i64::MAX;
+    Sum of f32 in f64: std::ops::Add::add, 0.0, true;
+    Sum of f64 in f64: std::ops::Add::add, 0.0, true;
+    Sum of i32 in i32: i32::wrapping_add, 0, false;
+    Sum of i64 in i64: i64::wrapping_add, 0, false;
+    Prod of f32 in f64: std::ops::Mul::mul, 1.0, true;
+    Prod of f64 in f64: std::ops::Mul::mul, 1.0, true;
+    Prod of i32 in i32: i32::wrapping_mul, 1, false;
+    Prod of i64 in i64: i64::wrapping_mul, 1, false;
+    Amax of f32 in f32: maximum, f32::NEG_INFINITY, false;
+    Amax of f64 in f64: maximum, f64::NEG_INFINITY, false;
+    Amax of i32 in i32: maximum, i32::MIN, false;
+    Amax of i64 in i64: maximum, i64::MIN, false;
+    Amin of f32 in f32: minimum, f32::INFINITY, false;
+    Amin of f64 in f64: minimum, f64::INFINITY, false;
+    Amin of i32 in i32: minimum, i32::MAX, false;
+    Amin of i64 in i64: minimum, i64::MAX, false;
 }
 
 /// The largest magnitude. Without their signs, floats have the order of their bits, in which NaN is last, so NaN wins.
@@ -78,6 +81,7 @@ macro_rules! magnitudes {
         impl Join<$t> for Magnitude {
             type Acc = $t;
             const NONE: $t = 0.0;
+            const ROUNDS: bool = false;
             #[inline(always)]
             fn pair(a: $t, b: $t) -> $t {
                 $t::from_bits(a.abs().to_bits().max(b.abs().to_bits()))

@@ -29,7 +29,7 @@ use crate::expr::graph::Fold;
 use join::Magnitude;
 pub(super) use join::{Amax, Amin, Join, Prod, Sum};
 pub(super) use pair::PairLoops;
-pub(super) use products::ProductLoops;
+pub(super) use products::{PlaneLoops, Planes, ProductLoops, RowLoops};
 use rows::{COLUMNS, Middle, add_each_cell, fold_row};
 use terms::{Itself, Term};
 
@@ -65,6 +65,8 @@ pub(super) struct FoldLoops {
     pub(super) size: usize,
     pub(super) term_size: usize,
     pub(super) acc_size: usize,
+    /// Whether it rounds as it goes on, so that it matters how many elements an accumulator has taken.
+    pub(super) rounds: bool,
     /// Writes the fold of nothing to each accumulator.
     pub(super) clear: fn(acc: Strip<'_>),
     /// Folds each element of `x` into its accumulator.
@@ -136,6 +138,7 @@ fn loops<T: Pod, R: Join<T>>() -> FoldLoops {
         size: size_of::<T>(),
         term_size: size_of::<T>(),
         acc_size: size_of::<R::Acc>(),
+        rounds: R::ROUNDS,
         clear: clear::<T, R>,
         accumulate: accumulate::<T, R>,
         total: total::<T, R>,

@@ -21,7 +21,7 @@ pub(in crate::cpu) struct ProductLoops {
     /// Folds the products of two rows into their accumulators. The second factor may be one element.
     pub(in crate::cpu) accumulate: for<'a> fn(arch: Arch, acc: Strip<'a>, x: Factors<'a>),
     /// The same of several pairs of whole rows.
-    pub(in crate::cpu) accumulate_rows: for<'a> fn(arch: Arch, acc: Strip<'a>, x: [Factors<'a>; ROWS]),
+    pub(in crate::cpu) accumulate_rows: RowLoops,
     /// Folds the products of two rows into the one accumulator. The second factor may be one element.
     pub(in crate::cpu) total: for<'a> fn(arch: Arch, acc: Strip<'a>, x: Factors<'a>),
     /// Folds the products of two strips, each of as many rows of `reduced` elements as `out` has elements. The second factor may
@@ -31,6 +31,34 @@ pub(in crate::cpu) struct ProductLoops {
     pub(in crate::cpu) multiply: Loop,
     /// Writes the one factor of `x` to all of `out`, of which it may be the first.
     pub(in crate::cpu) spread: fn(out: Strip<'_>, x: Strip<'_>),
+}
+
+/// How several pairs of whole rows are folded.
+#[derive(Clone, Copy)]
+pub(in crate::cpu) enum RowLoops {
+    /// Into accumulators.
+    Plain(for<'a> fn(arch: Arch, acc: Strip<'a>, x: [Factors<'a>; ROWS])),
+    Planes(PlaneLoops),
+}
+
+/// Folds rows into two planes of as many columns, or, where that does not go, into accumulators; and in the end what the planes
+/// hold into these.
+#[derive(Clone, Copy)]
+pub(in crate::cpu) struct PlaneLoops {
+    pub(in crate::cpu) accumulate: for<'a> fn(arch: Arch, acc: Strip<'a>, planes: Planes<'a>, x: [Factors<'a>; ROWS]),
+    pub(in crate::cpu) join: for<'a> fn(arch: Arch, acc: Strip<'a>, planes: Planes<'a>),
+}
+
+/// Two planes, which take the room of as many accumulators.
+#[derive(Clone, Copy)]
+pub(in crate::cpu) struct Planes<'a> {
+    pub(in crate::cpu) elements: Strip<'a>,
+    /// As wide as the elements.
+    pub(in crate::cpu) numbers: Strip<'a>,
+    /// Whether they hold nothing yet.
+    pub(in crate::cpu) are_new: bool,
+    /// Whether numbers are known to rise from one row to the next, whatever these are.
+    pub(in crate::cpu) rise: bool,
 }
 
 impl ProductLoops {
@@ -59,7 +87,7 @@ impl ProductLoops {
 pub(super) fn products<T: Pod, R: Join<T>, P: Product<T>>() -> ProductLoops {
     ProductLoops {
         accumulate: accumulate::<T, R, P>,
-        accumulate_rows: accumulate_rows::<T, R, P>,
+        accumulate_rows: RowLoops::Plain(accumulate_rows::<T, R, P>),
         total: total::<T, R, P>,
         middle: middle::<T, R, P>,
         multiply: map2(P::of),

@@ -15,6 +15,7 @@
 //! Each point of the domain is evaluated once, so what else is computed of the same elements is written by the way
 //! (`beside.rs`).
 
+mod columns;
 mod partition;
 mod rows;
 mod terms;

@@ -6,10 +6,11 @@ use std::ops::Range;
 use smallvec::SmallVec;
 
 use super::{Folded, folded};
+use crate::Shape;
 use crate::base::layout::Layout;
-use crate::cpu::fold::WIDE;
+use crate::cpu::fold::{Kind, WIDE};
 use crate::cpu::frame::{strip_len, walked};
-use crate::cpu::region::{Reading, Region};
+use crate::cpu::region::{Reading, Region, Source};
 use crate::cpu::space::{Space, Walked};
 
 /// Elements a thread takes at a time, where there is no lack of them.
@@ -50,6 +51,8 @@ pub(super) struct Partition {
     pub(super) in_place: bool,
     /// Whether it does, or is positions in even steps, wherever a row of the walk is long.
     pub(super) at_hand: bool,
+    /// Whether the numbers of elements among which the smallest is looked for rise along the walk.
+    pub(super) numbers_rise: bool,
     pub(super) way: Way,
     /// Outer indices of a piece of work.
     pub(super) outers: usize,
@@ -111,6 +114,11 @@ impl Partition {
         let alone = region.outputs.len() == folded(folds);
         let at_hand = alone && region.outputs.iter().all(|output| in_place(output) || by_steps(*output));
         let in_place = alone && region.outputs.iter().all(in_place);
+        let numbers_rise = folds.iter().filter(|fold| fold.loops.kind == Kind::Place).all(|fold| {
+            let numbers = region.leaves.get(region.outputs[fold.output + 1]);
+            let numbers = numbers.filter(|leaf| leaf.source == Source::Index).and_then(|leaf| leaf.access.layout());
+            numbers.is_some_and(|numbers| rise(shape, &reduced_dims, numbers.strides()))
+        });
         let products = folds.iter().all(|fold| fold.products.is_some());
         let block = reduced * inner;
         let way = match () {
@@ -144,6 +152,7 @@ impl Partition {
             wide: folds.iter().map(|fold| fold.loops.acc_size).fold(WIDE, usize::max),
             in_place,
             at_hand,
+            numbers_rise,
             way,
             outers,
             n_columns,
@@ -178,4 +187,14 @@ impl Partition {
     pub(super) fn accumulators(&self) -> usize {
         self.columns * (self.most.min(ACCUMULATORS) / self.columns.max(1)).max(1)
     }
+}
+
+/// Whether positions rise along dims, the last of which is walked fastest.
+fn rise(shape: &Shape, dims: &[usize], strides: &[isize]) -> bool {
+    let mut most = 0;
+    dims.iter().rev().all(|&d| {
+        let rises = strides[d] > most;
+        most += (shape[d] as isize - 1) * strides[d];
+        rises
+    })
 }

@@ -8,7 +8,7 @@ use smallvec::{SmallVec, smallvec};
 use super::partition::{Partition, Way};
 use super::worker::{Accumulators, Worker};
 use super::{Folded, Pair, Reduce};
-use crate::cpu::fold::ROWS;
+use crate::cpu::fold::{PlaneLoops, ROWS, RowLoops};
 use crate::cpu::frame::{Direct, Frame};
 use crate::cpu::strip::Strip;
 
@@ -16,7 +16,8 @@ use crate::cpu::strip::Strip;
 type OutputRows<'a> = SmallVec<[[Strip<'a>; ROWS]; 3]>;
 
 impl<'a, 'm: 'a> Worker<'a, 'm> {
-    /// Folds [`ROWS`] rows of `len` points, the first of them from `start` on and each `step` after the one before.
+    /// Folds [`ROWS`] rows of `len` points, the first of them from `start` on and each `step` after the one before. Whether
+    /// no rows came before them.
     pub(super) fn accumulate_rows(
         &self,
         frame: &mut Frame<'a, 'm>,
@@ -24,6 +25,7 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
         step: usize,
         len: usize,
         into: Accumulators<'a, 'm>,
+        are_first: bool,
     ) {
         let Partition { space, most, .. } = self.partition;
         let mut done = 0;
@@ -38,11 +40,16 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
             }
             for (fold, &Folded { ref loops, output, ref products, .. }) in self.reduce.folds.iter().enumerate() {
                 let acc = into(self, fold, done, n);
-                if let Some(products) = products {
-                    let factors = std::array::from_fn(|row| [rows[output][row], rows[output + 1][row]]);
-                    (products.accumulate_rows)(self.arch, acc, factors);
-                } else {
+                let Some(products) = products else {
                     (loops.accumulate_rows)(self.arch, acc, rows[output]);
+                    continue;
+                };
+                let factors = std::array::from_fn(|row| [rows[output][row], rows[output + 1][row]]);
+                match products.accumulate_rows {
+                    RowLoops::Plain(accumulate) => accumulate(self.arch, acc, factors),
+                    RowLoops::Planes(PlaneLoops { accumulate, .. }) => {
+                        accumulate(self.arch, acc, self.planes(fold, done, n, are_first), factors);
+                    }
                 }
             }
             done += n;

@@ -1,13 +1,11 @@
 //! One thread's share of a reduction.
 
-use std::ops::Range;
-
-use super::partition::{BLOCK, Partition, Piece, Way};
+use super::partition::{Partition, Piece, Way};
 use super::rows::rows_bytes;
 use super::{Folded, Pair, Reduce, partial};
 use crate::cpu::arch::Arch;
 use crate::cpu::destination::Outputs;
-use crate::cpu::fold::{FoldLoops, Kind, ProductLoops, ROWS};
+use crate::cpu::fold::{FoldLoops, Kind, ProductLoops};
 use crate::cpu::frame::{Constants, Frame, Memory, scratch_bytes};
 use crate::cpu::strip::Strip;
 use crate::cpu::window::{Size, Window};
@@ -60,7 +58,7 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
     }
 
     /// `n` elements of `size` bytes, of the strips of a fold, from byte `at` on.
-    fn own(&self, fold: usize, at: usize, n: usize, size: usize) -> Strip<'a> {
+    pub(super) fn own(&self, fold: usize, at: usize, n: usize, size: usize) -> Strip<'a> {
         debug_assert!(at + n * size <= self.fold_bytes, "within the strips of this fold");
         self.scratch.carve(self.folds_at + fold * self.fold_bytes + at, n, size)
     }
@@ -72,15 +70,18 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
         self.own(fold, first * size, n, size)
     }
 
-    /// `n` of a fold's accumulators of a block, from the one numbered `first` on.
-    fn of_block(&self, fold: usize, first: usize, n: usize) -> Strip<'a> {
+    /// `n` of a fold's accumulators of a block, from the one numbered `first` on. What does not round has one block.
+    pub(super) fn of_block(&self, fold: usize, first: usize, n: usize) -> Strip<'a> {
+        if !self.reduce.folds[fold].loops.rounds {
+            return self.of_all(fold, first, n);
+        }
         debug_assert!(first + n <= self.partition.accumulators(), "within the accumulators");
         let size = self.reduce.folds[fold].loops.acc_size;
         self.own(fold, self.partition.most * self.partition.wide + first * size, n, size)
     }
 
     /// `n` of a fold's accumulators of all blocks, from the one numbered `first` on.
-    fn of_all(&self, fold: usize, first: usize, n: usize) -> Strip<'a> {
+    pub(super) fn of_all(&self, fold: usize, first: usize, n: usize) -> Strip<'a> {
         debug_assert!(first + n <= self.partition.accumulators(), "within the accumulators");
         let size = self.reduce.folds[fold].loops.acc_size;
         self.own(
@@ -96,7 +97,7 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
         self.own(fold, self.partition.most * self.partition.wide, n, self.reduce.folds[fold].loops.size)
     }
 
-    fn loops(&self) -> impl Iterator<Item = (usize, &'a FoldLoops)> {
+    pub(super) fn loops(&self) -> impl Iterator<Item = (usize, &'a FoldLoops)> {
         self.reduce.folds.iter().map(|fold| &fold.loops).enumerate()
     }
 
@@ -169,72 +170,14 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
         }
     }
 
-    fn columns(&self, frame: &mut Frame<'a, 'm>, piece: &Piece) {
-        let Partition { inner, n_columns, .. } = *self.partition;
-        let width = piece.columns.len();
-        // Where rows are short, several are folded as one long one, which is folded at the end.
-        let packed = if n_columns == 1 { self.partition.accumulators() / width } else { 1 };
-        for outer in piece.outer.clone() {
-            let result = outer * inner + piece.columns.start;
-            let rows = piece.rows.clone();
-            if rows.len() <= BLOCK * packed {
-                self.block(frame, piece, outer, packed, rows, Self::of_all);
-            } else {
-                self.clear(Self::of_all, width * packed);
-                for row in rows.clone().step_by(BLOCK * packed) {
-                    let rows = row..rows.end.min(row + BLOCK * packed);
-                    self.block(frame, piece, outer, packed, rows, Self::of_block);
-                    for (fold, loops) in self.loops() {
-                        let n = width * packed;
-                        (loops.merge)(self.arch, self.of_all(fold, 0, n), self.of_block(fold, 0, n));
-                    }
-                }
-            }
-            for (fold, loops) in self.loops() {
-                let rows = self.of_all(fold, 0, width * packed);
-                for i in 1..packed {
-                    (loops.merge)(self.arch, rows.part(0, width), rows.part(i * width, width));
-                }
-            }
-            self.finish(piece.part, result, width);
-        }
-    }
-
-    /// Folds rows `rows` of a piece into the accumulators `into`, `packed` of them as one.
-    fn block(
-        &self,
-        frame: &mut Frame<'a, 'm>,
-        piece: &Piece,
-        outer: usize,
-        packed: usize,
-        rows: Range<usize>,
-        into: Accumulators<'a, 'm>,
-    ) {
-        let Partition { inner, reduced, .. } = *self.partition;
-        let width = piece.columns.len();
-        self.clear(into, width * packed);
-        let mut row = rows.start;
-        while row < rows.end {
-            let start = (outer * reduced + row) * inner + piece.columns.start;
-            if row + ROWS * packed <= rows.end {
-                self.accumulate_rows(frame, start, packed * inner, packed * width, into);
-                row += ROWS * packed;
-            } else {
-                let n_rows = packed.min(rows.end - row);
-                self.accumulate(frame, start, n_rows * width, into);
-                row += n_rows;
-            }
-        }
-    }
-
-    fn clear(&self, accumulators: Accumulators<'a, 'm>, n: usize) {
+    pub(super) fn clear(&self, accumulators: Accumulators<'a, 'm>, n: usize) {
         for (fold, loops) in self.loops() {
             (loops.clear)(accumulators(self, fold, 0, n));
         }
     }
 
     /// Folds `len` points from `start` on into as many accumulators.
-    fn accumulate(&self, frame: &mut Frame<'a, 'm>, start: usize, len: usize, into: Accumulators<'a, 'm>) {
+    pub(super) fn accumulate(&self, frame: &mut Frame<'a, 'm>, start: usize, len: usize, into: Accumulators<'a, 'm>) {
         let (mut point, end) = (start, start + len);
         while point < end {
             let n = self.partition.space.strip(point, end, self.partition.most);
@@ -348,7 +291,7 @@ impl<'a, 'm: 'a> Worker<'a, 'm> {
 
     /// Puts the first `n` accumulators of all blocks, of results from `start` on, with the other parts; or stores them if
     /// there are none.
-    fn finish(&self, part: usize, start: usize, n: usize) {
+    pub(super) fn finish(&self, part: usize, start: usize, n: usize) {
         for (fold, loops) in self.loops() {
             let acc = self.of_all(fold, 0, n);
             if self.partition.n_parts > 1 {

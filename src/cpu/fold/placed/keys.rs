@@ -1,115 +1,187 @@
 //! An element's key: a number whose order says which of two elements is looked for.
 
+use std::marker::PhantomData;
+
 use pulp::Simd;
 
+use super::words::Word;
 use crate::cpu::math::{of_order, order};
 
 /// How an element's bits become its key, and the same of vectors of elements, without the keys.
 pub(super) trait Key: 'static {
-    /// The bits of an element that no other comes after.
-    const LAST: u32;
+    type Word: Word;
 
-    fn of(bits: u32) -> i32;
+    /// The bits of an element that no other comes after.
+    const LAST: Self::Word;
+
+    fn of(bits: Self::Word) -> KeyOf<Self>;
 
     /// The bits of an element of that key, which is of no NaN.
-    fn element(key: i32) -> u32;
+    fn element(key: KeyOf<Self>) -> Self::Word;
 
-    /// In each lane the element whose key is smaller, neither being [`odd`](Self::odd).
-    fn first<S: Simd>(simd: S, a: S::u32s, b: S::u32s) -> S::u32s;
+    /// Whether the key of an element is not of its order as a number: NaN.
+    fn is_odd(bits: Self::Word) -> bool;
+
+    /// In each lane the element whose key is smaller, neither being odd.
+    fn first<S: Simd>(simd: S, a: Vector<Self, S>, b: Vector<Self, S>) -> Vector<Self, S>;
 
     /// Where the key of `a` is smaller, and where both keys are equal.
-    fn precedes<S: Simd>(simd: S, a: S::u32s, b: S::u32s) -> S::m32s;
-    fn same<S: Simd>(simd: S, a: S::u32s, b: S::u32s) -> S::m32s;
+    fn precedes<S: Simd>(simd: S, a: Vector<Self, S>, b: Vector<Self, S>) -> Mask<Self, S>;
+    fn same<S: Simd>(simd: S, a: Vector<Self, S>, b: Vector<Self, S>) -> Mask<Self, S>;
 
-    /// Lanes that are not 0 wherever the key of an element is not of its order as a number, and maybe elsewhere: NaN.
-    fn odd<S: Simd>(simd: S, x: [S::u32s; 8]) -> S::u32s;
+    /// Elements that are odd if one of both is, or one of those before of which such sums were made; and maybe elsewhere. One
+    /// operation for each element, where to ask of each takes two.
+    fn sum<S: Simd>(simd: S, a: Vector<Self, S>, b: Vector<Self, S>) -> Vector<Self, S>;
+
+    /// Where an element is not odd.
+    fn is_even<S: Simd>(simd: S, x: Vector<Self, S>) -> Mask<Self, S>;
 }
 
-/// The smallest of whole numbers, which are their own keys.
-pub(super) struct Whole;
+pub(super) type KeyOf<K> = <<K as Key>::Word as Word>::Key;
+pub(super) type Found<K> = <<K as Key>::Word as Word>::Found;
+pub(super) type Vector<K, S> = <<K as Key>::Word as Word>::Vector<S>;
+pub(super) type Mask<K, S> = <<K as Key>::Word as Word>::Mask<S>;
 
-impl Key for Whole {
-    const LAST: u32 = i32::MAX as u32;
+/// The smallest of whole numbers, which are their own keys, and the largest.
+pub(super) struct SmallestWhole<W>(PhantomData<W>);
+pub(super) struct LargestWhole<W>(PhantomData<W>);
 
-    #[inline(always)]
-    fn of(bits: u32) -> i32 {
-        bits as i32
-    }
+macro_rules! whole {
+    ($word:ident $key:ident $vector:ident $mask:ident $as_keys:ident $same:ident:
+        $($name:ident $precedes:ident $last:expr, $turn:expr;)*) => {$(
+        impl Key for $name<$word> {
+            type Word = $word;
+            const LAST: $word = $last as $word;
 
-    #[inline(always)]
-    fn element(key: i32) -> u32 {
-        key as u32
-    }
+            #[inline(always)]
+            fn of(bits: $word) -> $key {
+                $turn(bits as $key)
+            }
 
-    #[inline(always)]
-    fn first<S: Simd>(simd: S, a: S::u32s, b: S::u32s) -> S::u32s {
-        simd.transmute_u32s_i32s(simd.min_i32s(simd.transmute_i32s_u32s(a), simd.transmute_i32s_u32s(b)))
-    }
+            #[inline(always)]
+            fn element(key: $key) -> $word {
+                $turn(key) as $word
+            }
 
-    #[inline(always)]
-    fn precedes<S: Simd>(simd: S, a: S::u32s, b: S::u32s) -> S::m32s {
-        simd.less_than_i32s(simd.transmute_i32s_u32s(a), simd.transmute_i32s_u32s(b))
-    }
+            #[inline(always)]
+            fn is_odd(_: $word) -> bool {
+                false
+            }
 
-    #[inline(always)]
-    fn same<S: Simd>(simd: S, a: S::u32s, b: S::u32s) -> S::m32s {
-        simd.equal_u32s(a, b)
-    }
+            #[inline(always)]
+            fn first<S: Simd>(simd: S, a: S::$vector, b: S::$vector) -> S::$vector {
+                $word::select(simd, Self::precedes(simd, a, b), a, b)
+            }
 
-    #[inline(always)]
-    fn odd<S: Simd>(simd: S, _: [S::u32s; 8]) -> S::u32s {
-        simd.splat_u32s(0)
-    }
+            #[inline(always)]
+            fn precedes<S: Simd>(simd: S, a: S::$vector, b: S::$vector) -> S::$mask {
+                simd.$precedes(simd.$as_keys(a), simd.$as_keys(b))
+            }
+
+            #[inline(always)]
+            fn same<S: Simd>(simd: S, a: S::$vector, b: S::$vector) -> S::$mask {
+                simd.$same(a, b)
+            }
+
+            #[inline(always)]
+            fn sum<S: Simd>(_: S, a: S::$vector, _: S::$vector) -> S::$vector {
+                a
+            }
+
+            #[inline(always)]
+            fn is_even<S: Simd>(simd: S, x: S::$vector) -> S::$mask {
+                simd.$same(x, x)
+            }
+        }
+    )*};
+}
+whole! {
+    u32 i32 u32s m32s transmute_i32s_u32s equal_u32s:
+    SmallestWhole less_than_i32s i32::MAX, std::convert::identity;
+}
+whole! {
+    u64 i64 u64s m64s transmute_i64s_u64s equal_u64s:
+    SmallestWhole less_than_i64s i64::MAX, std::convert::identity;
+    LargestWhole greater_than_i64s i64::MIN, std::ops::Not::not;
 }
 
 /// The smallest of floats, and the largest. NaN comes before all others.
-pub(super) struct Smallest;
-pub(super) struct Largest;
+pub(super) struct Smallest<W>(PhantomData<W>);
+pub(super) struct Largest<W>(PhantomData<W>);
 
 macro_rules! floats {
-    ($($name:ident $first:ident $precedes:ident $last:expr, $turn:expr;)*) => {$(
-        impl Key for $name {
-            const LAST: u32 = f32::to_bits($last);
+    ($float:ident $word:ident $key:ident $vector:ident $mask:ident $order:ident $of_order:ident $as_floats:ident $as_words:ident
+        $add:ident $same:ident:
+        $($name:ident $first:ident $precedes:ident $last:ident $turn:expr;)*) => {$(
+        impl Key for $name<$word> {
+            type Word = $word;
+            const LAST: $word = $float::to_bits($float::$last);
 
             #[inline(always)]
-            fn of(bits: u32) -> i32 {
-                order($turn(f32::from_bits(bits)))
+            fn of(bits: $word) -> $key {
+                $order($turn($float::from_bits(bits)))
             }
 
             #[inline(always)]
-            fn element(key: i32) -> u32 {
-                f32::to_bits($turn(of_order(key)))
+            fn element(key: $key) -> $word {
+                $float::to_bits($turn($of_order(key)))
             }
 
             #[inline(always)]
-            fn first<S: Simd>(simd: S, a: S::u32s, b: S::u32s) -> S::u32s {
-                simd.transmute_u32s_f32s(simd.$first(simd.transmute_f32s_u32s(a), simd.transmute_f32s_u32s(b)))
+            fn is_odd(bits: $word) -> bool {
+                $float::from_bits(bits).is_nan()
             }
 
             #[inline(always)]
-            fn precedes<S: Simd>(simd: S, a: S::u32s, b: S::u32s) -> S::m32s {
-                simd.$precedes(simd.transmute_f32s_u32s(a), simd.transmute_f32s_u32s(b))
+            fn first<S: Simd>(simd: S, a: S::$vector, b: S::$vector) -> S::$vector {
+                simd.$as_words(simd.$first(simd.$as_floats(a), simd.$as_floats(b)))
             }
 
             #[inline(always)]
-            fn same<S: Simd>(simd: S, a: S::u32s, b: S::u32s) -> S::m32s {
-                simd.equal_f32s(simd.transmute_f32s_u32s(a), simd.transmute_f32s_u32s(b))
+            fn precedes<S: Simd>(simd: S, a: S::$vector, b: S::$vector) -> S::$mask {
+                simd.$precedes(simd.$as_floats(a), simd.$as_floats(b))
             }
 
             #[inline(always)]
-            fn odd<S: Simd>(simd: S, x: [S::u32s; 8]) -> S::u32s {
-                // A sum is NaN if a term is: one operation for each. It also is of infinities of both signs.
-                let mut sums = [simd.splat_f32s(0.0); 4];
-                for i in 0..4 {
-                    sums[i] = simd.add_f32s(simd.transmute_f32s_u32s(x[2 * i]), simd.transmute_f32s_u32s(x[2 * i + 1]));
-                }
-                let sum = simd.add_f32s(simd.add_f32s(sums[0], sums[1]), simd.add_f32s(sums[2], sums[3]));
-                simd.select_u32s(simd.equal_f32s(sum, sum), simd.splat_u32s(0), simd.splat_u32s(1))
+            fn same<S: Simd>(simd: S, a: S::$vector, b: S::$vector) -> S::$mask {
+                simd.$same(simd.$as_floats(a), simd.$as_floats(b))
+            }
+
+            #[inline(always)]
+            fn sum<S: Simd>(simd: S, a: S::$vector, b: S::$vector) -> S::$vector {
+                // NaN if a term is. Of infinities of both signs it is, too.
+                simd.$as_words(simd.$add(simd.$as_floats(a), simd.$as_floats(b)))
+            }
+
+            #[inline(always)]
+            fn is_even<S: Simd>(simd: S, x: S::$vector) -> S::$mask {
+                simd.$same(simd.$as_floats(x), simd.$as_floats(x))
             }
         }
     )*};
 }
 floats! {
-    Smallest min_f32s less_than_f32s f32::INFINITY, std::convert::identity;
-    Largest max_f32s greater_than_f32s f32::NEG_INFINITY, std::ops::Neg::neg;
+    f32 u32 i32 u32s m32s order of_order transmute_f32s_u32s transmute_u32s_f32s add_f32s equal_f32s:
+    Smallest min_f32s less_than_f32s INFINITY std::convert::identity;
+    Largest max_f32s greater_than_f32s NEG_INFINITY std::ops::Neg::neg;
+}
+floats! {
+    f64 u64 i64 u64s m64s order_of_f64 f64_of_order transmute_f64s_u64s transmute_u64s_f64s add_f64s equal_f64s:
+    Smallest min_f64s less_than_f64s INFINITY std::convert::identity;
+    Largest max_f64s greater_than_f64s NEG_INFINITY std::ops::Neg::neg;
+}
+
+/// An i64 for an f64, in the same order: of both zeros 0, of NaN less than of any number.
+#[inline(always)]
+fn order_of_f64(x: f64) -> i64 {
+    // Of -0 this makes 0.
+    let bits = (x + 0.0).to_bits() as i64;
+    let order = bits ^ ((bits >> 63) as u64 >> 1) as i64;
+    if x.is_nan() { i64::MIN } else { order }
+}
+
+/// The float that has this order.
+#[inline(always)]
+fn f64_of_order(order: i64) -> f64 {
+    f64::from_bits((order ^ ((order >> 63) as u64 >> 1) as i64) as u64)
 }

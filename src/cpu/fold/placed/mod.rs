@@ -1,79 +1,95 @@
-//! Where the smallest element is, by a key that has its order: the key and the element's number are the words of an i64,
-//! of which the smallest is wanted.
+//! Where the smallest element is, by a key that has its order: the key and the element's number are put together, and the
+//! smallest of that is wanted. Of 32 bits each they are the words of an i64; of elements of 64 bits both are words of so many.
 //!
-//! Elements of 64 bits have no room beside their number: of those, both are words of 64 bits (`long/`).
-//!
-//! To make an i64 of every element takes longer than to fetch it. So elements are compared first, in vectors and as they lie
-//! in memory; keys and numbers are made of those alone that come before others.
+//! To put together both of every element takes longer than to fetch it. So elements are compared first, in vectors and as
+//! they lie in memory; keys and numbers are made of those alone that come before others.
 
 mod keys;
-mod long;
 mod numbers;
 mod row;
 mod rows;
+mod words;
 
 use std::marker::PhantomData;
 
-use pulp::Simd;
-
-use super::products::products;
-use super::terms::Product;
-use super::{Amin, Factors, FoldLoops, Kind, ProductLoops, ROWS, Run, loops};
-use crate::UnaryOp;
+use super::{Factors, FoldLoops, Join, Kind, PlaneLoops, Planes, ProductLoops, ROWS, RowLoops, Run, loops, spread};
 use crate::cpu::arch::Arch;
 use crate::cpu::loops::{Body, Loop};
-use crate::cpu::math::words;
 use crate::cpu::strip::Strip;
 use crate::expr::graph::{Graph, Id, Step};
-use keys::{Key, Largest, Smallest, Whole};
+use crate::{DType, UnaryOp};
+use keys::{Found, Key, Largest, LargestWhole, Smallest, SmallestWhole};
 use numbers::{Numbers, rows_of};
 use row::Row;
-use rows::{Rows, by_ones};
-
-/// Makes an i64 of an element's key and its number.
-struct Placed<K>(K);
-
-impl<K: Key> Product<i64> for Placed<K> {
-    type Factor = u32;
-    #[inline(always)]
-    fn of(element: u32, number: u32) -> i64 {
-        words(K::of(element), number as i32)
-    }
-}
+use rows::{Rows, by_ones, from_planes};
+use words::{First, Pair, Word};
 
 impl FoldLoops {
     /// Those of the smallest i64 of two words, and the values that these loops make the words of: the upper one may be an
     /// element whose key they compute.
     pub(in crate::cpu) fn smallest_of_words(graph: &Graph, [upper, lower]: [Id; 2]) -> (Self, ProductLoops, [Id; 2]) {
         let (products, terms) = match graph.values[upper].step {
-            Step::Order(x) => (placed::<Smallest>(), [x, lower]),
+            Step::Order(x) => (placed::<Smallest<u32>>(), [x, lower]),
             Step::Unary(UnaryOp::Neg, order) => match graph.values[order].step {
-                Step::Order(x) => (placed::<Largest>(), [x, lower]),
-                _ => (placed::<Whole>(), [upper, lower]),
+                Step::Order(x) => (placed::<Largest<u32>>(), [x, lower]),
+                _ => (placed::<SmallestWhole<u32>>(), [upper, lower]),
             },
-            _ => (placed::<Whole>(), [upper, lower]),
+            _ => (placed::<SmallestWhole<u32>>(), [upper, lower]),
         };
-        (Self { kind: Kind::Place, ..loops::<i64, Amin>() }, products, terms)
+        (Self { kind: Kind::Place, ..loops::<i64, First>() }, products, terms)
+    }
+
+    /// Those of where the largest or the smallest element is: of elements of 64 bits and their numbers, i32s as the results are.
+    pub(in crate::cpu) fn place(dtype: DType, largest: bool) -> Option<(Self, ProductLoops)> {
+        let products = match (dtype, largest) {
+            (DType::I64, false) => placed::<SmallestWhole<u64>>(),
+            (DType::I64, true) => placed::<LargestWhole<u64>>(),
+            (DType::F64, false) => placed::<Smallest<u64>>(),
+            (DType::F64, true) => placed::<Largest<u64>>(),
+            _ => return None,
+        };
+        let of_pairs = loops::<Pair, First>();
+        let fold = Self { size: size_of::<i32>(), kind: Kind::Place, middle: middle_of_pairs, narrow, ..of_pairs };
+        Some((fold, products))
     }
 }
 
 fn placed<K: Key>() -> ProductLoops {
     ProductLoops {
         accumulate: accumulate::<K>,
-        accumulate_rows: accumulate_rows::<K>,
+        accumulate_rows: RowLoops::Planes(PlaneLoops { accumulate: accumulate_planes::<K>, join: join_planes::<K> }),
         total: total::<K>,
         middle: middle::<K>,
         multiply: Loop::new(Body::Compiled(write::<K>)),
-        ..products::<i64, Amin, Placed<K>>()
+        spread: spread::<K::Word>,
     }
 }
 
-fn row<K: Key>(arch: Arch, acc: i64, x: Strip<'_>, numbers: Numbers<'_>) -> i64 {
+/// The first of two that were found.
+#[inline(always)]
+fn first<K: Key>(a: Found<K>, b: Found<K>) -> Found<K> {
+    <K::Word as Word>::First::pair(a, b)
+}
+
+fn narrow(_: Arch, out: Strip<'_>, acc: Strip<'_>) {
+    out.cells().iter().zip(acc.cells()).for_each(|(out, acc)| out.set(u64::out(acc.get())));
+}
+
+fn middle_of_pairs(_: Arch, out: Strip<'_>, x: Strip<'_>, [_, reduced, inner]: [usize; 3]) {
+    let (out, x) = (out.cells(), x.cells::<Pair>());
+    for (i, out) in out.iter().enumerate() {
+        let start = i / inner * inner * reduced + i % inner;
+        let of_column = (0..reduced).map(|row| x[start + row * inner].get());
+        out.set(u64::out(of_column.fold(<First as Join<Pair>>::NONE, <First as Join<Pair>>::join)));
+    }
+}
+
+fn row<K: Key>(arch: Arch, acc: Found<K>, x: Strip<'_>, numbers: Numbers<'_>) -> Found<K> {
     arch.dispatch(Row::<K> { acc, x, numbers, key: PhantomData })
 }
 
 fn total<'a, K: Key>(arch: Arch, acc: Strip<'a>, [x, numbers]: Factors<'a>) {
-    let acc = &acc.cells::<i64>()[0];
+    let acc = &acc.cells()[0];
     acc.set(row::<K>(arch, acc.get(), x, Numbers::new(numbers, x.len())));
 }
 
@@ -81,7 +97,8 @@ fn middle<'a, K: Key>(arch: Arch, out: Strip<'a>, [x, numbers]: Factors<'a>, red
     let numbers = Numbers::new(numbers, x.len());
     for (i, out) in out.cells().iter().enumerate() {
         let start = i * reduced;
-        out.set(row::<K>(arch, i64::MAX, x.part(start, reduced), numbers.part(start, reduced)));
+        let none = <K::Word as Word>::First::NONE;
+        out.set(K::Word::out(row::<K>(arch, none, x.part(start, reduced), numbers.part(start, reduced))));
     }
 }
 
@@ -90,31 +107,25 @@ fn accumulate<'a, K: Key>(arch: Arch, acc: Strip<'a>, [x, numbers]: Factors<'a>)
     arch.dispatch(Run(move || by_ones::<K>(acc, x, numbers)));
 }
 
-fn accumulate_rows<'a, K: Key>(arch: Arch, acc: Strip<'a>, rows: [Factors<'a>; ROWS]) {
-    let acc = acc.cells::<i64>();
+fn accumulate_planes<'a, K: Key>(arch: Arch, acc: Strip<'a>, planes: Planes<'a>, rows: [Factors<'a>; ROWS]) {
+    let acc = acc.cells();
     let (x, numbers) = rows_of(rows, acc.len());
-    arch.dispatch(Rows::<K> { acc, x, numbers, key: PhantomData });
+    arch.dispatch(Rows::<K> { acc, planes, x, numbers, key: PhantomData });
 }
 
-/// The words themselves. One element may stand for all.
+fn join_planes<'a, K: Key>(arch: Arch, acc: Strip<'a>, planes: Planes<'a>) {
+    let acc = acc.cells();
+    arch.dispatch(Run(move || from_planes::<K>(acc, planes)));
+}
+
+/// What is folded, an element's key and its number. One element may stand for all.
 fn write<K: Key>(arch: Arch, args: &[Strip<'_>], out: Strip<'_>) {
     let numbers = Numbers::new(args[1], out.len());
-    let (x, out) = (args[0].cells::<u32>(), out.cells());
+    let (x, out) = (args[0].cells(), out.cells());
     arch.dispatch(Run(move || match x {
-        [x] => numbers.with(out, |_, out, number| out.set(Placed::<K>::of(x.get(), number))),
-        x => numbers.with(x, |i, x, number| out[i].set(Placed::<K>::of(x.get(), number))),
+        [x] => numbers.with(out, |_, out, number| out.set(K::Word::found(K::of(x.get()), number))),
+        x => numbers.with(x, |i, x, number| out[i].set(K::Word::found(K::of(x.get()), number))),
     }));
-}
-
-#[inline(always)]
-fn lanes<S: Simd>(x: &S::u32s) -> &[u32] {
-    bytemuck::cast_slice(std::slice::from_ref(x))
-}
-
-/// Whether a lane is not 0.
-#[inline(always)]
-fn any<S: Simd>(x: S::u32s) -> bool {
-    lanes::<S>(&x).iter().fold(0, |any, x| any | x) != 0
 }
 
 #[cfg(test)]
@@ -138,24 +149,38 @@ mod tests {
                     (_, x) => (x % 13) as f32 - 6.0,
                 };
                 let mut x: Vec<u32> = (0..n).map(|i| element(i).to_bits()).collect();
-                let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut x);
-                let x = Strip::of(Cell::from_mut(bytes).as_slice_of_cells()).carve(0, n, 4);
+                let mut long: Vec<u64> = (0..n).map(|i| f64::from(element(i)).to_bits()).collect();
+                let (x, long) = (strip(&mut x), strip(&mut long));
                 let each: Vec<Cell<u32>> = (0..n).map(|i| Cell::new((n - i) as u32)).collect();
-                agree::<Smallest>(x, Numbers::Each(&each));
-                for numbers in [Numbers::Even { first: 3, step: 2 }, Numbers::Even { first: 9, step: 0 }] {
-                    agree::<Smallest>(x, numbers);
-                    agree::<Largest>(x, numbers);
-                    agree::<Whole>(x, numbers);
+                let rising = [Numbers::Even { first: 3, step: 2 }, Numbers::Even { first: 9, step: 0 }];
+                for numbers in rising.into_iter().chain([Numbers::Each(&each)]) {
+                    agree::<Smallest<u32>>(x, numbers);
+                    agree::<Largest<u32>>(x, numbers);
+                    agree::<SmallestWhole<u32>>(x, numbers);
+                    agree::<Smallest<u64>>(long, numbers);
+                    agree::<Largest<u64>>(long, numbers);
+                    agree::<SmallestWhole<u64>>(long, numbers);
+                    agree::<LargestWhole<u64>>(long, numbers);
                 }
             }
         }
     }
 
+    fn strip<W: Word>(x: &mut [W]) -> Strip<'_> {
+        let n = x.len();
+        Strip::of(Cell::from_mut(bytemuck::cast_slice_mut(x)).as_slice_of_cells()).carve(0, n, size_of::<W>())
+    }
+
     fn agree<K: Key>(x: Strip<'_>, numbers: Numbers<'_>) {
-        let words = |(i, x): (usize, &Cell<u32>)| words(K::of(x.get()), numbers.at(i) as i32);
-        let expected = x.cells().iter().enumerate().map(words).min();
-        let row = || Row::<K> { acc: i64::MAX, x, numbers, key: PhantomData };
-        assert_eq!(Some(Arch::new().dispatch(row())), expected, "{} elements", x.len());
-        assert_eq!(Some(row().with_simd(Scalar::new())), expected, "{} elements, one by one", x.len());
+        let none = <K::Word as Word>::First::NONE;
+        let found = |(i, x): (usize, &Cell<K::Word>)| K::Word::found(K::of(x.get()), numbers.at(i));
+        let expected = x.cells().iter().enumerate().map(found).fold(none, first::<K>);
+        let row = || Row::<K> { acc: none, x, numbers, key: PhantomData };
+        same::<K>(Arch::new().dispatch(row()), expected, x.len());
+        same::<K>(row().with_simd(Scalar::new()), expected, x.len());
+    }
+
+    fn same<K: Key>(a: Found<K>, b: Found<K>, n: usize) {
+        assert_eq!(bytemuck::bytes_of(&a), bytemuck::bytes_of(&b), "{n} elements");
     }
 }

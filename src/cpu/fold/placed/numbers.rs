@@ -2,8 +2,6 @@
 
 use std::cell::Cell;
 
-use bytemuck::Pod;
-
 use super::super::{Factors, ROWS};
 use crate::cpu::strip::Strip;
 
@@ -68,10 +66,10 @@ impl<'a> Numbers<'a> {
 }
 
 /// Rows of `n` elements, and the numbers of each.
-pub(super) fn rows_of<T: Pod>(rows: [Factors<'_>; ROWS], n: usize) -> ([&[Cell<T>]; ROWS], [Numbers<'_>; ROWS]) {
-    let (mut x, mut numbers) = ([&[][..]; ROWS], [Numbers::Each(&[]); ROWS]);
+pub(super) fn rows_of<'a>(rows: [Factors<'a>; ROWS], n: usize) -> ([Strip<'a>; ROWS], [Numbers<'a>; ROWS]) {
+    let (mut x, mut numbers) = ([Strip::EMPTY; ROWS], [Numbers::Each(&[]); ROWS]);
     for (row, [elements, of_row]) in rows.into_iter().enumerate() {
-        x[row] = elements.cells();
+        x[row] = elements;
         numbers[row] = Numbers::new(of_row, n);
     }
     (x, numbers)

@@ -10,179 +10,224 @@ use std::marker::PhantomData;
 
 use pulp::{Simd, WithSimd};
 
-use super::keys::Key;
+use super::first;
+use super::keys::{Found, Key, KeyOf, Mask, Vector};
 use super::numbers::Numbers;
-use super::{any, lanes};
-use crate::cpu::lines::fetch;
-use crate::cpu::math::words;
+use super::words::{Word, all, lanes, lanes_of};
+use crate::cpu::lines::{LINE, fetch};
 use crate::cpu::strip::Strip;
 
-/// Vectors that are compared at once. Which group of them has the smallest key is kept, so that only that one is looked
+/// Vectors that are compared together. Which group of them has the smallest key is kept, so that only that one is looked
 /// through again.
-const GROUP: usize = 2 * EIGHT;
-const EIGHT: usize = 8;
-/// Groups of a part, whose place is looked for before the next part is read.
-const GROUPS: usize = 32;
-/// Elements behind a part that memory is asked for.
-const AHEAD: usize = 256;
+const GROUP: usize = STREAMS * TURNS * FOUR;
+/// Places of a group that are read from in turns, by a few vectors at a time: so the next lines are asked of memory sooner than
+/// where one vector is read after the other.
+const STREAMS: usize = 4;
+const TURNS: usize = 2;
+const FOUR: usize = 4;
+/// Groups of a part, after which it is asked whether an element was odd: then that part is looked at again, one by one.
+const GROUPS: usize = 16;
+/// Cache lines behind a row that memory is asked for: as many as come while its place is looked for.
+const AHEAD: usize = 32;
 
-/// The smallest of the words of a row, and of `acc`.
-pub(super) struct Row<'a, K> {
-    pub(super) acc: i64,
+/// The first that is found in a row, or `acc`.
+pub(super) struct Row<'a, K: Key> {
+    pub(super) acc: Found<K>,
     pub(super) x: Strip<'a>,
     pub(super) numbers: Numbers<'a>,
     pub(super) key: PhantomData<K>,
 }
 
 impl<K: Key> WithSimd for Row<'_, K> {
-    type Output = i64;
+    type Output = Found<K>;
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> i64 {
+    fn with_simd<S: Simd>(self, simd: S) -> Found<K> {
         let Self { mut acc, x, numbers, .. } = self;
-        let most = GROUPS * GROUP * S::U32_LANES;
+        // Where numbers do not rise, all of a part that has the key are looked at.
+        let most = if numbers.rise() { usize::MAX } else { GROUPS * GROUP * lanes_of::<K::Word, S>() };
         let mut start = 0;
         while start < x.len() {
             let n = most.min(x.len() - start);
-            acc = part::<K, S>(simd, acc, x.part(start, n), numbers.part(start, n));
+            acc = stretch::<K, S>(simd, acc, x.part(start, n), numbers.part(start, n));
             start += n;
         }
         acc
     }
 }
 
-/// The same of a part of a row, not longer than some groups.
+/// The same of a stretch of a row.
 #[inline(always)]
-fn part<K: Key, S: Simd>(simd: S, acc: i64, x: Strip<'_>, numbers: Numbers<'_>) -> i64 {
-    let cells = x.cells::<u32>();
-    let Some(found) = least::<K, S>(simd, x) else { return each::<K>(acc, cells, numbers) };
-    // What follows is mostly read next: it comes while the place is looked for.
-    for quarter in 0..4 {
-        fetch(cells, cells.len() + quarter * AHEAD / 4, AHEAD / 4);
+fn stretch<K: Key, S: Simd>(simd: S, acc: Found<K>, x: Strip<'_>, numbers: Numbers<'_>) -> Found<K> {
+    let (least, acc) = least::<K, S>(simd, acc, x, numbers);
+    let cells = x.cells();
+    // What follows is mostly read next.
+    let four = 4 * LINE / size_of::<K::Word>();
+    for i in 0..AHEAD / 4 {
+        fetch(cells, cells.len() + i * four, four);
     }
-    let key = found.key;
-    let before = (acc >> 32) as i32;
-    if key > before || key == before && numbers.rise() && acc as u32 <= numbers.at(0) {
+    let before = if numbers.rise() { numbers.at(0) } else { 0 };
+    if !K::Word::precedes(K::Word::found(least.key, before), acc) {
         return acc;
     }
-    let number =
-        if numbers.rise() { numbers.at(place::<K, S>(simd, x, &found)) } else { number::<K>(cells, numbers, key) };
-    acc.min(words(key, number as i32))
+    let number = if numbers.rise() {
+        numbers.at(place::<K, S>(simd, x, &least))
+    } else {
+        number::<K>(cells, numbers, least.key)
+    };
+    first::<K>(acc, K::Word::found(least.key, number))
 }
 
 /// The smallest key, and the first group of vectors that has it: behind the last if it is not in one.
-struct Least {
-    key: i32,
+struct Least<K: Key> {
+    key: KeyOf<K>,
     group: usize,
 }
 
-/// Looks at each element once; `None` if there may be one whose key has not its order.
+/// Looks at each element once. Where there may be one whose key has not its order, elements are joined with `acc` one by one,
+/// and are not among those of which the least comes back.
 #[inline(always)]
-fn least<K: Key, S: Simd>(simd: S, x: Strip<'_>) -> Option<Least> {
-    let last = simd.splat_u32s(K::LAST);
-    let (mut least, mut odd) = (last, simd.splat_u32s(0));
-    let vectors = x.vectors::<u32, S::u32s>();
+fn least<K: Key, S: Simd>(simd: S, acc: Found<K>, x: Strip<'_>, numbers: Numbers<'_>) -> (Least<K>, Found<K>) {
+    let mut acc = acc;
+    let last = K::Word::splat(simd, K::LAST);
+    let (cells, vectors) = (x.cells::<K::Word>(), x.vectors::<K::Word, Vector<K, S>>());
     let (whole, rest) = vectors.as_chunks::<GROUP>();
     // In each lane, the group it was found in. Where no element comes before the last of all, each is that.
-    let mut group = simd.splat_u32s(0);
-    for (i, x) in whole.iter().enumerate() {
-        let (first, second) = x.split_at(EIGHT);
-        let (a, b) = (eight::<K, S>(simd, first), eight::<K, S>(simd, second));
-        let of_group = K::first(simd, a.0, b.0);
-        group = simd.select_u32s(K::precedes(simd, of_group, least), simd.splat_u32s(i as u32), group);
-        least = K::first(simd, of_group, least);
-        odd = simd.or_u32s(odd, simd.or_u32s(a.1, b.1));
+    let (mut least, mut group) = (last, K::Word::splat(simd, K::Word::of_number(0)));
+    for (part, groups) in whole.chunks(GROUPS).enumerate() {
+        let before = (least, group);
+        let mut even = K::is_even(simd, last);
+        for (i, x) in groups.iter().enumerate() {
+            let (of_group, is_even) = of_group::<K, S>(simd, x);
+            let i = K::Word::splat(simd, K::Word::of_number((part * GROUPS + i) as u32));
+            group = K::Word::select(simd, K::precedes(simd, of_group, least), i, group);
+            least = K::first(simd, of_group, least);
+            even = K::Word::and(simd, even, is_even);
+        }
+        if !all::<K::Word, S>(simd, even) {
+            (least, group) = before;
+            let start = part * GROUPS * GROUP * lanes_of::<K::Word, S>();
+            let n = groups.len() * GROUP * lanes_of::<K::Word, S>();
+            acc = each::<K>(acc, &cells[start..][..n], numbers.part(start, n));
+        }
     }
-    let (mut key, mut of_rest) = (i32::MAX, last);
-    for x in rest {
-        of_rest = K::first(simd, x.get(), of_rest);
-        odd = simd.or_u32s(odd, K::odd(simd, [x.get(); EIGHT]));
+    let behind = whole.len() * GROUP * lanes_of::<K::Word, S>();
+    let mut key = K::Word::MOST;
+    if behind < cells.len() {
+        let last = &cells[behind + rest.len() * lanes_of::<K::Word, S>()..];
+        match least_of_rest::<K, S>(simd, rest, last) {
+            Some(of_rest) => key = of_rest,
+            None => acc = each::<K>(acc, &cells[behind..], numbers.part(behind, cells.len() - behind)),
+        }
     }
-    for &lane in lanes::<S>(&of_rest) {
+    for &lane in lanes::<K::Word, S>(&least) {
         key = key.min(K::of(lane));
     }
-    let mut is_odd = any::<S>(odd);
-    for x in &x.cells::<u32>()[vectors.len() * S::U32_LANES..] {
-        is_odd |= K::of(x.get()) == i32::MIN;
-        key = key.min(K::of(x.get()));
+    let mut first = whole.len();
+    for (&lane, &group) in lanes::<K::Word, S>(&least).iter().zip(lanes::<K::Word, S>(&group)) {
+        first = first.min(if K::of(lane) == key { group.number() as usize } else { whole.len() });
     }
-    for &lane in lanes::<S>(&least) {
-        key = key.min(K::of(lane));
-    }
-    let behind = whole.len() as u32;
-    let mut first = behind;
-    for (&lane, &group) in lanes::<S>(&least).iter().zip(lanes::<S>(&group)) {
-        first = first.min(if K::of(lane) == key { group } else { behind });
-    }
-    (!is_odd).then_some(Least { key, group: first as usize })
+    (Least { key, group: first }, acc)
 }
 
-/// The smallest in each lane of eight vectors, and whether one is odd.
+/// The smallest key behind the last group; `None` if there may be one that has not its order.
 #[inline(always)]
-fn eight<K: Key, S: Simd>(simd: S, from: &[Cell<S::u32s>]) -> (S::u32s, S::u32s) {
-    let mut x = [simd.splat_u32s(0); EIGHT];
-    for i in 0..EIGHT {
-        x[i] = from[i].get();
+fn least_of_rest<K: Key, S: Simd>(simd: S, vectors: &[Cell<Vector<K, S>>], last: &[Cell<K::Word>]) -> Option<KeyOf<K>> {
+    let mut least = K::Word::splat(simd, K::LAST);
+    let mut even = K::is_even(simd, least);
+    let (fours, ones) = vectors.as_chunks::<FOUR>();
+    for x in fours {
+        let (of_four, sum) = four::<K, S>(simd, x);
+        least = K::first(simd, of_four, least);
+        even = K::Word::and(simd, even, K::is_even(simd, sum));
     }
-    let odd = K::odd(simd, x);
-    let mut left = EIGHT / 2;
-    while left > 0 {
-        for i in 0..left {
-            x[i] = K::first(simd, x[2 * i], x[2 * i + 1]);
+    for x in ones {
+        least = K::first(simd, x.get(), least);
+        even = K::Word::and(simd, even, K::is_even(simd, x.get()));
+    }
+    let (mut key, mut is_odd) = (K::Word::MOST, !all::<K::Word, S>(simd, even));
+    for &lane in lanes::<K::Word, S>(&least) {
+        key = key.min(K::of(lane));
+    }
+    for x in last {
+        is_odd |= K::is_odd(x.get());
+        key = key.min(K::of(x.get()));
+    }
+    (!is_odd).then_some(key)
+}
+
+/// The smallest in each lane of a group, and where none is odd.
+#[inline(always)]
+fn of_group<K: Key, S: Simd>(simd: S, x: &[Cell<Vector<K, S>>; GROUP]) -> (Vector<K, S>, Mask<K, S>) {
+    let x = x.as_chunks::<FOUR>().0;
+    let mut least = K::Word::splat(simd, K::LAST);
+    let mut even = K::is_even(simd, least);
+    for turn in 0..TURNS {
+        let (mut of_four, mut sum) = four::<K, S>(simd, &x[turn]);
+        for stream in 1..STREAMS {
+            let next = four::<K, S>(simd, &x[stream * TURNS + turn]);
+            of_four = K::first(simd, of_four, next.0);
+            sum = K::sum(simd, sum, next.1);
         }
-        left /= 2;
+        least = K::first(simd, of_four, least);
+        even = K::Word::and(simd, even, K::is_even(simd, sum));
     }
-    (x[0], odd)
+    (least, even)
+}
+
+/// The smallest in each lane of four vectors, and their sum.
+#[inline(always)]
+fn four<K: Key, S: Simd>(simd: S, from: &[Cell<Vector<K, S>>; FOUR]) -> (Vector<K, S>, Vector<K, S>) {
+    let x = [from[0].get(), from[1].get()];
+    let (a, sum_a) = (K::first(simd, x[0], x[1]), K::sum(simd, x[0], x[1]));
+    let x = [from[2].get(), from[3].get()];
+    let (b, sum_b) = (K::first(simd, x[0], x[1]), K::sum(simd, x[0], x[1]));
+    (K::first(simd, a, b), K::sum(simd, sum_a, sum_b))
 }
 
 /// Where the first element of the smallest key is.
 #[inline(always)]
-fn place<K: Key, S: Simd>(simd: S, x: Strip<'_>, found: &Least) -> usize {
-    let wanted = simd.splat_u32s(K::element(found.key));
-    let before = found.group * GROUP;
-    let vectors = &x.vectors::<u32, S::u32s>()[before..];
-    let mut of_group = [wanted; GROUP];
-    let n = vectors.len().min(GROUP);
-    for i in 0..n {
-        of_group[i] = vectors[i].get();
-    }
-    let place = first_of::<K, S>(simd, wanted, &of_group[..n]);
-    let rest = (before + vectors.len()) * S::U32_LANES;
+fn place<K: Key, S: Simd>(simd: S, x: Strip<'_>, least: &Least<K>) -> usize {
+    let wanted = K::Word::splat(simd, K::element(least.key));
+    let before = least.group * GROUP;
+    let vectors = &x.vectors::<K::Word, Vector<K, S>>()[before..];
+    let place = first_of::<K, S>(simd, wanted, &vectors[..vectors.len().min(GROUP)]);
+    let rest = (before + vectors.len()) * lanes_of::<K::Word, S>();
     let last = || {
-        rest + x.cells::<u32>()[rest..].iter().position(|x| K::of(x.get()) == found.key).expect("the smallest is there")
+        let mut rest_of = x.cells::<K::Word>()[rest..].iter();
+        rest + rest_of.position(|x| K::of(x.get()) == least.key).expect("the smallest is there")
     };
-    place.map_or_else(last, |place| before * S::U32_LANES + place)
+    place.map_or_else(last, |place| before * lanes_of::<K::Word, S>() + place)
 }
 
 /// The first lane of all vectors whose key is that of `wanted`.
 #[inline(always)]
-fn first_of<K: Key, S: Simd>(simd: S, wanted: S::u32s, x: &[S::u32s]) -> Option<usize> {
-    let none = simd.splat_u32s(u32::MAX);
-    let mut first = none;
-    for i in 0..x.len() {
-        let here = simd.select_u32s(K::same(simd, x[i], wanted), simd.splat_u32s(i as u32), none);
-        first = simd.min_u32s(first, here);
+fn first_of<K: Key, S: Simd>(simd: S, wanted: Vector<K, S>, x: &[Cell<Vector<K, S>>]) -> Option<usize> {
+    let mut first = K::Word::splat(simd, K::Word::of_number(u32::MAX));
+    for i in (0..x.len()).rev() {
+        let here = K::Word::splat(simd, K::Word::of_number(i as u32));
+        first = K::Word::select(simd, K::same(simd, x[i].get(), wanted), here, first);
     }
     let mut place = u32::MAX;
-    for (lane, &i) in lanes::<S>(&first).iter().enumerate() {
-        place = place.min(i.saturating_mul(S::U32_LANES as u32).saturating_add(lane as u32));
+    for (lane, i) in lanes::<K::Word, S>(&first).iter().enumerate() {
+        place = place.min(i.number().saturating_mul(lanes_of::<K::Word, S>() as u32).saturating_add(lane as u32));
     }
     (place < u32::MAX).then_some(place as usize)
 }
 
 /// The smallest number of an element with this key.
 #[inline(always)]
-fn number<K: Key>(x: &[Cell<u32>], numbers: Numbers<'_>, key: i32) -> u32 {
-    let mut first = u32::MAX;
-    numbers.with(x, |_, x, number| first = first.min(if K::of(x.get()) == key { number } else { u32::MAX }));
-    first
+fn number<K: Key>(x: &[Cell<K::Word>], numbers: Numbers<'_>, key: KeyOf<K>) -> u32 {
+    let mut least = u32::MAX;
+    numbers.with(x, |_, x, number| least = least.min(if K::of(x.get()) == key { number } else { u32::MAX }));
+    least
 }
 
-/// The smallest words, of whatever elements.
+/// The first that is found, of whatever elements.
 #[cold]
 #[inline(never)]
-fn each<K: Key>(acc: i64, x: &[Cell<u32>], numbers: Numbers<'_>) -> i64 {
+fn each<K: Key>(acc: Found<K>, x: &[Cell<K::Word>], numbers: Numbers<'_>) -> Found<K> {
     let mut least = acc;
-    numbers.with(x, |_, x, number| least = least.min(words(K::of(x.get()), number as i32)));
+    numbers.with(x, |_, x, number| least = first::<K>(least, K::Word::found(K::of(x.get()), number)));
     least
 }

@@ -1,4 +1,7 @@
 //! The first element of each column whose key is smallest, of several rows at once.
+//!
+//! What is found first is kept in two planes, elements and their numbers, each as wide as an element: vectors of both are
+//! compared and chosen without a look at any of them. Keys are made of the planes when all rows were seen.
 
 #![allow(
     clippy::needless_range_loop,
@@ -10,22 +13,23 @@ use std::marker::PhantomData;
 
 use pulp::{Simd, WithSimd};
 
-use super::super::ROWS;
-use super::any;
-use super::keys::Key;
+use super::super::{Planes, ROWS};
+use super::first;
+use super::keys::{Found, Key, Vector};
 use super::numbers::Numbers;
-use crate::cpu::math::words;
+use super::words::{Word, all, lanes_of};
+use crate::cpu::strip::Strip;
 
-/// Columns whose accumulators are joined at once.
+/// Columns joined with planes at least: a whole number of vectors, whatever they are.
 const COLUMNS: usize = 64;
+/// Columns after which it is asked whether an element was odd: then those are looked at again, one by one.
+const STRETCH: usize = 512;
 
-/// So many columns of each row.
-type Columns<'a> = [&'a [Cell<u32>; COLUMNS]; ROWS];
-
-/// Several rows, joined with an accumulator for each column.
-pub(super) struct Rows<'a, K> {
-    pub(super) acc: &'a [Cell<i64>],
-    pub(super) x: [&'a [Cell<u32>]; ROWS],
+/// Several rows, joined with planes of as many columns, or, where that does not go, with the accumulators of these.
+pub(super) struct Rows<'a, K: Key> {
+    pub(super) acc: &'a [Cell<Found<K>>],
+    pub(super) planes: Planes<'a>,
+    pub(super) x: [Strip<'a>; ROWS],
     pub(super) numbers: [Numbers<'a>; ROWS],
     pub(super) key: PhantomData<K>,
 }
@@ -35,34 +39,101 @@ impl<K: Key> WithSimd for Rows<'_, K> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { acc, x, numbers, .. } = self;
-        let names = Names::new(&numbers).filter(|_| acc.len() >= COLUMNS);
-        let Some(names) = names else {
-            for row in 0..ROWS {
-                by_ones::<K>(acc, x[row], numbers[row]);
+        let n = self.acc.len();
+        let Some(names) = Names::new(&self.numbers).filter(|_| n >= COLUMNS) else {
+            if self.planes.are_new {
+                clear::<K>(self.planes);
             }
+            self.by_ones(0, n);
             return;
         };
-        for start in (0..acc.len()).step_by(COLUMNS) {
+        let mut done = 0;
+        while done < n {
             // The last columns may be joined twice, which changes nothing.
-            let start = start.min(acc.len() - COLUMNS);
-            let (acc, x) = (part(acc, start), columns(&x, start));
+            let start = done.min(n - COLUMNS);
+            let len = STRETCH.min((n - start) / COLUMNS * COLUMNS);
             let joined = match &names {
-                Names::Rows(rows) => join::<K, S>(simd, acc, x, None, *rows),
-                Names::Each(names) => {
-                    let names = columns(names, start);
-                    rise::<S>(simd, names) && join::<K, S>(simd, acc, x, Some(names), [0, 1])
-                }
+                Names::Rows(names) => self.join(simd, start, len, *names, None),
+                Names::Each(names) => self.join(simd, start, len, [0, 0], Some(names)),
             };
             if !joined {
-                odd::<K>(acc, x, &numbers, start);
+                self.by_ones(start, len);
             }
+            done = start + len;
+        }
+    }
+}
+
+impl<'a, K: Key> Rows<'a, K> {
+    /// Joins columns with their planes. An element's number is its own, or `first` and `step` times the rows before it. Whether
+    /// there is no odd element, and all numbers come after those in the planes and rise from row to row: if not, the planes
+    /// hold only what is there, but maybe not the first.
+    #[inline(always)]
+    fn join<S: Simd>(
+        &self,
+        simd: S,
+        start: usize,
+        len: usize,
+        [first, step]: [u32; 2],
+        each: Option<&[&'a [Cell<u32>]; ROWS]>,
+    ) -> bool {
+        let (elements, numbers) =
+            (vectors::<K, S>(self.planes.elements, start, len), vectors::<K, S>(self.planes.numbers, start, len));
+        let zero = splat::<K, S>(simd, 0);
+        let (mut rows, mut names) = ([elements; ROWS], [zero; ROWS]);
+        for row in 0..ROWS {
+            rows[row] = vectors::<K, S>(self.x[row], start, len);
+            names[row] = splat::<K, S>(simd, first + step * row as u32);
+        }
+        let mut fine = K::is_even(simd, zero);
+        for i in 0..len / lanes_of::<K::Word, S>() {
+            let mut x = [zero; ROWS];
+            for row in 0..ROWS {
+                x[row] = rows[row][i].get();
+            }
+            let mut sum = x[0];
+            for row in 1..ROWS {
+                sum = K::sum(simd, sum, x[row]);
+            }
+            fine = K::Word::and(simd, fine, K::is_even(simd, sum));
+            let mut names = names;
+            if let Some(each) = each {
+                for row in 0..ROWS {
+                    names[row] = load::<K, S>(simd, &each[row][start + i * lanes_of::<K::Word, S>()..]);
+                }
+                for row in 1..ROWS {
+                    fine = K::Word::and(simd, fine, K::Word::less(simd, names[row - 1], names[row]));
+                }
+            }
+            let (mut element, mut number) = (x[0], names[0]);
+            if !self.planes.are_new {
+                (element, number) = (elements[i].get(), numbers[i].get());
+                if each.is_some() || !self.planes.rise {
+                    fine = K::Word::and(simd, fine, K::Word::less(simd, number, names[0]));
+                }
+            }
+            for row in 0..ROWS {
+                number = K::Word::select(simd, K::precedes(simd, x[row], element), names[row], number);
+                element = K::first(simd, x[row], element);
+            }
+            elements[i].set(element);
+            numbers[i].set(number);
+        }
+        all::<K::Word, S>(simd, fine)
+    }
+
+    /// Joins `n` columns with their accumulators, of whatever elements and numbers.
+    #[cold]
+    #[inline(never)]
+    fn by_ones(&self, start: usize, n: usize) {
+        for row in 0..ROWS {
+            by_ones::<K>(&self.acc[start..][..n], self.x[row].part(start, n).cells(), self.numbers[row].part(start, n));
         }
     }
 }
 
 /// What elements are called, where they are compared in vectors.
-pub(super) enum Names<'a> {
+enum Names<'a> {
     /// Each by its row: the number of the first, and how far the next is from it.
     Rows([u32; 2]),
     /// Each by its own number.
@@ -72,7 +143,7 @@ pub(super) enum Names<'a> {
 impl<'a> Names<'a> {
     /// `None` where rows are numbered in some other way.
     #[inline(always)]
-    pub(super) fn new(numbers: &[Numbers<'a>; ROWS]) -> Option<Self> {
+    fn new(numbers: &[Numbers<'a>; ROWS]) -> Option<Self> {
         let (mut each, mut many) = ([&[][..]; ROWS], 0);
         for row in 0..ROWS {
             if let Numbers::Each(numbers) = numbers[row] {
@@ -95,116 +166,46 @@ impl<'a> Names<'a> {
     }
 }
 
-/// So many columns of each row from `start` on.
+/// So many columns from `start` on.
 #[inline(always)]
-fn columns<'a>(x: &[&'a [Cell<u32>]; ROWS], start: usize) -> Columns<'a> {
-    let mut columns = [part(x[0], start); ROWS];
-    for row in 1..ROWS {
-        columns[row] = part(x[row], start);
-    }
-    columns
+fn vectors<'a, K: Key, S: Simd>(row: Strip<'a>, start: usize, len: usize) -> &'a [Cell<Vector<K, S>>] {
+    &row.part(start, len).vectors::<K::Word, _>()[..len / lanes_of::<K::Word, S>()]
 }
 
 #[inline(always)]
-fn part<T>(x: &[T], start: usize) -> &[T; COLUMNS] {
-    x[start..].first_chunk().expect("no columns beyond the last")
+fn splat<K: Key, S: Simd>(simd: S, number: u32) -> Vector<K, S> {
+    K::Word::splat(simd, K::Word::of_number(number))
 }
 
 #[inline(always)]
-fn load<S: Simd>(simd: S, from: &[Cell<u32>]) -> S::u32s {
-    let mut x = simd.splat_u32s(0);
-    let lanes: &mut [u32] = bytemuck::cast_slice_mut(std::slice::from_mut(&mut x));
-    for (lane, from) in lanes.iter_mut().zip(&from[..S::U32_LANES]) {
-        *lane = from.get();
+fn load<K: Key, S: Simd>(simd: S, from: &[Cell<u32>]) -> Vector<K, S> {
+    let mut x = splat::<K, S>(simd, 0);
+    let lanes: &mut [K::Word] = bytemuck::cast_slice_mut(std::slice::from_mut(&mut x));
+    for (lane, from) in lanes.iter_mut().zip(&from[..lanes_of::<K::Word, S>()]) {
+        *lane = K::Word::of_number(from.get());
     }
     x
 }
 
-/// Whether in each column the numbers rise from row to row.
-#[inline(always)]
-fn rise<S: Simd>(simd: S, numbers: Columns<'_>) -> bool {
-    let mut falls = simd.splat_u32s(0);
-    for column in (0..COLUMNS).step_by(S::U32_LANES) {
-        for row in 1..ROWS {
-            let (before, number) = (load(simd, &numbers[row - 1][column..]), load(simd, &numbers[row][column..]));
-            let rises = simd.less_than_u32s(before, number);
-            falls = simd.or_u32s(falls, simd.select_u32s(rises, simd.splat_u32s(0), simd.splat_u32s(1)));
-        }
-    }
-    !any::<S>(falls)
+/// Has planes hold what comes before nothing.
+fn clear<K: Key>(planes: Planes<'_>) {
+    planes.elements.cells().iter().for_each(|element| element.set(K::LAST));
+    planes.numbers.cells().iter().for_each(|number| number.set(K::Word::of_number(u32::MAX)));
 }
 
-/// Joins columns of [`ROWS`] rows with their accumulators. An element's number is `first` and `step` times its name, or its row,
-/// which rises from row to row. If there may be a key that has not its order, nothing is written; whether it was.
+/// Joins what planes hold with the accumulators of their columns. What is odd there was joined by itself.
 #[inline(always)]
-fn join<K: Key, S: Simd>(
-    simd: S,
-    acc: &[Cell<i64>; COLUMNS],
-    x: Columns<'_>,
-    names: Option<Columns<'_>>,
-    [first, step]: [u32; 2],
-) -> bool {
-    let (mut least, mut numbers) = ([0_u32; COLUMNS], [0_u32; COLUMNS]);
-    let mut odd = simd.splat_u32s(0);
-    {
-        let least: &mut [S::u32s] = bytemuck::cast_slice_mut(&mut least);
-        let numbers: &mut [S::u32s] = bytemuck::cast_slice_mut(&mut numbers);
-        for i in 0..COLUMNS / S::U32_LANES {
-            let column = i * S::U32_LANES;
-            let (mut rows, mut of_rows) = ([simd.splat_u32s(0); ROWS], [simd.splat_u32s(0); ROWS]);
-            for row in 0..ROWS {
-                rows[row] = load(simd, &x[row][column..]);
-                of_rows[row] = match names {
-                    Some(names) => load(simd, &names[row][column..]),
-                    None => simd.splat_u32s(row as u32),
-                };
-            }
-            (least[i], numbers[i]) = knockout::<K, S>(simd, rows, of_rows);
-            odd = simd.or_u32s(odd, K::odd(simd, rows));
-        }
+pub(super) fn from_planes<K: Key>(acc: &[Cell<Found<K>>], planes: Planes<'_>) {
+    let planes = planes.elements.cells::<K::Word>().iter().zip(planes.numbers.cells::<K::Word>());
+    for (acc, (element, number)) in acc.iter().zip(planes) {
+        let key = if K::is_odd(element.get()) { K::Word::MOST } else { K::of(element.get()) };
+        acc.set(first::<K>(acc.get(), K::Word::found(key, number.get().number())));
     }
-    if any::<S>(odd) {
-        return false;
-    }
-    for i in 0..COLUMNS {
-        least[i] = K::of(least[i]) as u32;
-        numbers[i] = first.wrapping_add(step.wrapping_mul(numbers[i]));
-    }
-    for i in 0..COLUMNS {
-        acc[i].set(acc[i].get().min(words(least[i] as i32, numbers[i] as i32)));
-    }
-    true
-}
-
-/// In each lane the element of the smallest key and the name of the first such row. Rows are compared by pairs, then the
-/// winners.
-#[inline(always)]
-fn knockout<K: Key, S: Simd>(simd: S, x: [S::u32s; ROWS], names: [S::u32s; ROWS]) -> (S::u32s, S::u32s) {
-    let (mut x, mut names) = (x, names);
-    let mut left = ROWS / 2;
-    while left > 0 {
-        for i in 0..left {
-            let (a, b) = (x[2 * i], x[2 * i + 1]);
-            names[i] = simd.select_u32s(K::precedes(simd, b, a), names[2 * i + 1], names[2 * i]);
-            x[i] = K::first(simd, b, a);
-        }
-        left /= 2;
-    }
-    (x[0], names[0])
 }
 
 /// Joins a row of whatever elements and numbers with its accumulators.
 #[inline(always)]
-pub(super) fn by_ones<K: Key>(acc: &[Cell<i64>], x: &[Cell<u32>], numbers: Numbers<'_>) {
+pub(super) fn by_ones<K: Key>(acc: &[Cell<Found<K>>], x: &[Cell<K::Word>], numbers: Numbers<'_>) {
     let acc = &acc[..x.len()];
-    numbers.with(x, |i, x, number| acc[i].set(acc[i].get().min(words(K::of(x.get()), number as i32))));
-}
-
-/// The same of several rows, among whose elements is NaN, their columns from `start` on.
-#[cold]
-#[inline(never)]
-fn odd<K: Key>(acc: &[Cell<i64>; COLUMNS], x: Columns<'_>, numbers: &[Numbers<'_>; ROWS], start: usize) {
-    for (x, numbers) in x.iter().zip(numbers) {
-        by_ones::<K>(acc, *x, numbers.part(start, COLUMNS));
-    }
+    numbers.with(x, |i, x, number| acc[i].set(first::<K>(acc[i].get(), K::Word::found(K::of(x.get()), number))));
 }
