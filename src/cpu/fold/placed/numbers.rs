@@ -66,7 +66,7 @@ impl<'a> Numbers<'a> {
 }
 
 /// Rows of `n` elements, and the numbers of each.
-pub(super) fn rows_of<'a>(rows: [Factors<'a>; ROWS], n: usize) -> ([Strip<'a>; ROWS], [Numbers<'a>; ROWS]) {
+pub(super) fn rows_of(rows: [Factors<'_>; ROWS], n: usize) -> ([Strip<'_>; ROWS], [Numbers<'_>; ROWS]) {
     let (mut x, mut numbers) = ([Strip::EMPTY; ROWS], [Numbers::Each(&[]); ROWS]);
     for (row, [elements, of_row]) in rows.into_iter().enumerate() {
         x[row] = elements;

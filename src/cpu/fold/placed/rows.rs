@@ -168,7 +168,7 @@ impl<'a> Names<'a> {
 
 /// So many columns from `start` on.
 #[inline(always)]
-fn vectors<'a, K: Key, S: Simd>(row: Strip<'a>, start: usize, len: usize) -> &'a [Cell<Vector<K, S>>] {
+fn vectors<K: Key, S: Simd>(row: Strip<'_>, start: usize, len: usize) -> &[Cell<Vector<K, S>>] {
     &row.part(start, len).vectors::<K::Word, _>()[..len / lanes_of::<K::Word, S>()]
 }
 
