@@ -23,20 +23,14 @@ fn l_to_f(x: L) -> F {
     return bitcast<F>((high_l(x) & U(0x80000000u)) | select(bits, U(0u), is_zero));
 }
 
-// The integer that x is, from 0 on and below 2^32. A driver may lose what does not fit an i32 on its way to u32.
-fn word_of_f(x: F) -> U {
-    let upper = x >= F(2147483648.0);
-    return bitcast<U>(I(select(x, x - F(2147483648.0), upper))) ^ select(U(0u), U(0x80000000u), upper);
-}
-
 // Towards zero; out of range to the nearest end, NaN to 0.
 fn f_to_l(x: F) -> L {
     let size = select(abs(x), F(0.0), isnan_f(x));
     let inside = select(size, F(0.0), size >= F(9223372036854775808.0));
     // Both steps are exact: no float has digits in more than 24 places.
-    let high = trunc(inside * F(2.3283064365386962890625e-10));
-    let low = trunc(inside - high * F(4294967296.0));
-    let whole = l_of(word_of_f(low), word_of_f(high));
+    let high = floor(inside * F(2.3283064365386962890625e-10));
+    let low = floor(inside - high * F(4294967296.0));
+    let whole = l_of(U(low), U(high));
     let minus = (bitcast<U>(x) >> U(31u)) == U(1u);
     let ranged = select_l(whole, neg_l(whole), minus);
     let end = select_l(l_of(U(0xffffffffu), U(0x7fffffffu)), l_of(U(0u), U(0x80000000u)), minus);
