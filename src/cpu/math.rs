@@ -28,6 +28,21 @@ pub(super) fn of_order(order: i32) -> f32 {
     f32::from_bits((order ^ ((order >> 31) as u32 >> 1) as i32) as u32)
 }
 
+/// An i64 for an f64, in the same order: of both zeros 0, of NaN less than of any number.
+#[inline(always)]
+pub(super) fn order_of_f64(x: f64) -> i64 {
+    // Of -0 this makes 0.
+    let bits = (x + 0.0).to_bits() as i64;
+    let order = bits ^ ((bits >> 63) as u64 >> 1) as i64;
+    if x.is_nan() { i64::MIN } else { order }
+}
+
+/// The float that has this [order](order_of_f64).
+#[inline(always)]
+pub(super) fn f64_of_order(order: i64) -> f64 {
+    f64::from_bits((order ^ ((order >> 63) as u64 >> 1) as i64) as u64)
+}
+
 /// As [`Step::Words`](crate::expr::graph::Step::Words).
 #[inline(always)]
 pub(super) fn words(upper: i32, lower: i32) -> i64 {

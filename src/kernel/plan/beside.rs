@@ -18,7 +18,7 @@ impl Planner<'_> {
         finals: &[Output],
         outputs: &mut Vec<Output>,
     ) -> Vec<Output> {
-        let args: Vec<Id> = group.iter().flat_map(|&id| self.pass_args(id)).collect();
+        let args = self.args_of(group);
         let read = self.memory_of(&Region::of(self.graph, &self.stored, &[], &args));
         let mut chosen: Vec<Output> = Vec::new();
         let mut i = 0;

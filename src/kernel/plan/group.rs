@@ -46,7 +46,7 @@ impl Planner<'_> {
 
     /// Whether a reduction can share a group's pass within the limits of bindings and workgroup memory.
     fn group_fits(&self, group: &[Id], id: Id) -> bool {
-        let args: Vec<Id> = group.iter().chain([&id]).flat_map(|&r| self.pass_args(r)).collect();
+        let args = [self.args_of(group), self.args_of(&[id])].concat();
         let region = Region::of(self.graph, &self.stored, &[], &args);
         let bytes = (group.len() + 1) as u32 * 16 * self.caps.tuning.workgroup;
         bytes <= self.caps.max_workgroup_memory
@@ -58,9 +58,14 @@ impl Planner<'_> {
     }
 
     /// What a pass of its own is over; nothing for other values.
-    pub(super) fn pass_args(&self, id: Id) -> SmallVec<[Id; 3]> {
+    fn pass_args(&self, id: Id) -> SmallVec<[Id; 3]> {
         let step = &self.graph.values[id].step;
         if step.is_pass() { step.args() } else { SmallVec::new() }
+    }
+
+    /// What the pass of a group is over.
+    pub(super) fn args_of(&self, group: &[Id]) -> Vec<Id> {
+        group.iter().flat_map(|&id| self.pass_args(id)).collect()
     }
 
     /// Everything `roots` are computed from, in order.
@@ -118,7 +123,7 @@ impl Planner<'_> {
             _ => return Ok(()),
         };
         let domain = self.graph.values[arg].shape.clone();
-        let args: Vec<Id> = group.iter().flat_map(|&r| self.pass_args(r)).collect();
+        let args = self.args_of(group);
         let packs = !is_scan && !self.products.contains_key(&group[0]);
         let joins = |o: &Output| {
             self.is_epilogue(o, group, &kept_shape) && (!is_scan || o.shape == kept_shape) && (packs || !o.is_packed())
@@ -187,8 +192,7 @@ impl Planner<'_> {
         {
             return Ok(());
         }
-        let args = group.iter().flat_map(|&id| self.pass_args(id));
-        let roots: Vec<Id> = args.chain(beside.iter().map(|o| o.value)).collect();
+        let roots = [self.args_of(group), Self::roots_of(beside)].concat();
         self.make_room(&roots, group.len() + beside.len())?;
         self.reduce(group, domain, dims, finals, beside)
     }
@@ -200,7 +204,7 @@ impl Planner<'_> {
         self.cut_until_it_fits(args, &members)
     }
 
-    fn roots_of(outputs: &[Output]) -> Vec<Id> {
+    pub(super) fn roots_of(outputs: &[Output]) -> Vec<Id> {
         outputs.iter().map(|o| o.value).collect()
     }
 
@@ -228,7 +232,7 @@ impl Planner<'_> {
     /// As many of the outputs as one kernel can write beside what else it binds, `besides` of it results and the like; the
     /// others are returned to `back`.
     fn fitting(&self, epilogue: Vec<Output>, group: &[Id], besides: usize, back: &mut Vec<Output>) -> Vec<Output> {
-        let args: Vec<Id> = group.iter().flat_map(|&r| self.pass_args(r)).collect();
+        let args = self.args_of(group);
         let body = Region::of(self.graph, &self.stored, &[], &args);
         let mut memory = self.memory_of(&body);
         let mut taken: Vec<Output> = Vec::new();

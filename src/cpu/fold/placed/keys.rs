@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use pulp::Simd;
 
 use super::words::Word;
-use crate::cpu::math::{of_order, order};
+use crate::cpu::math::{f64_of_order, of_order, order, order_of_f64};
 
 /// How an element's bits become its key, and the same of vectors of elements, without the keys.
 pub(super) trait Key: 'static {
@@ -169,19 +169,4 @@ floats! {
     f64 u64 i64 u64s m64s order_of_f64 f64_of_order transmute_f64s_u64s transmute_u64s_f64s add_f64s equal_f64s:
     Smallest min_f64s less_than_f64s INFINITY std::convert::identity;
     Largest max_f64s greater_than_f64s NEG_INFINITY std::ops::Neg::neg;
-}
-
-/// An i64 for an f64, in the same order: of both zeros 0, of NaN less than of any number.
-#[inline(always)]
-fn order_of_f64(x: f64) -> i64 {
-    // Of -0 this makes 0.
-    let bits = (x + 0.0).to_bits() as i64;
-    let order = bits ^ ((bits >> 63) as u64 >> 1) as i64;
-    if x.is_nan() { i64::MIN } else { order }
-}
-
-/// The float that has this order.
-#[inline(always)]
-fn f64_of_order(order: i64) -> f64 {
-    f64::from_bits((order ^ ((order >> 63) as u64 >> 1) as i64) as u64)
 }

@@ -13,7 +13,7 @@ use pulp::{Simd, WithSimd};
 use super::first;
 use super::keys::{Found, Key, KeyOf, Mask, Vector};
 use super::numbers::Numbers;
-use super::words::{Word, all, lanes, lanes_of};
+use super::words::{Word, all, lanes, lanes_of, splat};
 use crate::cpu::lines::{LINE, fetch};
 use crate::cpu::strip::Strip;
 
@@ -93,13 +93,13 @@ fn least<K: Key, S: Simd>(simd: S, acc: Found<K>, x: Strip<'_>, numbers: Numbers
     let (cells, vectors) = (x.cells::<K::Word>(), x.vectors::<K::Word, Vector<K, S>>());
     let (whole, rest) = vectors.as_chunks::<GROUP>();
     // In each lane, the group it was found in. Where no element comes before the last of all, each is that.
-    let (mut least, mut group) = (last, K::Word::splat(simd, K::Word::of_number(0)));
+    let (mut least, mut group) = (last, splat::<K::Word, S>(simd, 0));
     for (part, groups) in whole.chunks(GROUPS).enumerate() {
         let before = (least, group);
         let mut even = K::is_even(simd, last);
         for (i, x) in groups.iter().enumerate() {
             let (of_group, is_even) = of_group::<K, S>(simd, x);
-            let i = K::Word::splat(simd, K::Word::of_number((part * GROUPS + i) as u32));
+            let i = splat::<K::Word, S>(simd, (part * GROUPS + i) as u32);
             group = K::Word::select(simd, K::precedes(simd, of_group, least), i, group);
             least = K::first(simd, of_group, least);
             even = K::Word::and(simd, even, is_even);
@@ -203,9 +203,9 @@ fn place<K: Key, S: Simd>(simd: S, x: Strip<'_>, least: &Least<K>) -> usize {
 /// The first lane of all vectors whose key is that of `wanted`.
 #[inline(always)]
 fn first_of<K: Key, S: Simd>(simd: S, wanted: Vector<K, S>, x: &[Cell<Vector<K, S>>]) -> Option<usize> {
-    let mut first = K::Word::splat(simd, K::Word::of_number(u32::MAX));
+    let mut first = splat::<K::Word, S>(simd, u32::MAX);
     for i in (0..x.len()).rev() {
-        let here = K::Word::splat(simd, K::Word::of_number(i as u32));
+        let here = splat::<K::Word, S>(simd, i as u32);
         first = K::Word::select(simd, K::same(simd, x[i].get(), wanted), here, first);
     }
     let mut place = u32::MAX;

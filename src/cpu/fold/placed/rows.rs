@@ -17,7 +17,7 @@ use super::super::{Planes, ROWS};
 use super::first;
 use super::keys::{Found, Key, Vector};
 use super::numbers::Numbers;
-use super::words::{Word, all, lanes_of};
+use super::words::{Word, all, lanes_of, splat};
 use crate::cpu::strip::Strip;
 
 /// Columns joined with planes at least: a whole number of vectors, whatever they are.
@@ -79,11 +79,11 @@ impl<'a, K: Key> Rows<'a, K> {
     ) -> bool {
         let (elements, numbers) =
             (vectors::<K, S>(self.planes.elements, start, len), vectors::<K, S>(self.planes.numbers, start, len));
-        let zero = splat::<K, S>(simd, 0);
+        let zero = splat::<K::Word, S>(simd, 0);
         let (mut rows, mut names) = ([elements; ROWS], [zero; ROWS]);
         for row in 0..ROWS {
             rows[row] = vectors::<K, S>(self.x[row], start, len);
-            names[row] = splat::<K, S>(simd, first + step * row as u32);
+            names[row] = splat::<K::Word, S>(simd, first + step * row as u32);
         }
         let mut fine = K::is_even(simd, zero);
         for i in 0..len / lanes_of::<K::Word, S>() {
@@ -173,16 +173,11 @@ fn vectors<K: Key, S: Simd>(row: Strip<'_>, start: usize, len: usize) -> &[Cell<
 }
 
 #[inline(always)]
-fn splat<K: Key, S: Simd>(simd: S, number: u32) -> Vector<K, S> {
-    K::Word::splat(simd, K::Word::of_number(number))
-}
-
-#[inline(always)]
 fn load<K: Key, S: Simd>(simd: S, from: &[Cell<u32>]) -> Vector<K, S> {
-    let mut x = splat::<K, S>(simd, 0);
+    let mut x = splat::<K::Word, S>(simd, 0);
     let lanes: &mut [K::Word] = bytemuck::cast_slice_mut(std::slice::from_mut(&mut x));
     for (lane, from) in lanes.iter_mut().zip(&from[..lanes_of::<K::Word, S>()]) {
-        *lane = K::Word::of_number(from.get());
+        *lane = from.get().into();
     }
     x
 }
@@ -190,7 +185,7 @@ fn load<K: Key, S: Simd>(simd: S, from: &[Cell<u32>]) -> Vector<K, S> {
 /// Has planes hold what comes before nothing.
 fn clear<K: Key>(planes: Planes<'_>) {
     planes.elements.cells().iter().for_each(|element| element.set(K::LAST));
-    planes.numbers.cells().iter().for_each(|number| number.set(K::Word::of_number(u32::MAX)));
+    planes.numbers.cells::<K::Word>().iter().for_each(|number| number.set(u32::MAX.into()));
 }
 
 /// Joins what planes hold with the accumulators of their columns. What is odd there was joined by itself.

@@ -8,8 +8,8 @@ use pulp::Simd;
 use super::super::Join;
 use crate::cpu::math::words;
 
-/// The bits of an element.
-pub(super) trait Word: Pod + Eq + BitOr<Output = Self> {
+/// The bits of an element. A number, which has no more than 32, becomes one.
+pub(super) trait Word: Pod + Eq + BitOr<Output = Self> + From<u32> {
     /// An element's key: as many bits, with a sign.
     type Key: Copy + Ord;
     /// A key that none comes after.
@@ -26,8 +26,7 @@ pub(super) trait Word: Pod + Eq + BitOr<Output = Self> {
     /// Whether the first of two is smaller.
     fn precedes(a: Self::Found, b: Self::Found) -> bool;
 
-    /// A number, which has no more than 32 bits, as a word, and back.
-    fn of_number(number: u32) -> Self;
+    /// The number that became a word.
     fn number(self) -> u32;
 
     type Vector<S: Simd>: Pod;
@@ -129,11 +128,6 @@ impl Word for u32 {
     }
 
     #[inline(always)]
-    fn of_number(number: u32) -> Self {
-        number
-    }
-
-    #[inline(always)]
     fn number(self) -> u32 {
         self
     }
@@ -165,16 +159,17 @@ impl Word for u64 {
     }
 
     #[inline(always)]
-    fn of_number(number: u32) -> Self {
-        number.into()
-    }
-
-    #[inline(always)]
     fn number(self) -> u32 {
         self as u32
     }
 
     vectors!(u64s m64s splat_u64s and_m64s less_than_u64s select_u64s);
+}
+
+/// A number in all lanes.
+#[inline(always)]
+pub(super) fn splat<W: Word, S: Simd>(simd: S, number: u32) -> W::Vector<S> {
+    W::splat(simd, number.into())
 }
 
 /// Elements of a vector.
@@ -191,6 +186,6 @@ pub(super) fn lanes<W: Word, S: Simd>(x: &W::Vector<S>) -> &[W] {
 /// Whether it is so in all lanes.
 #[inline(always)]
 pub(super) fn all<W: Word, S: Simd>(simd: S, mask: W::Mask<S>) -> bool {
-    let falls = W::select(simd, mask, W::splat(simd, W::zeroed()), W::splat(simd, W::of_number(1)));
+    let falls = W::select(simd, mask, splat::<W, S>(simd, 0), splat::<W, S>(simd, 1));
     lanes::<W, S>(&falls).iter().fold(W::zeroed(), |any, &x| any | x) == W::zeroed()
 }

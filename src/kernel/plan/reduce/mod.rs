@@ -154,8 +154,7 @@ impl Planner<'_> {
         beside: &[Output],
     ) -> ReduceJob<'a> {
         let mut scalars = Scalars::default();
-        let args = group.iter().flat_map(|&id| self.pass_args(id));
-        let roots: Vec<Id> = args.chain(beside.iter().map(|o| o.value)).collect();
+        let roots = [self.args_of(group), Self::roots_of(beside)].concat();
         let mut body = emit(self.graph, &self.stored, &[], &roots, &mut scalars, 0);
         let written = body.code.results.split_off(group.len());
         body.code.stores = written.into_iter().enumerate().collect();
