@@ -3,6 +3,7 @@
 use rustc_hash::FxHashSet;
 
 use super::cut::MAX_COST;
+use super::map::MAX_OUTPUTS;
 use super::region::Region;
 use super::{Memory, Output, Planner};
 use crate::Shape;
@@ -34,7 +35,7 @@ impl Planner<'_> {
                     && self.walks_with(&pass, group, finals, chosen.iter().chain([output]))
             };
             // Packed words belong to several elements.
-            let is_alike = output.shape == *domain && !output.is_packed();
+            let is_alike = output.shape == *domain && !output.is_packed() && chosen.len() < MAX_OUTPUTS;
             if is_alike && self.reads_mostly(output.value, &read) && is_walked(pass()) {
                 chosen.push(outputs.remove(i));
             } else {

@@ -79,12 +79,12 @@ impl Planner<'_> {
                 if self.binds(&region, targets.iter().copied()) {
                     return Ok(());
                 }
-                let found = region.memory.len() + targets.len();
+                let found = &self.memory_of(&region) | &targets.iter().copied().collect();
                 return Err(Error::Limit {
                     op: self.op,
                     limit: "max_storage_buffers_per_shader_stage",
                     max: self.caps.max_bindings as u64,
-                    found: found as u64,
+                    found: found.len() as u64,
                     device: self.caps.device.clone(),
                 });
             };

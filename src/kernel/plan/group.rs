@@ -135,7 +135,7 @@ impl Planner<'_> {
         outputs.extend(rest);
         let mut kept = self.wanted_of(group, outputs);
         if epilogue.iter().any(Output::is_packed) {
-            self.make_room(&args, more)?;
+            self.make_room(&args, more, &[])?;
             // Where what is kept will lie there is no memory yet.
             let later = |(i, &id): (usize, &Id)| self.whole(id, kept_shape.clone(), Memory::Temp(usize::MAX - i));
             let finals: Vec<Output> = epilogue.iter().cloned().chain(kept.iter().enumerate().map(later)).collect();
@@ -152,7 +152,7 @@ impl Planner<'_> {
         let first_kept = finals.len();
         finals.extend(kept.iter().map(|&id| self.temporary(id, kept_shape.clone())));
         if is_scan {
-            self.make_room(&args, more)?;
+            self.make_room(&args, more, &[])?;
             self.scan(group[0], &finals)?;
         } else {
             // Which invocation owns which words was found without outputs beside.
@@ -193,15 +193,17 @@ impl Planner<'_> {
             return Ok(());
         }
         let roots = [self.args_of(group), Self::roots_of(beside)].concat();
-        self.make_room(&roots, group.len() + beside.len())?;
+        self.make_room(&roots, group.len(), beside)?;
         self.reduce(group, domain, dims, finals, beside)
     }
 
-    /// Stores parts of what is reduced until a kernel can read it by strides, beside so much more memory.
-    fn make_room(&mut self, args: &[Id], more: usize) -> Result<()> {
+    /// Stores parts of what is reduced until a kernel can read it by strides and bind so much more memory, and that of the
+    /// outputs beside.
+    fn make_room(&mut self, args: &[Id], more: usize, beside: &[Output]) -> Result<()> {
         self.materialise_chained(args)?;
-        let members: Vec<Memory> = (0..more).map(|i| Memory::Temp(usize::MAX - i)).collect();
-        self.cut_until_it_fits(args, &members)
+        let more = (0..more).map(|i| Memory::Temp(usize::MAX - i));
+        let bound: Vec<Memory> = more.chain(beside.iter().map(|output| output.target.memory)).collect();
+        self.cut_until_it_fits(args, &bound)
     }
 
     pub(super) fn roots_of(outputs: &[Output]) -> Vec<Id> {

@@ -16,7 +16,7 @@ use crate::{Result, Shape};
 
 /// Outputs of a kernel, unless they are read in place: a driver takes seconds over hundreds of stores, and kernels of
 /// as many outputs each are one pipeline.
-const MAX_OUTPUTS: usize = 16;
+pub(super) const MAX_OUTPUTS: usize = 16;
 
 /// A map to be planned.
 #[derive(Clone)]
