@@ -17,6 +17,7 @@ mod beside;
 mod buffer;
 mod choose;
 mod contract;
+mod counts;
 mod destination;
 mod division;
 mod fold;

@@ -17,7 +17,7 @@ use super::along::{Plain, along, total_along};
 use super::down::{Down, Rows};
 use super::join::{Kept, Logaddexp};
 #[cfg(target_arch = "x86_64")]
-use super::wide;
+use super::{sums, wide};
 use crate::DType;
 use crate::cpu::arch::Arch;
 use crate::cpu::fold::{Amax, Amin, Join, Prod, Sum, clear, merge, spread};
@@ -106,7 +106,7 @@ fn floats<R: Join<f32>, const PROD: bool>() -> ScanLoops {
     #[cfg(target_arch = "x86_64")]
     return ScanLoops {
         along: wide::floats::<PROD, false>,
-        along_past_cache: widest::is_there().then_some(wide::floats::<PROD, true>),
+        along_past_cache: (widest::is_there() || !PROD && sums::are_there()).then_some(wide::floats::<PROD, true>),
         total_along: wide::total_floats::<PROD>,
         ..loops::<f32, R, true>()
     };

@@ -135,9 +135,9 @@ fn sums_along_rows_are_those_of_the_loop_for_any_machine() {
         #[cfg(target_arch = "x86_64")]
         compare(
             &ScanLoops {
-                along: super::sums::along,
+                along: super::sums::along::<false>,
                 total_along: super::sums::total_along,
-                along_past_cache: None,
+                along_past_cache: Some(super::sums::along::<true>),
                 ..loops
             },
             any,

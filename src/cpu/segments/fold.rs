@@ -16,12 +16,15 @@ use crate::cpu::lines::fetch;
 use crate::cpu::strip::{Span, Strip};
 use crate::expr::graph::Fold;
 
-/// Columns whose accumulators are in registers.
+/// Columns whose accumulators are in registers, and of those that are kept while rows are folded.
 const COLUMNS: usize = 32;
+const STRIP: usize = 64;
+/// Rows that are folded into some columns before the next columns: they stay in the innermost cache.
+const BATCH: usize = 16;
 /// Accumulators of rows that go to none of a thread's destinations.
 pub(super) const ELSEWHERE: usize = 16;
 /// Rows ahead for which memory is asked: they lie anywhere.
-const AHEAD: usize = 6;
+const AHEAD: usize = 12;
 
 /// The last of several elements.
 pub(super) struct Last;
@@ -45,7 +48,7 @@ macro_rules! last {
 last!(f32, f64, i32, i64);
 
 /// Folds the runs of an order into rows of `[base, out]`.
-type ByDestination = fn(Strip<'_>, [Span<'_>; 2], usize, Range<usize>, &Order, Range<usize>);
+type ByDestination = fn(Strip<'_>, [Span<'_>; 2], usize, Range<usize>, &Order<'_>, Range<usize>);
 
 /// The loops of one fold on elements of one dtype.
 #[derive(Clone, Copy)]
@@ -98,7 +101,7 @@ fn by_destination<T: Pod, R: Join<T>>(
     [base, out]: [Span<'_>; 2],
     row: usize,
     columns: Range<usize>,
-    order: &Order,
+    order: &Order<'_>,
     runs: Range<usize>,
 ) {
     let values = values.cells::<T>();
@@ -111,7 +114,7 @@ struct Runs<'a, T, R> {
     out: Span<'a>,
     row: usize,
     columns: Range<usize>,
-    order: &'a Order,
+    order: &'a Order<'a>,
     runs: Range<usize>,
     join: std::marker::PhantomData<R>,
 }
@@ -121,65 +124,69 @@ impl<T: Pod, R: Join<T>> NullaryFnOnce for Runs<'_, T, R> {
     #[inline(always)]
     fn call(self) {
         let Self { values, base, out, row, columns, order, runs, .. } = self;
-        for run in runs.clone() {
-            let rows = order.rows(run);
-            if let Some(row_ahead) = order.ahead(run, AHEAD) {
-                fetch(values, row_ahead * row + columns.start, columns.len());
-            }
-            let first = order.destination(run, 0) * row + columns.start;
-            let [base, out] = [base, out].map(|x| x.strip(first as isize, columns.len(), size_of::<T>()).cells::<T>());
-            let (blocks, rest) = out.as_chunks::<COLUMNS>();
-            for (block, out) in blocks.iter().enumerate() {
-                fold_columns::<T, R, COLUMNS>(
-                    values,
-                    &base[block * COLUMNS..],
-                    out,
-                    rows,
-                    [row, columns.start + block * COLUMNS],
-                );
-            }
-            let done = columns.len() - rest.len();
-            let (blocks, rest) = rest.as_chunks::<8>();
-            for (block, out) in blocks.iter().enumerate() {
-                let at = done + block * 8;
-                fold_columns::<T, R, 8>(values, &base[at..], out, rows, [row, columns.start + at]);
-            }
-            let done = columns.len() - rest.len();
-            for (column, out) in rest.iter().enumerate() {
-                let at = done + column;
-                fold_columns::<T, R, 1>(
-                    values,
-                    &base[at..],
-                    std::array::from_ref(out),
-                    rows,
-                    [row, columns.start + at],
-                );
+        for run in runs {
+            let first = order.destination(run, 0) * row;
+            for strip in columns.clone().step_by(STRIP) {
+                let strip = strip..columns.end.min(strip + STRIP);
+                let at = (first + strip.start) as isize;
+                let [base, out] = [base, out].map(|x| x.strip(at, strip.len(), size_of::<T>()).cells::<T>());
+                let mut acc = [R::NONE; STRIP];
+                let acc = &mut acc[..strip.len()];
+                acc.iter_mut().zip(base).for_each(|(acc, x)| *acc = R::widen(x.get()));
+                let mut ahead = order.ahead(run, AHEAD).iter();
+                for rows in order.rows(run).chunks(BATCH) {
+                    ahead.by_ref().take(rows.len()).for_each(|next| {
+                        fetch(values, next.get() as usize * row + strip.start, strip.len());
+                    });
+                    fold_rows::<T, R>(values, rows, [row, strip.start], acc);
+                }
+                out.iter().zip(&*acc).for_each(|(out, &acc)| out.set(R::narrow(acc)));
             }
         }
     }
 }
 
-/// Folds `N` columns of some rows, the first of which is `column`, into an `out` that begins as `base`.
+/// Folds some rows into the accumulators of columns, the first of which is `column`.
+#[inline(always)]
+fn fold_rows<T: Pod, R: Join<T>>(
+    values: &[Cell<T>],
+    rows: &[Cell<u32>],
+    [row, column]: [usize; 2],
+    acc: &mut [R::Acc],
+) {
+    let columns = acc.len();
+    let (blocks, rest) = acc.as_chunks_mut::<COLUMNS>();
+    for (block, acc) in blocks.iter_mut().enumerate() {
+        fold_columns::<T, R, COLUMNS>(values, rows, [row, column + block * COLUMNS], acc);
+    }
+    let done = columns - rest.len();
+    let (blocks, rest) = rest.as_chunks_mut::<8>();
+    for (block, acc) in blocks.iter_mut().enumerate() {
+        fold_columns::<T, R, 8>(values, rows, [row, column + done + block * 8], acc);
+    }
+    let done = columns - rest.len();
+    for (i, acc) in rest.iter_mut().enumerate() {
+        fold_columns::<T, R, 1>(values, rows, [row, column + done + i], std::array::from_mut(acc));
+    }
+}
+
+/// The same for `N` columns.
 #[inline(always)]
 fn fold_columns<T: Pod, R: Join<T>, const N: usize>(
     values: &[Cell<T>],
-    base: &[Cell<T>],
-    out: &[Cell<T>; N],
-    rows: &[u32],
+    rows: &[Cell<u32>],
     [row, column]: [usize; 2],
+    acc: &mut [R::Acc; N],
 ) {
-    let Some((base, _)) = base.split_first_chunk::<N>() else { return };
-    let mut acc: [R::Acc; N] = std::array::from_fn(|i| R::widen(base[i].get()));
-    for &place in rows {
-        if let Some((x, _)) = values[place as usize * row + column..].split_first_chunk::<N>() {
+    let mut held = *acc;
+    for place in rows {
+        if let Some((x, _)) = values[place.get() as usize * row + column..].split_first_chunk::<N>() {
             for i in 0..N {
-                acc[i] = R::with(acc[i], x[i].get());
+                held[i] = R::with(held[i], x[i].get());
             }
         }
     }
-    for i in 0..N {
-        out[i].set(R::narrow(acc[i]));
-    }
+    *acc = held;
 }
 
 /// The accumulators of a base, or of nothing.

@@ -1,7 +1,6 @@
 //! A pass that folds rows of values into those of a base that an index names.
 //!
-//! The places of the index are put in the order of their destinations, equal ones as they stand: by counting, or by sorting
-//! where destinations are many more. Then each destination is computed by one thread, its rows one after the other, so bits
+//! The places of the index are put in the order of their destinations, equal ones as they stand (`order.rs`). Then each destination is computed by one thread, its rows one after the other, so bits
 //! do not depend on the number of threads. Rows of few columns are folded as they come instead, into accumulators for
 //! all destinations (`narrow.rs`). Where the result is the base's own memory, destinations that nobody names are not touched.
 
@@ -19,11 +18,11 @@ use crate::expr::graph::{Fold, Graph, Id, Step, Value};
 use crate::{DType, Result, Shape};
 use fold::Loops;
 use narrow::Narrow;
-use order::Order;
+use order::{Order, Room};
 
 /// Columns from which destinations are computed one after the other.
 const NARROW: usize = 8;
-/// By how many times there are more destinations than rows where rows are sorted, not counted.
+/// By how many times there are more destinations than rows where rows of few columns are put in order, too.
 const SPARSE: usize = 16;
 /// Rows that a thread folds at a time.
 const CHUNK: usize = 2048;
@@ -46,8 +45,15 @@ pub(super) struct Segments {
     places: usize,
     size: usize,
     to: usize,
-    /// If rows are folded as they come: how.
-    narrow: Option<Narrow>,
+    way: Way,
+}
+
+/// How rows are folded.
+enum Way {
+    /// As they come.
+    Narrow(Narrow),
+    /// In the order of their destinations: the temporaries of that.
+    Ordered { rows: usize, moved: Option<usize> },
 }
 
 /// Where rows are.
@@ -141,9 +147,13 @@ impl Segments {
         let values = Rows::new(values, base.source(), || temp(elements * dtype.size()));
         let keys = temp(places * size_of::<i32>());
         let loops = Loops::new(fold, dtype)?;
-        let narrow = (row < NARROW && size <= places.saturating_mul(SPARSE))
-            .then(|| Narrow::new(fold, [places, size, row], loops.wide, &mut temp));
-        Some(Self { narrow, index: Map::new(index), keys, values, base, loops, dtype, row, places, size, to })
+        let way = if row < NARROW && size <= places.saturating_mul(SPARSE) {
+            Way::Narrow(Narrow::new(fold, [places, size, row], loops.wide, &mut temp))
+        } else {
+            let rows = temp(places * size_of::<u32>());
+            Way::Ordered { rows, moved: order::are_many(size).then(|| temp(places * size_of::<u64>())) }
+        };
+        Some(Self { way, index: Map::new(index), keys, values, base, loops, dtype, row, places, size, to })
     }
 
     /// The shape it walks, and the bytes it must read and write.
@@ -172,18 +182,20 @@ impl Segments {
         }
         let work = Work { values, base, out };
         let keys = memory.temps[self.keys];
-        if let Some(narrow) = &self.narrow {
-            narrow.run(&self.loops, &work, keys, memory.temps[narrow.acc]);
-            return Ok(());
+        match &self.way {
+            Way::Narrow(narrow) => narrow.run(&self.loops, &work, keys, memory.temps[narrow.acc]),
+            &Way::Ordered { rows, moved } => {
+                let moved = moved.map_or(Span::EMPTY, |moved| memory.temps[moved]);
+                let order = Order::new(keys, self.places, self.size, Room { rows: memory.temps[rows], moved });
+                if !threads::is_stopped() {
+                    self.by_destination(&work, &order);
+                }
+            }
         }
-        let keys = keys.strip(0, self.places, size_of::<i32>()).cells::<i32>();
-        let sparse = self.size > self.places.saturating_mul(SPARSE);
-        let order = if sparse { Order::sorted(keys, self.size) } else { Order::counted(keys, self.size) };
-        self.by_destination(&work, &order);
         Ok(())
     }
 
-    fn by_destination(&self, work: &Work<'_>, order: &Order) {
+    fn by_destination(&self, work: &Work<'_>, order: &Order<'_>) {
         let row = self.row;
         // A destination that most rows go to is shared out by columns.
         let skewed = order.longest() > self.places.div_ceil(2 * threads::count());

@@ -1,14 +1,31 @@
 //! The rows of an index in the order of their destinations.
+//!
+//! Rows go to groups of neighbouring destinations, few enough that the places where a group's next row goes stay in a cache;
+//! then each group is put in order by itself. Where each row of each chunk goes is counted before it is moved: the order is the
+//! same on any number of threads.
 
 use std::cell::Cell;
 use std::ops::Range;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
 
-/// Bits of a digit at most: the places where elements of each digit go next stay in the innermost cache.
+use crate::cpu::counts::starts_of;
+use crate::cpu::strip::Span;
+use crate::cpu::threads;
+
+/// Bits that tell groups from each other at most, and rows for which there is a group.
 const DIGIT: u32 = 11;
+const GROUP: usize = 256;
+/// Chunks of the rows, at most, and rows of one, at least.
+const CHUNKS: usize = 64;
+const CHUNK: usize = 32 * 1024;
+/// By how many times a group has more destinations than rows where these are compared, not counted.
+const SPARSE: usize = 16;
 
 /// Rows in the order of their destinations, equal ones as they stand, and the runs of those that have one in common.
-pub(super) struct Order {
-    rows: Vec<u32>,
+pub(super) struct Order<'m> {
+    rows: Span<'m>,
+    n: usize,
     runs: Vec<Run>,
 }
 
@@ -19,60 +36,79 @@ struct Run {
     start: u32,
 }
 
-impl Order {
-    /// By counting how many rows go to each of `size` destinations.
-    pub(super) fn counted(keys: &[Cell<i32>], size: usize) -> Self {
-        let mut next = vec![0_u32; size];
-        keys.iter().for_each(|key| next[key.get() as usize] += 1);
-        let mut runs = Vec::with_capacity(size.min(keys.len()));
-        let mut start = 0;
-        for (destination, next) in next.iter_mut().enumerate() {
-            let count = std::mem::replace(next, start);
-            if count > 0 {
-                runs.push(Run { destination: destination as u32, start });
-                start += count;
-            }
-        }
-        let mut rows = vec![0_u32; keys.len()];
-        for (row, key) in keys.iter().enumerate() {
-            let next = &mut next[key.get() as usize];
-            rows[*next as usize] = row as u32;
-            *next += 1;
-        }
-        Self { rows, runs }
-    }
+/// The memory of an order.
+pub(super) struct Room<'m> {
+    /// For a number of 32 bits a row.
+    pub(super) rows: Span<'m>,
+    /// For one of 64 bits a row, if destinations are [`many`].
+    pub(super) moved: Span<'m>,
+}
 
-    /// By sorting, digit by digit from the last on, the numbers of destinations below `size`.
-    pub(super) fn sorted(keys: &[Cell<i32>], size: usize) -> Self {
-        let key = |(row, key): (usize, &Cell<i32>)| u64::from(key.get() as u32) << 32 | row as u64;
-        let mut keys: Vec<u64> = keys.iter().enumerate().map(key).collect();
-        let mut spare = vec![0_u64; keys.len()];
+/// Whether there are more destinations than groups.
+pub(super) fn are_many(size: usize) -> bool {
+    size > 1 << DIGIT
+}
+
+impl<'m> Order<'m> {
+    /// The order of `n` rows that go to the destinations `keys` below `size`.
+    ///
+    /// Threads take chunks, and write a row to a place that is its own; then they take groups, of which each has its part of
+    /// memory. So no thread writes what another reads or writes, as [`Span::new`] demands.
+    pub(super) fn new(keys: Span<'_>, n: usize, size: usize, Room { rows, moved }: Room<'m>) -> Self {
         let bits = usize::BITS - size.saturating_sub(1).leading_zeros();
-        let digits = bits.div_ceil(DIGIT);
-        let width = bits.div_ceil(digits.max(1));
-        for digit in 0..digits {
-            let of = |key: u64| (key >> (32 + digit * width)) as usize & ((1 << width) - 1);
-            let mut next = vec![0_usize; 1 << width];
-            keys.iter().for_each(|&key| next[of(key)] += 1);
-            let mut start = 0;
-            for next in &mut next {
-                start += std::mem::replace(next, start);
-            }
-            for &key in &keys {
-                let next = &mut next[of(key)];
-                spare[*next] = key;
+        let shift = if are_many(size) { bits - (n / GROUP).max(1).ilog2().min(DIGIT) } else { 0 };
+        let groups = (size.saturating_sub(1) >> shift) + 1;
+        let chunk = n.div_ceil(CHUNKS).max(CHUNK);
+        let chunks = n.div_ceil(chunk);
+        let keys_of = |i: usize| {
+            let (first, end) = (i * chunk, n.min((i + 1) * chunk));
+            (first, keys.strip(first as isize, end - first, size_of::<i32>()).cells::<i32>())
+        };
+
+        let counts: Vec<AtomicU32> = (0..chunks * groups).map(|_| AtomicU32::new(0)).collect();
+        threads::each(chunks, n, |i| {
+            let mut count = vec![0_u32; groups];
+            keys_of(i).1.iter().for_each(|key| count[key.get() as usize >> shift] += 1);
+            counts[i * groups..].iter().zip(count).for_each(|(to, count)| to.store(count, Relaxed));
+        });
+        let mut counts: Vec<u32> = counts.into_iter().map(AtomicU32::into_inner).collect();
+        let starts = starts_of(&mut counts, groups);
+
+        threads::each(chunks, n, |i| {
+            let mut next = counts[i * groups..][..groups].to_vec();
+            let mut place = |key: i32| {
+                let next = &mut next[key as usize >> shift];
                 *next += 1;
+                *next as usize - 1
+            };
+            let (first, keys) = keys_of(i);
+            let keys = (first..).zip(keys.iter().map(Cell::get));
+            if shift == 0 {
+                let rows = numbers(rows, 0..n);
+                keys.for_each(|(row, key)| rows[place(key)].set(row as u32));
+            } else {
+                let moved = moved.strip(0, n, size_of::<u64>()).cells::<u64>();
+                keys.for_each(|(row, key)| moved[place(key)].set(u64::from(key as u32) << 32 | row as u64));
             }
-            std::mem::swap(&mut keys, &mut spare);
+        });
+        if shift == 0 {
+            let runs = (0..groups).filter(|&group| starts[group] < starts[group + 1]);
+            let runs = runs.map(|group| Run { destination: group as u32, start: starts[group] as u32 }).collect();
+            return Self { rows, n, runs };
         }
-        let mut runs: Vec<Run> = Vec::new();
-        for (start, key) in keys.iter().enumerate() {
-            let destination = (key >> 32) as u32;
-            if runs.last().is_none_or(|run| run.destination != destination) {
-                runs.push(Run { destination, start: start as u32 });
+
+        let runs: Vec<Mutex<Vec<Run>>> = (0..groups).map(|_| Mutex::default()).collect();
+        threads::each(groups, n, |group| {
+            let range = starts[group]..starts[group + 1];
+            if !range.is_empty() {
+                let moved = moved.strip(range.start as isize, range.len(), size_of::<u64>()).cells();
+                let found = finish(moved, group << shift, 1 << shift, numbers(rows, range.clone()), range.start as u32);
+                *runs[group].lock().unwrap_or_else(PoisonError::into_inner) = found;
             }
-        }
-        Self { rows: keys.into_iter().map(|key| key as u32).collect(), runs }
+        });
+        let runs =
+            runs.into_iter().flat_map(|runs| runs.into_inner().unwrap_or_else(PoisonError::into_inner)).collect();
+        Self { rows, n, runs }
     }
 
     /// How many runs there are.
@@ -96,55 +132,105 @@ impl Order {
     }
 
     fn range(&self, run: usize) -> Range<usize> {
-        let end = self.runs.get(run + 1).map_or(self.rows.len(), |next| next.start as usize);
+        let end = self.runs.get(run + 1).map_or(self.n, |next| next.start as usize);
         self.runs[run].start as usize..end
     }
 
     /// The rows of a run.
-    pub(super) fn rows(&self, run: usize) -> &[u32] {
-        &self.rows[self.range(run)]
+    pub(super) fn rows(&self, run: usize) -> &'m [Cell<u32>] {
+        numbers(self.rows, self.range(run))
     }
 
-    /// The row so many places after the first of a run, for reading ahead.
-    pub(super) fn ahead(&self, run: usize, by: usize) -> Option<usize> {
-        self.rows.get(self.runs[run].start as usize + by).map(|&row| row as usize)
+    /// The rows so many places after those of a run, for reading ahead, as far as there are any.
+    pub(super) fn ahead(&self, run: usize, by: usize) -> &'m [Cell<u32>] {
+        let Range { start, end } = self.range(run);
+        numbers(self.rows, self.n.min(start + by)..self.n.min(end + by))
     }
+}
+
+/// The numbers of rows at some places of the order.
+fn numbers(rows: Span<'_>, places: Range<usize>) -> &[Cell<u32>] {
+    rows.strip(places.start as isize, places.len(), size_of::<u32>()).cells()
+}
+
+/// Writes the rows of a group in their order, and returns the runs, of which the first begins at place `start`. Of what was
+/// moved, the upper half is a destination, one of `size` from `first` on, and the lower half a row.
+fn finish(moved: &[Cell<u64>], first: usize, size: usize, rows: &[Cell<u32>], start: u32) -> Vec<Run> {
+    let mut runs = Vec::new();
+    if size > SPARSE * moved.len() {
+        let mut sorted: Vec<u64> = moved.iter().map(Cell::get).collect();
+        sorted.sort_unstable();
+        for ((place, row), moved) in (start..).zip(rows).zip(sorted) {
+            row.set(moved as u32);
+            let destination = (moved >> 32) as u32;
+            if runs.last().is_none_or(|run: &Run| run.destination != destination) {
+                runs.push(Run { destination, start: place });
+            }
+        }
+        return runs;
+    }
+    let mut next = vec![0_u32; size];
+    let of = |moved: u64| (moved >> 32) as usize - first;
+    moved.iter().for_each(|moved| next[of(moved.get())] += 1);
+    let mut place = 0;
+    for (destination, next) in (first as u32..).zip(&mut next) {
+        let count = std::mem::replace(next, place);
+        if count > 0 {
+            runs.push(Run { destination, start: start + place });
+            place += count;
+        }
+    }
+    for moved in moved.iter().map(Cell::get) {
+        let next = &mut next[of(moved)];
+        rows[*next as usize].set(moved as u32);
+        *next += 1;
+    }
+    runs
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(unsafe_code, reason = "spans of memory that is held")]
+
     use super::*;
 
-    fn runs(order: &Order) -> Vec<(usize, Vec<u32>)> {
-        (0..order.len()).map(|run| (order.destination(run, 9), order.rows(run).to_vec())).collect()
+    /// The destinations and rows of the runs of an order.
+    fn runs(keys: &mut [i32], size: usize) -> Vec<(usize, Vec<u32>)> {
+        let n = keys.len();
+        let (mut rows, mut moved) = (vec![0_u32; n], vec![0_u64; n]);
+        // SAFETY: all three outlive what is made of them, and nothing else reads or writes them before that is gone.
+        let [keys, rows, moved] = [
+            bytemuck::cast_slice_mut(keys),
+            bytemuck::cast_slice_mut(&mut rows[..]),
+            bytemuck::cast_slice_mut(&mut moved[..]),
+        ]
+        .map(|bytes: &mut [u8]| unsafe { Span::new(bytes) });
+        let order = Order::new(keys, n, size, Room { rows, moved });
+        assert_eq!([order.first_from(0), order.first_from(n)], [0, order.len()]);
+        let longest = (0..order.len()).map(|run| order.rows(run).len()).max();
+        assert_eq!(order.longest(), longest.unwrap_or(0));
+        let rows = |run| order.rows(run).iter().map(Cell::get).collect();
+        (0..order.len()).map(|run| (order.destination(run, size), rows(run))).collect()
     }
 
     #[test]
-    fn counting_and_sorting_find_the_same_order() {
-        for keys in [vec![], vec![4], vec![3, 1, 3, 0, 1, 3], vec![5; 7], vec![0, 8, 0, 8]] {
-            let cells: Vec<Cell<i32>> = keys.iter().map(|&key| Cell::new(key)).collect();
-            let (counted, sorted) = (Order::counted(&cells, 9), Order::sorted(&cells, 9));
-            assert_eq!(runs(&counted), runs(&sorted), "{keys:?}");
-            for (destination, rows) in runs(&counted) {
-                assert!(rows.is_sorted() && rows.iter().all(|&row| keys[row as usize] == destination as i32));
+    fn rows_of_one_destination_stand_together_in_their_order() {
+        for size in [1, 2, 9, 2048, 2049, 100_000, 1 << 22, (1 << 22) + 1, i32::MAX as usize] {
+            for n in [0, 1, 7, 500, 3000, 100_000] {
+                let key = |i: usize| ((i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20) % size) as i32;
+                let spread: Vec<i32> = (0..n).map(|i| key(i / 2 * (i % 3))).collect();
+                for mut keys in [spread, vec![(size - 1) as i32; n]] {
+                    let mut want: Vec<(usize, u32)> = keys.iter().map(|&key| key as usize).zip(0..).collect();
+                    want.sort_unstable();
+                    let found = runs(&mut keys, size);
+                    assert!(found.windows(2).all(|pair| pair[0].0 < pair[1].0), "{size} destinations of {n} rows");
+                    let found: Vec<(usize, u32)> =
+                        found.into_iter().flat_map(|(to, rows)| rows.into_iter().map(move |row| (to, row))).collect();
+                    assert!(found == want, "{size} destinations of {n} rows");
+                    let alone = threads::alone(|| runs(&mut keys, size));
+                    assert!(alone == runs(&mut keys, size), "{size} destinations of {n} rows");
+                }
             }
-            assert_eq!(counted.first_from(0), 0);
-            assert_eq!(counted.first_from(keys.len()), counted.len());
-        }
-    }
-
-    #[test]
-    fn sorting_takes_destinations_of_any_number_of_digits() {
-        for size in [1, 2, 2048, 2049, 100_000, 1 << 22, (1 << 22) + 1, i32::MAX as usize] {
-            let key = |i: usize| (i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20) % size;
-            let cells: Vec<Cell<i32>> = (0..500).map(|i| Cell::new(key(i / 2 * (i % 3)) as i32)).collect();
-            let mut want: Vec<(usize, u32)> = cells.iter().map(|key| key.get() as usize).zip(0..).collect();
-            want.sort_unstable();
-            let order = Order::sorted(&cells, size);
-            let found = (0..order.len()).flat_map(|run| order.rows(run).iter().map(move |&row| (run, row)));
-            let found: Vec<_> = found.map(|(run, row)| (order.destination(run, size), row)).collect();
-            assert_eq!(found, want, "{size} destinations");
-            assert!((1..order.len()).all(|run| order.destination(run - 1, size) < order.destination(run, size)));
         }
     }
 }

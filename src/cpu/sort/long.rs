@@ -13,6 +13,7 @@ use super::item::{Element, Item};
 use super::radix;
 use super::row::Row;
 use crate::cpu::arch::Arch;
+use crate::cpu::counts::starts_of;
 use crate::cpu::lines::fetch;
 use crate::cpu::threads;
 
@@ -30,14 +31,18 @@ const CHUNK: usize = 16 * 1024;
 /// Items of a group from which on it is cut into groups itself, and how often that is done.
 const LARGE: usize = 128 * 1024;
 const MOST_CUTS: u32 = 4;
+/// Items whose groups are found before they are moved.
+const BLOCK: usize = 256;
 /// Bytes ahead of which a group's next cache line is asked for.
 const AHEAD: usize = 64;
 
 /// Items in the order in which they stand.
 pub(super) trait Items<I>: Sync {
     fn len(&self) -> usize;
-    /// Calls `f` with those of these places.
-    fn each(&self, places: Range<usize>, f: impl FnMut(I));
+    /// The key of the one at a place.
+    fn key(&self, place: usize) -> u64;
+    /// Calls `f` with those of these places, one after the other, at most [`BLOCK`] at a time.
+    fn each_block(&self, places: Range<usize>, f: impl FnMut(&[I]));
     /// The smallest and the largest key at these places.
     fn bounds(&self, places: Range<usize>) -> [u64; 2];
 }
@@ -47,11 +52,20 @@ impl<T: Element, I: Item> Items<I> for Row<'_, T> {
         self.n
     }
 
+    fn key(&self, place: usize) -> u64 {
+        self.elements(place..place + 1)[0].get().key() ^ self.turn
+    }
+
     #[inline(always)]
-    fn each(&self, places: Range<usize>, mut f: impl FnMut(I)) {
-        let (first, turn) = (places.start, self.turn);
-        for (i, x) in self.elements(places).iter().enumerate() {
-            f(I::new(x.get().key() ^ turn, first + i));
+    fn each_block(&self, places: Range<usize>, mut f: impl FnMut(&[I])) {
+        let (mut first, turn) = (places.start, self.turn);
+        let mut block = [I::zeroed(); BLOCK];
+        for elements in self.elements(places).chunks(BLOCK) {
+            for (i, (item, x)) in block.iter_mut().zip(elements).enumerate() {
+                *item = I::new(x.get().key() ^ turn, first + i);
+            }
+            f(&block[..elements.len()]);
+            first += elements.len();
         }
     }
 
@@ -70,9 +84,13 @@ impl<I: Item> Items<I> for Vec<I> {
         Self::len(self)
     }
 
+    fn key(&self, place: usize) -> u64 {
+        self[place].key()
+    }
+
     #[inline(always)]
-    fn each(&self, places: Range<usize>, mut f: impl FnMut(I)) {
-        self[places].iter().for_each(|&x| f(x));
+    fn each_block(&self, places: Range<usize>, f: impl FnMut(&[I])) {
+        self[places].chunks(BLOCK).for_each(f);
     }
 
     fn bounds(&self, places: Range<usize>) -> [u64; 2] {
@@ -90,9 +108,13 @@ struct Groups {
 }
 
 impl Groups {
+    /// The group of each of a block's items.
     #[inline(always)]
-    fn of(&self, key: u64) -> usize {
-        self.of_digit[((key - self.least) >> self.shift) as usize & ((1 << DIGIT) - 1)].into()
+    fn find<I: Item>(&self, block: &[I], found: &mut [u16; BLOCK]) {
+        let (least, shift, of_digit) = (self.least, self.shift, &self.of_digit);
+        for (found, x) in found.iter_mut().zip(block) {
+            *found = of_digit[((x.key() - least) >> shift) as usize & ((1 << DIGIT) - 1)];
+        }
     }
 
     /// The keys from the first group marked to the last.
@@ -107,18 +129,12 @@ impl Groups {
         key(first)..=key(last).saturating_add((1 << self.shift) - 1)
     }
 
-    /// Groups of about as many items each, for keys from `least` to `most`.
-    fn new<I: Item>(items: &impl Items<I>, least: u64, most: u64) -> Self {
-        let n = items.len();
+    /// Groups of about as many items each, for `n` keys from `least` to `most`, of which some are given.
+    fn new(sample: impl ExactSizeIterator<Item = u64>, n: usize, least: u64, most: u64) -> Self {
         let shift = (u64::BITS - (most - least).leading_zeros()).saturating_sub(DIGIT);
+        let enough = (sample.len() / (n / GROUP).clamp(2, GROUPS)).max(1) as u32;
         let mut counts = vec![0_u32; 1 << DIGIT];
-        let step = n.div_ceil(SAMPLE).max(SAMPLED);
-        for i in 0..n / step {
-            // Anywhere in its part of the row, so that no period of the keys goes unnoticed.
-            let place = i * step + ((i as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize % step;
-            items.each(place..place + 1, |x| counts[((x.key() - least) >> shift) as usize] += 1);
-        }
-        let enough = (n / step / (n / GROUP).clamp(2, GROUPS)).max(1) as u32;
+        sample.for_each(|key| counts[((key - least) >> shift) as usize] += 1);
         // Digits of the group so far, and the items of the sample in it. A digit that has enough is a group of its own.
         let (mut group, mut digits, mut held) = (0, 0, 0);
         let mut of_digit = vec![0_u16; 1 << DIGIT];
@@ -134,6 +150,16 @@ impl Groups {
     }
 }
 
+/// Those of a block whose keys are wanted.
+fn among<'a, I: Item>(block: &[I], wanted: &RangeInclusive<u64>, held: &'a mut [I; BLOCK]) -> &'a [I] {
+    let mut n = 0;
+    for &x in block {
+        held[n] = x;
+        n += usize::from(wanted.contains(&x.key()));
+    }
+    &held[..n]
+}
+
 /// Writes what is wanted of `items`, which are those of the row of ranks `first` and on, to where it belongs.
 ///
 /// Threads take chunks, and write an item to a place that is its own; then they take groups, of which each has its part of
@@ -146,10 +172,19 @@ pub(super) fn sort<T: Element, I: Item>(row: &Row<'_, T>, items: &impl Items<I>,
     let elements = if row.by_all { n } else { 0 };
 
     let (least, most) = (AtomicU64::new(u64::MAX), AtomicU64::new(0));
+    let step = n.div_ceil(SAMPLE).max(SAMPLED);
+    let sample: Vec<AtomicU64> = (0..n / step).map(|_| AtomicU64::new(0)).collect();
     threads::each(chunks, elements, |i| {
-        let [low, high] = items.bounds(places(i));
+        let places = places(i);
+        let [low, high] = items.bounds(places.clone());
         least.fetch_min(low, Relaxed);
         most.fetch_max(high, Relaxed);
+        let [start, end] = [places.start, places.end].map(|place| place.div_ceil(step).min(sample.len()));
+        for (i, sampled) in (start..).zip(&sample[start..end]) {
+            // Anywhere in its part of the row, so that no period of the keys goes unnoticed.
+            let place = i * step + ((i as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize % step;
+            sampled.store(items.key(place), Relaxed);
+        }
     });
     if threads::is_stopped() {
         return;
@@ -158,43 +193,44 @@ pub(super) fn sort<T: Element, I: Item>(row: &Row<'_, T>, items: &impl Items<I>,
     if least == most {
         threads::each(chunks, elements, |i| {
             let mut equal = Vec::new();
-            items.each(places(i), |x| equal.push(x));
+            items.each_block(places(i), |block| equal.extend_from_slice(block));
             row.write(first + i * chunk, &equal);
         });
         return;
     }
-    let groups = Groups::new(items, least, most);
+    let groups = Groups::new(sample.into_iter().map(AtomicU64::into_inner), n, least, most);
 
     let counts: Vec<AtomicU32> = (0..chunks * groups.count).map(|_| AtomicU32::new(0)).collect();
-    let of_chunk = |i: usize| &counts[i * groups.count..][..groups.count];
     threads::each(chunks, elements, |i| {
-        let (mut count, groups) = (vec![0_u32; groups.count], &groups);
-        items.each(places(i), |x| count[groups.of(x.key())] += 1);
-        of_chunk(i).iter().zip(count).for_each(|(to, count)| to.store(count, Relaxed));
+        let (mut count, mut found) = (vec![0_u32; groups.count], [0; BLOCK]);
+        items.each_block(places(i), |block| {
+            groups.find(block, &mut found);
+            found[..block.len()].iter().for_each(|&group| count[usize::from(group)] += 1);
+        });
+        counts[i * groups.count..].iter().zip(count).for_each(|(to, count)| to.store(count, Relaxed));
     });
-    let (mut sum, mut starts) = (0, vec![0; groups.count + 1]);
-    for group in 0..groups.count {
-        for chunk in 0..chunks {
-            sum += counts[chunk * groups.count + group].swap(sum, Relaxed);
-        }
-        starts[group + 1] = sum as usize;
-    }
+    let mut counts: Vec<u32> = counts.into_iter().map(AtomicU32::into_inner).collect();
+    let starts = starts_of(&mut counts, groups.count);
     let ranks = |group: usize| first + starts[group]..first + starts[group + 1];
     let is_wanted: Vec<bool> = (0..groups.count).map(|group| row.wants(ranks(group))).collect();
-    let wanted = groups.keys(&is_wanted);
+    let (wanted, all) = (groups.keys(&is_wanted), is_wanted.iter().all(|&is| is));
 
     threads::each(chunks, elements, |i| {
         let moved = row.moved::<I>(first..first + n);
-        let mut next: Vec<u32> = of_chunk(i).iter().map(|start| start.load(Relaxed)).collect();
-        items.each(places(i), |x| {
-            if !wanted.contains(&x.key()) {
-                return;
+        let mut next = counts[i * groups.count..][..groups.count].to_vec();
+        let (mut found, mut held) = ([0; BLOCK], [I::zeroed(); BLOCK]);
+        items.each_block(places(i), |block| {
+            let block = if all { block } else { among(block, &wanted, &mut held) };
+            groups.find(block, &mut found);
+            // A loop that reads nothing else: what it reads may have to wait for lines that are being written.
+            for (&x, &group) in block.iter().zip(&found) {
+                let next = &mut next[usize::from(group)];
+                let place = *next as usize;
+                *next += 1;
+                moved[place].set(x);
+                // Without this, each line that is begun is waited for.
+                fetch(moved, place + AHEAD / size_of::<I>(), 1);
             }
-            let next = &mut next[groups.of(x.key())];
-            moved[*next as usize].set(x);
-            // Without this, each line that is begun is waited for.
-            fetch(moved, *next as usize + AHEAD / size_of::<I>(), 1);
-            *next += 1;
         });
     });
 

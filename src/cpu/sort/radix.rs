@@ -7,10 +7,10 @@ use super::item::Item;
 
 /// Items up to which comparing is faster, whatever the keys.
 const FEW: usize = 192;
-/// Bits of a digit, and of one where the items and as many more fit the first-level cache.
+/// Bits of a digit, and of one where the items and as many more fit the second-level cache.
 const DIGIT: u32 = 8;
 const LONG_DIGIT: u32 = 11;
-const CACHE: usize = 24 * 1024;
+const CACHE: usize = 64 * 1024;
 
 /// For each digit how many items have it, and where the next one goes.
 type Counts = [u32; 1 << LONG_DIGIT];

@@ -3,11 +3,13 @@
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use super::item::{Element, Item};
-use super::{long, radix};
+use super::{CHUNK, long, radix};
 use crate::cpu::arch::Arch;
 use crate::cpu::strip::Span;
+use crate::cpu::threads;
 
 pub(super) struct Row<'a, T> {
     /// The memory of the elements, and of the items while they are moved, if the row is long, counted from the row's first.
@@ -80,14 +82,22 @@ impl<'a, T: Element> Row<'a, T> {
             items.extend(elements.map(|(i, x)| I::new(x.get().key() ^ turn, i)));
             self.write_sorted(0, items, spare);
         }
-        let loses_bits = || {
-            let (elements, mut any) = (self.elements(0..self.n), false);
-            Arch::new().dispatch(|| any = elements.iter().fold(false, |any, x| any | x.get().loses_bits()));
-            any
-        };
-        if let Some(values) = self.values.filter(|_| loses_bits()) {
+        if let Some(values) = self.values.filter(|_| self.loses_bits()) {
             self.restore(values);
         }
+    }
+
+    /// Whether keys are not enough to write some of the elements.
+    fn loses_bits(&self) -> bool {
+        let found = AtomicBool::new(false);
+        threads::each(self.n.div_ceil(CHUNK), if self.by_all { self.n } else { 0 }, |i| {
+            let elements = self.elements(i * CHUNK..self.n.min((i + 1) * CHUNK));
+            let any = || elements.iter().fold(false, |any, x| any | x.get().loses_bits());
+            let mut lost = false;
+            Arch::new().dispatch(|| lost = any());
+            found.fetch_or(lost, Relaxed);
+        });
+        found.into_inner()
     }
 
     /// Writes NaNs and zeros anew, as they stand in the row: from keys all come back the same.

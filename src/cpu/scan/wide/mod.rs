@@ -44,7 +44,7 @@ pub(super) fn floats<'a, const PROD: bool, const PAST_CACHE: bool>(
     start: Strip<'a>,
     scan: Scan,
 ) {
-    let any = if PROD { along::along::<f32, Prod, Plain, true> } else { sums::along };
+    let any = if PROD { along::along::<f32, Prod, Plain, true> } else { sums::along::<PAST_CACHE> };
     let first = start.cells::<f64>()[0].get();
     let wide = |x: Strip<'_>, out: Strip<'_>, acc: Strip<'_>, way| {
         steps::floats::<PROD, true>(x.cells(), out.cells(), &acc.cells()[0], first, way);
