@@ -6,18 +6,16 @@
 
 use std::cell::Cell;
 use std::ops::Range;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
-use crate::cpu::counts::starts_of;
+use crate::cpu::chunks::Chunks;
 use crate::cpu::strip::Span;
 use crate::cpu::threads;
 
 /// Bits that tell groups from each other at most, and rows for which there is a group.
 const DIGIT: u32 = 11;
 const GROUP: usize = 256;
-/// Chunks of the rows, at most, and rows of one, at least.
-const CHUNKS: usize = 64;
+/// Rows of a chunk, at least.
 const CHUNK: usize = 32 * 1024;
 /// By how many times a group has more destinations than rows where these are compared, not counted.
 const SPARSE: usize = 16;
@@ -40,7 +38,7 @@ struct Run {
 pub(super) struct Room<'m> {
     /// For a number of 32 bits a row.
     pub(super) rows: Span<'m>,
-    /// For one of 64 bits a row, if destinations are [`many`].
+    /// For one of 64 bits a row, if destinations [`are_many`].
     pub(super) moved: Span<'m>,
 }
 
@@ -58,31 +56,21 @@ impl<'m> Order<'m> {
         let bits = usize::BITS - size.saturating_sub(1).leading_zeros();
         let shift = if are_many(size) { bits - (n / GROUP).max(1).ilog2().min(DIGIT) } else { 0 };
         let groups = (size.saturating_sub(1) >> shift) + 1;
-        let chunk = n.div_ceil(CHUNKS).max(CHUNK);
-        let chunks = n.div_ceil(chunk);
-        let keys_of = |i: usize| {
-            let (first, end) = (i * chunk, n.min((i + 1) * chunk));
-            (first, keys.strip(first as isize, end - first, size_of::<i32>()).cells::<i32>())
+        let keys = |places: Range<usize>| {
+            keys.strip(places.start as isize, places.len(), size_of::<i32>()).cells::<i32>().iter().map(Cell::get)
         };
+        let chunks = Chunks::new(n, CHUNK, true);
+        let counted =
+            chunks.counted(groups, |places, count| keys(places).for_each(|key| count[key as usize >> shift] += 1));
 
-        let counts: Vec<AtomicU32> = (0..chunks * groups).map(|_| AtomicU32::new(0)).collect();
-        threads::each(chunks, n, |i| {
-            let mut count = vec![0_u32; groups];
-            keys_of(i).1.iter().for_each(|key| count[key.get() as usize >> shift] += 1);
-            counts[i * groups..].iter().zip(count).for_each(|(to, count)| to.store(count, Relaxed));
-        });
-        let mut counts: Vec<u32> = counts.into_iter().map(AtomicU32::into_inner).collect();
-        let starts = starts_of(&mut counts, groups);
-
-        threads::each(chunks, n, |i| {
-            let mut next = counts[i * groups..][..groups].to_vec();
+        chunks.each(|i, places| {
+            let mut next = counted.next_of(i);
             let mut place = |key: i32| {
                 let next = &mut next[key as usize >> shift];
                 *next += 1;
                 *next as usize - 1
             };
-            let (first, keys) = keys_of(i);
-            let keys = (first..).zip(keys.iter().map(Cell::get));
+            let keys = places.clone().zip(keys(places));
             if shift == 0 {
                 let rows = numbers(rows, 0..n);
                 keys.for_each(|(row, key)| rows[place(key)].set(row as u32));
@@ -92,23 +80,23 @@ impl<'m> Order<'m> {
             }
         });
         if shift == 0 {
-            let runs = (0..groups).filter(|&group| starts[group] < starts[group + 1]);
-            let runs = runs.map(|group| Run { destination: group as u32, start: starts[group] as u32 }).collect();
-            return Self { rows, n, runs };
+            let named = (0..groups).filter(|&group| !counted.of(group).is_empty());
+            let run = |group| Run { destination: group as u32, start: counted.of(group).start as u32 };
+            return Self { rows, n, runs: named.map(run).collect() };
         }
 
         let runs: Vec<Mutex<Vec<Run>>> = (0..groups).map(|_| Mutex::default()).collect();
         threads::each(groups, n, |group| {
-            let range = starts[group]..starts[group + 1];
-            if !range.is_empty() {
-                let moved = moved.strip(range.start as isize, range.len(), size_of::<u64>()).cells();
-                let found = finish(moved, group << shift, 1 << shift, numbers(rows, range.clone()), range.start as u32);
+            let places = counted.of(group);
+            if !places.is_empty() {
+                let moved = moved.strip(places.start as isize, places.len(), size_of::<u64>()).cells();
+                let (start, rows) = (places.start as u32, numbers(rows, places));
+                let found = finish(moved, group << shift, 1 << shift, rows, start);
                 *runs[group].lock().unwrap_or_else(PoisonError::into_inner) = found;
             }
         });
-        let runs =
-            runs.into_iter().flat_map(|runs| runs.into_inner().unwrap_or_else(PoisonError::into_inner)).collect();
-        Self { rows, n, runs }
+        let runs = runs.into_iter().flat_map(|runs| runs.into_inner().unwrap_or_else(PoisonError::into_inner));
+        Self { rows, n, runs: runs.collect() }
     }
 
     /// How many runs there are.

@@ -6,14 +6,14 @@
 //! wanted are neither moved nor sorted, which is how a median is found.
 
 use std::ops::{Range, RangeInclusive};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
 use super::item::{Element, Item};
 use super::radix;
 use super::row::Row;
 use crate::cpu::arch::Arch;
-use crate::cpu::counts::starts_of;
+use crate::cpu::chunks::Chunks;
 use crate::cpu::lines::fetch;
 use crate::cpu::threads;
 
@@ -25,8 +25,7 @@ const GROUPS: usize = 2048;
 /// Elements for one of the sample, at least, and the size of a sample, at most.
 const SAMPLED: usize = 8;
 const SAMPLE: usize = 64 * 1024;
-/// Chunks of a row, at most, and elements of one, at least.
-const CHUNKS: usize = 64;
+/// Elements of a chunk, at least.
 const CHUNK: usize = 16 * 1024;
 /// Items of a group from which on it is cut into groups itself, and how often that is done.
 const LARGE: usize = 128 * 1024;
@@ -160,22 +159,12 @@ fn among<'a, I: Item>(block: &[I], wanted: &RangeInclusive<u64>, held: &'a mut [
     &held[..n]
 }
 
-/// Writes what is wanted of `items`, which are those of the row of ranks `first` and on, to where it belongs.
-///
-/// Threads take chunks, and write an item to a place that is its own; then they take groups, of which each has its part of
-/// memory. So no thread writes what another reads or writes, as [`Span::new`](crate::cpu::strip::Span::new) demands.
-pub(super) fn sort<T: Element, I: Item>(row: &Row<'_, T>, items: &impl Items<I>, first: usize, cuts: u32) {
-    let n = items.len();
-    let chunk = n.div_ceil(CHUNKS).max(CHUNK);
-    let chunks = n.div_ceil(chunk);
-    let places = |i: usize| i * chunk..n.min((i + 1) * chunk);
-    let elements = if row.by_all { n } else { 0 };
-
+/// The smallest and the largest key, and some of all parts of the items.
+fn look_at<I: Item>(items: &impl Items<I>, chunks: Chunks) -> ([u64; 2], impl ExactSizeIterator<Item = u64>) {
     let (least, most) = (AtomicU64::new(u64::MAX), AtomicU64::new(0));
-    let step = n.div_ceil(SAMPLE).max(SAMPLED);
-    let sample: Vec<AtomicU64> = (0..n / step).map(|_| AtomicU64::new(0)).collect();
-    threads::each(chunks, elements, |i| {
-        let places = places(i);
+    let step = items.len().div_ceil(SAMPLE).max(SAMPLED);
+    let sample: Vec<AtomicU64> = (0..items.len() / step).map(|_| AtomicU64::new(0)).collect();
+    chunks.each(|_, places| {
         let [low, high] = items.bounds(places.clone());
         least.fetch_min(low, Relaxed);
         most.fetch_max(high, Relaxed);
@@ -186,40 +175,48 @@ pub(super) fn sort<T: Element, I: Item>(row: &Row<'_, T>, items: &impl Items<I>,
             sampled.store(items.key(place), Relaxed);
         }
     });
+    ([least.into_inner(), most.into_inner()], sample.into_iter().map(AtomicU64::into_inner))
+}
+
+/// Writes what is wanted of `items`, which are those of the row of ranks `first` and on, to where it belongs.
+///
+/// Threads take chunks, and write an item to a place that is its own; then they take groups, of which each has its part of
+/// memory. So no thread writes what another reads or writes, as [`Span::new`](crate::cpu::strip::Span::new) demands.
+pub(super) fn sort<T: Element, I: Item>(row: &Row<'_, T>, items: &impl Items<I>, first: usize, cuts: u32) {
+    let n = items.len();
+    let chunks = Chunks::new(n, CHUNK, row.by_all);
+    let ([least, most], sample) = look_at(items, chunks);
     if threads::is_stopped() {
         return;
     }
-    let (least, most) = (least.into_inner(), most.into_inner());
     if least == most {
-        threads::each(chunks, elements, |i| {
-            let mut equal = Vec::new();
-            items.each_block(places(i), |block| equal.extend_from_slice(block));
-            row.write(first + i * chunk, &equal);
+        return chunks.each(|_, places| {
+            let (start, mut equal) = (places.start, Vec::new());
+            items.each_block(places, |block| equal.extend_from_slice(block));
+            row.write(first + start, &equal);
         });
-        return;
     }
-    let groups = Groups::new(sample.into_iter().map(AtomicU64::into_inner), n, least, most);
 
-    let counts: Vec<AtomicU32> = (0..chunks * groups.count).map(|_| AtomicU32::new(0)).collect();
-    threads::each(chunks, elements, |i| {
-        let (mut count, mut found) = (vec![0_u32; groups.count], [0; BLOCK]);
-        items.each_block(places(i), |block| {
+    let groups = Groups::new(sample, n, least, most);
+    let counted = chunks.counted(groups.count, |places, count| {
+        let mut found = [0; BLOCK];
+        items.each_block(places, |block| {
             groups.find(block, &mut found);
             found[..block.len()].iter().for_each(|&group| count[usize::from(group)] += 1);
         });
-        counts[i * groups.count..].iter().zip(count).for_each(|(to, count)| to.store(count, Relaxed));
     });
-    let mut counts: Vec<u32> = counts.into_iter().map(AtomicU32::into_inner).collect();
-    let starts = starts_of(&mut counts, groups.count);
-    let ranks = |group: usize| first + starts[group]..first + starts[group + 1];
+    if threads::is_stopped() {
+        // Not all were counted.
+        return;
+    }
+    let ranks = |group: usize| first + counted.of(group).start..first + counted.of(group).end;
     let is_wanted: Vec<bool> = (0..groups.count).map(|group| row.wants(ranks(group))).collect();
     let (wanted, all) = (groups.keys(&is_wanted), is_wanted.iter().all(|&is| is));
 
-    threads::each(chunks, elements, |i| {
-        let moved = row.moved::<I>(first..first + n);
-        let mut next = counts[i * groups.count..][..groups.count].to_vec();
+    chunks.each(|i, places| {
+        let (moved, mut next) = (row.moved::<I>(first..first + n), counted.next_of(i));
         let (mut found, mut held) = ([0; BLOCK], [I::zeroed(); BLOCK]);
-        items.each_block(places(i), |block| {
+        items.each_block(places, |block| {
             let block = if all { block } else { among(block, &wanted, &mut held) };
             groups.find(block, &mut found);
             // A loop that reads nothing else: what it reads may have to wait for lines that are being written.
@@ -235,19 +232,19 @@ pub(super) fn sort<T: Element, I: Item>(row: &Row<'_, T>, items: &impl Items<I>,
     });
 
     let large = Mutex::new(Vec::new());
-    threads::each(groups.count, elements, |group| {
+    threads::each(groups.count, if row.by_all { n } else { 0 }, |group| {
         let ranks = ranks(group);
         if !is_wanted[group] || ranks.is_empty() {
             return;
         }
         if ranks.len() > LARGE && cuts < MOST_CUTS {
-            return large.lock().unwrap_or_else(PoisonError::into_inner).push(group);
+            return large.lock().unwrap_or_else(PoisonError::into_inner).push(ranks);
         }
         let mut of_group: Vec<I> = row.moved::<I>(ranks.clone()).iter().map(std::cell::Cell::get).collect();
         row.write_sorted(ranks.start, &mut of_group, &mut Vec::new());
     });
-    for group in large.into_inner().unwrap_or_else(PoisonError::into_inner) {
-        let of_group: Vec<I> = row.moved::<I>(ranks(group)).iter().map(std::cell::Cell::get).collect();
-        sort(row, &of_group, first + starts[group], cuts + 1);
+    for ranks in large.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        let of_group: Vec<I> = row.moved::<I>(ranks.clone()).iter().map(std::cell::Cell::get).collect();
+        sort(row, &of_group, ranks.start, cuts + 1);
     }
 }
