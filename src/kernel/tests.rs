@@ -74,13 +74,40 @@ fn every_loop_says_why_it_ends() {
     assert_eq!(unexplained_loops(planted), [4, 6]);
 }
 
+/// Whether a shader asks for `trunc` of an f64, which lavapipe takes to the nearest on processors without AVX-512.
+fn truncates_doubles(module: &naga::Module, info: &naga::valid::ModuleInfo) -> bool {
+    let is_found = |function: &naga::Function, info: &naga::valid::FunctionInfo| {
+        function.expressions.iter().any(|(_, expression)| {
+            let naga::Expression::Math { fun: naga::MathFunction::Trunc, arg, .. } = *expression else { return false };
+            info[arg].ty.inner_with(&module.types).scalar() == Some(naga::Scalar::F64)
+        })
+    };
+    let mut entries = module.entry_points.iter().enumerate();
+    module.functions.iter().any(|(handle, function)| is_found(function, &info[handle]))
+        || entries.any(|(i, entry)| is_found(&entry.function, info.get_entry_point(i)))
+}
+
+#[test]
+fn truncated_doubles_are_seen() {
+    let truncates = |dtype: &str| {
+        let used = format!("fn f(x: {dtype}) -> {dtype} {{ return trunc(x); }}");
+        let entry = format!("@compute @workgroup_size(1) fn g() {{ let x = {dtype}(1.5); let y = trunc(x); }}");
+        [used, entry].map(|source| {
+            let (module, info) = module_of(&source);
+            truncates_doubles(&module, &info)
+        })
+    };
+    assert_eq!([truncates("f32"), truncates("f64")], [[false; 2], [true; 2]]);
+}
+
 /// The bytes of a valid shader's uniforms. Many expressions have kernels in common, and each is looked at once.
 fn uniform_bytes(source: String) -> usize {
     static SEEN: LazyLock<Mutex<HashMap<String, usize>>> = LazyLock::new(Mutex::default);
     if let Some(&bytes) = SEEN.lock().unwrap().get(&source) {
         return bytes;
     }
-    let (module, _) = module_of(&source);
+    let (module, info) = module_of(&source);
+    assert!(!truncates_doubles(&module, &info), "trunc of an f64\n{source}");
     let uniforms = module.global_variables.iter().find(|(_, v)| v.space == naga::AddressSpace::Uniform).unwrap().1;
     let bytes = module.types[uniforms.ty].inner.size(module.to_ctx()) as usize;
     SEEN.lock().unwrap().insert(source, bytes);
