@@ -1,7 +1,8 @@
 //! A pass that folds rows of values into those of a base that an index names.
 //!
-//! The places of the index are put in the order of their destinations, equal ones as they stand (`order.rs`). Then each destination is computed by one thread, its rows one after the other, so bits
-//! do not depend on the number of threads. Rows of few columns are folded as they come instead, into accumulators for
+//! The places of the index are put in the order of their destinations, equal ones as they stand (`order.rs`). Then each
+//! destination is computed by one thread, its rows one after the other, so bits do not depend on the number of threads. Rows of
+//! few columns are folded as they come instead, into accumulators for
 //! all destinations (`narrow.rs`). Where the result is the base's own memory, destinations that nobody names are not touched.
 
 mod fold;

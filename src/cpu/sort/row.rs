@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use super::item::{Element, Item};
 use super::{CHUNK, long, radix};
 use crate::cpu::arch::Arch;
+use crate::cpu::chunks::Chunks;
 use crate::cpu::strip::Span;
-use crate::cpu::threads;
 
 pub(super) struct Row<'a, T> {
     /// The memory of the elements, and of the items while they are moved, if the row is long, counted from the row's first.
@@ -89,13 +89,18 @@ impl<'a, T: Element> Row<'a, T> {
 
     /// Whether keys are not enough to write some of the elements.
     fn loses_bits(&self) -> bool {
+        let is_lost = |places: Range<usize>| {
+            let (elements, mut any) = (self.elements(places), false);
+            Arch::new().dispatch(|| any = elements.iter().fold(false, |any, x| any | x.get().loses_bits()));
+            any
+        };
+        if !self.by_all {
+            // Rows may be many and short.
+            return is_lost(0..self.n);
+        }
         let found = AtomicBool::new(false);
-        threads::each(self.n.div_ceil(CHUNK), if self.by_all { self.n } else { 0 }, |i| {
-            let elements = self.elements(i * CHUNK..self.n.min((i + 1) * CHUNK));
-            let any = || elements.iter().fold(false, |any, x| any | x.get().loses_bits());
-            let mut lost = false;
-            Arch::new().dispatch(|| lost = any());
-            found.fetch_or(lost, Relaxed);
+        Chunks::new(self.n, CHUNK, true).each(|_, places| {
+            found.fetch_or(is_lost(places), Relaxed);
         });
         found.into_inner()
     }
